@@ -1,0 +1,69 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Fixtures that several test files share."""
+
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modeling_gair import GairConfig, GairModel
+
+
+def _folder(variable: str, what: str) -> Path:
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"{variable} is not set: it names the folder with {what}")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The small real data: two pairs, three unnamed UTM patches."""
+    return _folder("GAIR_DATA_DIR", "real tiles and photos")
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    """Inputs and outputs of the published implementation."""
+    return _folder("GAIR_REFERENCE_DIR", "outputs of the published implementation")
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> GairModel:
+    """A tiny model in evaluation mode; tests must not change it. NILI is drawn, so that it differs from bilinear."""
+    torch.manual_seed(0)
+    return GairModel(GairConfig.tiny(nili_init="normal")).eval()
+
+
+def made_tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """The deterministic weight that the reference outputs were computed with, by the tensor's published name."""
+    generator = np.random.RandomState(zlib.crc32(name.encode()))
+    drawn = torch.from_numpy(generator.standard_normal(int(np.prod(shape))).astype(np.float32)).reshape(shape)
+    if name == "queue_ptr_location":
+        return torch.zeros(shape, dtype=torch.int64)
+    if name == "queue_for_location":
+        return drawn
+    if name == "logit_scale":
+        return torch.tensor(1 / 0.07).log()
+    if name.endswith(("norm.weight", "norm_out.weight")) or ("layernorm" in name and name.endswith("weight")):
+        return 1 + 0.1 * drawn
+    if name.endswith(".b"):
+        return {"LocEnc0": 1, "LocEnc1": 16, "LocEnc2": 256}[name.split(".")[1]] * drawn
+    if name.endswith(("bias", "cls_token", "position_embeddings", "query_feature")):
+        return 0.02 * drawn
+    return drawn / float(np.sqrt(np.prod(shape[1:])))

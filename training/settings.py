@@ -1,0 +1,201 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Settings of a run: one YAML file, overridden by flags of the same names; unknown keys are errors."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub.errors import StrictDataclassError
+from transformers import PreTrainedConfig
+
+from modeling_gair import GairConfig
+
+DEFAULT_CONFIG = Path(__file__).parent / "configs" / "pretrain.yaml"
+MODEL_PRESETS: dict[str, Callable[[], GairConfig]] = {"tiny": GairConfig.tiny, "base": GairConfig}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1, in which 1e-3 is a text, save that here it is the number everyone means by it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+@dataclass
+class PretrainSettings:
+    """
+    What a pre-training run needs to know; `training/configs/pretrain.yaml` says what each setting means.
+
+    Raises:
+        ValueError: a setting is of the wrong kind or out of range.
+    """
+
+    data: str = ""
+    output_dir: str = "outputs/pretrain"
+    model: str | dict[str, Any] = "tiny"
+    max_steps: int = 300
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    warmup_steps: int = 30
+    weight_decay: float = 0.05
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
+    max_grad_norm: float = 1.0
+    holdout_fraction: float = 0.1
+    num_workers: int = 2
+    logging_steps: int = 10
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("data", "output_dir"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a path: pass --{name} PATH.")
+        least = {"max_steps": 1, "batch_size": 2, "warmup_steps": 0, "num_workers": 0, "logging_steps": 1, "seed": 0}
+        for name, bound in least.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < bound:
+                raise ValueError(f"{name} is {value!r}; expected a whole number, {bound} or more.")
+        for name in ("learning_rate", "max_grad_norm"):
+            if not _is_number(getattr(self, name)) or not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number greater than 0.")
+        for name in ("weight_decay", "holdout_fraction"):
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a number from 0 to below 1.")
+        betas = self.betas
+        if not isinstance(betas, list) or len(betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in betas):
+            raise ValueError(f"betas is {betas!r}; expected two numbers from 0 to below 1, e.g. [0.9, 0.95].")
+
+    def gair_config(self) -> GairConfig:
+        """
+        The model's config: a preset (`tiny`, `base`), or a dict with a `preset` and the fields that differ from it.
+
+        Raises:
+            ValueError: an unknown preset or field, or sizes that do not fit one another.
+        """
+        overrides = dict(self.model) if isinstance(self.model, dict) else {"preset": self.model}
+        preset = overrides.pop("preset", "base")
+        if not isinstance(preset, str) or preset not in MODEL_PRESETS:
+            raise ValueError(
+                f"model is {preset!r}; expected one of {', '.join(MODEL_PRESETS)}, or fields of GairConfig."
+            )
+        base = MODEL_PRESETS[preset]()
+        check_keys(overrides, base.to_dict(), "model")
+        parts = {key: getattr(base, key) for key in base.sub_configs}
+        try:
+            config = GairConfig(**parts | {key: _merge(parts.get(key), value) for key, value in overrides.items()})
+        except (StrictDataclassError, TypeError) as error:
+            reason = str(error).splitlines()[-1].strip().removeprefix("ValueError: ").removeprefix("TypeError: ")
+            raise ValueError(f"The settings under model do not fit: {reason}") from error
+        for key in parts:
+            if isinstance(overrides.get(key), dict):
+                check_keys(overrides[key], type(getattr(config, key))().to_dict(), f"model.{key}")
+        return config
+
+
+def load_settings(arguments: Sequence[str]) -> PretrainSettings:
+    """
+    Settings from the command line: `--config FILE` (by default `configs/pretrain.yaml`), and `--key value` for each key;
+    `--model.temperature 0.1` sets a key inside another.
+
+    Raises:
+        ValueError: an unknown key (the nearest one is named), a flag without its value, or an unreadable file.
+    """
+    flags = _flags(arguments)
+    config = Path(flags.pop("config", DEFAULT_CONFIG))
+    if not config.is_file():
+        raise ValueError(f"There is no settings file {str(config)!r}; pass --config FILE.yaml.")
+    values = _parse(config.read_text(encoding="utf-8"), f"{str(config)!r}") or {}
+    if not isinstance(values, dict):
+        raise ValueError(f"{str(config)!r} holds no settings; expected lines of `key: value`.")
+    known = [setting.name for setting in fields(PretrainSettings)]
+    check_keys(values, known, f"{str(config)!r}")
+    check_keys((key.split(".")[0] for key in flags), known, "The command line")
+    for key, text in flags.items():
+        # Paths are taken as they stand: YAML would read a number or a comment into some of them.
+        _set(values, key, text if key in ("data", "output_dir") else _parse(text, f"--{key}"))
+    return PretrainSettings(**values)
+
+
+def check_keys(keys: Iterable[Any], known: Iterable[str], owner: str) -> None:
+    """
+    Refuses keys that are not among the `known` ones, naming the nearest.
+
+    Raises:
+        ValueError: an unknown key.
+    """
+    known = sorted(known)
+    for key in keys:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
+            raise ValueError(f"{owner} sets {key!r}, which is no setting; {hint}")
+
+
+def _flags(arguments: Sequence[str]) -> dict[str, str]:
+    """`--key value` or `--key=value`, values as they stand."""
+    flags: dict[str, str] = {}
+    waiting = list(arguments)
+    while waiting:
+        flag = waiting.pop(0)
+        if not flag.startswith("--"):
+            raise ValueError(f"{flag!r} is no flag; settings are given as --key value.")
+        key, equals, value = flag[2:].partition("=")
+        if not equals:
+            if not waiting or waiting[0].startswith("--"):
+                raise ValueError(f"--{key} has no value; settings are given as --key value.")
+            value = waiting.pop(0)
+        if key in flags:
+            raise ValueError(f"--{key} was given twice; give it once.")
+        flags[key] = value
+    return flags
+
+
+def _parse(text: str, owner: str) -> Any:
+    try:
+        # A subclass of the safe loader: plain values only, no objects.
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{owner} is no valid YAML: {str(error).splitlines()[0]}.") from error
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    """Sets a dotted key; the first step into a model given by its preset's name opens that preset."""
+    *path, last = key.split(".")
+    for depth, part in enumerate(path):
+        inner = values.setdefault(part, {})
+        if part == "model" and depth == 0 and isinstance(inner, str):
+            inner = {"preset": inner}
+        if not isinstance(inner, dict):
+            raise ValueError(f"--{key} reaches into {part}, which is {inner!r} and holds no keys; set --{part} itself.")
+        # Copied, so that a flag never changes what it was read from.
+        values[part] = dict(inner)
+        values = values[part]
+    values[last] = value
+
+
+def _merge(base: Any, value: Any) -> Any:
+    """A part of the model's config with some of its fields set otherwise; a part of another type stands on its own."""
+    if not isinstance(base, PreTrainedConfig) or not isinstance(value, dict):
+        return value
+    return {**base.to_diff_dict(), **value} if value.get("model_type", base.model_type) == base.model_type else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

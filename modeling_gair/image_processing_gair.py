@@ -150,16 +150,17 @@ def _prepare_by_shape(
 ) -> torch.Tensor:
     """Normalises and resizes; images of one shape are handled as one batch. Returns float32 `(B, C, height, width)`."""
     images = as_list(images)
+    height, width = size["height"], size["width"]
     groups: dict[tuple, list[int]] = {}
     for index, image in enumerate(images):
         groups.setdefault((type(image), tuple(image.shape)), []).append(index)
     prepared: dict[int, torch.Tensor] = {}
     for indexes in groups.values():
         batch = normalise(_stack([images[index] for index in indexes], device))
-        resized = F.interpolate(
-            batch, size=(size["height"], size["width"]), mode="bicubic", align_corners=False, antialias=antialias
-        )
-        prepared.update(zip(indexes, resized))
+        # To its own size bicubic resizing is the identity.
+        if batch.shape[-2:] != (height, width):
+            batch = F.interpolate(batch, size=(height, width), mode="bicubic", align_corners=False, antialias=antialias)
+        prepared.update(zip(indexes, batch))
     return torch.stack([prepared[index] for index in range(len(images))])
 
 

@@ -48,10 +48,10 @@ class GairOutput(ModelOutput):
     Args:
         loss (scalar `torch.Tensor`, *optional*):
             The contrastive loss, with `return_loss=True`.
-        rs_embeds (`torch.Tensor` of shape `(B, D)`, *optional*):
+        rs_embeds (`torch.Tensor` of shape `(T, D)`, *optional*):
             Whole tiles: the mean of their tokens.
         localized_rs_embeds (`torch.Tensor` of shape `(B, Q, D)`, *optional*):
-            Tiles read at the query points by NILI.
+            Tiles read at the query points by NILI; B = T unless `tile_index` names the tile of each row.
         sv_embeds (`torch.Tensor` of shape `(B, D)`, *optional*):
             Street views, projected.
         location_embeds (`torch.Tensor` of shape `(..., D)`, *optional*):
@@ -365,20 +365,27 @@ class GairNILI(nn.Module):
         super().__init__()
         self.affine = GairNILIAffine(9 * hidden_size + 2, hidden_size)
 
-    def forward(self, feature_map: torch.Tensor, query_points: torch.Tensor, method: str = "auto") -> torch.Tensor:
+    def forward(
+        self,
+        feature_map: torch.Tensor,
+        query_points: torch.Tensor,
+        method: str = "auto",
+        tile_index: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """
         Args:
             feature_map (`torch.Tensor` of shape `(B, D, P, P)`): tokens as a map, row 0 in the north.
-            query_points (`torch.Tensor` of shape `(B, Q, 2)`): x east, y south, in [0, 1]; neither checked nor clamped.
+            query_points (`torch.Tensor` of shape `(R, Q, 2)`): x east, y south, in [0, 1]; neither checked nor clamped.
             method (`str`): `"dense"` (one convolution of the map, four reads a point), `"points"` (one product a point)
-                or `"auto"`, the cheaper one for Q points. Name one when exporting with a dynamic Q.
+                or `"auto"`, the cheaper one for Q points a row. Name one when exporting with a dynamic Q.
+            tile_index (`torch.Tensor` of shape `(R,)`, *optional*): the tile of each row; without it R = B, in order.
 
         Returns:
-            `torch.Tensor` of shape `(B, Q, D)`.
+            `torch.Tensor` of shape `(R, Q, D)`.
         """
         if method == "auto":
             method = "dense" if query_points.shape[1] >= feature_map.shape[-1] ** 2 else "points"
-        return (self._dense if method == "dense" else self._points)(feature_map, query_points)
+        return (self._dense if method == "dense" else self._points)(feature_map, query_points, tile_index)
 
     def sample_map(self, feature_map: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """
@@ -396,16 +403,25 @@ class GairNILI(nn.Module):
         row = weight_y * self._border_offset(2 * y - 1, patches_per_side)
         return sampled + column[:, None, :] + row[:, :, None]
 
-    def _dense(self, feature_map: torch.Tensor, query_points: torch.Tensor) -> torch.Tensor:
+    def _dense(
+        self, feature_map: torch.Tensor, query_points: torch.Tensor, tile_index: torch.Tensor | None
+    ) -> torch.Tensor:
         position = (2 * query_points - 1).to(feature_map.dtype)
+        convolved = self._convolve(feature_map)
+        if tile_index is not None:
+            convolved = convolved[tile_index]
         sampled = F.grid_sample(
-            self._convolve(feature_map), position[:, None], mode="bilinear", padding_mode="border", align_corners=False
+            convolved, position[:, None], mode="bilinear", padding_mode="border", align_corners=False
         )
         offset = self._border_offset(position, feature_map.shape[-1])
         return sampled[:, :, 0].transpose(1, 2) + F.linear(offset, self.affine.weight[:, -2:])
 
-    def _points(self, feature_map: torch.Tensor, query_points: torch.Tensor) -> torch.Tensor:
-        batch, patches_per_side = feature_map.shape[0], feature_map.shape[-1]
+    def _points(
+        self, feature_map: torch.Tensor, query_points: torch.Tensor, tile_index: torch.Tensor | None
+    ) -> torch.Tensor:
+        if tile_index is None:
+            tile_index = torch.arange(feature_map.shape[0], device=feature_map.device)
+        patches_per_side = feature_map.shape[-1]
         position = (2 * query_points - 1).to(feature_map.dtype)
         # In cells from the first centre, clipped to the ring of outer centres as border padding does.
         cell = (((position + 1) * patches_per_side - 1) / 2).clamp(0, patches_per_side - 1)
@@ -415,9 +431,7 @@ class GairNILI(nn.Module):
         padded = F.pad(feature_map, (1, 2, 1, 2)).permute(0, 2, 3, 1)
         taps = torch.arange(4, device=feature_map.device)
         column, row = (first.long()[..., None] + taps).unbind(2)
-        tokens = padded[
-            torch.arange(batch, device=padded.device)[:, None, None, None], row[..., None], column[:, :, None]
-        ]
+        tokens = padded[tile_index[:, None, None, None], row[..., None], column[:, :, None]]
         blended = torch.lerp(tokens[:, :, :3], tokens[:, :, 1:], fraction[..., 1:])
         blended = torch.lerp(blended[:, :, :, :3], blended[:, :, :, 1:], fraction[..., :1])
         neighbourhood = blended.permute(0, 1, 4, 2, 3).flatten(2)
@@ -637,33 +651,40 @@ class GairModel(GairPreTrainedModel):
         return self.localize(self.rs_model(rs_pixel_values).last_hidden_state, query_points, mode, method)
 
     def localize(
-        self, rs_tokens: torch.Tensor, query_points: torch.Tensor, mode: str = "nili", method: str = "auto"
+        self,
+        rs_tokens: torch.Tensor,
+        query_points: torch.Tensor,
+        mode: str = "nili",
+        method: str = "auto",
+        tile_index: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """
         As [`~GairModel.get_localized_rs_features`], from tokens at hand, so that many queries share one encoding.
 
         Args:
             rs_tokens (`torch.Tensor` of shape `(B, N, D)`): `rs_model(...).last_hidden_state`.
-            query_points (`torch.Tensor` of shape `(B, Q, 2)`): x east, y south, in [0, 1].
+            query_points (`torch.Tensor` of shape `(R, Q, 2)`): x east, y south, in [0, 1].
             mode, method (`str`): see [`~GairModel.get_localized_rs_features`].
+            tile_index (`torch.Tensor` of shape `(R,)`, *optional*): the tile of each row of points, as tiles may hold
+                differing numbers of photos; without it R = B, in order.
 
         Returns:
-            `torch.Tensor` of shape `(B, Q, D)`.
+            `torch.Tensor` of shape `(R, Q, D)`.
         """
         _check_choice("mode", mode, QUERY_MODES)
         _check_choice("method", method, NILI_METHODS)
-        shape = tuple(query_points.shape)
-        if len(shape) != 3 or shape[0] != rs_tokens.shape[0] or shape[2] != 2:
+        shape, rows = tuple(query_points.shape), (rs_tokens if tile_index is None else tile_index).shape[0]
+        if len(shape) != 3 or shape[0] != rows or shape[2] != 2:
             raise ValueError(
-                f"query_points has the shape {shape}; expected ({rs_tokens.shape[0]}, Q, 2): x, y of Q points in each "
-                f"of the {rs_tokens.shape[0]} tiles."
+                f"query_points has the shape {shape}; expected ({rows}, Q, 2): x, y of Q points in each of {rows} "
+                f"{'tiles' if tile_index is None else 'rows of tile_index'}."
             )
-        if mode == "mean":
-            return rs_tokens.mean(dim=1, keepdim=True).expand(-1, shape[1], -1)
-        feature_map = _as_map(rs_tokens)
         if mode == "nili":
-            return self.nili(feature_map, query_points, method)
-        return sample_tokens(feature_map, query_points, mode)
+            return self.nili(_as_map(rs_tokens), query_points, method, tile_index)
+        if mode == "mean":
+            means = rs_tokens.mean(dim=1, keepdim=True)
+            return (means if tile_index is None else means[tile_index]).expand(-1, shape[1], -1)
+        return sample_tokens(_as_map(rs_tokens if tile_index is None else rs_tokens[tile_index]), query_points, mode)
 
     def get_rs_feature_map(
         self, rs_pixel_values: torch.Tensor, size: tuple[int, int], mode: str = "nili"
@@ -712,19 +733,22 @@ class GairModel(GairPreTrainedModel):
         sv_pixel_values: torch.Tensor | None = None,
         coordinates: torch.Tensor | None = None,
         query_points: torch.Tensor | None = None,
+        tile_index: torch.Tensor | None = None,
         return_loss: bool = False,
         **kwargs,
     ) -> GairOutput:
         """
-        Embeds what is given, L2-normalised.
+        Embeds what is given, L2-normalised. Photos of one tile share its encoding by `tile_index`.
 
         Args:
-            rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`, *optional*): tiles.
+            rs_pixel_values (`torch.Tensor` of shape `(T, 10, H, H)`, *optional*): tiles.
             sv_pixel_values (`torch.Tensor` of shape `(B, 3, h, w)`, *optional*): street views.
             coordinates (`torch.Tensor` of shape `(B, 2)` or `(B, Q, 2)`, *optional*): lon, lat in degrees.
             query_points (`torch.Tensor` of shape `(B, Q, 2)`, *optional*):
                 x east, y south in the tiles, in [0, 1]; needs `rs_pixel_values`.
-            return_loss (`bool`): also compute the contrastive loss; needs all four inputs and Q = 1.
+            tile_index (`torch.Tensor` of shape `(B,)`, *optional*):
+                the tile, from 0 to T - 1, in which row b's points lie; without it T = B, in order. Not checked here.
+            return_loss (`bool`): also compute the contrastive loss; needs all inputs and Q = 1.
 
         Returns:
             [`GairOutput`]
@@ -737,14 +761,14 @@ class GairModel(GairPreTrainedModel):
         if query_points is not None and rs_pixel_values is None:
             raise ValueError("query_points were given without rs_pixel_values; pass the tiles that they lie in.")
         if return_loss:
-            _check_pairs(rs_pixel_values, sv_pixel_values, coordinates, query_points)
+            _check_pairs(rs_pixel_values, sv_pixel_values, coordinates, query_points, tile_index)
 
         rs_embeds = localized_rs_embeds = sv_embeds = location_embeds = None
         if rs_pixel_values is not None:
             rs_tokens = self.rs_model(rs_pixel_values).last_hidden_state
             rs_embeds = F.normalize(rs_tokens.mean(dim=1), dim=-1)
             if query_points is not None:
-                localized_rs_embeds = F.normalize(self.localize(rs_tokens, query_points), dim=-1)
+                localized_rs_embeds = F.normalize(self.localize(rs_tokens, query_points, tile_index=tile_index), dim=-1)
         if sv_pixel_values is not None:
             sv_embeds = F.normalize(self.get_sv_features(sv_pixel_values), dim=-1)
         if coordinates is not None:
@@ -806,16 +830,17 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
 
 
-def _check_pairs(rs_pixel_values, sv_pixel_values, coordinates, query_points) -> None:
-    """Whether the inputs make B pairs, each a tile, a street view, a place and one query point."""
+def _check_pairs(rs_pixel_values, sv_pixel_values, coordinates, query_points, tile_index) -> None:
+    """Whether the inputs make B pairs, each a street view, a place and one query point in its tile."""
     if any(value is None for value in (rs_pixel_values, sv_pixel_values, coordinates, query_points)):
         raise ValueError("return_loss needs rs_pixel_values, sv_pixel_values, coordinates and query_points, all four.")
-    batch = rs_pixel_values.shape[0]
+    batch = (rs_pixel_values if tile_index is None else tile_index).shape[0]
     shapes = tuple(sv_pixel_values.shape[:1]), tuple(coordinates.shape), tuple(query_points.shape)
     if shapes[0] != (batch,) or shapes[1] not in ((batch, 2), (batch, 1, 2)) or shapes[2] != (batch, 1, 2):
         raise ValueError(
-            f"return_loss needs one photo, one place and one point a tile, but {batch} tiles came with {shapes[0][0]} "
-            f"photos, coordinates of shape {shapes[1]} and query_points of shape {shapes[2]}."
+            f"return_loss needs a photo, a place and a point for each of {batch} "
+            f"{'tiles' if tile_index is None else 'rows of tile_index'}, but {shapes[0][0]} photos came with coordinates "
+            f"of shape {shapes[1]} and query_points of shape {shapes[2]}."
         )
 
 

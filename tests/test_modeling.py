@@ -97,14 +97,41 @@ def test_what_is_missing_is_none(tiny_model, batch):
     assert gallery.similarity_sv_location.shape == (3, 7)
 
 
+@pytest.mark.parametrize("mode", ["nili", "bilinear", "bicubic", "mean"])
+def test_rows_of_points_in_named_tiles_share_the_tiles_encoding(tiny_model, mode):
+    torch.manual_seed(1)
+    tokens, index, points = torch.randn(3, 144, 96), torch.tensor([2, 0, 2, 2, 1]), torch.rand(5, 4, 2)
+    for method in ("points", "dense"):
+        shared = tiny_model.localize(tokens, points, mode, method, tile_index=index)
+        torch.testing.assert_close(shared, tiny_model.localize(tokens[index], points, mode, method))
+
+
+def test_photos_of_one_tile_train_as_if_each_had_its_own_copy(tiny_model, batch):
+    index = torch.tensor([1, 1, 0])
+    shared = tiny_model(
+        **{**batch, "rs_pixel_values": batch["rs_pixel_values"][:2]}, tile_index=index, return_loss=True
+    )
+    copied = tiny_model(**{**batch, "rs_pixel_values": batch["rs_pixel_values"][index]}, return_loss=True)
+    torch.testing.assert_close(shared.loss, copied.loss)
+    assert shared.rs_embeds.shape == (2, 96) and shared.localized_rs_embeds.shape == (3, 1, 96)
+    with pytest.raises(ValueError, match="3 rows of tile_index, but 2 photos came"):
+        two = {**batch, "sv_pixel_values": batch["sv_pixel_values"][:2]}
+        tiny_model(**two, tile_index=index, return_loss=True)
+    with pytest.raises(ValueError, match=r"expected \(2, Q, 2\): x, y of Q points in each of 2 rows of tile_index"):
+        tiny_model(**batch, tile_index=index[:2])
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (dict.fromkeys(("rs_pixel_values", "sv_pixel_values", "coordinates", "query_points")), "No input was given"),
         ({"rs_pixel_values": None}, "query_points were given without rs_pixel_values"),
         ({"sv_pixel_values": None, "return_loss": True}, "return_loss needs .* all four"),
-        ({"query_points": torch.rand(3, 2, 2), "return_loss": True}, "one photo, one place and one point a tile"),
-        ({"sv_pixel_values": torch.rand(2, 3, 64, 64), "return_loss": True}, "with 2 photos"),
+        (
+            {"query_points": torch.rand(3, 2, 2), "return_loss": True},
+            "a photo, a place and a point for each of 3 tiles",
+        ),
+        ({"sv_pixel_values": torch.rand(2, 3, 64, 64), "return_loss": True}, "but 2 photos came"),
         ({"query_points": torch.rand(2, 1, 2)}, r"expected \(3, Q, 2\)"),
         ({"query_points": torch.rand(3, 2)}, r"expected \(3, Q, 2\)"),
         ({"coordinates": torch.rand(3, 3)}, r"expected \(\.\.\., 2\)"),

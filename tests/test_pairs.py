@@ -11,9 +11,11 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Pairs: streaming, decoding in workers, what is held out, and what is refused."""
+"""Pairs: streaming, order, exact resume, decoding in workers, and what is left out."""
 
 import csv
+import json
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +24,15 @@ import torch
 from PIL import Image
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from training.pairs import COLUMNS, PairStream, is_held_out, prepare_pairs
-from training.settings import PretrainSettings
 
-rasterio = pytest.importorskip("rasterio", reason="the extra train is not installed")
+pytest.importorskip("datasets", reason="the extra train is not installed")
+pytest.importorskip("rasterio", reason="the extra train is not installed")
+import rasterio
+from datasets import Dataset
+
+from training.pairs import EvaluationPairs, PairBatch, PairStream, ShuffledRows, load, prepare_pairs
+from training.rows import FEATURES, PHOTO_FEATURES, pack_tile
+from training.sources import CSV_COLUMNS, open_source
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 SIDE_DEGREES = 0.01
@@ -63,7 +70,7 @@ def write_pairs(folder: Path, count: int, tiles: int | None = None) -> Path:
     return write_csv(folder / "pairs.csv", rows)
 
 
-def write_csv(path: Path, rows: list[tuple], columns: tuple[str, ...] = COLUMNS) -> Path:
+def write_csv(path: Path, rows: list[tuple], columns: tuple[str, ...] = CSV_COLUMNS) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
     return path
@@ -74,9 +81,20 @@ def read_rows(path: Path) -> list[list[str]]:
         return list(csv.reader(file))[1:]
 
 
-def stream(path: Path, **settings) -> PairStream:
-    settings = {"num_workers": 0, **settings}
-    return PairStream(PretrainSettings(data=str(path), **settings), GairProcessor.for_config(GairConfig.tiny()))
+PROCESSOR = GairProcessor.for_config(GairConfig.tiny())
+
+
+def stream(path: Path, batch_size: int = 32, photos_per_tile: int = 4, holdout_fraction: float = 0.0, **more):
+    return PairStream([open_source(str(path), holdout_fraction)], PROCESSOR, batch_size, photos_per_tile, **more)
+
+
+def batches(pairs, count: int, num_workers: int = 0) -> list[PairBatch]:
+    return list(islice(load(pairs, num_workers), count))
+
+
+def evaluation(path: Path, batch_size: int = 32, most: int = 100) -> EvaluationPairs:
+    source = open_source(str(path), 0.0)
+    return EvaluationPairs([(source.train, source.folder)], PROCESSOR, batch_size, most)
 
 
 @pytest.fixture(scope="module")
@@ -86,148 +104,166 @@ def eight(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def sixty(tmp_path_factory) -> Path:
+    """60 photos in 20 tiles."""
     return write_pairs(tmp_path_factory.mktemp("sixty"), 60, tiles=20)
 
 
+@pytest.fixture(scope="module")
+def parquet(sixty, tmp_path_factory) -> Path:
+    """The same rows as parquet files in the documented schema, pixels inside, in 5 shards of 4 tiles."""
+    folder = tmp_path_factory.mktemp("parquet")
+    rows = [packed(row, sixty.parent) for row in open_source(str(sixty), 0.0).train]
+    for shard in range(5):
+        data = Dataset.from_list(rows[4 * shard : 4 * shard + 4], features=FEATURES)
+        data.to_parquet(str(folder / f"train-{shard}.parquet"))
+    return folder
+
+
+def packed(row: dict, folder: Path) -> dict:
+    """A CSV's row with the bytes of the files that it names."""
+    tile = PROCESSOR.image_processor.read(folder / row["tile_file"])
+    photos = [
+        {**dict.fromkeys(PHOTO_FEATURES), **{key: photo[key] for key in ("id", "lon", "lat")}}
+        | {"jpeg": (folder / photo["file"]).read_bytes()}
+        for photo in row["photos"]
+    ]
+    known = {"id": row["id"], **pack_tile(tile.pixels), "bands": BANDS, "bounds": tile.bounds, "crs": tile.crs}
+    return {**dict.fromkeys(FEATURES), **known, "photos": photos}
+
+
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_batches_are_what_the_model_takes(eight, num_workers):
-    pairs = stream(eight, batch_size=3, num_workers=num_workers)
-    batches = list(pairs.train_batches(3))
-    assert len(batches) == 3
-    for batch in batches:
-        assert len(set(batch.ids)) == 3
-        inputs = prepare_pairs(batch, pairs._decoder.processor, torch.device("cpu"))
+def test_batches_are_what_the_model_takes(sixty, num_workers):
+    found = batches(stream(sixty, batch_size=3, photos_per_tile=2), 3, num_workers)
+    assert len(found) == 3
+    for batch in found:
+        assert len(set(batch.tile_ids)) == 3 and len(set(batch.photo_ids)) == 6
+        assert batch.tile_index.tolist() == [0, 0, 1, 1, 2, 2]
+        inputs = prepare_pairs(batch, PROCESSOR, torch.device("cpu"))
         shapes = {name: tuple(value.shape) for name, value in inputs.items()}
-        assert shapes["rs_pixel_values"] == (3, 10, 96, 96) and shapes["sv_pixel_values"] == (3, 3, 64, 64)
-        assert shapes["coordinates"] == (3, 2) and shapes["query_points"] == (3, 1, 2)
-        torch.testing.assert_close(inputs["query_points"], torch.tensor([[[0.25, 0.5]]]).expand(3, 1, 2))
-        assert inputs["coordinates"][:, 0].round().int().tolist() == [int(name) for name in batch.ids]
+        assert shapes["rs_pixel_values"] == (3, 10, 96, 96) and shapes["sv_pixel_values"] == (6, 3, 64, 64)
+        assert shapes["coordinates"] == (6, 2) and shapes["query_points"] == (6, 1, 2)
+        torch.testing.assert_close(inputs["query_points"], torch.tensor([[[0.25, 0.5]]]).expand(6, 1, 2))
         assert all(1000 < side < 1200 for size in batch.tile_sizes_m for side in size)
+        for photo, tile in zip(batch.photo_ids, batch.tile_index):
+            assert batch.tile_ids[tile] == f"tile_{int(photo) % 20}.tif"
     outputs = GairModel(GairConfig.tiny())(**inputs, return_loss=True)
     assert torch.isfinite(outputs.loss)
 
 
 def test_training_sees_what_the_processor_gives(eight):
-    pairs = stream(eight)
-    processor = pairs._decoder.processor
-    (batch,) = pairs.evaluation_batches()
-    ours = prepare_pairs(batch, processor, torch.device("cpu"))
+    (batch,) = batches(evaluation(eight), 1)
+    ours = prepare_pairs(batch, PROCESSOR, torch.device("cpu"))
     rows = read_rows(eight)
     lon, lat = ([float(row[column]) for row in rows] for column in (3, 4))
     rs, sv = ([str(eight.parent / row[column]) for row in rows] for column in (1, 2))
-    theirs = processor(rs=rs, sv=sv, lon=lon, lat=lat, return_tensors="pt")
-    assert set(ours) == set(theirs)
-    for name, value in ours.items():
-        torch.testing.assert_close(value, theirs[name], rtol=1e-5, atol=1e-6)
+    theirs = PROCESSOR(rs=rs, sv=sv, lon=lon, lat=lat, return_tensors="pt")
+    assert set(ours) == {*theirs, "tile_index"}
+    for name, value in theirs.items():
+        torch.testing.assert_close(value, ours[name], rtol=1e-5, atol=1e-6)
 
 
-def test_an_epoch_gives_each_pair_once_and_the_next_another_order(eight):
-    batches = [batch.ids for batch in stream(eight, batch_size=4).train_batches(4)]
-    first, second = [*batches[0], *batches[1]], [*batches[2], *batches[3]]
-    assert sorted(first) == sorted(second) == [f"{index:03d}" for index in range(8)]
-    assert first != second
+def test_a_parquet_folder_gives_what_its_files_give(sixty, parquet):
+    files, rows = (batches(evaluation(path), 1)[0] for path in (sixty, parquet))
+    assert files.photo_ids == rows.photo_ids and torch.equal(files.tiles, rows.tiles)
+    assert torch.equal(files.query_points, rows.query_points) and files.tile_sizes_m == rows.tile_sizes_m
+    assert all(np.array_equal(one, other) for one, other in zip(files.photos, rows.photos))
 
 
-def test_the_order_is_the_seeds_and_no_matter_of_workers(eight):
-    def order(**settings):
-        return [batch.ids for batch in stream(eight, batch_size=3, **settings).train_batches(5)]
-
-    assert order(seed=1) == order(seed=1) == order(seed=1, num_workers=2)
-    assert order(seed=1) != order(seed=2)
-
-
-def test_few_pairs_make_a_small_batch_and_none_is_held_out(eight):
-    pairs = stream(eight, batch_size=32)
-    assert (pairs.batch_size, pairs.train_count, pairs.held_out_count) == (8, 8, 0)
-    assert not pairs.holds_out and "TRAINING pairs (fewer than 20" in pairs.evaluated
-    assert [len(batch.ids) for batch in pairs.train_batches(2)] == [8, 8]
-    assert [batch.ids for batch in pairs.evaluation_batches()] == [[f"{index:03d}" for index in range(8)]]
-
-
-def test_held_out_tiles_are_not_trained_on(sixty):
-    pairs = stream(sixty, batch_size=8, holdout_fraction=0.3)
-    held_out = [name for batch in pairs.evaluation_batches() for name in batch.ids]
-    trained = {name for batch in pairs.train_batches(30) for name in batch.ids}
-    assert pairs.holds_out and pairs.evaluated == f"{len(held_out)} held-out pairs"
-    assert len(held_out) == pairs.held_out_count and len(trained) == pairs.train_count
-    assert len(held_out) + len(trained) == 60
-    assert not {int(name) % 20 for name in held_out} & {int(name) % 20 for name in trained}
+@pytest.mark.parametrize("readers", [1, 2, 5, 7])
+def test_an_epoch_gives_each_row_once_and_the_next_another_order(parquet, readers):
+    rows = open_source(str(parquet), 0.0).train
+    assert rows.num_shards == 5
+    epochs: dict[int, list[str]] = {0: [], 1: []}
+    for reader in range(readers):
+        for epoch, row in ShuffledRows(rows, 0, reader, readers, window=3):
+            if epoch > 1:
+                break
+            epochs[epoch].append(row["id"])
+    every = sorted(f"tile_{tile}.tif" for tile in range(20))
+    assert sorted(epochs[0]) == sorted(epochs[1]) == every
+    assert epochs[0] != epochs[1] and epochs[0] != every
 
 
-def test_another_spelling_of_a_path_is_the_same_tile():
-    for name in ("a.tif", "tiles/b.tif", "c.tif"):
-        verdicts = {is_held_out({"rs": spelling}, 0.5) for spelling in (name, f"./{name}", f"x/../{name}")}
-        assert len(verdicts) == 1
-
-
-def test_the_held_out_share_is_the_fraction():
-    share = np.mean([is_held_out({"rs": f"tile_{index}.tif"}, 0.1) for index in range(5000)])
-    assert 0.08 < share < 0.12
-
-
-def test_nothing_is_held_out_if_none_is_asked_for(sixty):
-    pairs = stream(sixty, holdout_fraction=0.0)
-    assert pairs.train_count == 60 and "a holdout_fraction of 0.0 holds out 0" in pairs.evaluated
-
-
-def test_holding_out_nearly_all_leaves_nothing_to_train_on(sixty):
-    with pytest.raises(ValueError, match="lower holdout_fraction"):
-        stream(sixty, holdout_fraction=0.999999)
-
-
-def test_ids_stay_texts_and_further_columns_are_ignored(eight):
-    rows = [("NA", "8", *row[1:]) for row in read_rows(eight)[:1]] + [
-        ("007", "", *row[1:]) for row in read_rows(eight)[1:2]
-    ]
-    path = write_csv(eight.with_name("more.csv"), rows, ("id", "note", *COLUMNS[1:]))
-    (batch,) = stream(path).evaluation_batches()
-    assert batch.ids == ["NA", "007"]
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "message"),
-    [
-        ("rs", "nowhere.tif", "row 2: there is no file 'nowhere.tif'"),
-        ("sv", "nowhere.jpg", "row 2: there is no file 'nowhere.jpg'"),
-        ("sv", "", "row 2: sv is empty"),
-        ("lat", "95", "row 2: lat is 95.0"),
-        ("lon", "west", "row 2: lon is 'west'"),
-        ("id", "000", "row 2: the id '000' came before"),
-    ],
-)
-def test_rows_are_checked_before_training(eight, column, value, message):
-    rows = read_rows(eight)[:3]
-    rows[1][COLUMNS.index(column)] = value
-    with pytest.raises(ValueError, match=message) as raised:
-        stream(write_csv(eight.with_name("bad.csv"), rows))
-    assert "\n" not in str(raised.value)
-
-
-def test_a_file_without_the_columns(tmp_path):
-    with pytest.raises(ValueError, match="no column sv, lat"):
-        stream(write_csv(tmp_path / "pairs.csv", [("a", "a.tif", 1)], ("id", "rs", "lon")))
-    with pytest.raises(ValueError, match="no column id, rs, sv, lon, lat"):
-        stream(write_csv(tmp_path / "pairs.csv", [], ()))
-
-
-def test_no_file_or_too_few_pairs(eight):
-    with pytest.raises(ValueError, match="There is no file"):
-        stream(eight.with_name("nowhere.csv"))
-    with pytest.raises(ValueError, match="holds 1 pairs"):
-        stream(write_csv(eight.with_name("one.csv"), read_rows(eight)[:1]))
+@pytest.mark.parametrize("stop", [0, 1, 2, 3, 7, 10, 19, 20, 21, 33])
+@pytest.mark.parametrize("readers", [1, 2, 7])
+def test_rows_go_on_exactly_where_they_stopped(parquet, stop, readers):
+    rows = open_source(str(parquet), 0.0).train
+    whole = [(epoch, row["id"]) for epoch, row in islice(ShuffledRows(rows, 3, 0, readers, window=3), 45)]
+    first = ShuffledRows(rows, 3, 0, readers, window=3)
+    begun = [(epoch, row["id"]) for epoch, row in islice(first, stop)]
+    second = ShuffledRows(rows, 3, 0, readers, window=3)
+    second.state = json.loads(json.dumps(first.state))
+    assert begun + [(epoch, row["id"]) for epoch, row in islice(second, 45 - stop)] == whole
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-@pytest.mark.parametrize(
-    ("column", "value", "message"),
-    [("lon", "50", "Pair '001': lon 50.0.*outside the tile"), ("sv", "truncated.jpg", "Pair '001':.*truncated.jpg")],
-)
-def test_what_only_decoding_shows_names_the_pair(eight, num_workers, column, value, message):
-    rows = read_rows(eight)[:3]
-    rows[1][COLUMNS.index(column)] = value
+def test_batches_go_on_from_their_states(parquet, num_workers):
+    def ids(found):
+        return [batch.photo_ids for batch in found]
+
+    whole = batches(stream(parquet, batch_size=3, photos_per_tile=2), 12, num_workers)
+    for stop in (2, 5):
+        states = [batch.state for batch in whole[:stop]][-max(num_workers, 1) :]
+        resumed = batches(stream(parquet, batch_size=3, photos_per_tile=2, states=states), 12 - stop, num_workers)
+        assert ids(resumed) == ids(whole)[stop:]
+
+
+def test_the_photos_drawn_are_the_seeds_and_change_with_the_epoch(sixty):
+    def drawn(seed):
+        pairs = stream(sixty, batch_size=20, photos_per_tile=1, seed=seed)
+        return [dict(zip(batch.tile_ids, batch.photo_ids)) for batch in batches(pairs, 6)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    seen = {photo for epoch in drawn(1) for photo in epoch.values()}
+    assert drawn(1)[0] != drawn(1)[1] and len(seen) > 45
+
+
+def test_sources_are_mixed_by_their_weights(eight, parquet):
+    sources = [open_source(str(eight), 0.0, weight=1), open_source(str(parquet), 0.0, weight=3)]
+    found = batches(PairStream(sources, PROCESSOR, 4, 1), 10)
+    own = [sum("tile" in name and int(name[5:-4]) < 8 for name in batch.tile_ids) for batch in found]
+    photos = [len(batch.photos) for batch in found]
+    assert photos == [4] * 10 and sum(own) >= 10
+    stream_of_eight = [batch.state["drawn"] for batch in found][-1]
+    assert stream_of_eight == [10, 30]
+
+
+def test_what_is_bad_is_left_out_counted_and_told(eight):
+    rows = read_rows(eight)[:6]
+    rows[1][3] = "50"
     whole = eight.with_name("photo_0.jpg").read_bytes()
     eight.with_name("truncated.jpg").write_bytes(whole[: len(whole) // 2])
-    pairs = stream(write_csv(eight.with_name("bad.csv"), rows), num_workers=num_workers)
-    with pytest.raises(ValueError, match=message) as raised:
-        list(pairs.train_batches(1))
-    assert "\n" not in str(raised.value)
+    rows[2][2] = "truncated.jpg"
+    eight.with_name("broken.tif").write_bytes(b"II*\0 no raster")
+    rows[3][1] = "broken.tif"
+    path = write_csv(eight.with_name("bad.csv"), rows)
+    (batch,) = batches(evaluation(path), 1)
+    assert batch.photo_ids == ["000", "004", "005"] and batch.tile_index.tolist() == [0, 1, 2]
+    assert batch.bad == {"place": 1, "photo": 1, "tile": 1}
+    sentences = " ".join(batch.problems)
+    for part in ("Pair '001': lon 50.0", "Pair '002':", "truncated.jpg", "Tile 'broken.tif'"):
+        assert part in sentences
+    assert not any("\n" in problem for problem in batch.problems)
+
+
+def test_a_stream_of_nothing_but_bad_rows_ends_in_an_empty_batch(eight):
+    rows = [[*row[:3], "50", row[4]] for row in read_rows(eight)]
+    (batch,) = batches(stream(write_csv(eight.with_name("bad.csv"), rows), batch_size=4), 1)
+    assert batch.photo_ids == [] and batch.bad["place"] >= 16
+
+
+def test_a_row_whose_bytes_do_not_fit_is_bad(parquet, tmp_path):
+    row = next(iter(open_source(str(parquet), 0.0).train))
+    good = {**row, "id": "good"}
+    Dataset.from_list([{**row, "tile": row["tile"][:-2]}, good], features=FEATURES).to_parquet(
+        str(tmp_path / "train.parquet")
+    )
+    (batch,) = batches(evaluation(tmp_path), 1)
+    assert batch.tile_ids == ["good"] and batch.bad == {"tile": 1} and "little-endian uint16" in batch.problems[0]
+
+
+def test_workers_do_not_change_what_is_evaluated(sixty):
+    alone, shared = (batches(evaluation(sixty, batch_size=3), 100, workers) for workers in (0, 2))
+    assert [batch.photo_ids for batch in alone] == [batch.photo_ids for batch in shared]
+    assert sum(len(batch.photo_ids) for batch in alone) == 60
+    assert len(batches(evaluation(sixty, batch_size=3, most=4), 100)) == 2

@@ -17,7 +17,15 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from training.retrieval import DIRECTIONS, LABELS, chance, format_table, ranks, retrieval
+from training.retrieval import (
+    ACROSS_TILES,
+    LABELS,
+    format_table,
+    one_photo_per_tile,
+    photos_of_each_tile,
+    ranks,
+    retrieval,
+)
 
 
 def drawn(count: int, width: int = 16) -> torch.Tensor:
@@ -51,7 +59,7 @@ def test_random_embeddings_score_about_as_chance():
     queries, targets = drawn(2000), drawn(2001)[:2000]
     found = ranks(queries, targets)
     assert abs(found.mean().item() - 1000.5) < 50
-    assert abs((found <= 10).double().mean().item() - chance(2000)["R@10"]) < 0.01
+    assert abs((found <= 10).double().mean().item() - 10 / 2000) < 0.01
 
 
 def test_chunks_change_nothing(monkeypatch):
@@ -73,23 +81,44 @@ def test_what_is_not_finite_is_refused(value):
 def test_table():
     embeddings = {name: drawn(12) for name in LABELS}
     embeddings["location"] = embeddings["location"].flip(0)
-    table = retrieval(embeddings)
-    assert len(table) == len(DIRECTIONS)
-    perfect = {"R@1": 1.0, "R@5": 1.0, "R@10": 1.0, "median_rank": 1.0}
-    assert table["SV → localized RS (NILI)"] == table["tile mean → SV"] == perfect
+    table = retrieval(embeddings, [torch.arange(12)], ACROSS_TILES)
+    assert len(table) == 1 + len(ACROSS_TILES)
+    perfect = {"R@1": 1.0, "R@5": 1.0, "R@10": 1.0, "median_rank": 1.0, "mean_rank": 1.0}
+    assert table["SV → RS at the point (NILI)"] == table["RS, tile mean → SV"] == perfect
     assert table["SV → location"]["median_rank"] > 1
-    lines = format_table(table, 12).splitlines()
-    assert len(lines) == 1 + len(DIRECTIONS) and len({len(line) for line in lines}) == 1
-    # Chance stands beside each figure.
-    for expected in ("100.0% (8.3%)", "100.0% (41.7%)", "100.0% (83.3%)", "1.0 (6.5)"):
-        assert expected in lines[1]
+    lines = format_table(table, "title").splitlines()
+    assert len(lines) == 2 + len(ACROSS_TILES) and len({len(line) for line in lines}) == 1
+    assert lines[1].split() == ["chance", "8.3%", "41.7%", "83.3%", "6.5", "6.5"]
 
 
 def test_the_median_of_an_even_number_is_the_middle():
     embeddings = {name: torch.eye(2) for name in LABELS}
     embeddings["sv"] = torch.tensor([[1.0, 0], [1, 0]])
-    assert retrieval(embeddings)["SV → location"]["median_rank"] == 1.5
+    assert retrieval(embeddings, [torch.arange(2)], ACROSS_TILES)["SV → location"]["median_rank"] == 1.5
 
 
-def test_chance_among_few():
-    assert chance(2) == {"R@1": 0.5, "R@5": 1.0, "R@10": 1.0, "median_rank": 1.5}
+def test_groups_of_photos():
+    tile_index = torch.tensor([2, 0, 0, 2, 1, 2, 1])
+    across = one_photo_per_tile(tile_index)
+    assert [group.tolist() for group in across] == [[1, 4, 0], [2, 6, 3]]
+    assert [group.tolist() for group in photos_of_each_tile(tile_index, least=3)] == [[0, 3, 5]]
+
+
+def test_chance_among_groups_of_several_sizes():
+    embeddings = {name: drawn(7) for name in LABELS}
+    groups = [torch.arange(5), torch.arange(5, 7)]
+    found = retrieval(embeddings, groups, [("sv", "nili")])["chance"]
+    assert found == pytest.approx({"R@1": 2 / 7, "R@5": 1, "R@10": 1, "median_rank": 2, "mean_rank": 18 / 7})
+
+
+def test_each_photo_is_searched_in_its_own_group_only():
+    embeddings = {name: drawn(6) for name in LABELS}
+    embeddings["sv"] = embeddings["sv"][[0, 1, 2, 3, 5, 4]]
+    table = retrieval(embeddings, [torch.arange(4), torch.arange(4, 6)], [("sv", "nili")])
+    assert table["SV → RS at the point (NILI)"]["mean_rank"] == pytest.approx((4 * 1 + 2 * 2) / 6)
+
+
+def test_tile_means_tie_among_the_photos_of_a_tile():
+    embeddings = {"sv": drawn(5), "tile_mean": drawn(1).expand(5, -1)}
+    table = retrieval(embeddings, [torch.arange(5)], [("sv", "tile_mean")])
+    assert table["SV → RS, tile mean"]["mean_rank"] == table["chance"]["mean_rank"] == 3

@@ -25,8 +25,8 @@ DATA = ["--data", "pairs.csv"]
 
 def test_the_yaml_states_every_setting_at_its_default():
     written = yaml.safe_load(DEFAULT_CONFIG.read_text(encoding="utf-8"))
-    assert set(written) | {"data"} == {setting.name for setting in fields(PretrainSettings)}
-    assert load_settings(DATA) == PretrainSettings(data="pairs.csv")
+    assert set(written) == {setting.name for setting in fields(PretrainSettings)}
+    assert load_settings([]) == PretrainSettings()
 
 
 def test_flags_override_the_yaml(tmp_path):
@@ -97,7 +97,10 @@ def test_a_tower_of_another_type_stands_on_its_own():
         (["--betas", "0.9"], "betas is 0.9"),
         (["--max_steps", "0"], "max_steps is 0"),
         (["--max_steps", "2.5"], "max_steps is 2.5"),
-        (["--batch_size", "1"], "batch_size is 1"),
+        (["--batch_size", "0"], "batch_size is 0"),
+        (["--evaluation_tiles", "1"], "evaluation_tiles is 1"),
+        (["--sample_world.tile", "9"], "sample_world sets 'tile'.*did you mean 'tiles'"),
+        (["--sample_world", "9"], "sample_world is 9"),
         (["--batch_size", "true"], "batch_size is True"),
         (["--learning_rate", "fast"], "learning_rate is 'fast'"),
         (["--learning_rate", ".nan"], "learning_rate is nan"),
@@ -116,9 +119,29 @@ def test_what_is_refused(flags, message):
     assert "\n" not in str(raised.value)
 
 
-def test_no_data():
-    with pytest.raises(ValueError, match="--data PATH"):
-        load_settings([])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("", "expected a pairs CSV, a folder"),
+        ("{}", "expected a pairs CSV, a folder"),
+        ("{a.csv: 0}", "'a.csv' the weight 0"),
+        ("{a.csv: much}", "'a.csv' the weight 'much'"),
+    ],
+)
+def test_what_is_refused_as_data(data, message):
+    with pytest.raises(ValueError, match=message):
+        load_settings(["--data", data])
+
+
+def test_data_alone_or_with_weights():
+    assert load_settings([]).weights() == {"sample_world": 1}
+    assert load_settings(DATA).weights() == {"pairs.csv": 1}
+    assert load_settings(["--data", "{a.csv: 3, sample_world: 0.5}"]).weights() == {"a.csv": 3, "sample_world": 0.5}
+
+
+def test_the_sample_world_is_set_by_dotted_flags():
+    world = load_settings(["--sample_world.tiles", "64", "--sample_world.control", "true"]).world()
+    assert (world.tiles, world.control, world.photos) == (64, True, 4)
 
 
 @pytest.mark.parametrize(

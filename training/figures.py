@@ -13,6 +13,8 @@
 # limitations under the License.
 """Pictures of what a model has learned."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -20,9 +22,12 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 
-_PANEL_HEIGHT_IN = 4.0
+_PANEL_IN = 2.6
+# x from 0 to 1 eastwards, y from 0 to 1 southwards.
+_UNIT_SQUARE = (0.0, 1.0, 1.0, 0.0)
 
 
 def true_colour(pixels: np.ndarray, bands: list[str]) -> np.ndarray:
@@ -41,54 +46,116 @@ def true_colour(pixels: np.ndarray, bands: list[str]) -> np.ndarray:
     return np.clip((colour - low) / max(high - low, 1e-9), 0, 1)
 
 
-def similarity_figure(
-    path: Path,
-    title: str,
-    tile: np.ndarray,
-    tile_size_m: tuple[float, float],
-    photo: np.ndarray,
-    similarity: np.ndarray,
-    point: tuple[float, float],
-) -> None:
+@dataclass(frozen=True)
+class Example:
     """
-    Writes a picture of a tile, a photo taken in it, and where the tile resembles the photo.
+    A photo and its tile, to be drawn.
 
-    Args:
-        path (`Path`): PNG to write.
-        title (`str`): what the picture shows.
+    Attributes:
         tile (`np.ndarray` of shape `(H, W, 3)`): true colour in [0, 1].
         tile_size_m (`tuple[float, float]`): width and height on the ground, in metres; the panels keep their ratio.
         photo (`np.ndarray` of shape `(h, w, 3)`): uint8.
         similarity (`np.ndarray` of shape `(m, n)`): cosine of the photo with each point of the tile, row 0 in the north.
         point (`tuple[float, float]`): where the photo was taken: x east, y south, in [0, 1].
     """
-    width, height = tile_size_m
-    ratios = [width / height, width / height, photo.shape[1] / photo.shape[0]]
+
+    tile: np.ndarray
+    tile_size_m: tuple[float, float]
+    photo: np.ndarray
+    similarity: np.ndarray
+    point: tuple[float, float]
+
+
+def similarity_figure(path: Path, title: str, examples: Sequence[Example]) -> None:
+    """
+    Writes a picture of tiles, of a photo taken in each, and of where each tile resembles its photo.
+
+    Args:
+        path (`Path`): PNG to write.
+        title (`str`): what the picture shows.
+        examples (`Sequence[Example]`): two a row.
+    """
+    columns = min(len(examples), 2)
+    rows = -(-len(examples) // columns)
     figure, axes = plt.subplots(
-        1,
-        3,
-        figsize=(_PANEL_HEIGHT_IN * (sum(ratios) + 0.5), _PANEL_HEIGHT_IN + 0.8),
+        rows,
+        3 * columns,
+        figsize=(_PANEL_IN * 3.3 * columns, _PANEL_IN * rows + 0.7),
         layout="constrained",
-        width_ratios=ratios,
+        width_ratios=[1, 1, 1.2] * columns,
+        squeeze=False,
     )
-    # Every panel of the tile spans [0, 1]², whatever the resolution of what it shows.
-    extent, aspect = (0.0, 1.0, 1.0, 0.0), height / width
-    axes[0].imshow(tile, extent=extent, aspect=aspect)
-    axes[0].set_title(f"Sentinel-2 tile, {width / 1000:.1f} × {height / 1000:.1f} km")
-    heat = axes[1].imshow(similarity, extent=extent, aspect=aspect, cmap="magma")
-    axes[1].set_title("Cosine of photo and place (NILI)")
-    # Inside its own panel's height, so that the two maps stay of one size.
-    figure.colorbar(heat, ax=axes[1], fraction=0.046, pad=0.02)
-    axes[2].imshow(photo)
-    axes[2].set_title("Street view")
-    for axis in axes:
-        axis.set_xticks([])
-        axis.set_yticks([])
-    for axis in axes[:2]:
-        _mark(axis, point)
-    figure.suptitle(f"{title}; the circle is where the photo was taken")
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for index, example in enumerate(examples):
+        row, column = divmod(index, columns)
+        _draw(example, axes[row, 3 * column : 3 * column + 3])
+    figure.suptitle(
+        f"{title}\nTile, cosine of the photo with every place in it (NILI, bright is high), photo; the ring is where it was taken"
+    )
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+@dataclass(frozen=True)
+class TileWithPhotos:
+    """
+    A row of a data set, to be drawn.
+
+    Attributes:
+        name (`str`): what stands above the tile.
+        tile (`np.ndarray` of shape `(H, W, 3)`): true colour in [0, 1].
+        photos (`Sequence[np.ndarray]`): each `(h, w, 3)`, uint8.
+        points (`np.ndarray` of shape `(N, 2)`): where each was taken: x east, y south, in [0, 1].
+    """
+
+    name: str
+    tile: np.ndarray
+    photos: Sequence[np.ndarray]
+    points: np.ndarray
+
+
+def contact_sheet(path: Path, title: str, rows: Sequence[TileWithPhotos]) -> None:
+    """
+    Writes a picture of tiles, one a row, each with numbers where its photos were taken and the photos beside it.
+
+    Args:
+        path (`Path`): PNG or JPEG to write.
+        title (`str`): what the picture shows.
+        rows (`Sequence[TileWithPhotos]`): tiles with equally many photos.
+    """
+    columns = 1 + len(rows[0].photos)
+    size = (_PANEL_IN * (1 + 1.35 * (columns - 1)), _PANEL_IN * len(rows) * 1.1 + 0.4)
+    figure, axes = plt.subplots(
+        len(rows), columns, figsize=size, layout="constrained", width_ratios=[1] + [1.35] * (columns - 1), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for line, row in zip(axes, rows):
+        line[0].imshow(row.tile, extent=_UNIT_SQUARE)
+        line[0].set_title(row.name, fontsize=9)
+        for number, (axis, photo, (x, y)) in enumerate(zip(line[1:], row.photos, row.points), start=1):
+            outline = [patheffects.withStroke(linewidth=3, foreground="black")]
+            line[0].text(x, y, str(number), color="white", ha="center", va="center", path_effects=outline)
+            axis.imshow(photo)
+            axis.set_title(str(number), fontsize=9)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def _draw(example: Example, axes: np.ndarray) -> None:
+    width, height = example.tile_size_m
+    # Both maps span [0, 1]², whatever the resolution of what they show.
+    aspect = height / width
+    axes[0].imshow(example.tile, extent=_UNIT_SQUARE, aspect=aspect)
+    axes[0].set_title(f"{width / 1000:.1f} × {height / 1000:.1f} km", fontsize=9)
+    axes[1].imshow(example.similarity, extent=_UNIT_SQUARE, aspect=aspect, cmap="magma")
+    low, high = example.similarity.min(), example.similarity.max()
+    axes[1].set_title(f"{low:.2f} to {high:.2f}", fontsize=9)
+    axes[2].imshow(example.photo)
+    for axis in axes[:2]:
+        _mark(axis, example.point)
 
 
 def _mark(axis: Axes, point: tuple[float, float]) -> None:

@@ -11,259 +11,388 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Pairs of a tile and a photo: streamed rows → decoded in workers → batches as the model takes them."""
+"""Pairs of a tile and its photos: rows streamed, shuffled and decoded in workers → batches as the model takes them."""
 
-import csv
-import os
-import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import count, islice
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import Features, IterableDataset, Value, load_dataset
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from modeling_gair import GairProcessor
 from modeling_gair.raster_gair import ground_size_m
-from training.settings import PretrainSettings
+from training.rows import unpack_tile
+from training.sources import Row, Rows, Source
 
-COLUMNS = ("id", "rs", "sv", "lon", "lat")
-# Fewer pairs are too few to hold any out.
-MIN_PAIRS_TO_HOLD_OUT = 20
-_SHUFFLE_BUFFER = 10_000
-
-Row = dict[str, str]
+# Rows held undecoded and permuted at a time; the files themselves are taken in a new order each epoch.
+SHUFFLE_WINDOW = 256
+# A batch is given up half full where so many rows of it were bad, so that the caller hears of them.
+_MAX_BAD_PER_TILE = 4
 
 
 @dataclass
-class DecodedPairs:
+class PairBatch:
     """
-    Pairs as the workers decode them.
+    Tiles and photos as the workers decode them.
 
     Args:
-        ids (`list[str]`): one a pair, as are all that follow.
-        tiles (`list[np.ndarray]`): `(10, H, W)` each, as read, of any size.
-        photos (`list[np.ndarray]`): `(H, W, 3)` each, uint8, of any size.
-        coordinates (`torch.Tensor` of shape `(B, 2)`): lon, lat in degrees.
-        query_points (`torch.Tensor` of shape `(B, 1, 2)`): x east, y south in the tile, in [0, 1].
+        tile_ids (`list[str]`): T of them.
+        tiles (`torch.Tensor` of shape `(T, C, H, W)`, or `list[np.ndarray]` where sizes differ): as read.
         tile_sizes_m (`list[tuple[float, float]]`): width and height of the tiles on the ground, in metres.
+        photo_ids (`list[str]`): N of them.
+        photos (`torch.Tensor` of shape `(N, H, W, 3)`, or `list[np.ndarray]` where sizes differ): uint8.
+        tile_index (`torch.Tensor` of shape `(N,)`): the tile of each photo.
+        coordinates (`torch.Tensor` of shape `(N, 2)`): lon, lat in degrees.
+        query_points (`torch.Tensor` of shape `(N, 1, 2)`): x east, y south in the tile, in [0, 1].
+        labels (`dict[str, np.ndarray]`): those asked for, one a tile; those whose name begins with photo_, one a photo.
+        bad (`Counter`): photos and tiles left out, by kind: tile, photo, place.
+        problems (`list[str]`): what was wrong with the first of them.
+        state (`dict`): where the stream stands behind this batch; see [`PairStream`].
     """
 
-    ids: list[str]
-    tiles: list[np.ndarray]
-    photos: list[np.ndarray]
+    tile_ids: list[str]
+    tiles: Any
+    tile_sizes_m: list[tuple[float, float]]
+    photo_ids: list[str]
+    photos: Any
+    tile_index: torch.Tensor
     coordinates: torch.Tensor
     query_points: torch.Tensor
-    tile_sizes_m: list[tuple[float, float]]
+    labels: dict[str, np.ndarray]
+    bad: Counter
+    problems: list[str]
+    state: dict[str, Any] = field(default_factory=dict)
 
 
-class PairDecoder(Dataset):
+@dataclass
+class _DecodedTile:
+    """One row's tile with the photos drawn from it."""
+
+    id: str
+    pixels: np.ndarray
+    size_m: tuple[float, float]
+    photo_ids: list[str]
+    photos: list[np.ndarray]
+    coordinates: list[np.ndarray]
+    query_points: list[np.ndarray]
+    labels: dict[str, Any]
+
+
+class PairDecoder:
     """
-    Decodes the rows of a batch by the processors' `read`. The index of a batch is its rows: the main process streams
-    text, which is cheap, and any number of workers share the decoding, which is not.
+    Decodes rows by the processors' `read`, strictly: what is bad is left out, counted by kind, and told of.
 
     Args:
         processor ([`GairProcessor`]): the model's.
-        folder (`Path`): what the rows' paths are relative to.
+        labels (`Sequence[str]`): columns to keep where a row has them.
     """
 
-    def __init__(self, processor: GairProcessor, folder: Path):
-        self.processor, self.folder = processor, folder
+    def __init__(self, processor: GairProcessor, labels: Sequence[str] = ()):
+        self.processor, self.labels = processor, labels
+        self.bad: Counter = Counter()
+        self.problems: list[str] = []
 
-    def __getitem__(self, rows: Iterable[Row]) -> DecodedPairs | ValueError:
-        """The pairs, or what is wrong with one: raised in a worker, it would arrive as a page of traceback."""
-        pairs = DecodedPairs([], [], [], torch.empty(0), torch.empty(0), [])
-        places, points = [], []
-        for row in rows:
-            try:
-                place, point = self._decode(row, pairs)
-            except ValueError as error:
-                return ValueError(f"Pair {row['id']!r}: {error}")
-            places.append(place)
-            points.append(point)
-        pairs.coordinates = torch.from_numpy(np.stack(places)).float()
-        pairs.query_points = torch.from_numpy(np.stack(points)).float()[:, None]
-        return pairs
+    def __call__(self, row: Row, folder: Path, chosen: Sequence[int]) -> _DecodedTile | None:
+        """
+        Args:
+            row (`dict`): in the schema of `training/rows.py`, with `tile_file` and the photos' `file` where pixels lie
+                beside it.
+            folder (`Path`): what those are relative to.
+            chosen (`Sequence[int]`): the photos to decode, by position.
 
-    def _decode(self, row: Row, pairs: DecodedPairs) -> tuple[np.ndarray, np.ndarray]:
-        """Appends a row's pixels to `pairs`; returns its place (lon, lat) and its point in the tile (x, y)."""
-        tile = self.processor.image_processor.read(self.folder / row["rs"])
+        Returns:
+            The decoded tile; None if it is bad or none of its photos is good.
+        """
+        try:
+            tile = self._tile(row, folder)
+        except (ValueError, TypeError, KeyError) as error:
+            self._left_out("tile", f"Tile {row.get('id')!r}: {error}")
+            return None
+        decoded = _DecodedTile(row["id"], tile.pixels, ground_size_m(tile.bounds, tile.crs), [], [], [], [], {})
+        good = [index for index in chosen if self._add_photo(decoded, row["photos"][index], tile, folder)]
+        for name in self.labels:
+            if name in row:
+                values = row[name]
+                decoded.labels[name] = [values[index] for index in good] if name.startswith("photo_") else values
+        return decoded if good else None
+
+    def take_problems(self) -> tuple[Counter, list[str]]:
+        """What was left out since the last call."""
+        taken = self.bad, self.problems
+        self.bad, self.problems = Counter(), []
+        return taken
+
+    def _tile(self, row: Row, folder: Path) -> Any:
+        if row.get("tile") is not None:
+            pixels = unpack_tile(row)
+            place = {"bounds": row["bounds"], "crs": row["crs"]}
+            tile = self.processor.image_processor.read(pixels, bands=row["bands"], **place)
+        else:
+            tile = self.processor.image_processor.read(folder / row["tile_file"])
         if tile.bounds is None or tile.crs is None:
-            raise ValueError(f"{row['rs']!r} has no georeferencing to locate the photo by; write its CRS and bounds.")
+            raise ValueError("it has no georeferencing to locate photos by; write its CRS and bounds.")
+        return tile
+
+    def _add_photo(self, decoded: _DecodedTile, photo: dict[str, Any], tile: Any, folder: Path) -> bool:
         places = self.processor.feature_extractor
-        place = places.check(row["lon"], row["lat"])
-        point = places.locate(place[0], place[1], tile.bounds, tile.crs)
-        pairs.photos.append(self.processor.sv_image_processor.read(self.folder / row["sv"]))
-        pairs.tiles.append(tile.pixels)
-        pairs.tile_sizes_m.append(ground_size_m(tile.bounds, tile.crs))
-        pairs.ids.append(row["id"])
-        return place, point
+        try:
+            place = places.check(photo["lon"], photo["lat"])
+            point = places.locate(place[0], place[1], tile.bounds, tile.crs)
+        except (ValueError, TypeError) as error:
+            self._left_out("place", f"Pair {photo['id']!r}: {error}")
+            return False
+        try:
+            jpeg = photo.get("jpeg")
+            pixels = self.processor.sv_image_processor.read(folder / photo["file"] if jpeg is None else jpeg)
+        except (ValueError, TypeError, KeyError) as error:
+            self._left_out("photo", f"Pair {photo['id']!r}: {error}")
+            return False
+        decoded.photo_ids.append(photo["id"])
+        decoded.photos.append(pixels)
+        decoded.coordinates.append(place)
+        decoded.query_points.append(point)
+        return True
+
+    def _left_out(self, kind: str, problem: str) -> None:
+        self.bad[kind] += 1
+        self.problems.append(problem)
 
 
-def prepare_pairs(pairs: DecodedPairs, processor: GairProcessor, device: torch.device) -> dict[str, torch.Tensor]:
+class ShuffledRows:
+    """
+    Rows without end, epoch after epoch, in an order that can be resumed exactly.
+
+    In each epoch the shards are permuted by seed and epoch and dealt to the readers (rank × worker); rows then pass a
+    window of undecoded rows that is permuted as a whole. So the state is small: where the window began, and how much of
+    it is used. Where there are fewer shards than readers, each reads all and keeps every n-th row.
+
+    Args:
+        rows ([`Rows`]): of a source.
+        seed (`int`): of all orders.
+        reader, readers (`int`): which part of the rows this one reads.
+        window (`int`): rows to permute at a time.
+    """
+
+    def __init__(self, rows: Rows, seed: int, reader: int, readers: int, window: int = SHUFFLE_WINDOW):
+        self.rows, self.seed, self.reader, self.readers, self.window = rows, seed, reader, readers, window
+        self.state = _start_of(0)
+
+    def __iter__(self) -> Iterator[tuple[int, Row]]:
+        """Epoch and row; `state` stands behind the row given last."""
+        while True:
+            yield from self._epoch()
+            if self.state == _start_of(self.state["epoch"]):
+                raise ValueError(
+                    f"Reader {self.reader} of {self.readers} finds no rows; use fewer processes or workers, or more data."
+                )
+            self.state = _start_of(self.state["epoch"] + 1)
+
+    def _epoch(self) -> Iterator[tuple[int, Row]]:
+        epoch, rows = self.state["epoch"], self._own_rows()
+        while filled := list(islice(rows, self.window)):
+            generator = np.random.default_rng([self.seed, epoch, self.reader, self.state["window"]])
+            for index in generator.permutation(len(filled))[self.state["offset"] :]:
+                self.state = {**self.state, "offset": self.state["offset"] + 1}
+                yield epoch, filled[index][1]
+            self.state = {"epoch": epoch, "window": self.state["window"] + 1, **filled[-1][0], "offset": 0}
+
+    def _own_rows(self) -> Iterator[tuple[dict[str, int], Row]]:
+        """From the state's window on: where the stream stands behind a row, and the row."""
+        order = np.random.default_rng([self.seed, self.state["epoch"]]).permutation(self.rows.num_shards)
+        shared = len(order) < self.readers
+        own = order if shared else order[self.reader :: self.readers]
+        first, skipped, seen = (self.state[name] for name in ("shard", "row", "seen"))
+        for shard in range(first, len(own)):
+            start = skipped if shard == first else 0
+            for position, row in enumerate(islice(self.rows.shard(int(own[shard])), start, None), start):
+                seen += 1
+                if not shared or seen % self.readers == self.reader:
+                    yield {"shard": shard, "row": position + 1, "seen": seen}, row
+
+
+def _start_of(epoch: int) -> dict[str, int]:
+    """
+    Where a window begins: shard in the reader's order, row in the shard, rows seen in the epoch; and how many rows of the
+    window are used.
+    """
+    return {"epoch": epoch, "window": 0, "shard": 0, "row": 0, "seen": 0, "offset": 0}
+
+
+class PairStream(IterableDataset):
+    """
+    Batches of tiles with their photos, without end, for training. What a batch needs to be followed by the next one
+    travels in it: a run resumes from the states of the last batch of each reader.
+
+    Args:
+        sources (`Sequence[Source]`): data sets, mixed tile by tile in proportion to their weights.
+        processor ([`GairProcessor`]): the model's.
+        batch_size (`int`): tiles a batch.
+        photos_per_tile (`int`): at most so many photos are drawn from each tile, by seed, epoch and id.
+        seed (`int`): of the order and of the draws.
+        rank, world_size (`int`): this process among those that train.
+        states (`Sequence[dict]`, *optional*): the state of each worker's last batch, to go on from; the worker that gave
+            the oldest of them comes first.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        processor: GairProcessor,
+        batch_size: int,
+        photos_per_tile: int,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        states: Sequence[dict[str, Any]] | None = None,
+    ):
+        self.sources, self.decoder = sources, PairDecoder(processor)
+        self.batch_size, self.photos_per_tile, self.seed = batch_size, photos_per_tile, seed
+        self.rank, self.world_size, self.states = rank, world_size, states
+
+    def __iter__(self) -> Iterator[PairBatch]:
+        worker = get_worker_info()
+        index, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        state = self.states[index] if self.states else None
+        # After a resume another process may hold the worker's place: who it is stands in its state.
+        index = state["worker"] if state else index
+        reader, readers = self.rank * workers + index, self.world_size * workers
+        streams = [ShuffledRows(source.train, self.seed, reader, readers) for source in self.sources]
+        drawn = [0] * len(streams)
+        if state:
+            drawn = list(state["drawn"])
+            for stream, position in zip(streams, state["streams"]):
+                stream.state = position
+        rows = [iter(stream) for stream in streams]
+        while True:
+            tiles: list[_DecodedTile] = []
+            while len(tiles) < self.batch_size and self.decoder.bad.total() < _MAX_BAD_PER_TILE * self.batch_size:
+                source = self._next_source(drawn)
+                drawn[source] += 1
+                epoch, row = next(rows[source])
+                chosen = self._chosen(row, epoch)
+                if (tile := self.decoder(row, self.sources[source].folder, chosen)) is not None:
+                    tiles.append(tile)
+            batch = collate(tiles, *self.decoder.take_problems())
+            positions = [stream.state for stream in streams]
+            batch.state = {"worker": index, "drawn": list(drawn), "streams": positions}
+            yield batch
+
+    def _next_source(self, drawn: list[int]) -> int:
+        """The source that is furthest behind its share."""
+        weights = [source.weight for source in self.sources]
+        total = sum(drawn) + 1
+        behind = [weight / sum(weights) * total - count for weight, count in zip(weights, drawn)]
+        return int(np.argmax(behind))
+
+    def _chosen(self, row: Row, epoch: int) -> Sequence[int]:
+        count = len(row["photos"] or ())
+        if count <= self.photos_per_tile:
+            return range(count)
+        generator = np.random.default_rng([self.seed, epoch, *row["id"].encode()])
+        return sorted(generator.permutation(count)[: self.photos_per_tile].tolist())
+
+
+class EvaluationPairs(IterableDataset):
+    """
+    Tiles with all their photos, once and in order: what is measured on.
+
+    Args:
+        rows (`Sequence[tuple[Rows, Path]]`): of each source, and the folder of its files.
+        processor ([`GairProcessor`]): the model's.
+        batch_size (`int`): tiles a batch.
+        most (`int`): tiles of each source at most.
+        labels (`Sequence[str]`): columns to keep where the rows have them.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[tuple[Rows, Path]],
+        processor: GairProcessor,
+        batch_size: int,
+        most: int,
+        labels: Sequence[str] = (),
+    ):
+        self.rows, self.decoder = rows, PairDecoder(processor, labels)
+        self.batch_size, self.most = batch_size, most
+
+    def __iter__(self) -> Iterator[PairBatch]:
+        worker = get_worker_info()
+        index, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        tiles: list[_DecodedTile] = []
+        for rows, folder in self.rows:
+            for position, row in zip(range(self.most), rows):
+                # Whole batches go to one worker, so that their order does not depend on how many there are.
+                if position // self.batch_size % workers != index:
+                    continue
+                if (tile := self.decoder(row, folder, range(len(row["photos"] or ())))) is not None:
+                    tiles.append(tile)
+                if (position + 1) % self.batch_size == 0 and tiles:
+                    yield collate(tiles, *self.decoder.take_problems())
+                    tiles = []
+            if tiles:
+                yield collate(tiles, *self.decoder.take_problems())
+                tiles = []
+
+
+def collate(tiles: Sequence[_DecodedTile], bad: Counter, problems: list[str]) -> PairBatch:
+    """Decoded tiles as one batch."""
+    tile_index = np.repeat(np.arange(len(tiles)), [len(tile.photo_ids) for tile in tiles])
+    coordinates = [place for tile in tiles for place in tile.coordinates]
+    points = [point for tile in tiles for point in tile.query_points]
+    labels: dict[str, np.ndarray] = {}
+    for name in tiles[0].labels if tiles else ():
+        values = [tile.labels[name] for tile in tiles]
+        labels[name] = np.concatenate(values) if name.startswith("photo_") else np.asarray(values)
+    return PairBatch(
+        tile_ids=[tile.id for tile in tiles],
+        tiles=_stacked([tile.pixels for tile in tiles]),
+        tile_sizes_m=[tile.size_m for tile in tiles],
+        photo_ids=[name for tile in tiles for name in tile.photo_ids],
+        photos=_stacked([photo for tile in tiles for photo in tile.photos]),
+        tile_index=torch.from_numpy(tile_index),
+        coordinates=torch.from_numpy(np.asarray(coordinates, np.float32).reshape(-1, 2)),
+        query_points=torch.from_numpy(np.asarray(points, np.float32).reshape(-1, 1, 2)),
+        labels=labels,
+        bad=bad,
+        problems=problems[:3],
+    )
+
+
+def load(pairs: IterableDataset, num_workers: int) -> Iterator[PairBatch]:
+    """Batches through `num_workers` processes; 0 decodes in this one, between the steps."""
+    loader = DataLoader(pairs, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
+    return iter(loader)
+
+
+def prepare_pairs(batch: PairBatch, processor: GairProcessor, device: torch.device) -> dict[str, torch.Tensor]:
     """
     Decoded pairs as the model's inputs, on its device.
 
     Returns:
-        `dict[str, torch.Tensor]`: `rs_pixel_values (B, 10, H, W)`, `sv_pixel_values (B, 3, h, w)`, `coordinates (B, 2)`
-        (lon, lat) and `query_points (B, 1, 2)`.
+        `dict[str, torch.Tensor]`: `rs_pixel_values (T, 10, H, W)`, `sv_pixel_values (N, 3, h, w)`, `coordinates (N, 2)`
+        (lon, lat), `query_points (N, 1, 2)` and `tile_index (N,)`.
     """
     return {
-        "rs_pixel_values": processor.image_processor.prepare(pairs.tiles, device=device),
-        "sv_pixel_values": processor.sv_image_processor.prepare(pairs.photos, device=device),
-        "coordinates": pairs.coordinates.to(device),
-        "query_points": pairs.query_points.to(device),
+        "rs_pixel_values": processor.image_processor.prepare(batch.tiles, device=device),
+        "sv_pixel_values": processor.sv_image_processor.prepare(batch.photos, device=device),
+        "coordinates": batch.coordinates.to(device),
+        "query_points": batch.query_points.to(device),
+        "tile_index": batch.tile_index.to(device),
     }
 
 
-def is_held_out(row: dict[str, Any], fraction: float) -> bool:
-    """Whether a row is for evaluation only: decided by its tile, however its path is spelled, so that none leaks."""
-    return zlib.crc32(os.path.normpath(row["rs"]).encode()) / 2**32 < fraction
+def _stacked(images: list[np.ndarray]) -> Any:
+    """Images of one shape as one tensor, which workers hand over without a copy."""
+    if len({image.shape for image in images}) == 1:
+        return torch.from_numpy(np.stack(images))
+    return images
 
 
-class PairStream:
-    """
-    The pairs of a CSV with the columns id, rs, sv, lon, lat, streamed through `datasets`.
-
-    Args:
-        settings ([`PretrainSettings`]): what to stream, and how.
-        processor ([`GairProcessor`]): the model's.
-
-    Attributes:
-        train_count, held_out_count (`int`): pairs to train on, and pairs held out.
-        batch_size (`int`): pairs a step; fewer than the settings ask for where the data are fewer.
-        evaluated (`str`): which pairs `evaluation_batches` gives, in words.
-
-    Raises:
-        ValueError: no such file, missing columns or values, a repeated id, missing files, or fewer than two pairs.
-    """
-
-    def __init__(self, settings: PretrainSettings, processor: GairProcessor):
-        self.settings, self._path = settings, Path(settings.data)
-        self._decoder = PairDecoder(processor, self._path.parent)
-        header = self._header()
-        # All columns as text: types guessed from the first rows would not fit an id such as 007, or a later one.
-        self._rows: IterableDataset = load_dataset(
-            "csv",
-            data_files=str(self._path),
-            split="train",
-            streaming=True,
-            features=Features({column: Value("string") for column in header}),
-            keep_default_na=False,
-        )
-        total, held_out = self._check_rows()
-        self.holds_out = total >= MIN_PAIRS_TO_HOLD_OUT and held_out > 1
-        self.held_out_count = held_out if self.holds_out else 0
-        self.train_count = total - self.held_out_count
-        self.evaluated = self._evaluated(total, held_out)
-        # A small data set makes a small batch: a pair must not stand twice in one.
-        self.batch_size = min(settings.batch_size, self.train_count)
-        if self.batch_size < 2:
-            raise ValueError(
-                f"{str(self._path)!r} leaves {self.train_count} of {total} pairs to train on, but contrastive training "
-                "needs two or more; add pairs, or lower holdout_fraction."
-            )
-
-    def train_batches(self, max_steps: int) -> Iterator[DecodedPairs]:
-        """`max_steps` batches of `batch_size` pairs, shuffled anew each epoch by the seed; epochs follow one another."""
-        yield from self._load(islice(self._train_rows(), max_steps))
-
-    def evaluation_batches(self) -> Iterator[DecodedPairs]:
-        """The held-out pairs once, in their order; the training pairs where none are held out."""
-        yield from self._load(_batches(self._split(held_out=self.holds_out), self.settings.batch_size))
-
-    def _train_rows(self) -> Iterator[tuple[Row, ...]]:
-        for epoch in count():
-            rows = self._split(held_out=False).shuffle(seed=self.settings.seed + epoch, buffer_size=_SHUFFLE_BUFFER)
-            # The last rows of an epoch that fill no batch are left out; another epoch's order has them earlier.
-            yield from (batch for batch in _batches(rows, self.batch_size) if len(batch) == self.batch_size)
-
-    def _split(self, held_out: bool) -> IterableDataset:
-        if not self.holds_out:
-            return self._rows
-        fraction = self.settings.holdout_fraction
-        return self._rows.filter(lambda row: is_held_out(row, fraction) == held_out)
-
-    def _load(self, batches: Iterable[tuple[Row, ...]]) -> Iterator[DecodedPairs]:
-        # The batches are the "sampler", so one set of workers serves all epochs.
-        loader = DataLoader(
-            self._decoder,
-            batch_size=None,
-            sampler=batches,
-            num_workers=self.settings.num_workers,
-            collate_fn=_as_decoded,
-        )
-        for pairs in loader:
-            if isinstance(pairs, ValueError):
-                raise pairs
-            yield pairs
-
-    def _header(self) -> list[str]:
-        if not self._path.is_file():
-            raise ValueError(f"There is no file {str(self._path)!r}; pass a pairs CSV as --data.")
-        try:
-            with self._path.open(encoding="utf-8-sig", newline="") as file:
-                header = next(csv.reader(file), [])
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{str(self._path)!r} is no text in UTF-8; pass a pairs CSV as --data.") from error
-        missing = [column for column in COLUMNS if column not in header]
-        if missing:
-            raise ValueError(
-                f"{str(self._path)!r} has no column {', '.join(missing)}; name the columns {', '.join(COLUMNS)} in its "
-                "first line."
-            )
-        return header
-
-    def _check_rows(self) -> tuple[int, int]:
-        """The number of rows, and of those that would be held out; checks each before any is trained on."""
-        ids: set[str] = set()
-        held_out = 0
-        for number, row in enumerate(self._rows, start=1):
-            try:
-                self._check_row(row)
-            except ValueError as error:
-                raise ValueError(f"{str(self._path)!r}, row {number}: {error}") from error
-            if row["id"] in ids:
-                raise ValueError(
-                    f"{str(self._path)!r}, row {number}: the id {row['id']!r} came before; make ids unique."
-                )
-            ids.add(row["id"])
-            held_out += is_held_out(row, self.settings.holdout_fraction)
-        if len(ids) < 2:
-            raise ValueError(
-                f"{str(self._path)!r} holds {len(ids)} pairs, but contrastive training needs two or more; add pairs."
-            )
-        return len(ids), held_out
-
-    def _check_row(self, row: Row) -> None:
-        empty = [column for column in COLUMNS if not row[column]]
-        if empty:
-            raise ValueError(f"{', '.join(empty)} is empty; expected a value in each of {', '.join(COLUMNS)}.")
-        for column in ("rs", "sv"):
-            if not (self._path.parent / row[column]).is_file():
-                raise ValueError(f"there is no file {row[column]!r}; write {column} relative to the CSV.")
-        self._decoder.processor.feature_extractor.check(row["lon"], row["lat"])
-
-    def _evaluated(self, total: int, held_out: int) -> str:
-        if self.holds_out:
-            return f"{held_out} held-out pairs"
-        reason = f"fewer than {MIN_PAIRS_TO_HOLD_OUT}"
-        if total >= MIN_PAIRS_TO_HOLD_OUT:
-            reason = f"a holdout_fraction of {self.settings.holdout_fraction} holds out {held_out}"
-        return f"the {total} TRAINING pairs ({reason}: this shows fit, not skill)"
-
-
-def _as_decoded(pairs: Any) -> Any:
-    """Passes a batch on as it is: the default would turn its arrays of several sizes into tensors."""
-    return pairs
-
-
-def _batches(rows: Iterable[Row], size: int) -> Iterator[tuple[Row, ...]]:
-    """Rows in tuples of `size`, the last one of what is left."""
-    remaining = iter(rows)
-    while batch := tuple(islice(remaining, size)):
-        yield batch
+def _as_it_is(batch: Any) -> Any:
+    """The default would turn its lists of arrays into tensors."""
+    return batch

@@ -12,18 +12,20 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Pre-trains GAIR on pairs of a Sentinel-2 tile and a street view:
+Pre-trains GAIR on Sentinel-2 tiles and the street views taken in them:
 
-    accelerate launch training/pretrain.py --data PAIRS.csv --max_steps 300 --output_dir DIR
+    accelerate launch training/pretrain.py
 
-Settings: training/configs/pretrain.yaml; each is a flag as well. Ends with a directory that the Auto classes load, a
-retrieval table and a picture.
+Without arguments on the sample world, which is made on first use; with `--data` on a pairs CSV, a folder of parquet files,
+a data set on the Hub, or several with weights. Settings: training/configs/pretrain.yaml; each is a flag as well. Ends with
+a directory that the Auto classes load, tables and a picture.
 """
 
-import json
+import copy
 import math
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -33,34 +35,48 @@ from tqdm.auto import tqdm
 from transformers import AutoModel, AutoProcessor
 
 from modeling_gair import GairModel, GairProcessor
-from training.figures import similarity_figure, true_colour
-from training.pairs import DecodedPairs, PairStream, prepare_pairs
-from training.retrieval import chance, format_table, retrieval
-from training.settings import PretrainSettings, load_settings
+from training.measures import (
+    LABEL_COLUMNS,
+    EmbeddedPairs,
+    draw_similarity,
+    embed,
+    embed_pairs,
+    format_measures,
+    measure,
+    write_metrics,
+)
+from training.pairs import EvaluationPairs, PairBatch, PairStream, load, prepare_pairs
+from training.settings import SAMPLE_WORLD, PretrainSettings, load_settings
+from training.sources import Source, open_sources
 
-# Points of the picture's similarity map along each side.
-_MAP_SIDE = 192
 # Weights saved and loaded are the same bits; embeddings may differ by the order of sums.
 _RELOAD_TOLERANCE = 1e-5
+# Training tiles that the probes are fitted on.
+_PROBE_TILES = 512
 
+_WHAT_IT_PROVES = {
+    True: "The sample world is procedural: these figures prove that the method, the data path and the training work, and "
+    "say nothing about the Earth.",
+    False: "What the model knows is limited to the places and cameras of these pairs.",
+}
 _CARD = """---
 library_name: transformers
 pipeline_tag: feature-extraction
 tags: [geospatial, remote-sensing, street-view, sentinel-2, location-encoder]
 ---
-# GAIR, trained on `{data}`
+# GAIR, trained on {data}
 
-Sentinel-2 tiles, street views and places in one embedding space. Trained from scratch on {train_count} pairs:
-{steps} steps of {batch} pairs, learning rate {learning_rate}, seed {seed}. These are not the published GAIR weights, and what
-they know is limited to the places and cameras of those pairs.
+Sentinel-2 tiles, street views and places in one embedding space. Trained from scratch: {steps} steps of {batch} tiles with
+up to {photos} photos each, learning rate {learning_rate}, seed {seed}. These are not the published GAIR weights.
+{proves}
 
-Retrieval on {evaluated}:
+Measured on {evaluated}:
 
 ```
-{table}
+{tables}
 ```
 
-![Similarity of a photo over its tile](similarity.png)
+![Similarity of photos over their tiles](similarity.png)
 
 ```python
 from transformers import AutoModel, AutoProcessor
@@ -87,26 +103,28 @@ def main(arguments: list[str]) -> None:
     set_seed(settings.seed)
     config = settings.gair_config()
     processor = GairProcessor.for_config(config)
-    pairs = PairStream(settings, processor)
+    sources = open_sources(settings)
     model = GairModel(config)
-    print(
-        f"{model.num_parameters():,} parameters, {pairs.train_count} pairs to train on, {pairs.held_out_count} held out, "
-        f"batches of {pairs.batch_size}, on {accelerator.device}"
-    )
+    untrained = copy.deepcopy(model).to(accelerator.device).eval()
 
-    model = train(model, processor, pairs, settings, accelerator)
+    model = train(model, processor, sources, settings, accelerator)
     model.save_pretrained(output_dir)
     processor.save_pretrained(output_dir)
-    first = next(pairs.evaluation_batches())
-    model, processor = reload(model, processor, first, output_dir)
 
-    embeddings = embed_all(model, processor, pairs)
-    draw_similarity(model, processor, first, output_dir / "similarity.png")
-    report(embeddings, pairs, settings, output_dir)
+    evaluated, test = evaluation_pairs(sources, processor, settings)
+    first = next(iter(test))
+    model, processor = reload(model, processor, first, output_dir)
+    report(model, untrained, processor, (training_pairs(sources, processor, settings), test), evaluated, settings)
+    draw_similarity(model, processor, first, output_dir / "similarity.png", f"The first of the {evaluated}")
+    print(f"\nWrote {output_dir}: model, processors, code, README.md, metrics.json, similarity.png")
 
 
 def train(
-    model: GairModel, processor: GairProcessor, pairs: PairStream, settings: PretrainSettings, accelerator: Accelerator
+    model: GairModel,
+    processor: GairProcessor,
+    sources: list[Source],
+    settings: PretrainSettings,
+    accelerator: Accelerator,
 ) -> GairModel:
     """Runs `settings.max_steps` optimiser steps on the contrastive loss; returns the model for evaluation."""
     optimizer = torch.optim.AdamW(
@@ -119,16 +137,20 @@ def train(
     # The loader stays out: it already gives each step one batch, which must not be dealt out again.
     model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
     model.train()
-    start, seen = time.perf_counter(), 0
-    progress = tqdm(pairs.train_batches(settings.max_steps), total=settings.max_steps, unit="step", desc="train")
-    for step, batch in enumerate(progress, start=1):
+    stream, num_workers = training_stream(sources, processor, settings)
+    print(f"{model.num_parameters():,} parameters, batches of {stream.batch_size} tiles, on {accelerator.device}")
+    bad: Counter = Counter()
+    seen, start = 0, time.perf_counter()
+    progress = tqdm(range(1, settings.max_steps + 1), unit="step", desc="train")
+    for step, batch in zip(progress, load(stream, num_workers)):
+        seen += len(batch.photo_ids)
+        bad += check_batch(batch, bad.total(), seen, settings)
         loss = model(**prepare_pairs(batch, processor, accelerator.device), return_loss=True).loss
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        seen += len(batch.ids)
         # Reading the loss waits for the device, so not every step does.
         if step % settings.logging_steps == 0 or step in (1, settings.max_steps):
             value = loss.item()
@@ -136,8 +158,42 @@ def train(
                 raise ValueError(
                     f"The loss is {value} at step {step}; lower learning_rate (now {settings.learning_rate})."
                 )
-            progress.set_postfix(loss=f"{value:.3f}", pairs_per_s=f"{seen / (time.perf_counter() - start):.1f}")
+            rate = seen / (time.perf_counter() - start)
+            progress.set_postfix(loss=f"{value:.3f}", pairs_per_s=f"{rate:.0f}", bad=bad.total())
     return accelerator.unwrap_model(model, keep_fp32_wrapper=False).eval()
+
+
+def training_stream(
+    sources: list[Source], processor: GairProcessor, settings: PretrainSettings
+) -> tuple[PairStream, int]:
+    """The stream of batches, and how many workers read it. Few tiles make a small batch, which one process reads."""
+    enough = settings.batch_size * max(settings.num_workers, 1)
+    tiles = sum(source.train.count(enough) for source in sources)
+    stream = PairStream(sources, processor, min(settings.batch_size, tiles), settings.photos_per_tile, settings.seed)
+    # Each worker makes whole batches of its own share of the tiles; a tile must not stand twice in one.
+    return stream, settings.num_workers if tiles >= enough else 0
+
+
+def check_batch(batch: PairBatch, bad: int, seen: int, settings: PretrainSettings) -> Counter:
+    """
+    What was bad in a batch.
+
+    Raises:
+        ValueError: too large a share of all tiles and photos was bad, or fewer than two photos are left.
+    """
+    total = bad + batch.bad.total()
+    if total > settings.max_bad_share * (seen + total):
+        kinds = ", ".join(f"{count} by {kind}" for kind, count in sorted(batch.bad.items()))
+        raise ValueError(
+            f"{total} of {seen + total} tiles and photos are bad ({kinds} in this batch), more than max_bad_share "
+            f"{settings.max_bad_share}; the first: {batch.problems[0]}"
+        )
+    if len(batch.photo_ids) < 2:
+        raise ValueError(
+            f"A batch holds {len(batch.photo_ids)} photos, but contrastive training needs two or more; add tiles or "
+            "raise batch_size."
+        )
+    return batch.bad
 
 
 def learning_rate_factor(step: int, settings: PretrainSettings) -> float:
@@ -148,27 +204,26 @@ def learning_rate_factor(step: int, settings: PretrainSettings) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(done, 1)))
 
 
-@torch.no_grad()
-def embed(model: GairModel, processor: GairProcessor, batch: DecodedPairs) -> dict[str, torch.Tensor]:
-    """`sv`, `localized_rs`, `tile_mean` and `location` of a batch: `(B, D)` each, L2-normalised, on the CPU."""
-    outputs = model(**prepare_pairs(batch, processor, model.device))
-    return {
-        "sv": outputs.sv_embeds.cpu(),
-        "localized_rs": outputs.localized_rs_embeds[:, 0].cpu(),
-        "tile_mean": outputs.rs_embeds.cpu(),
-        "location": outputs.location_embeds.cpu(),
-    }
+def training_pairs(sources: list[Source], processor: GairProcessor, settings: PretrainSettings) -> EvaluationPairs:
+    """The first of the training pairs, with their labels."""
+    rows = [(source.train, source.folder) for source in sources]
+    return EvaluationPairs(rows, processor, settings.batch_size, _PROBE_TILES, LABEL_COLUMNS)
 
 
-def embed_all(model: GairModel, processor: GairProcessor, pairs: PairStream) -> dict[str, torch.Tensor]:
-    """As [`embed`], over all pairs to evaluate on."""
-    batches = tqdm(pairs.evaluation_batches(), unit="batch", desc="evaluate")
-    parts = [embed(model, processor, batch) for batch in batches]
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+def evaluation_pairs(
+    sources: list[Source], processor: GairProcessor, settings: PretrainSettings
+) -> tuple[str, EvaluationPairs]:
+    """Held-out pairs, or training pairs where none are held out; and which these are, in words."""
+    rows = [(source.held_out, source.folder) for source in sources if source.held_out is not None]
+    words = "held-out tiles"
+    if not rows:
+        rows = [(source.train, source.folder) for source in sources]
+        words = "TRAINING tiles (too few to hold any out: this shows fit, not skill)"
+    return words, EvaluationPairs(rows, processor, settings.batch_size, settings.evaluation_tiles, LABEL_COLUMNS)
 
 
 def reload(
-    model: GairModel, processor: GairProcessor, batch: DecodedPairs, output_dir: Path
+    model: GairModel, processor: GairProcessor, batch: PairBatch, output_dir: Path
 ) -> tuple[GairModel, GairProcessor]:
     """What the saved directory gives a stranger, through the Auto classes; it must embed as what was trained does."""
     reloaded = AutoModel.from_pretrained(output_dir, trust_remote_code=True).to(model.device).eval()
@@ -180,54 +235,42 @@ def reload(
     return reloaded, reloaded_processor
 
 
-@torch.no_grad()
-def draw_similarity(model: GairModel, processor: GairProcessor, batch: DecodedPairs, path: Path) -> None:
-    """Draws the similarity of the batch's first photo over its tile."""
-    tile = processor.image_processor.prepare(batch.tiles[:1], device=model.device)
-    photo = processor.sv_image_processor.prepare(batch.photos[:1], device=model.device)
-    feature_map = model.get_rs_feature_map(tile, size=(_MAP_SIDE, _MAP_SIDE))
-    similarity = torch.cosine_similarity(feature_map, model.get_sv_features(photo)[:, :, None, None], dim=1)[0]
-    x, y = batch.query_points[0, 0].tolist()
-    similarity_figure(
-        path,
-        title=f"Pair {batch.ids[0]}",
-        tile=true_colour(batch.tiles[0], processor.image_processor.bands),
-        tile_size_m=batch.tile_sizes_m[0],
-        photo=batch.photos[0],
-        similarity=similarity.float().cpu().numpy(),
-        point=(x, y),
-    )
-
-
 def report(
-    embeddings: dict[str, torch.Tensor], pairs: PairStream, settings: PretrainSettings, output_dir: Path
+    model: GairModel,
+    untrained: GairModel,
+    processor: GairProcessor,
+    pairs: tuple[EvaluationPairs, EvaluationPairs],
+    evaluated: str,
+    settings: PretrainSettings,
 ) -> None:
-    """Prints the retrieval table, and writes it as retrieval.json and into the card."""
-    pair_count = len(embeddings["sv"])
-    table = retrieval(embeddings)
-    text = format_table(table, pair_count)
-    print(f"\nRetrieval on {pairs.evaluated}\n{text}")
-    content = {
-        "pairs": pair_count,
-        "held_out": pairs.holds_out,
-        "evaluated": pairs.evaluated,
-        "retrieval": table,
-        "chance": chance(pair_count),
-    }
-    (output_dir / "retrieval.json").write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+    """Measures and prints; writes metrics.json and the card."""
+
+    def embedded(embedder: GairModel, weights: str) -> tuple[EmbeddedPairs, EmbeddedPairs]:
+        train, test = (load(part, settings.num_workers) for part in pairs)
+        return (
+            embed_pairs(embedder, processor, train, f"embed training pairs, {weights} weights"),
+            embed_pairs(embedder, processor, test, f"embed pairs to evaluate on, {weights} weights"),
+        )
+
+    found = measure(embedded(model, "trained"), embedded(untrained, "initial"))
+    evaluated = f"{found['photos']} photos of {found['tiles']} {evaluated}"
+    proves = _WHAT_IT_PROVES[list(settings.weights()) == [SAMPLE_WORLD]]
+    tables = format_measures(found)
+    print(f"\nMeasured on {evaluated}\n\n{tables}\n\n{proves}")
+    write_metrics({"evaluated": evaluated, **found}, Path(settings.output_dir))
     card = _CARD.format(
-        data=Path(settings.data).name,
-        train_count=pairs.train_count,
+        data=", ".join(f"`{Path(name).name}`" for name in settings.weights()),
         steps=settings.max_steps,
-        batch=pairs.batch_size,
+        batch=settings.batch_size,
+        photos=settings.photos_per_tile,
         learning_rate=settings.learning_rate,
         seed=settings.seed,
-        evaluated=pairs.evaluated,
-        table=text,
-        name=output_dir.name,
+        evaluated=evaluated,
+        tables=tables,
+        proves=proves,
+        name=Path(settings.output_dir).name,
     )
-    (output_dir / "README.md").write_text(card, encoding="utf-8")
-    print(f"\nWrote {output_dir}: model, processors, code, README.md, retrieval.json, similarity.png")
+    (Path(settings.output_dir) / "README.md").write_text(card, encoding="utf-8")
 
 
 if __name__ == "__main__":

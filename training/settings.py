@@ -25,7 +25,10 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig
 
 from modeling_gair import GairConfig
+from training.sample_dataset import WorldSettings
 
+# The data set that is made where none is named.
+SAMPLE_WORLD = "sample_world"
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "pretrain.yaml"
 MODEL_PRESETS: dict[str, Callable[[], GairConfig]] = {"tiny": GairConfig.tiny, "base": GairConfig}
 
@@ -48,26 +51,30 @@ class PretrainSettings:
         ValueError: a setting is of the wrong kind or out of range.
     """
 
-    data: str = ""
+    data: str | dict[str, float] = SAMPLE_WORLD
+    sample_world: dict[str, Any] = field(default_factory=dict)
     output_dir: str = "outputs/pretrain"
     model: str | dict[str, Any] = "tiny"
-    max_steps: int = 300
+    max_steps: int = 700
     batch_size: int = 32
+    photos_per_tile: int = 4
     learning_rate: float = 2e-3
     warmup_steps: int = 30
     weight_decay: float = 0.05
     betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
     max_grad_norm: float = 1.0
     holdout_fraction: float = 0.1
+    evaluation_tiles: int = 256
+    max_bad_share: float = 0.05
     num_workers: int = 2
     logging_steps: int = 10
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("data", "output_dir"):
-            if not isinstance(getattr(self, name), str) or not getattr(self, name):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a path: pass --{name} PATH.")
-        least = {"max_steps": 1, "batch_size": 2, "warmup_steps": 0, "num_workers": 0, "logging_steps": 1, "seed": 0}
+        if not isinstance(self.output_dir, str) or not self.output_dir:
+            raise ValueError(f"output_dir is {self.output_dir!r}; expected a path: pass --output_dir PATH.")
+        least = {"max_steps": 1, "batch_size": 1, "photos_per_tile": 1, "evaluation_tiles": 2, "warmup_steps": 0}
+        least |= {"num_workers": 0, "logging_steps": 1, "seed": 0}
         for name, bound in least.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < bound:
@@ -75,12 +82,35 @@ class PretrainSettings:
         for name in ("learning_rate", "max_grad_norm"):
             if not _is_number(getattr(self, name)) or not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number greater than 0.")
-        for name in ("weight_decay", "holdout_fraction"):
+        for name in ("weight_decay", "holdout_fraction", "max_bad_share"):
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a number from 0 to below 1.")
         betas = self.betas
         if not isinstance(betas, list) or len(betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in betas):
             raise ValueError(f"betas is {betas!r}; expected two numbers from 0 to below 1, e.g. [0.9, 0.95].")
+
+        self.weights()
+        self.world()
+
+    def weights(self) -> dict[str, float]:
+        """The data sets to train on, each with its weight in the mixture."""
+        weights = {self.data: 1.0} if isinstance(self.data, str) else self.data
+        if not isinstance(weights, dict) or not weights or "" in weights:
+            raise ValueError(
+                f"data is {self.data!r}; expected a pairs CSV, a folder, a Hub id, or several with weights, e.g. "
+                "{pairs.csv: 3, sample_world: 1}."
+            )
+        for name, weight in weights.items():
+            if not isinstance(name, str) or not _is_number(weight) or not 0 < weight < float("inf"):
+                raise ValueError(f"data gives {name!r} the weight {weight!r}; expected a finite number greater than 0.")
+        return weights
+
+    def world(self) -> WorldSettings:
+        """The sample world to make where `data` names it."""
+        if not isinstance(self.sample_world, dict):
+            raise ValueError(f"sample_world is {self.sample_world!r}; expected its settings, e.g. {{tiles: 256}}.")
+        check_keys(self.sample_world, (setting.name for setting in fields(WorldSettings)), "sample_world")
+        return WorldSettings(**self.sample_world)
 
     def gair_config(self) -> GairConfig:
         """
@@ -129,7 +159,8 @@ def load_settings(arguments: Sequence[str]) -> PretrainSettings:
     check_keys((key.split(".")[0] for key in flags), known, "The command line")
     for key, text in flags.items():
         # Paths are taken as they stand: YAML would read a number or a comment into some of them.
-        _set(values, key, text if key in ("data", "output_dir") else _parse(text, f"--{key}"))
+        as_it_stands = key == "output_dir" or (key == "data" and not text.startswith("{"))
+        _set(values, key, text if as_it_stands else _parse(text, f"--{key}"))
     return PretrainSettings(**values)
 
 

@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoProcessor
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
-from tests.test_pairs import read_rows, write_pairs
+from tests.test_pairs import read_rows, write_csv, write_pairs
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -46,37 +46,41 @@ def launch(*flags: str, hf_home: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
 
 
+SMALL = ["--model.rs_config.num_hidden_layers", "1", "--num_workers", "2"]
+# fmt: off
+WORLD = ["--sample_world.tiles", "24", "--sample_world.held_out_tiles", "8", "--sample_world.held_out_photos", "4",
+         "--batch_size", "4", "--max_steps", "12", *SMALL]
+# fmt: on
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> tuple[Path, Path, str]:
-    """Pairs made on the spot, the directory trained on them, and what the program printed."""
-    folder = tmp_path_factory.mktemp("made")
-    data = write_pairs(folder, 32)
-    output_dir = folder / "out"
-    # fmt: off
-    run = launch("--data", str(data), "--output_dir", str(output_dir), "--max_steps", "8", "--batch_size", "8",
-                 "--holdout_fraction", "0.3", "--model.rs_config.num_hidden_layers", "1", hf_home=folder / "hf")
-    # fmt: on
+def world(tmp_path_factory) -> tuple[Path, Path, str]:
+    """The main job at a small size: the cache, the directory trained, and what the program printed."""
+    folder = tmp_path_factory.mktemp("world")
+    run = launch(*WORLD, "--output_dir", str(folder / "out"), hf_home=folder / "hf")
     assert run.returncode == 0, run.stderr
-    return data, output_dir, run.stdout + run.stderr
+    return folder / "hf", folder / "out", run.stdout + run.stderr
 
 
 def check_directory(output_dir: Path, output: str) -> dict:
-    """What every run leaves behind; returns the retrieval table's file."""
+    """What every run leaves behind; returns the metrics."""
     assert "model.safetensors" in os.listdir(output_dir) and not list(output_dir.glob("*.bin"))
     assert load_file(output_dir / "model.safetensors")
     config = json.loads((output_dir / "config.json").read_text(encoding="utf-8"))
     assert config["auto_map"]["AutoModel"] == "modeling_gair.GairModel"
     assert (output_dir / "modeling_gair.py").is_file() and (output_dir / "processing_gair.py").is_file()
     with Image.open(output_dir / "similarity.png") as picture:
-        assert picture.width > 1.5 * picture.height > 400
+        assert picture.width > picture.height > 200
         assert len(picture.convert("RGB").getcolors(2**24)) > 1000
-    written = json.loads((output_dir / "retrieval.json").read_text(encoding="utf-8"))
+    metrics = json.loads((output_dir / "metrics.json").read_text(encoding="utf-8"))
     card = (output_dir / "README.md").read_text(encoding="utf-8")
-    for name, row in written["retrieval"].items():
-        assert name in output and name in card
-        assert 0 <= row["R@1"] <= row["R@5"] <= row["R@10"] <= 1 <= row["median_rank"] <= written["pairs"]
-    assert written["evaluated"] in output and written["evaluated"] in card
-    return written
+    for table in ("across_tiles", "among_points"):
+        for name, row in metrics[table].items():
+            assert name in output and name in card
+            assert 0 <= row["R@1"] <= row["R@5"] <= row["R@10"] <= 1 <= row["median_rank"] <= metrics["photos"]
+    assert metrics["evaluated"] in output and metrics["evaluated"] in card
+    assert f"{metrics['photos']} photos of {metrics['tiles']} " in metrics["evaluated"]
+    return metrics
 
 
 def check_reloads(output_dir: Path, tile: Path, photo: Path, lon: float, lat: float) -> None:
@@ -89,14 +93,38 @@ def check_reloads(output_dir: Path, tile: Path, photo: Path, lon: float, lat: fl
     torch.testing.assert_close(outputs.localized_rs_embeds.norm(dim=-1), torch.ones(1, 1))
 
 
-def test_a_run_on_made_pairs(made):
-    data, output_dir, output = made
-    written = check_directory(output_dir, output)
-    assert written["held_out"] and 2 <= written["pairs"] < 20
-    assert f"Retrieval on {written['pairs']} held-out pairs" in output
-    assert "loss=" in output and "pairs_per_s=" in output
-    check_reloads(output_dir, data.with_name("tile_3.tif"), data.with_name("photo_3.jpg"), 3.001, 10.001)
-    assert AutoModel.from_pretrained(output_dir, trust_remote_code=True).config.rs_config.num_hidden_layers == 1
+def test_the_main_job_makes_its_world_trains_and_reports(world):
+    cache, output_dir, output = world
+    metrics = check_directory(output_dir, output)
+    assert (metrics["tiles"], metrics["photos"]) == (8, 32) and "held-out tiles" in metrics["evaluated"]
+    assert metrics["across_tiles"]["chance"]["median_rank"] == 4.5
+    assert metrics["among_points"]["chance"]["mean_rank"] == 2.5
+    # The tile's mean cannot tell its own points apart, so it scores chance, by ties.
+    assert metrics["among_points"]["SV → RS, tile mean"]["mean_rank"] == pytest.approx(2.5)
+    for mode in ("NILI", "bilinear", "bicubic"):
+        assert f"SV → RS at the point ({mode})" in metrics["across_tiles"]
+    assert {"trained", "untrained"} == set(metrics["probes"]["moisture of the tile from location"])
+    assert "cover at the photo from RS at the point (NILI)" in metrics["probes"]
+    assert "say nothing about the Earth" in output and "loss=" in output and "pairs_per_s=" in output
+    config = AutoModel.from_pretrained(output_dir, trust_remote_code=True).config
+    assert config.rs_config.num_hidden_layers == 1
+    assert len(list((cache / "gair").iterdir())) == 1
+
+
+def test_the_same_program_takes_a_folder_of_that_world_and_a_mixture(world, tmp_path):
+    cache, _, _ = world
+    (folder,) = (cache / "gair").iterdir()
+    pairs = write_pairs(tmp_path, 24)
+    output_dir = tmp_path / "out"
+    data = f"{{{folder}: 3, {pairs}: 1}}"
+    # fmt: off
+    run = launch("--data", data, "--output_dir", str(output_dir), "--batch_size", "8", "--max_steps", "4",
+                 "--holdout_fraction", "0.3", *SMALL, hf_home=tmp_path / "hf")
+    # fmt: on
+    assert run.returncode == 0, run.stderr
+    metrics = check_directory(output_dir, run.stdout)
+    assert metrics["tiles"] > 8 and "limited to the places and cameras" in run.stdout
+    check_reloads(output_dir, tmp_path / "tile_3.tif", tmp_path / "photo_3.jpg", 3.001, 10.001)
 
 
 def test_the_real_pairs(data_dir, tmp_path):
@@ -105,10 +133,10 @@ def test_the_real_pairs(data_dir, tmp_path):
         "--data", str(data), "--max_steps", "20", "--output_dir", str(tmp_path / "out"), hf_home=tmp_path / "hf"
     )
     assert run.returncode == 0, run.stderr
-    written = check_directory(tmp_path / "out", run.stdout)
-    assert not written["held_out"] and "Retrieval on the 2 TRAINING pairs" in run.stdout
+    metrics = check_directory(tmp_path / "out", run.stdout)
+    assert "2 photos of 2 TRAINING tiles" in run.stdout and metrics["among_points"] == {}
     # Two pairs are learned by heart; anything less is a broken loop.
-    assert written["retrieval"]["SV → localized RS (NILI)"]["R@1"] == 1
+    assert metrics["across_tiles"]["SV → RS at the point (NILI)"]["R@1"] == 1
     _, tile, photo, lon, lat = read_rows(data)[0]
     check_reloads(tmp_path / "out", data_dir / tile, data_dir / photo, float(lon), float(lat))
 
@@ -119,14 +147,21 @@ def test_the_real_pairs(data_dir, tmp_path):
         (["--learning_rat", "1"], "did you mean 'learning_rate'?"),
         (["--config", "{own}"], "did you mean 'max_steps'?"),
         (["--output_dir", "{used}"], "is no empty directory"),
+        (
+            ["--data", "{bad}"],
+            "by place in this batch), more than max_bad_share 0.05; the first: Pair",
+        ),
     ],
 )
-def test_what_is_refused_is_one_sentence(made, tmp_path, flags, message):
-    data, output_dir, _ = made
+def test_what_is_refused_is_one_sentence(world, tmp_path, flags, message):
     own = tmp_path / "own.yaml"
     own.write_text("max_step: 3\n", encoding="utf-8")
-    flags = [flag.format(own=own, used=output_dir) for flag in flags]
-    run = launch("--data", str(data), *flags, hf_home=tmp_path / "hf")
+    rows = [[*row[:3], "50", row[4]] if row[0] < "002" else row for row in read_rows(write_pairs(tmp_path, 4))]
+    bad = write_csv(tmp_path / "bad.csv", rows)
+    flags = [flag.format(own=own, used=world[1], bad=bad) for flag in flags]
+    if "--output_dir" not in flags:
+        flags += ["--output_dir", str(tmp_path / "out")]
+    run = launch(*flags, hf_home=tmp_path / "hf")
     assert run.returncode != 0
     assert sum(message in line for line in run.stderr.splitlines()) == 1
     # The program itself ends without a traceback; the launcher adds its own.

@@ -748,7 +748,7 @@ class GairModel(GairPreTrainedModel):
                 x east, y south in the tiles, in [0, 1]; needs `rs_pixel_values`.
             tile_index (`torch.Tensor` of shape `(B,)`, *optional*):
                 the tile, from 0 to T - 1, in which row b's points lie; without it T = B, in order. Not checked here.
-            return_loss (`bool`): also compute the contrastive loss; needs all inputs and Q = 1.
+            return_loss (`bool`): also compute the contrastive loss; needs tiles, photos, places and points, and Q = 1.
 
         Returns:
             [`GairOutput`]

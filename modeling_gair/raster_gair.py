@@ -211,12 +211,14 @@ def ground_size_m(bounds: Bounds, crs: str) -> tuple[float, float]:
     return (east - west) * per_x, (north - south) * per_y
 
 
-def distance_m(lon: float, lat: float, other_lon: float, other_lat: float) -> float:
-    """Great-circle distance in metres (haversine on the mean sphere)."""
-    phi, other_phi = math.radians(lat), math.radians(other_lat)
-    half_lon = math.radians(other_lon - lon) / 2
-    chord = math.sin((other_phi - phi) / 2) ** 2 + math.cos(phi) * math.cos(other_phi) * math.sin(half_lon) ** 2
-    return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(chord)))
+def distance_m(lon: Any, lat: Any, other_lon: Any, other_lat: Any) -> Any:
+    """
+    Great-circle distances in metres (haversine on the mean sphere) between points in degrees, of any shapes that
+    broadcast.
+    """
+    lam, phi, other_lam, other_phi = (np.radians(degrees) for degrees in (lon, lat, other_lon, other_lat))
+    chord = np.sin((other_phi - phi) / 2) ** 2 + np.cos(phi) * np.cos(other_phi) * np.sin((other_lam - lam) / 2) ** 2
+    return 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(chord, 1.0)))
 
 
 # GeoTIFF -------------------------------------------------------------------------------------------------------------

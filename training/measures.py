@@ -11,10 +11,10 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What a trained model knows of pairs: embeddings, retrieval, probes, a picture, and the page that reports them."""
+"""What a trained model knows of pairs: embeddings, retrieval, probes and a picture."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from modeling_gair import GairModel, GairProcessor
 from training.figures import Example, similarity_figure, true_colour
 from training.pairs import PairBatch, prepare_pairs
-from training.probes import PROBES, format_probes, probe_table
+from training.probes import format_probes, probe_table
 from training.retrieval import (
     ACROSS_TILES,
     AMONG_POINTS,
@@ -64,9 +64,11 @@ class EmbeddedPairs:
 
 
 @torch.no_grad()
-def embed(model: GairModel, processor: GairProcessor, batch: PairBatch) -> dict[str, torch.Tensor]:
-    """The `embeddings` of [`EmbeddedPairs`] for one batch. Each tile is encoded once for all its photos and modes."""
-    inputs = prepare_pairs(batch, processor, model.device)
+def embed(model: GairModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """
+    The `embeddings` of [`EmbeddedPairs`] for what [`prepare_pairs`] makes of one batch. Each tile is encoded once for all
+    its photos and modes.
+    """
     tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
     index, points = inputs["tile_index"], inputs["query_points"]
     features = {mode: model.localize(tokens, points, mode, tile_index=index)[:, 0] for mode in POINT_MODES}
@@ -77,27 +79,31 @@ def embed(model: GairModel, processor: GairProcessor, batch: PairBatch) -> dict[
 
 
 def embed_pairs(
-    model: GairModel, processor: GairProcessor, batches: Iterable[PairBatch], description: str
-) -> EmbeddedPairs:
+    models: Sequence[GairModel], processor: GairProcessor, batches: Iterable[PairBatch], description: str
+) -> list[EmbeddedPairs]:
     """
-    Embeds all pairs.
+    Embeds all pairs by each of several models of one device and one processor, decoding them once.
 
     Raises:
         ValueError: fewer than two photos, among which nothing can be found.
     """
-    parts, indexes, labels, tiles = [], [], [], 0
+    parts: list[list[dict[str, torch.Tensor]]] = [[] for _ in models]
+    indexes, labels, tiles = [], [], 0
     for batch in tqdm(batches, unit="batch", desc=description):
-        parts.append(embed(model, processor, batch))
+        inputs = prepare_pairs(batch, processor, models[0].device)
+        for model, own in zip(models, parts):
+            own.append(embed(model, inputs))
         indexes.append(batch.tile_index + tiles)
         labels.append(_per_photo(batch))
         tiles += len(batch.tile_ids)
     if sum(map(len, indexes)) < 2:
         raise ValueError("There are fewer than two good photos to evaluate on; add pairs.")
-    return EmbeddedPairs(
-        {name: torch.cat([part[name] for part in parts]) for name in parts[0]},
-        torch.cat(indexes),
-        {name: np.concatenate([part[name] for part in labels]) for name in set.intersection(*map(set, labels))},
-    )
+    tile_index = torch.cat(indexes)
+    common = {name: np.concatenate([part[name] for part in labels]) for name in set.intersection(*map(set, labels))}
+    return [
+        EmbeddedPairs({name: torch.cat([part[name] for part in own]) for name in own[0]}, tile_index, common)
+        for own in parts
+    ]
 
 
 def _per_photo(batch: PairBatch) -> dict[str, np.ndarray]:
@@ -175,6 +181,3 @@ def draw_similarity(
 def write_metrics(found: dict[str, Any], output_dir: Path) -> None:
     """Writes what [`measure`] found as metrics.json."""
     (output_dir / "metrics.json").write_text(json.dumps(found, indent=2, ensure_ascii=False), encoding="utf-8")
-
-
-LABEL_COLUMNS = tuple(PROBES)

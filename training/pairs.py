@@ -14,11 +14,11 @@
 """Pairs of a tile and its photos: rows streamed, shuffled and decoded in workers → batches as the model takes them."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +33,8 @@ from training.sources import Row, Rows, Source
 SHUFFLE_WINDOW = 256
 # A batch is given up half full where so many rows of it were bad, so that the caller hears of them.
 _MAX_BAD_PER_TILE = 4
+
+_Item = TypeVar("_Item")
 
 
 @dataclass
@@ -194,7 +196,7 @@ class ShuffledRows:
 
     def _epoch(self) -> Iterator[tuple[int, Row]]:
         epoch, rows = self.state["epoch"], self._own_rows()
-        while filled := list(islice(rows, self.window)):
+        for filled in chunked(rows, self.window):
             generator = np.random.default_rng([self.seed, epoch, self.reader, self.state["window"]])
             for index in generator.permutation(len(filled))[self.state["offset"] :]:
                 self.state = {**self.state, "offset": self.state["offset"] + 1}
@@ -323,20 +325,20 @@ class EvaluationPairs(IterableDataset):
     def __iter__(self) -> Iterator[PairBatch]:
         worker = get_worker_info()
         index, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        tiles: list[_DecodedTile] = []
         for rows, folder in self.rows:
-            for position, row in zip(range(self.most), rows):
-                # Whole batches go to one worker, so that their order does not depend on how many there are.
-                if position // self.batch_size % workers != index:
-                    continue
-                if (tile := self.decoder(row, folder, range(len(row["photos"] or ())))) is not None:
-                    tiles.append(tile)
-                if (position + 1) % self.batch_size == 0 and tiles:
+            chunks = chunked(islice(rows, self.most), self.batch_size)
+            # Whole batches go to one worker, so that their order does not depend on how many there are.
+            for chunk in islice(chunks, index, None, workers):
+                decoded = (self.decoder(row, folder, range(len(row["photos"] or ()))) for row in chunk)
+                if tiles := [tile for tile in decoded if tile is not None]:
                     yield collate(tiles, *self.decoder.take_problems())
-                    tiles = []
-            if tiles:
-                yield collate(tiles, *self.decoder.take_problems())
-                tiles = []
+
+
+def chunked(rows: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Items in lists of `size`, the last one of what is left."""
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 def collate(tiles: Sequence[_DecodedTile], bad: Counter, problems: list[str]) -> PairBatch:

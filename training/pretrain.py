@@ -35,9 +35,8 @@ from tqdm.auto import tqdm
 from transformers import AutoModel, AutoProcessor
 
 from modeling_gair import GairModel, GairProcessor
+from training.checks import check_empty
 from training.measures import (
-    LABEL_COLUMNS,
-    EmbeddedPairs,
     draw_similarity,
     embed,
     embed_pairs,
@@ -46,6 +45,7 @@ from training.measures import (
     write_metrics,
 )
 from training.pairs import EvaluationPairs, PairBatch, PairStream, load, prepare_pairs
+from training.probes import PROBES
 from training.settings import SAMPLE_WORLD, PretrainSettings, load_settings
 from training.sources import Source, open_sources
 
@@ -54,11 +54,11 @@ _RELOAD_TOLERANCE = 1e-5
 # Training tiles that the probes are fitted on.
 _PROBE_TILES = 512
 
-_WHAT_IT_PROVES = {
-    True: "The sample world is procedural: these figures prove that the method, the data path and the training work, and "
-    "say nothing about the Earth.",
-    False: "What the model knows is limited to the places and cameras of these pairs.",
-}
+_PROVES_OF_WORLD = (
+    "The sample world is procedural: these figures prove that the method, the data path and the training work, and say "
+    "nothing about the Earth."
+)
+_PROVES_OF_PAIRS = "What the model knows is limited to the places and cameras of these pairs."
 _CARD = """---
 library_name: transformers
 pipeline_tag: feature-extraction
@@ -98,8 +98,7 @@ def main(arguments: list[str]) -> None:
             f"Launched on {accelerator.num_processes} processes; this program trains on one: --num_processes 1."
         )
     output_dir = Path(settings.output_dir)
-    if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
-        raise ValueError(f"{str(output_dir)!r} exists and is no empty directory; name a new --output_dir.")
+    check_empty(output_dir, "name a new --output_dir")
     set_seed(settings.seed)
     config = settings.gair_config()
     processor = GairProcessor.for_config(config)
@@ -207,7 +206,7 @@ def learning_rate_factor(step: int, settings: PretrainSettings) -> float:
 def training_pairs(sources: list[Source], processor: GairProcessor, settings: PretrainSettings) -> EvaluationPairs:
     """The first of the training pairs, with their labels."""
     rows = [(source.train, source.folder) for source in sources]
-    return EvaluationPairs(rows, processor, settings.batch_size, _PROBE_TILES, LABEL_COLUMNS)
+    return EvaluationPairs(rows, processor, settings.batch_size, _PROBE_TILES, tuple(PROBES))
 
 
 def evaluation_pairs(
@@ -219,7 +218,7 @@ def evaluation_pairs(
     if not rows:
         rows = [(source.train, source.folder) for source in sources]
         words = "TRAINING tiles (too few to hold any out: this shows fit, not skill)"
-    return words, EvaluationPairs(rows, processor, settings.batch_size, settings.evaluation_tiles, LABEL_COLUMNS)
+    return words, EvaluationPairs(rows, processor, settings.batch_size, settings.evaluation_tiles, tuple(PROBES))
 
 
 def reload(
@@ -228,7 +227,8 @@ def reload(
     """What the saved directory gives a stranger, through the Auto classes; it must embed as what was trained does."""
     reloaded = AutoModel.from_pretrained(output_dir, trust_remote_code=True).to(model.device).eval()
     reloaded_processor = AutoProcessor.from_pretrained(output_dir, trust_remote_code=True)
-    trained, saved = embed(model, processor, batch), embed(reloaded, reloaded_processor, batch)
+    trained = embed(model, prepare_pairs(batch, processor, model.device))
+    saved = embed(reloaded, prepare_pairs(batch, reloaded_processor, model.device))
     for name, values in trained.items():
         if not torch.allclose(values, saved[name], rtol=0, atol=_RELOAD_TOLERANCE):
             raise RuntimeError(f"The model saved in {str(output_dir)!r} embeds {name} otherwise than the one trained.")
@@ -245,16 +245,13 @@ def report(
 ) -> None:
     """Measures and prints; writes metrics.json and the card."""
 
-    def embedded(embedder: GairModel, weights: str) -> tuple[EmbeddedPairs, EmbeddedPairs]:
-        train, test = (load(part, settings.num_workers) for part in pairs)
-        return (
-            embed_pairs(embedder, processor, train, f"embed training pairs, {weights} weights"),
-            embed_pairs(embedder, processor, test, f"embed pairs to evaluate on, {weights} weights"),
-        )
-
-    found = measure(embedded(model, "trained"), embedded(untrained, "initial"))
+    (trained_train, untrained_train), (trained_test, untrained_test) = (
+        embed_pairs([model, untrained], processor, load(part, settings.num_workers), f"embed {name}")
+        for part, name in zip(pairs, ("training pairs", "pairs to evaluate on"))
+    )
+    found = measure((trained_train, trained_test), (untrained_train, untrained_test))
     evaluated = f"{found['photos']} photos of {found['tiles']} {evaluated}"
-    proves = _WHAT_IT_PROVES[list(settings.weights()) == [SAMPLE_WORLD]]
+    proves = _PROVES_OF_WORLD if list(settings.weights()) == [SAMPLE_WORLD] else _PROVES_OF_PAIRS
     tables = format_measures(found)
     print(f"\nMeasured on {evaluated}\n\n{tables}\n\n{proves}")
     write_metrics({"evaluated": evaluated, **found}, Path(settings.output_dir))

@@ -46,6 +46,8 @@ FEATURES = Features(
         "split": Value("string"),
     }
 )
+# A pairs CSV is the same with one photo a line and files in place of bytes.
+CSV_COLUMNS = ("id", "rs", "sv", "lon", "lat")
 _TILE_DTYPE = np.dtype("<u2")
 
 

@@ -48,10 +48,11 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from modeling_gair import GairCoordinateProcessor
-from modeling_gair.raster_gair import EARTH_RADIUS_M, metres_per_unit, project, unproject, unrolled
+from modeling_gair.raster_gair import distance_m, metres_per_unit, project, unproject, unrolled
+from training.checks import check_empty, check_whole
 from training.figures import TileWithPhotos, contact_sheet, true_colour
-from training.rows import FEATURES, pack_tile, unpack_tile
-from training.sample_world import BANDS, CLIMATE_ZONES, COVERS, TILE_SIDE_M, SampleTile, SampleWorld
+from training.rows import CSV_COLUMNS, FEATURES, pack_tile, unpack_tile
+from training.sample_world import BANDS, CLIMATE_ZONES, COVERS, TILE_SIDE_M, SampleTile, SampleWorld, utm_crs
 
 LABEL_FEATURES = Features(
     {
@@ -127,7 +128,7 @@ class WorldSettings:
             if field.type is bool:
                 _check_flag(field.name, value)
             else:
-                _check_whole(field.name, value, least=0 if field.name == "seed" else 1)
+                check_whole(field.name, value, least=0 if field.name == "seed" else 1)
         for name in ("photos", "held_out_photos"):
             if getattr(self, name) > MAX_PHOTOS:
                 raise ValueError(
@@ -153,11 +154,6 @@ class WorldSettings:
     def photos_of(self, split: str) -> int:
         """Photos in each tile of the split `"train"` or `"test"`."""
         return self.photos if split == "train" else self.held_out_photos
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} is {value!r}, expected a whole number of at least {least}.")
 
 
 def _check_flag(name: str, value: Any) -> None:
@@ -232,8 +228,8 @@ def write_sample_dataset(output: Path, settings: WorldSettings, workers: int = 2
         ValueError: an `output` that holds something, fewer than one worker, or a world with too little land.
     """
     output = Path(output).resolve()
-    _check_whole("workers", workers, least=1)
-    _check_empty(output)
+    check_whole("workers", workers, least=1)
+    check_empty(output, "name a new one, or delete it")
     # Refuses a version or seed that the world does not know, before anything is written.
     SampleWorld(settings.seed, settings.version)
     incomplete = output.with_name(f"{output.name}.incomplete-{os.getpid()}")
@@ -249,7 +245,7 @@ def write_sample_dataset(output: Path, settings: WorldSettings, workers: int = 2
         _draw_sheet(incomplete, settings)
         (incomplete / "README.md").write_text(_card(settings, files), encoding="utf-8")
         _write_sums(incomplete)
-        _check_empty(output)
+        check_empty(output, "name a new one, or delete it")
         incomplete.rename(output)
     except BaseException:
         shutil.rmtree(incomplete, ignore_errors=True)
@@ -259,11 +255,6 @@ def write_sample_dataset(output: Path, settings: WorldSettings, workers: int = 2
 
 def _is_complete(folder: Path) -> bool:
     return (folder / SUMS).is_file()
-
-
-def _check_empty(output: Path) -> None:
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ValueError(f"{str(output)!r} exists and is no empty directory; name a new one, or delete it.")
 
 
 def _make_folders(folder: Path, files: bool) -> None:
@@ -277,13 +268,6 @@ def _make_folders(folder: Path, files: bool) -> None:
 def _draws(settings: WorldSettings, purpose: int, number: int, size: int) -> np.ndarray:
     """`(size,)` float64 in [0, 1) that depend on the arguments alone, and not on the order of calls."""
     return np.random.default_rng([settings.seed, settings.version, purpose, number]).random(size)
-
-
-def great_circle_m(lon: Any, lat: Any, other_lon: Any, other_lat: Any) -> np.ndarray:
-    """Distances in metres on the mean sphere (haversine) between points in degrees, of any shapes that broadcast."""
-    lam, phi, other_lam, other_phi = (np.radians(degrees) for degrees in (lon, lat, other_lon, other_lat))
-    chord = np.sin((other_phi - phi) / 2) ** 2 + np.cos(phi) * np.cos(other_phi) * np.sin((other_lam - lam) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(chord, 1.0)))
 
 
 def block_of(lon: float, lat: float) -> int:
@@ -313,7 +297,7 @@ def _place(
 ) -> list[Place]:
     wanted = settings.tiles_of(split)
     # A tile reaches half its diagonal beyond its centre, on both sides.
-    distance_m = MIN_SPLIT_DISTANCE_M + TILE_SIDE_M * 2**0.5
+    apart_m = MIN_SPLIT_DISTANCE_M + TILE_SIDE_M * 2**0.5
     avoided_lon, avoided_lat = (np.array([getattr(place, axis) for place in avoided]) for axis in ("lon", "lat"))
     limit = _CANDIDATES_PER_TILE * (wanted + 10)
     tasks = ((settings, split, first) for first in range(0, limit, _CANDIDATES_PER_TASK))
@@ -321,7 +305,7 @@ def _place(
     with tqdm(total=wanted, unit="tile", desc=f"place {split}") as progress:
         for found in _in_order(pool, _find_places, tasks, ahead):
             for place in found:
-                if (great_circle_m(place.lon, place.lat, avoided_lon, avoided_lat) >= distance_m).all():
+                if (distance_m(place.lon, place.lat, avoided_lon, avoided_lat) >= apart_m).all():
                     places.append(place)
             progress.update(min(len(places), wanted) - progress.n)
             if len(places) >= wanted:
@@ -372,9 +356,7 @@ def _rounded(degrees: np.ndarray) -> np.ndarray:
 
 def _crs(number: int, lon: float, lat: float) -> str:
     """Degrees, but UTM for every fourth candidate, so that both kinds of tile are in use."""
-    if number % 4 != 3:
-        return "EPSG:4326"
-    return f"EPSG:{32601 + 100 * (lat < 0) + int((lon + 180) % 360 // 6)}"
+    return utm_crs(lon, lat) if number % 4 == 3 else "EPSG:4326"
 
 
 def _on_land(world: SampleWorld, frames: list[_Frame]) -> list[_Frame]:
@@ -402,7 +384,7 @@ def _with_photos(world: SampleWorld, settings: WorldSettings, frames: list[_Fram
 
 def _apart(lon: np.ndarray, lat: np.ndarray, allowed: np.ndarray, wanted: int) -> list[int]:
     """Up to `wanted` indices of allowed points, in their order, each far enough from all before."""
-    distances = great_circle_m(lon[:, None], lat[:, None], lon, lat)
+    distances = distance_m(lon[:, None], lat[:, None], lon, lat)
     chosen: list[int] = []
     for index in np.flatnonzero(allowed).tolist():
         if len(chosen) < wanted and (distances[index, chosen] >= MIN_PHOTO_DISTANCE_M).all():
@@ -575,7 +557,7 @@ def _write_pairs(settings: WorldSettings, tasks: list[_Task], folder: Path) -> N
     for split in _SHARDS:
         with (folder / "files" / f"pairs-{split}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(("id", "rs", "sv", "lon", "lat"))
+            writer.writerow(CSV_COLUMNS)
             for task in tasks:
                 if task.split == split:
                     writer.writerows(_pairs(settings, task))

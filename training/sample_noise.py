@@ -25,7 +25,9 @@ from typing import Any
 
 import numpy as np
 
-RADIUS_M = 6_371_008.8
+from modeling_gair.raster_gair import EARTH_RADIUS_M
+
+RADIUS_M = EARTH_RADIUS_M
 
 _MASK = 0xFFFFFFFF
 _ALONG_X, _ALONG_Y, _ALONG_Z, _PER_FACE = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F
@@ -40,6 +42,19 @@ _TO_CUBE = ((6 / 46, -36 / 46, 28 / 46), (44 / 46, 12 / 46, 6 / 46), (-12 / 46, 
 _OFFSET_M = 12_345.678
 # Smooth noise of a face fades out towards the face's edges over this distance.
 _FADE_M = 400.0
+
+
+# Ramps ---------------------------------------------------------------------------------------------------------------
+
+
+def ramp(x: Any) -> Any:
+    """x, held within [0, 1]."""
+    return np.minimum(np.maximum(x, 0.0), 1.0)
+
+
+def smooth(x: Any) -> Any:
+    """From 0 to 1 as x goes from 0 to 1, level at both ends."""
+    return x * x * (3.0 - 2.0 * x)
 
 
 # Hashes --------------------------------------------------------------------------------------------------------------
@@ -128,6 +143,11 @@ def _arctangent(x: np.ndarray) -> np.ndarray:
     return np.where(x < 0, -angle, angle)
 
 
+def same_turn(lon: Any) -> Any:
+    """Longitudes in [-180, 180); what lies there already keeps its last bit."""
+    return lon - 360.0 * np.floor((lon + 180.0) / 360.0)
+
+
 def unit_vectors(lon: Any, lat: Any) -> np.ndarray:
     """
     Points of the unit sphere, float64 `(3, ...)`, at lon, lat in degrees of any equal shape. lon 180 and -180 are equal to
@@ -144,7 +164,7 @@ def unit_vectors(lon: Any, lat: Any) -> np.ndarray:
             f"lon {lon.ravel()[bad]}, lat {lat.ravel()[bad]} is no place, expected finite degrees with lat from -90 to "
             "90; pass lon first."
         )
-    lon = np.where(np.abs(lat) == 90.0, 0.0, lon - 360.0 * np.floor((lon + 180.0) / 360.0))
+    lon = np.where(np.abs(lat) == 90.0, 0.0, same_turn(lon))
     sine_lon, cosine_lon = sine_cosine(lon)
     sine_lat, cosine_lat = sine_cosine(lat)
     return np.stack([cosine_lat * cosine_lon, cosine_lat * sine_lon, sine_lat])
@@ -238,10 +258,6 @@ def plane_around(
 # Noise ---------------------------------------------------------------------------------------------------------------
 
 
-def _smooth(x: np.ndarray) -> np.ndarray:
-    return x * x * (3.0 - 2.0 * x)
-
-
 def _whole(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The integer part, as uint32 that wraps round, and the rest in [0, 1] as float32."""
     floor = np.floor(x)
@@ -262,7 +278,7 @@ def sphere_noise(vectors: np.ndarray, frequencies: np.ndarray, keys: np.ndarray)
     """
     (x, fx), (y, fy), (z, fz) = (_whole(axis * frequencies[:, None] + 0.37) for axis in vectors)
     corner = x * np.uint32(_ALONG_X) + y * np.uint32(_ALONG_Y) + z * np.uint32(_ALONG_Z) + keys[:, None]
-    fx, fy, fz = _smooth(fx), _smooth(fy), _smooth(fz)
+    fx, fy, fz = smooth(fx), smooth(fy), smooth(fz)
     total = np.zeros(fx.shape, np.float32)
     for k in range(8):
         step = (_ALONG_X * (k & 1) + _ALONG_Y * (k >> 1 & 1) + _ALONG_Z * (k >> 2)) & _MASK
@@ -275,7 +291,7 @@ def plane_noise(plane: Plane, wavelength_m: float, key: int) -> tuple[np.ndarray
     """Two independent smooth noises with bumps of `wavelength_m`, of the plane's shape, float32 in [-1, 1]."""
     (u, fu), (v, fv) = _whole(plane.u * (1.0 / wavelength_m)), _whole(plane.v * (1.0 / wavelength_m))
     corner = u * np.uint32(_ALONG_X) + v * np.uint32(_ALONG_Y) + (plane.face + np.uint32(key))
-    fu, fv = _smooth(fu), _smooth(fv)
+    fu, fv = smooth(fu), smooth(fv)
     first, second = np.zeros(fu.shape, np.float32), np.zeros(fu.shape, np.float32)
     for k, weight in enumerate(((1 - fu) * (1 - fv), fu * (1 - fv), (1 - fu) * fv, fu * fv)):
         hashes = mix(corner + np.uint32((_ALONG_X * (k & 1) + _ALONG_Y * (k >> 1)) & _MASK))

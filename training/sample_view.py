@@ -23,12 +23,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from training.sample_noise import Plane, gaussians, plane_cells, plane_noise, sine_cosine, uniforms, unit
+from training.sample_noise import Plane, gaussians, plane_cells, plane_noise, ramp, sine_cosine, uniforms, unit
 
 PHOTO_HEIGHT, PHOTO_WIDTH = 96, 128
 
-_WATER, _FOREST, _CROP, _GRASS, _BUILT, _BARE, _SNOW = range(7)
-_COVERS = ("water", "forest", "crop", "grass", "built", "bare", "snow")
+COVERS = ("water", "forest", "crop", "grass", "built", "bare", "snow")
+WATER, FOREST, CROP, GRASS, BUILT, BARE, SNOW = range(len(COVERS))
 _GROUND, _TREE, _HOUSE = range(3)
 
 
@@ -79,10 +79,6 @@ class _Things:
     along: np.ndarray
 
 
-def _ramp(x: np.ndarray) -> np.ndarray:
-    return np.minimum(np.maximum(x, 0.0), 1.0)
-
-
 def _per_photo(values: np.ndarray) -> np.ndarray:
     return values[:, None, None]
 
@@ -129,7 +125,7 @@ class Renderer:
             `np.ndarray` of shape `(N, 96, 128, 3)`, uint8, RGB.
         """
         weather = _weather(keys, fields, self._settings)
-        lane = self._lane(weather, ground.cover[_WATER])
+        lane = self._lane(weather, ground.cover[WATER])
         things = self._things(ground, fields, lane, u_m, v_m)
         colours = self._ground_colours(ground, fields, lane)
         ring = self._visible_ring(things.height)
@@ -138,7 +134,7 @@ class Renderer:
         noise = gaussians(keys[:, None] + np.arange(3 * PHOTO_HEIGHT, dtype=np.uint32) * np.uint32(977), PHOTO_WIDTH)
         noise = noise.reshape(len(keys), 3, PHOTO_HEIGHT, PHOTO_WIDTH)
         photo = photo * 255.0 + noise * weather.noise[:, None, None, None]
-        return np.moveaxis(np.floor(_ramp(photo * (1 / 255.0)) * 255.0 + 0.5).astype(np.uint8), 1, -1)
+        return np.moveaxis(np.floor(ramp(photo * (1 / 255.0)) * 255.0 + 0.5).astype(np.uint8), 1, -1)
 
     # What stands there -----------------------------------------------------------------------------------------------
 
@@ -153,10 +149,10 @@ class Renderer:
     ) -> _Things:
         open_road = (ground.road > 0.5) | (lane < 6.0)
         tree, tree_hash = self._trees(ground, fields, u_m, v_m)
-        tree = np.where(open_road & (lane < 4.0) | (ground.road > 0.5), np.float32(0.0), tree)
+        tree = np.where((ground.road > 0.5) | (lane < 4.0), np.float32(0.0), tree)
         house, eaves, along, house_hash = self._houses(ground, fields, u_m, v_m)
         house = np.where(open_road, np.float32(0.0), house)
-        crop = ground.cover[_CROP] * (0.15 + 1.3 * unit(ground.parcel, 8, 8))
+        crop = ground.cover[CROP] * (0.15 + 1.3 * unit(ground.parcel, 8, 8))
         crop = np.where((self._distance2 > 25.0) & (lane > 3.5), crop, np.float32(0.0))
         height = np.maximum(np.maximum(tree, house), crop)
         kind = np.where(house >= height, _HOUSE, np.where(tree >= height, _TREE, _GROUND))
@@ -176,14 +172,14 @@ class Renderer:
         du = fu - 0.5 - (0.5 - radius) * (2 * unit(cell, 24, 4) - 1)
         dv = fv - 0.5 - (0.5 - radius) * (2 * unit(cell, 28, 4) - 1)
         away = (du * du + dv * dv) / (radius * radius)
-        needle = _per_photo(_ramp((9.0 - fields[2]) * 0.25))
+        needle = _per_photo(_share_of_needles(fields))
         size = (4.5 + 7.0 * unit(cell, 12, 8)) * (1 + 0.5 * needle)
         # Round crowns where it is warm, cones where it is cold.
         dome, cone = 1 - away * away, 1 - np.sqrt(away)
         crown = size * (dome + needle * (cone - dome))
         u, v = u_m - du * p.tree_m, v_m - dv * p.tree_m
         clear = (u * u + v * v).astype(np.float32) > p.clear_of_trees_m**2
-        chance = 0.95 * ground.cover[_FOREST] + 0.05 * ground.houses + 0.015 * ground.cover[_GRASS]
+        chance = 0.95 * ground.cover[FOREST] + 0.05 * ground.houses + 0.015 * ground.cover[GRASS]
         there = (unit(cell, 0, 12) < chance) & clear
         return np.where(there, np.maximum(crown, 0.0), np.float32(0.0)), cell
 
@@ -199,7 +195,7 @@ class Renderer:
         u, v = u_m - du, v_m - dv
         clear = (u * u + v * v).astype(np.float32) > p.clear_of_houses_m**2
         there = inside & clear & (unit(lot, 0, 12) < 0.9 * ground.houses)
-        tall = _ramp((ground.houses - 0.55) * 2.5)
+        tall = ramp((ground.houses - 0.55) * 2.5)
         size = unit(ground.block, 4, 8)
         eaves = 3.0 * (1 + np.floor(1.4 * unit(lot, 24, 8) + 0.6 + tall * 5.0 * size * (0.5 + unit(lot, 12, 8))))
         # The houses of a quarter are gabled where they are low, flat where they are high.
@@ -212,24 +208,24 @@ class Renderer:
         """Colours of the ground `(3, N, rings, 128)`."""
         cover = ground.cover
         coarse, fine = plane_noise(ground.plane, 7.0, self._key("mottle"))
-        ripe = _ramp(1.6 * unit(ground.parcel, 16, 8) - 0.4)
+        ripe = ripeness(ground.parcel)
         # Rows of crop, three metres apart, run along the parcel.
         rows = ground.grid.u * (1 / 3.0)
         row = np.abs(rows - np.floor(rows) - 0.5).astype(np.float32)
         crop_light = 0.72 + 0.9 * row
-        dry = _per_photo(_ramp(1.3 - 2.2 * fields[1]))
+        dry = _per_photo(_dryness(fields))
         mottle = 1 + 0.13 * coarse
-        road = np.maximum(ground.road, _ramp((self._settings.lane_half_m - lane) * 2.0 + 0.5))
-        paved = _ramp(ground.houses * 4.0)
+        road = np.maximum(ground.road, ramp((self._settings.lane_half_m - lane) * 2.0 + 0.5))
+        paved = ramp(ground.houses * 4.0)
         gap = self._depth[:, None] * 0.125
         dashes = (gap - np.floor(gap) < 0.45) & (lane < 0.1) & (paved > 0.5)
         total = np.empty((3, *cover.shape[1:]), np.float32)
         for band in range(3):
             rgb = {name: values[band] for name, values in self._colours.items()}
-            colour = cover[_CROP] * crop_light * (rgb["crop"] + (rgb["ripe"] - rgb["crop"]) * ripe)
-            colour += cover[_GRASS] * (rgb["grass"] + (rgb["dry_grass"] - rgb["grass"]) * dry)
-            for kind in (_WATER, _FOREST, _BUILT, _BARE, _SNOW):
-                colour += cover[kind] * rgb[_COVERS[kind]]
+            colour = cover[CROP] * crop_light * (rgb["crop"] + (rgb["ripe"] - rgb["crop"]) * ripe)
+            colour += cover[GRASS] * (rgb["grass"] + (rgb["dry_grass"] - rgb["grass"]) * dry)
+            for kind in (WATER, FOREST, BUILT, BARE, SNOW):
+                colour += cover[kind] * rgb[COVERS[kind]]
             colour *= mottle
             surface = rgb["track"] + (rgb["asphalt"] - rgb["track"]) * paved
             colour += road * (surface * (1 + 0.06 * fine) - colour)
@@ -268,8 +264,8 @@ class Renderer:
             _mixed(keys[:, None, None], np.arange(PHOTO_HEIGHT * columns, dtype=np.uint32).reshape(-1, columns)), 0, 8
         )
         tree = self._tree_shade(height, eaves, hashes, grain)
-        needle = _ramp((9.0 - fields[2]) * 0.25)
-        dry = _ramp(1.3 - 2.2 * fields[1])
+        needle = _share_of_needles(fields)
+        dry = _dryness(fields)
         window, side = _windows(height, eaves, things.along.ravel()[at], depth)
         is_roof = height > eaves
         roof, wall = (hashes >> 8) & 3, (hashes >> 5) & 7
@@ -292,7 +288,7 @@ class Renderer:
 
     def _tree_shade(self, height: np.ndarray, crown: np.ndarray, hashes: np.ndarray, grain: np.ndarray) -> np.ndarray:
         """Trees are lit from above, dark and brown below, and no two alike."""
-        share = _ramp(height / np.maximum(crown, 1.0))
+        share = ramp(height / np.maximum(crown, 1.0))
         return (0.35 + 0.65 * share + 0.4 * (grain - 0.5)) * (0.8 + 0.5 * unit(hashes, 4, 8))
 
     def _light(self, photo: np.ndarray, ring: np.ndarray, weather: _Weather, keys: np.ndarray) -> np.ndarray:
@@ -302,7 +298,7 @@ class Renderer:
         is_sky = ring == len(self._depth)
         fog = depth * depth / (depth * depth + _per_photo(weather.fog_m * weather.fog_m))
         row = np.arange(PHOTO_HEIGHT, dtype=np.float32)[:, None] + 0.5
-        up = _ramp((p.horizon - row) / p.horizon)
+        up = ramp((p.horizon - row) / p.horizon)
         clouds = self._clouds(keys, weather)
         ridge = self._ridges(keys, weather)
         overcast = _per_photo(weather.overcast)
@@ -331,7 +327,7 @@ class Renderer:
         face = np.broadcast_to(keys[:, None, None], shape)
         plane = Plane(np.broadcast_to(u, shape), np.broadcast_to(v, shape), face, np.ones(shape, np.float32))
         first, second = plane_noise(plane, 14.0, self._key("sky"))
-        return _ramp((first + 0.5 * second) * 1.6 + _per_photo(2.4 * weather.overcast - 0.9))
+        return ramp((first + 0.5 * second) * 1.6 + _per_photo(2.4 * weather.overcast - 0.9))
 
     def _ridges(self, keys: np.ndarray, weather: _Weather) -> np.ndarray:
         """How much of each pixel `(N, 96, 128)` is a distant mountain's, where the land is high."""
@@ -344,7 +340,22 @@ class Renderer:
         fine, _ = plane_noise(plane, 9.0, self._key("peak"))
         top = _per_photo(weather.ridge) * (1 + coarse + 0.35 * fine)
         row = np.arange(PHOTO_HEIGHT, dtype=np.float32)[:, None] + 0.5
-        return 0.75 * _ramp(top - (p.horizon - row))
+        return 0.75 * ramp(top - (p.horizon - row))
+
+
+def ripeness(parcel: np.ndarray) -> np.ndarray:
+    """How ripe the crop of a field is, float32 from 0 to 1, by its hash: on the photo as on the tile."""
+    return ramp(1.6 * unit(parcel, 16, 8) - 0.4)
+
+
+def _share_of_needles(fields: np.ndarray) -> np.ndarray:
+    """From 0 where it is warm and trees bear leaves to 1 where it is cold, by photo."""
+    return ramp((9.0 - fields[2]) * 0.25)
+
+
+def _dryness(fields: np.ndarray) -> np.ndarray:
+    """From 0 where grass and leaves are green to 1 where they are dry, by photo."""
+    return ramp(1.3 - 2.2 * fields[1])
 
 
 def _mixed(keys: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -366,13 +377,13 @@ def _ring_depths(p: SimpleNamespace) -> np.ndarray:
 
 def _weather(keys: np.ndarray, fields: np.ndarray, p: SimpleNamespace) -> _Weather:
     chance = uniforms(keys, 8)
-    overcast = _ramp(1.7 * chance[0] - 0.7 + 0.25 * (fields[1] - 0.5))
+    overcast = ramp(1.7 * chance[0] - 0.7 + 0.25 * (fields[1] - 0.5))
     haze = p.haze_m.least + p.haze_m.span * chance[1]
     fog = np.where(chance[2] < p.fog_share, p.fog_m.least + p.fog_m.span * chance[1], haze)
     light = (1.12 - 0.3 * overcast) * (0.78 + 0.34 * chance[3])
     lane = (chance[5] < p.lane_share).astype(np.float32)
     slope = 0.9 * (chance[6] - 0.5)
-    ridge = p.ridge.rows * _ramp((fields[0] - p.ridge.from_m) * (1 / p.ridge.span_m))
+    ridge = p.ridge.rows * ramp((fields[0] - p.ridge.from_m) * (1 / p.ridge.span_m))
     noise = p.noise.least + p.noise.span * chance[7]
     return _Weather(light, chance[4] * (1 - overcast), overcast, fog, noise, lane, slope, ridge)
 
@@ -385,6 +396,3 @@ def _windows(
     storey, bay = storey - np.floor(storey), bay - np.floor(bay)
     window = (storey > 0.35) & (storey < 0.8) & (bay > 0.25) & (bay < 0.7) & (height < eaves)
     return window & (depth < 220.0), np.where(along > 32.0, np.float32(0.82), np.float32(1.0))
-
-
-__all__ = ["PHOTO_HEIGHT", "PHOTO_WIDTH", "Ground", "Renderer"]

@@ -45,16 +45,32 @@ from training.sample_noise import (
     plane_cells,
     plane_noise,
     plane_of,
+    ramp,
+    same_turn,
     sine_cosine,
+    smooth,
     sphere_noise,
     tangents,
     uniforms,
     unit,
     unit_vectors,
 )
-from training.sample_view import PHOTO_HEIGHT, PHOTO_WIDTH, Ground, Renderer
+from training.sample_view import (
+    BARE,
+    BUILT,
+    COVERS,
+    CROP,
+    FOREST,
+    GRASS,
+    PHOTO_HEIGHT,
+    PHOTO_WIDTH,
+    SNOW,
+    WATER,
+    Ground,
+    Renderer,
+    ripeness,
+)
 
-COVERS = ("water", "forest", "crop", "grass", "built", "bare", "snow")
 BANDS = GAIR_BANDS
 FIELDS = ("elevation", "moisture", "temperature", "settlement")
 CLIMATE_ZONES = ("tropical", "arid", "temperate", "continental", "polar")
@@ -62,7 +78,6 @@ TILE_PIXELS = 96
 TILE_SIDE_M = 1920.0
 
 _CONFIGS = Path(__file__).parent / "configs"
-_WATER, _FOREST, _CROP, _GRASS, _BUILT, _BARE, _SNOW = range(len(COVERS))
 # Points evaluated at a time, so that the arrays stay in a core's cache.
 _CHUNK = 16384
 # The fields are smooth: this many points along a tile's side are evaluated, and interpolated.
@@ -111,21 +126,16 @@ def _attributes(value: Any) -> Any:
     return value
 
 
-def _ramp(x: Any) -> Any:
-    return np.minimum(np.maximum(x, 0.0), 1.0)
-
-
 def _step(x: Any) -> Any:
     """From 0 to 1 as x goes from -1 to 1, smoothly."""
-    x = _ramp(0.5 * x + 0.5)
-    return x * x * (3.0 - 2.0 * x)
+    return smooth(ramp(0.5 * x + 0.5))
 
 
 def _line(distance: np.ndarray, half_width: Any, footprint: float) -> np.ndarray:
     """Share of a footprint that a line covers whose middle is `distance` away; all lengths in metres."""
     half_width = np.asarray(half_width, np.float32)
     most = np.minimum(2.0 * half_width / footprint, 1.0)
-    return np.minimum(_ramp((half_width - distance) / footprint + 0.5), most)
+    return np.minimum(ramp((half_width - distance) / footprint + 0.5), most)
 
 
 def _chunked(lon: Any, lat: Any, evaluate: Callable[[np.ndarray], np.ndarray], rows: int) -> np.ndarray:
@@ -142,11 +152,6 @@ def _chunked(lon: Any, lat: Any, evaluate: Callable[[np.ndarray], np.ndarray], r
 def _micro(degrees: Any) -> np.ndarray:
     """Degrees as whole 1e-7 degrees, from which hashes are drawn."""
     return np.rint(np.asarray(degrees, np.float64) * 1e7).astype(np.int64)
-
-
-def _same_turn(lon: Any) -> Any:
-    """Longitudes in [-180, 180)."""
-    return lon - 360.0 * np.floor((lon + 180.0) / 360.0)
 
 
 def _enlarged(nodes: np.ndarray, size: int) -> np.ndarray:
@@ -218,12 +223,12 @@ class SampleWorld:
         # Highlands rise above a plain of low contrast.
         above = np.maximum(elevation - p.elevation.highland_m, 0.0)
         elevation = elevation + p.elevation.highland_rise * above * above
-        moisture = _ramp(p.moisture.mean + p.moisture.deviation * wet)
+        moisture = ramp(p.moisture.mean + p.moisture.deviation * wet)
         polar = (vectors[2] * vectors[2]).astype(np.float32)
         temperature = p.temperature.equator - p.temperature.pole_drop * polar + p.temperature.deviation * warm
         temperature = temperature - 0.001 * p.temperature.lapse_per_km * np.maximum(elevation, 0.0)
-        habitable = _ramp((temperature - p.settlement.too_cold) / p.settlement.cold_span)
-        settlement = _ramp(p.settlement.mean + p.settlement.deviation * lived) * habitable
+        habitable = ramp((temperature - p.settlement.too_cold) / p.settlement.cold_span)
+        settlement = ramp(p.settlement.mean + p.settlement.deviation * lived) * habitable
         return np.stack([elevation, moisture, temperature, settlement])
 
     def fields(self, lon: Any, lat: Any) -> dict[str, np.ndarray]:
@@ -283,18 +288,18 @@ class SampleWorld:
         river, _ = self._noise(plane, "river", p.river.wavelength_m)
         gate, _ = self._noise(plane, "river gate", p.river.gate_m)
         height = elevation + p.coast.coarse_height_m * height + p.coast.fine_height_m * fine_height
-        sea = _ramp(0.5 - height / (0.06 * footprint))
+        sea = ramp(0.5 - height / (0.06 * footprint))
         distance = np.abs(river + 0.06 * fine_lake) / p.river.slope
-        width = p.river.half_width_m * _ramp(gate - p.river.gate + 0.5 * moisture)
+        width = p.river.half_width_m * ramp(gate - p.river.gate + 0.5 * moisture)
         lake = lake + p.lake.fine * fine_lake + p.lake.moisture * moisture - p.lake.threshold
-        return np.maximum(np.maximum(sea, _line(distance, width, footprint)), _ramp(lake / p.lake.softness + 0.5))
+        return np.maximum(np.maximum(sea, _line(distance, width, footprint)), ramp(lake / p.lake.softness + 0.5))
 
     def _town(self, plane: Plane, settlement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Share of town, and how central it is, both from 0 to 1."""
         p = self._settings.ground.town
         lived = settlement + p.coarse * self._noise(plane, "town", p.coarse_m)[0]
         lived = lived + p.fine * self._noise(plane, "quarter", p.fine_m)[0]
-        return _step((lived - p.edge) / p.softness), _ramp((lived - p.core) / p.core_span + 0.5)
+        return _step((lived - p.edge) / p.softness), ramp((lived - p.core) / p.core_span + 0.5)
 
     def _streets(self, grid: Plane, footprint: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A hash per block, the share of street between the blocks, and the share of road between hamlets."""
@@ -354,11 +359,11 @@ class SampleWorld:
         rural, farm = rural * (1 - farm), rural * farm
 
         cover = np.zeros((len(COVERS), *water.shape), np.float32)
-        cover[_WATER] = water
-        cover[_FOREST] = forest
-        cover[_GRASS] = rural * grass
-        cover[_BARE] = rural * (1 - grass)
-        cover[_BUILT] = country_road
+        cover[WATER] = water
+        cover[FOREST] = forest
+        cover[GRASS] = rural * grass
+        cover[BARE] = rural * (1 - grass)
+        cover[BUILT] = country_road
         farmsteads = self._add_farms(cover, farm, parcel, fu, fv, footprint)
         houses = self._add_town(cover, town, street, core, block, moisture)
         self._add_snow(cover, plane, temperature)
@@ -375,11 +380,11 @@ class SampleWorld:
         edge = np.minimum(np.minimum(fu, 1 - fu) * p.width_m, np.minimum(fv, 1 - fv) * p.height_m)
         hedge = _line(edge, p.hedge_half_m, footprint) * (unit(parcel, 16, 8) < p.hedge)
         field = farm * (1 - hedge)
-        cover[_CROP] += field * crop
-        cover[_GRASS] += field * (pasture - crop + 0.4 * yard)
-        cover[_BARE] += field * (1 - pasture - yard)
-        cover[_BUILT] += field * (0.4 * yard)
-        cover[_FOREST] += farm * hedge + field * (0.2 * yard)
+        cover[CROP] += field * crop
+        cover[GRASS] += field * (pasture - crop + 0.4 * yard)
+        cover[BARE] += field * (1 - pasture - yard)
+        cover[BUILT] += field * (0.4 * yard)
+        cover[FOREST] += farm * hedge + field * (0.2 * yard)
         return field * yard * 0.6
 
     def _add_town(
@@ -399,12 +404,12 @@ class SampleWorld:
         built = np.where(park, p.built_park, np.where(waste, p.built_waste, built)).astype(np.float32)
         lots = town * (1 - street)
         open_ground = lots * (1 - built)
-        trees = np.where(waste, 0.05, np.where(park, 0.5, 0.2 + 0.3 * chance)).astype(np.float32) * _ramp(2 * moisture)
-        bare = np.maximum(waste.astype(np.float32), 1 - _ramp(2.5 * moisture))
-        cover[_BUILT] += town * street + lots * built
-        cover[_FOREST] += open_ground * trees
-        cover[_BARE] += open_ground * (1 - trees) * bare
-        cover[_GRASS] += open_ground * (1 - trees) * (1 - bare)
+        trees = np.where(waste, 0.05, np.where(park, 0.5, 0.2 + 0.3 * chance)).astype(np.float32) * ramp(2 * moisture)
+        bare = np.maximum(waste.astype(np.float32), 1 - ramp(2.5 * moisture))
+        cover[BUILT] += town * street + lots * built
+        cover[FOREST] += open_ground * trees
+        cover[BARE] += open_ground * (1 - trees) * bare
+        cover[GRASS] += open_ground * (1 - trees) * (1 - bare)
         return town * np.where(park | waste, 0.0, built).astype(np.float32)
 
     def _add_snow(self, cover: np.ndarray, plane: Plane, temperature: np.ndarray) -> None:
@@ -412,9 +417,9 @@ class SampleWorld:
         coarse, _ = self._noise(plane, "snow", p.coarse_m)
         fine, _ = self._noise(plane, "drift", p.fine_m)
         snow = p.most * _step(2 * ((p.below - temperature) / p.span - 0.5 + p.coarse * coarse + p.fine * fine))
-        for index in (_FOREST, _CROP, _GRASS, _BUILT, _BARE):
-            here = snow * p.on_forest if index == _FOREST else snow
-            cover[_SNOW] += cover[index] * here
+        for index in (FOREST, CROP, GRASS, BUILT, BARE):
+            here = snow * p.on_forest if index == FOREST else snow
+            cover[SNOW] += cover[index] * here
             cover[index] *= 1 - here
 
     def _cover_at(self, vectors: np.ndarray) -> np.ndarray:
@@ -480,7 +485,7 @@ class SampleWorld:
         """Share of vegetation, from 0 to 1, in cover fractions whose 7 covers lie along `axis`; forest counts most."""
         p = self._settings.greenness
         cover = np.moveaxis(np.asarray(cover), axis, 0)
-        return p.forest * cover[_FOREST] + p.crop * cover[_CROP] + p.grass * cover[_GRASS]
+        return p.forest * cover[FOREST] + p.crop * cover[CROP] + p.grass * cover[GRASS]
 
     # Tiles ---------------------------------------------------------------------------------------------------------
 
@@ -497,7 +502,7 @@ class SampleWorld:
                 degrees of latitude in UTM); coordinates that are no place.
         """
         unit_vectors(lon, lat)
-        lon = float(_same_turn(float(lon)))
+        lon = float(same_turn(float(lon)))
         bounds, name = _tile_bounds(lon, float(lat), crs)
         count = TILE_PIXELS if is_geographic(name) and abs(lat) > _INTERPOLATED_BELOW_LAT else _NODES
         vectors = unit_vectors(*_node_places(bounds, name, count))
@@ -514,22 +519,22 @@ class SampleWorld:
         shade, silty = self._noise(ground.plane, "texture", p.texture.wavelength_m)
         texture = 1 + p.texture.contrast * shade
         # Nobody parts the tundra into parcels.
-        tilled = p.parcel_contrast * _ramp(0.2 * fields[2])
+        tilled = p.parcel_contrast * ramp(0.2 * fields[2])
         parcel = (1 + tilled * (2 * unit(ground.parcel, 24, 8) - 1)) * texture
         block = (1 + p.block_contrast * (2 * unit(ground.block, 24, 8) - 1)) * texture
-        ripe = _ramp(1.6 * unit(ground.parcel, 16, 8) - 0.4)
+        ripe = ripeness(ground.parcel)
         murk = 0.35 + 0.3 * silty
         light = self._relief(ground.plane, fields[0])
         weights = {
-            "water": cover[_WATER] * (1 - murk),
-            "silt": cover[_WATER] * murk,
-            "forest": cover[_FOREST] * texture * light,
-            "crop": cover[_CROP] * (1 - ripe) * parcel * light,
-            "ripe": cover[_CROP] * ripe * parcel * light,
-            "grass": cover[_GRASS] * parcel * light,
-            "built": cover[_BUILT] * block,
-            "bare": cover[_BARE] * parcel * light,
-            "snow": cover[_SNOW] * light,
+            "water": cover[WATER] * (1 - murk),
+            "silt": cover[WATER] * murk,
+            "forest": cover[FOREST] * texture * light,
+            "crop": cover[CROP] * (1 - ripe) * parcel * light,
+            "ripe": cover[CROP] * ripe * parcel * light,
+            "grass": cover[GRASS] * parcel * light,
+            "built": cover[BUILT] * block,
+            "bare": cover[BARE] * parcel * light,
+            "snow": cover[SNOW] * light,
         }
         total = np.zeros((len(BANDS), *cover.shape[1:]), np.float32)
         for name, weight in weights.items():
@@ -545,7 +550,7 @@ class SampleWorld:
         slope = np.empty_like(height)
         slope[:, 1:] = height[:, :-1] - height[:, 1:]
         slope[:, 0] = slope[:, 1]
-        steepness = _ramp((elevation - p.from_m) / p.span_m)
+        steepness = ramp((elevation - p.from_m) / p.span_m)
         return np.maximum(1 - p.contrast * steepness * 12.0 * slope, 0.35)
 
     def _pixels(self, ground: Ground, fields: np.ndarray, key: np.ndarray) -> np.ndarray:
@@ -598,7 +603,7 @@ class SampleWorld:
             raise ValueError(f"heading is {heading.tolist()}, expected finite degrees clockwise from north.")
         if control and tile is None:
             raise ValueError("control draws the mean cover of a tile; pass tile=, the tile the photo belongs to.")
-        lon = _same_turn(lon)
+        lon = same_turn(lon)
         east_m, north_m = self._renderer.places(heading)
         plane, u_m, v_m = plane_around(vectors, *tangents(lon, lat), east_m, north_m)
         if control and tile is not None:
@@ -635,7 +640,7 @@ class SampleWorld:
             cover[index] = (chance >= low) & (chance < high)
             low = high
         road = np.zeros_like(chance)
-        return Ground(cover, plane, plane, 0.8 * cover[_BUILT], road, patch, patch)
+        return Ground(cover, plane, plane, 0.8 * cover[BUILT], road, patch, patch)
 
 
 def _disc(radius: float) -> tuple[np.ndarray, np.ndarray]:
@@ -649,6 +654,11 @@ def _disc(radius: float) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def utm_crs(lon: float, lat: float) -> str:
+    """The code of the UTM zone that a place in degrees lies in, lon in [-180, 180), such as `"EPSG:32633"`."""
+    return f"EPSG:{(32601 if lat >= 0 else 32701) + int((lon + 180.0) // 6.0)}"
+
+
 def _tile_bounds(lon: float, lat: float, crs: str) -> tuple[Bounds, str]:
     """Bounds of the tile around a place, and its crs by its code."""
     half = TILE_SIDE_M / 2
@@ -657,13 +667,13 @@ def _tile_bounds(lon: float, lat: float, crs: str) -> tuple[Bounds, str]:
         south, north = lat - half / per_lat, lat + half / per_lat
         if south < -90.0 or north > 90.0:
             raise ValueError(f"lat is {lat}, expected a tile's centre at least 1 km from the pole; move it there.")
-        west, east = (float(_same_turn(lon + side * half / per_lon)) for side in (-1, 1))
+        west, east = (float(same_turn(lon + side * half / per_lon)) for side in (-1, 1))
         return (west, south, east, north), crs
     if crs != "utm":
         raise ValueError(f"crs is {crs!r}, expected 'EPSG:4326' or 'utm' (the zone the place lies in).")
     if abs(lat) >= _UTM_BELOW_LAT:
         raise ValueError(f"lat is {lat}, expected less than 84 degrees from the equator in UTM; use crs='EPSG:4326'.")
-    name = f"EPSG:{32600 if lat >= 0 else 32700}"[:-2] + f"{int((lon + 180.0) // 6.0) + 1:02d}"
+    name = utm_crs(lon, lat)
     x, y = (float(np.round(value, 3)) for value in project(lon, lat, name))
     return (x - half, y - half, x + half, y + half), name
 
@@ -700,7 +710,7 @@ def _cloud(key: np.ndarray, wavelength: float) -> np.ndarray:
     total = np.zeros(row.shape, np.float32)
     for octave in range(4):
         total += 0.6**octave * plane_noise(plane, wavelength * 0.5**octave, int(key[0]) ^ octave)[0]
-    return _ramp(total * 0.9 + 0.1)
+    return ramp(total * 0.9 + 0.1)
 
 
 __all__ = [
@@ -714,6 +724,7 @@ __all__ = [
     "TILE_SIDE_M",
     "SampleTile",
     "SampleWorld",
+    "utm_crs",
 ]
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig
 
 from modeling_gair import GairConfig
+from training.checks import check_whole
 from training.sample_dataset import WorldSettings
 
 # The data set that is made where none is named.
@@ -76,9 +77,7 @@ class PretrainSettings:
         least = {"max_steps": 1, "batch_size": 1, "photos_per_tile": 1, "evaluation_tiles": 2, "warmup_steps": 0}
         least |= {"num_workers": 0, "logging_steps": 1, "seed": 0}
         for name, bound in least.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < bound:
-                raise ValueError(f"{name} is {value!r}; expected a whole number, {bound} or more.")
+            check_whole(name, getattr(self, name), bound)
         for name in ("learning_rate", "max_grad_norm"):
             if not _is_number(getattr(self, name)) or not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number greater than 0.")

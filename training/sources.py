@@ -26,11 +26,10 @@ from datasets import Dataset, IterableDataset, load_dataset
 from datasets.exceptions import DatasetNotFoundError
 
 from modeling_gair import GairCoordinateProcessor
-from training.rows import FEATURES
+from training.rows import CSV_COLUMNS, FEATURES
 from training.sample_dataset import ensure_sample_dataset
 from training.settings import SAMPLE_WORLD, PretrainSettings
 
-CSV_COLUMNS = ("id", "rs", "sv", "lon", "lat")
 # Splits that hold out whole data sets, by the names in use on the Hub.
 HELD_OUT_SPLITS = ("test", "validation")
 # Fewer tiles are too few to hold any out by chance.
@@ -170,12 +169,9 @@ def _load_splits(name: str) -> dict[str, IterableDataset]:
 
 def _check_columns(name: str, split: IterableDataset) -> None:
     columns = split.column_names or list(next(iter(split), {}))
-    file_columns = {"tile": "tile_file"}
-    missing = [
-        column
-        for column in ("id", "tile", "photos")
-        if column not in columns and file_columns.get(column) not in columns
-    ]
+    # A row may name its tile's file in place of holding its pixels.
+    needed = ("id", "photos") if "tile_file" in columns else ("id", "tile", "photos")
+    missing = [column for column in needed if column not in columns]
     if missing:
         raise ValueError(
             f"{name!r} has no column {', '.join(missing)}; expected rows of a tile with its photos: {', '.join(FEATURES)}."

@@ -1,0 +1,35 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Checks that several programs make of what they are given."""
+
+from pathlib import Path
+from typing import Any
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """
+    Raises:
+        ValueError: `value` is no whole number of at least `least`; `name` is what the sentence calls it.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is {value!r}, expected a whole number of at least {least}.")
+
+
+def check_empty(folder: Path, mend: str) -> None:
+    """
+    Raises:
+        ValueError: `folder` exists and holds something, or is no directory; `mend` says what to do instead.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{str(folder)!r} exists and is no empty directory; {mend}.")

@@ -14,6 +14,7 @@
 """What a trained model knows of pairs: embeddings, retrieval, probes and a picture."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,20 +83,30 @@ def embed_pairs(
     models: Sequence[GairModel], processor: GairProcessor, batches: Iterable[PairBatch], description: str
 ) -> list[EmbeddedPairs]:
     """
-    Embeds all pairs by each of several models of one device and one processor, decoding them once.
+    Embeds all pairs by each of several models of one device and one processor, decoding them once. What is bad is left
+    out, and said.
 
     Raises:
         ValueError: fewer than two photos, among which nothing can be found.
     """
     parts: list[list[dict[str, torch.Tensor]]] = [[] for _ in models]
     indexes, labels, tiles = [], [], 0
+    bad: Counter = Counter()
+    problems: list[str] = []
     for batch in tqdm(batches, unit="batch", desc=description):
+        bad += batch.bad
+        problems += batch.problems
+        if not batch.photo_ids:
+            continue
         inputs = prepare_pairs(batch, processor, models[0].device)
         for model, own in zip(models, parts):
             own.append(embed(model, inputs))
         indexes.append(batch.tile_index + tiles)
         labels.append(_per_photo(batch))
         tiles += len(batch.tile_ids)
+    if bad:
+        kinds = ", ".join(f"{count} by {kind}" for kind, count in sorted(bad.items()))
+        print(f"{description}: {bad.total()} bad tiles and photos are left out ({kinds}); the first: {problems[0]}")
     if sum(map(len, indexes)) < 2:
         raise ValueError("There are fewer than two good photos to evaluate on; add pairs.")
     tile_index = torch.cat(indexes)

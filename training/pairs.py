@@ -301,7 +301,7 @@ class PairStream(IterableDataset):
 
 class EvaluationPairs(IterableDataset):
     """
-    Tiles with all their photos, once and in order: what is measured on.
+    Tiles with all their photos, once and in order: what is measured on. A batch may be empty where all of it is bad.
 
     Args:
         rows (`Sequence[tuple[Rows, Path]]`): of each source, and the folder of its files.
@@ -330,8 +330,8 @@ class EvaluationPairs(IterableDataset):
             # Whole batches go to one worker, so that their order does not depend on how many there are.
             for chunk in islice(chunks, index, None, workers):
                 decoded = (self.decoder(row, folder, range(len(row["photos"] or ()))) for row in chunk)
-                if tiles := [tile for tile in decoded if tile is not None]:
-                    yield collate(tiles, *self.decoder.take_problems())
+                tiles = [tile for tile in decoded if tile is not None]
+                yield collate(tiles, *self.decoder.take_problems())
 
 
 def chunked(rows: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

@@ -111,7 +111,9 @@ def main(arguments: list[str]) -> None:
     processor.save_pretrained(output_dir)
 
     evaluated, test = evaluation_pairs(sources, processor, settings)
-    first = next(iter(test))
+    first = next((batch for batch in test if batch.photo_ids), None)
+    if first is None:
+        raise ValueError(f"None of the {evaluated} is good; the model is saved in {str(output_dir)!r}, mend the data.")
     model, processor = reload(model, processor, first, output_dir)
     report(model, untrained, processor, (training_pairs(sources, processor, settings), test), evaluated, settings)
     draw_similarity(model, processor, first, output_dir / "similarity.png", f"The first of the {evaluated}")

@@ -1,0 +1,119 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Values and rows shared between the processes that train; on one process they are simply its own."""
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+
+def row_counts(rows: int) -> list[int]:
+    """
+    How many rows each process has, by rank. Processes wait for one another, their devices do not.
+
+    Args:
+        rows (`int`): how many this one has.
+    """
+    if not _is_distributed():
+        return [rows]
+    counts = torch.zeros(dist.get_world_size(), dtype=torch.int64)
+    counts[dist.get_rank()] = rows
+    dist.all_reduce(counts, group=_cpu_group(dist.group.WORLD))
+    return counts.tolist()
+
+
+def row_offset(counts: list[int]) -> int:
+    """The index of this process's first row among those of all, from [`row_counts`]."""
+    return sum(counts[: dist.get_rank()]) if _is_distributed() else 0
+
+
+@torch.no_grad()
+def gather_rows(rows: torch.Tensor, counts: list[int]) -> torch.Tensor:
+    """
+    The rows of all processes in the order of their ranks, without gradient.
+
+    Args:
+        rows (`torch.Tensor` of shape `(n, ...)`): this process's.
+        counts (`list[int]`): of [`row_counts`]; processes may have differing numbers of rows.
+
+    Returns:
+        `torch.Tensor` of shape `(sum(counts), ...)`, the same on every process.
+    """
+    if not _is_distributed():
+        return rows.detach()
+    # A gather takes equal shapes.
+    padded = rows.new_zeros(max(counts), *rows.shape[1:])
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts)])
+
+
+def gather_with_grad(rows: torch.Tensor, counts: list[int]) -> torch.Tensor:
+    """
+    As [`gather_rows`], with gradient: a row receives the sum of what all processes' losses send back to it.
+
+    Every process must call it, and go backwards through it.
+    """
+    return _Gather.apply(rows, counts) if _is_distributed() else rows
+
+
+def any_rank(flag: bool) -> bool:
+    """Whether `flag` is true on any process. All must call it; they wait for one another, their devices do not."""
+    if not _is_distributed():
+        return flag
+    flags = torch.tensor([flag], dtype=torch.int64)
+    dist.all_reduce(flags, op=dist.ReduceOp.MAX, group=_cpu_group(dist.group.WORLD))
+    return bool(flags.item())
+
+
+def mean_over_ranks(values: dict[str, torch.Tensor]) -> dict[str, float]:
+    """
+    The mean of each value over the processes. Reads the values, and so waits for the device: for logging.
+
+    Args:
+        values (`dict[str, torch.Tensor]`): scalars on any devices, under the same names in the same order everywhere.
+    """
+    means = torch.tensor([value.item() for value in values.values()], dtype=torch.float64)
+    if _is_distributed():
+        dist.all_reduce(means, group=_cpu_group(dist.group.WORLD))
+        means /= dist.get_world_size()
+    return dict(zip(values, means.tolist()))
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: torch.Tensor, counts: list[int]) -> torch.Tensor:
+        ctx.counts = counts
+        return gather_rows(rows, counts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        # A copy, as others may read what autograd hands over.
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        start = row_offset(ctx.counts)
+        return total[start : start + ctx.counts[dist.get_rank()]], None
+
+
+def _is_distributed() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+@lru_cache(maxsize=1)
+def _cpu_group(world: Any) -> Any:
+    """A group over all processes of `world` that moves values on the CPU; made once, as making it takes all of them."""
+    return dist.new_group(backend="gloo")

@@ -1,0 +1,490 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What is learned: GAIR's contrastive objective over the batches of all processes, with a queue and distillation."""
+
+import copy
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import AutoImageProcessor, AutoModel
+
+from modeling_gair import GairModel, GairProcessor, great_circle_distance_m
+from training.checks import check_whole
+from training.distributed import gather_rows, gather_with_grad, row_counts, row_offset
+
+Tensors = dict[str, torch.Tensor]
+
+# The RS teacher that is the tower of the model itself, as it is before training.
+INITIAL = "initial"
+# What decides which values a tile's pixels take; a teacher sees our pixels, so it must have been trained on such.
+_TILE_SETTINGS = ("bands", "band_mean", "band_std", "clip_range")
+
+
+@dataclass
+class ObjectiveSettings:
+    """
+    Settings of [`GairObjective`]. Its temperature and its least distances of negatives are those of the model's config.
+
+    Args:
+        temperature_learned (`bool`): whether the temperature is learned, from the config's on.
+        temperature_range (`list[float]`): least and greatest value of a learned temperature.
+        incl_weight, secl_weight (`float`): weights of INCL (photos and tiles) and SECL (both and places).
+        queue_size (`int`): how many earlier coordinates SECL also takes as negatives; 0: none.
+        in_batch_places (`bool`): whether the places of the batch's other photos are negatives of SECL. False with a queue
+            (and least distances of 0) is the published loss.
+        sv_teacher (`str`, *optional*): an image model on the Hub or in a directory that photos are also embedded with, for
+            distillation.
+        rs_teacher (`str`, *optional*): likewise for tiles: a GAIR model, or `"initial"`, the RS tower before training.
+        sv_distillation_weight, rs_distillation_weight (`float`): weights of the distillation losses.
+        sv_teacher_projection, rs_teacher_projection (`str`, *optional*): `"linear"` compares a learned linear map of our
+            embeddings with the teacher's, which may then be of another width.
+
+    Raises:
+        ValueError: a setting is of the wrong kind, out of range, or without effect.
+    """
+
+    temperature_learned: bool = False
+    temperature_range: list[float] = field(default_factory=lambda: [0.01, 0.5])
+    incl_weight: float = 0.5
+    secl_weight: float = 0.5
+    queue_size: int = 0
+    in_batch_places: bool = True
+    sv_teacher: str | None = None
+    rs_teacher: str | None = None
+    sv_distillation_weight: float = 0.2
+    rs_distillation_weight: float = 0.2
+    sv_teacher_projection: str | None = None
+    rs_teacher_projection: str | None = None
+
+    def __post_init__(self):
+        for name in ("temperature_learned", "in_batch_places"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected true or false.")
+        for name in ("incl_weight", "secl_weight", "sv_distillation_weight", "rs_distillation_weight"):
+            if not _is_finite(getattr(self, name)) or getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number of at least 0.")
+        bounds = self.temperature_range
+        if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(_is_finite, bounds)):
+            raise ValueError(f"temperature_range is {bounds!r}; expected two numbers, e.g. [0.01, 0.5].")
+        if not 0 < bounds[0] < bounds[1]:
+            raise ValueError(f"temperature_range is {bounds!r}; expected two numbers above 0, the smaller first.")
+        check_whole("queue_size", self.queue_size, 0)
+        if not self.in_batch_places and self.queue_size == 0:
+            raise ValueError(
+                "in_batch_places is false and queue_size 0, which leaves SECL without negatives; set queue_size, e.g. to "
+                "4096."
+            )
+        for tower in ("sv", "rs"):
+            self._check_teacher(f"{tower}_teacher")
+
+    def _check_teacher(self, name: str) -> None:
+        teacher, projection = getattr(self, name), getattr(self, f"{name}_projection")
+        if teacher is not None and (not isinstance(teacher, str) or not teacher):
+            raise ValueError(f"{name} is {teacher!r}; expected a model id or a directory, or leave it out.")
+        if projection not in (None, "linear"):
+            raise ValueError(f"{name}_projection is {projection!r}; expected 'linear', or leave it out.")
+        if projection is not None and teacher is None:
+            raise ValueError(f"{name}_projection is {projection!r} without a teacher; set {name} or leave it out.")
+
+
+class GairObjective(nn.Module):
+    """
+    The objective of GAIR (arXiv 2503.16683): `INCL + SECL`, weighted, plus distillation.
+
+    INCL aligns photos s and tiles read at their points q, `CE(s qᵀ/τ) + CE(q sᵀ/τ)`; SECL aligns both with their places
+    l, `CE(s lᵀ/τ) + CE(q lᵀ/τ)`. The negatives are the rows of all processes' batches; SECL's also a queue of earlier
+    coordinates, which the location encoder embeds anew at every step, with gradient. Pairs nearer than the config's
+    `incl_min_distance_m` and `secl_min_distance_m` are no negatives of each other. Distillation adds `-cos` of each
+    photo's and each tile's embedding with a frozen teacher's.
+
+    Args:
+        model (`GairModel`): what will be trained; not kept.
+        processor (`GairProcessor`): that makes the model's inputs.
+        settings (`ObjectiveSettings`): weights, queue, teachers.
+
+    Raises:
+        ValueError: the config's temperature lies outside the range of a learned one, or a teacher does not fit.
+    """
+
+    queue: torch.Tensor
+    queue_filled: torch.Tensor
+    queue_next: torch.Tensor
+
+    def __init__(self, model: GairModel, processor: GairProcessor, settings: ObjectiveSettings):
+        super().__init__()
+        self.settings = settings
+        self.initial_temperature = float(model.config.temperature)
+        self.incl_min_distance_m = model.config.incl_min_distance_m
+        self.secl_min_distance_m = model.config.secl_min_distance_m
+        if settings.temperature_learned:
+            self.log_temperature = nn.Parameter(torch.tensor(self._checked_log_temperature()))
+        if settings.queue_size:
+            # lon, lat in degrees. The counts are tensors, so that filling the queue needs no wait for the device.
+            self.register_buffer("queue", torch.zeros(settings.queue_size, 2))
+            self.register_buffer("queue_filled", torch.zeros((), dtype=torch.int64))
+            self.register_buffer("queue_next", torch.zeros((), dtype=torch.int64))
+        self.distillations = nn.ModuleDict()
+        width = model.rs_model.hidden_size
+        if settings.sv_teacher is not None:
+            sv_teacher = _SVTeacher(settings.sv_teacher, processor)
+            self.distillations["sv"] = _Distillation(sv_teacher, width, "sv_teacher", settings.sv_teacher_projection)
+        if settings.rs_teacher is not None:
+            rs_teacher = _RSTeacher(settings.rs_teacher, model, processor)
+            self.distillations["rs"] = _Distillation(rs_teacher, width, "rs_teacher", settings.rs_teacher_projection)
+
+    def _checked_log_temperature(self) -> float:
+        low, high = self.settings.temperature_range
+        if not low <= self.initial_temperature <= high:
+            raise ValueError(
+                f"The model's temperature is {self.initial_temperature}, outside temperature_range {[low, high]}; change "
+                "one of them."
+            )
+        return math.log(self.initial_temperature)
+
+    @property
+    def temperature(self) -> torch.Tensor:
+        """The temperature as it is now, a scalar without gradient."""
+        if self.settings.temperature_learned:
+            return self.log_temperature.detach().exp()
+        return torch.tensor(self.initial_temperature, dtype=torch.float64)
+
+    def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
+        """
+        What the loss needs to know of a part of a batch. Parts concatenated by key are the rows of the whole.
+
+        Args:
+            model (`GairModel`): the model that is trained.
+            inputs (`dict[str, torch.Tensor]`): as [`prepare_pairs`] gives them, T tiles with N photos.
+
+        Returns:
+            `dict[str, torch.Tensor]`: `sv`, `localized`, `location` `(N, D)`, L2-normalised; `coordinates` `(N, 2)`, lon,
+            lat in degrees; with teachers `sv_teacher_cosine` `(N,)` and `rs_teacher_cosine` `(T,)`, of each row's
+            embedding and its teacher's.
+        """
+        outputs = model(**inputs)
+        rows = {
+            "sv": outputs.sv_embeds,
+            "localized": outputs.localized_rs_embeds[:, 0],
+            "location": outputs.location_embeds,
+            "coordinates": inputs["coordinates"],
+        }
+        students = {"sv": outputs.sv_embeds, "rs": outputs.rs_embeds}
+        for tower, distillation in self.distillations.items():
+            rows[f"{tower}_teacher_cosine"] = distillation(students[tower], inputs[f"{tower}_pixel_values"])
+        return rows
+
+    def shared(self, model: GairModel) -> Tensors:
+        """
+        What the loss needs beside the rows: it depends on parameters, not on the inputs.
+
+        Returns:
+            `dict[str, torch.Tensor]`: with a queue `queue` `(queue_size, D)`, its places as the location encoder now
+            embeds them, L2-normalised, unfilled slots too; where it is learned `log_temperature`, a scalar.
+        """
+        shared = {}
+        if self.settings.queue_size:
+            shared["queue"] = F.normalize(model.get_location_features(self.queue), dim=-1)
+        if self.settings.temperature_learned:
+            shared["log_temperature"] = self.log_temperature
+        return shared
+
+    def loss(self, rows: Tensors, shared: Tensors) -> tuple[torch.Tensor, Tensors]:
+        """
+        This process's share of the loss of the global batch: the mean of the shares over the processes is that loss, and
+        the mean of their gradients, as DDP takes it, its gradient. Processes may have differing numbers of rows, and all
+        must call it. Computed in float32, or float64 if the rows are.
+
+        Args:
+            rows (`dict[str, torch.Tensor]`): of [`~GairObjective.embed`], all parts of this process's batch.
+            shared (`dict[str, torch.Tensor]`): of [`~GairObjective.shared`].
+
+        Returns:
+            The scalar loss; and scalars without gradient whose means over the processes are those of the global batch:
+            `incl`, `secl`, `sv_distillation` and `rs_distillation` (with such teachers; all unweighted), `temperature`,
+            and shares of rows whose best key is their own: `accuracy_sv_localized`, `accuracy_localized_sv`,
+            `accuracy_sv_location`, `accuracy_localized_location`.
+        """
+        with torch.autocast(rows["sv"].device.type, enabled=False):
+            rows, shared = ({name: _precise(value) for name, value in part.items()} for part in (rows, shared))
+            losses, terms = self._contrast(rows, shared)
+            for tower in self.distillations:
+                cosines = rows[f"{tower}_teacher_cosine"]
+                losses[f"{tower}_distillation"] = -_share_of_mean(cosines, row_counts(len(cosines)))
+            weights = {name: getattr(self.settings, f"{name}_weight") for name in losses}
+            loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+        terms |= {name: value.detach() for name, value in losses.items()}
+        return loss, terms
+
+    def _contrast(self, rows: Tensors, shared: Tensors) -> tuple[Tensors, Tensors]:
+        """INCL and SECL, and what else is told of them."""
+        sv, localized, coordinates = rows["sv"], rows["localized"], rows["coordinates"].detach().float()
+        learned = "log_temperature" in shared
+        temperature = shared["log_temperature"].exp() if learned else sv.new_full((), self.initial_temperature)
+        counts = row_counts(len(sv))
+        # All three at once.
+        keys = gather_with_grad(torch.stack([sv, localized, rows["location"]], dim=1), counts)
+        all_sv, all_localized, all_location = keys.unbind(dim=1)
+        own = torch.arange(len(sv), device=sv.device) + row_offset(counts)
+        distance = great_circle_distance_m(coordinates, gather_rows(coordinates, counts))
+
+        near = distance < self.incl_min_distance_m
+        places, no_negatives = self._places(all_location, distance, coordinates, shared)
+        contrasts = {
+            "sv_localized": _row_losses(sv, all_localized, own, near, temperature),
+            "localized_sv": _row_losses(localized, all_sv, own, near, temperature),
+            "sv_location": _row_losses(sv, places, own, no_negatives, temperature),
+            "localized_location": _row_losses(localized, places, own, no_negatives, temperature),
+        }
+        found = {name: _share_of_mean(losses, counts) for name, (losses, _) in contrasts.items()}
+        losses = {
+            "incl": found["sv_localized"] + found["localized_sv"],
+            "secl": found["sv_location"] + found["localized_location"],
+        }
+        terms = {f"accuracy_{name}": _share_of_mean(right, counts) for name, (_, right) in contrasts.items()}
+        return losses, terms | {"temperature": temperature.detach()}
+
+    def _places(
+        self, location: torch.Tensor, distance: torch.Tensor, coordinates: torch.Tensor, shared: Tensors
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """SECL's keys, the places of the batch and the queue; and which of them are no negatives of a row."""
+        no_negatives = distance < self.secl_min_distance_m
+        if not self.settings.in_batch_places:
+            # A row's own place among them is its positive all the same.
+            no_negatives = torch.ones_like(no_negatives)
+        if not self.settings.queue_size:
+            return location, no_negatives
+        empty = torch.arange(self.settings.queue_size, device=location.device) >= self.queue_filled
+        near = great_circle_distance_m(coordinates, self.queue.float()) < self.secl_min_distance_m
+        return torch.cat([location, shared["queue"]]), torch.cat([no_negatives, near | empty], dim=1)
+
+    @torch.no_grad()
+    def after_step(self, rows: Tensors) -> None:
+        """
+        Follows an optimiser's step: puts the coordinates of the global batch into the queue, over the oldest ones, and
+        keeps a learned temperature in its range. All processes must call it; their queues stay the same.
+
+        Args:
+            rows (`dict[str, torch.Tensor]`): those of the step.
+        """
+        if self.settings.queue_size:
+            coordinates = rows["coordinates"]
+            # Of more than the queue can hold the last stay.
+            new = gather_rows(coordinates, row_counts(len(coordinates)))[-self.settings.queue_size :]
+            slots = (self.queue_next + torch.arange(len(new), device=new.device)) % self.settings.queue_size
+            self.queue.index_copy_(0, slots, new.to(self.queue.dtype))
+            self.queue_next.add_(len(new)).remainder_(self.settings.queue_size)
+            self.queue_filled.add_(len(new)).clamp_(max=self.settings.queue_size)
+        if self.settings.temperature_learned:
+            low, high = self.settings.temperature_range
+            self.log_temperature.clamp_(math.log(low), math.log(high))
+
+
+def _row_losses(
+    queries: torch.Tensor, keys: torch.Tensor, own: torch.Tensor, masked: torch.Tensor, temperature: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    InfoNCE (van den Oord et al., 2018) of some of the rows of a batch.
+
+    Args:
+        queries: `(n, D)`, L2-normalised.
+        keys: `(M, D)`, L2-normalised.
+        own: `(n,)`, the index of each query's own key.
+        masked: `(n, M)`, bool: keys that are no negatives of a query; the own one is kept.
+        temperature: scalar.
+
+    Returns:
+        Each query's cross-entropy, and 1 where its best key is its own, else 0; both `(n,)`.
+    """
+    masked = masked.scatter(1, own[:, None], False)
+    logits = (queries @ keys.T / temperature).masked_fill(masked, float("-inf"))
+    return F.cross_entropy(logits, own, reduction="none"), (logits.argmax(dim=1) == own).to(logits.dtype)
+
+
+def _share_of_mean(values: torch.Tensor, counts: list[int]) -> torch.Tensor:
+    """
+    What this process's values `(n,)` add to the mean over the rows of all processes, times their number: the mean of such
+    shares over the processes is that mean.
+    """
+    return values.sum() * (len(counts) / sum(counts))
+
+
+def _precise(values: torch.Tensor) -> torch.Tensor:
+    """In float32 at least: half precision is too coarse for logits."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+class _Distillation(nn.Module):
+    """Cosines of our embeddings, or of a learned linear map of them, with a frozen teacher's."""
+
+    def __init__(self, teacher: "_Teacher", width: int, setting: str, projection: str | None):
+        super().__init__()
+        self.teacher = teacher
+        self.projection = nn.Identity() if projection is None else nn.Linear(width, teacher.width)
+        if projection is None and teacher.width != width:
+            raise ValueError(
+                f"The embeddings of {setting} are {teacher.width} wide and the model's {width}; set {setting}_projection "
+                "to 'linear'."
+            )
+
+    def forward(self, student: torch.Tensor, pixel_values: torch.Tensor) -> torch.Tensor:
+        student, teacher = self.projection(student), self.teacher(pixel_values)
+        return F.cosine_similarity(_precise(student), _precise(teacher), dim=-1)
+
+
+class _Teacher(nn.Module):
+    """A model that is never trained, nor ever in training mode. Its embeddings are `width` wide."""
+
+    width: int
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "_Teacher":
+        return super().train(False)
+
+
+class _RSTeacher(_Teacher):
+    """An RS tower: means of its tokens, of tiles as our processor prepares them."""
+
+    def __init__(self, name: str, model: GairModel, processor: GairProcessor):
+        tower = copy.deepcopy(model.rs_model) if name == INITIAL else _load_rs_tower(name, processor)
+        super().__init__(tower)
+        self.width = tower.hidden_size
+
+    @torch.no_grad()
+    def forward(self, rs_pixel_values: torch.Tensor) -> torch.Tensor:
+        return self.model(rs_pixel_values).last_hidden_state.mean(dim=1)
+
+
+class _SVTeacher(_Teacher):
+    """
+    An image model: its pooled output, or the mean of its tokens where it has none, of photos as our processor prepares
+    them. They are scaled and resized as its own processor would; the whole photo is kept where that one would crop.
+    """
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, name: str, processor: GairProcessor):
+        model = _load_model(name, "sv_teacher")
+        theirs = _load(AutoImageProcessor, name, "sv_teacher")
+        if model.main_input_name != "pixel_values" or not hasattr(theirs, "image_mean"):
+            raise ValueError(
+                f"sv_teacher {name!r} is a {type(model).__name__} with a {type(theirs).__name__}; expected an image model "
+                "of transformers whose processor states image_mean and image_std: name another."
+            )
+        super().__init__(model)
+        self.size = _side_lengths(theirs)
+        # Both processors are affine: ours gives (x - mean) / std of x in 0-255, theirs the same of x times a factor.
+        ours = processor.sv_image_processor
+        ours_mean, ours_std = torch.tensor(ours.image_mean), torch.tensor(ours.image_std)
+        factor = theirs.rescale_factor if theirs.do_rescale else 1.0
+        mean, std = map(torch.tensor, (theirs.image_mean, theirs.image_std) if theirs.do_normalize else ([0.0], [1.0]))
+        self.register_buffer("scale", (ours_std * factor / std)[:, None, None], persistent=False)
+        self.register_buffer("shift", ((ours_mean * factor - mean) / std)[:, None, None], persistent=False)
+        self.width = self(torch.zeros(1, 3, *self.size)).shape[1]
+
+    @torch.no_grad()
+    def forward(self, sv_pixel_values: torch.Tensor) -> torch.Tensor:
+        pixels = sv_pixel_values * self.scale + self.shift
+        if pixels.shape[-2:] != self.size:
+            pixels = F.interpolate(pixels, size=self.size, mode="bicubic", align_corners=False, antialias=True)
+        outputs = self.model(pixel_values=pixels.to(self.scale.dtype))
+        pooled = getattr(outputs, "pooler_output", None)
+        return outputs.last_hidden_state.mean(dim=1) if pooled is None else pooled.flatten(1)
+
+
+def _side_lengths(image_processor: Any) -> tuple[int, int]:
+    """Height and width of the images that an image processor of transformers gives."""
+    size = image_processor.crop_size if getattr(image_processor, "do_center_crop", False) else image_processor.size
+    side = size.get("shortest_edge")
+    return (size["height"], size["width"]) if side is None else (side, side)
+
+
+def _load_rs_tower(name: str, processor: GairProcessor) -> Any:
+    model = _load_model(name, "rs_teacher")
+    if not isinstance(model, GairModel):
+        raise ValueError(f"rs_teacher {name!r} is a {type(model).__name__}; expected a GairModel, or {INITIAL!r}.")
+    ours, theirs = processor.image_processor, _load(GairProcessor, name, "rs_teacher").image_processor
+    for setting in _TILE_SETTINGS:
+        if getattr(theirs, setting) != getattr(ours, setting):
+            raise ValueError(
+                f"rs_teacher {name!r} was trained on tiles with {setting} {getattr(theirs, setting)}, but these come with "
+                f"{getattr(ours, setting)}; name a teacher with the same tile processor."
+            )
+    return model.rs_model
+
+
+def _load_model(name: str, setting: str) -> Any:
+    """A model with all its weights; in float32, whatever they are saved in."""
+    model, found = _load(AutoModel, name, setting, dtype=torch.float32, output_loading_info=True)
+    if found["missing_keys"]:
+        # They would be random.
+        raise ValueError(
+            f"{setting} {name!r} lacks weights of a {type(model).__name__}, e.g. {min(found['missing_keys'])}; name one "
+            "that has them all."
+        )
+    return model
+
+
+def _load(kind: Any, name: str, setting: str, **more: Any) -> Any:
+    try:
+        return kind.from_pretrained(name, **more)
+    except (OSError, ValueError) as error:
+        # The library's errors run over many sentences.
+        reason = str(error).split("\n")[0].split(". ")[0].rstrip(".")
+        raise ValueError(
+            f"{setting} {name!r} cannot be loaded ({reason}); expected a model id on the Hub or a directory with a saved "
+            "model and its processor."
+        ) from error
+
+
+class PretrainingModule(nn.Module):
+    """
+    The model and its objective as one module, which Accelerate wraps: all that has parameters lies in its forward pass.
+
+    Args:
+        model (`GairModel`): the model that is trained.
+        objective (`GairObjective`): made for it.
+    """
+
+    def __init__(self, model: GairModel, objective: GairObjective):
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, inputs: Tensors, with_shared: bool = True) -> tuple[Tensors, Tensors]:
+        """
+        What the objective's `loss` takes. A step's last pass that is followed backwards must be `with_shared`, or
+        parameters would be left without gradient.
+
+        Args:
+            inputs (`dict[str, torch.Tensor]`): the model's inputs, of a whole batch or a part of it.
+            with_shared (`bool`): whether to compute also what does not depend on the inputs; else it is empty.
+
+        Returns:
+            The rows of [`~GairObjective.embed`], and [`~GairObjective.shared`].
+        """
+        rows = self.objective.embed(self.model, inputs)
+        return rows, self.objective.shared(self.model) if with_shared else {}
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -21,6 +21,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ _BAND_NAME = re.compile(r"B?(?:0?([1-9])|(1[0-2]))", re.IGNORECASE)
 _BAND_8A = re.compile(r"B?0?8A", re.IGNORECASE)
 
 
+@lru_cache
 def _band_name(name: str | None) -> str | None:
     """The canonical name (B02 … B8A … B12) of a band written as B2, B02, 2, B8A, B08A or 8A; None if it is no band."""
     text = (name or "").strip()
@@ -415,13 +417,17 @@ class GairRSImageProcessor(BaseImageProcessor):
             missing = missing | np.isnan(stack).any(axis=0)
         if missing.all():
             raise ValueError(f"{source} holds no data at all in this place, expected a tile with data; pass another.")
-        self._check_units(float(stack[:, ~missing].max()), floating, source)
+        whole = not missing.any()
+        # Picking by a mask costs more than all the rest, and few tiles need it.
+        self._check_units(float((stack if whole else stack[:, ~missing]).max()), floating, source)
+        if whole and None not in positions:
+            return stack, missing
         pixels = np.empty((len(positions), *missing.shape), stack.dtype)
         present = [band for band, position in enumerate(positions) if position is not None]
         pixels[present] = stack
         for band, position in enumerate(positions):
             everywhere = position is None
-            if everywhere or missing.any():
+            if everywhere or not whole:
                 pixels[band, ... if everywhere else missing] = self._fill_value(self.bands[band], stack.dtype)
         return pixels, missing
 
@@ -528,7 +534,7 @@ class GairSVImageProcessor(BaseImageProcessor):
         if isinstance(source, (str, os.PathLike)):
             return _decode_photo(local_file(source), repr(os.fspath(source)))
         if isinstance(source, Image.Image):
-            return _photo_to_rgb(source, "The given image")
+            return _photo_to_rgb(ImageOps.exif_transpose(source), "The given image")
         return _array_to_rgb(_as_array(source, "a path, bytes, a PIL image or an array of shape (H, W, 3)"))
 
     def prepare(self, images: Any, device: Any = None) -> torch.Tensor:
@@ -607,6 +613,8 @@ def _decode_photo(file: Any, what: str) -> np.ndarray:
             if image.format != "MPO" and getattr(image, "is_animated", False):
                 raise ValueError(f"{what} is animated or has many pages, expected one photo; save one frame of it.")
             image.load()
+            # In place, as the caller never sees this image: a copy would cost a tenth of the decoding.
+            ImageOps.exif_transpose(image, in_place=True)
             return _photo_to_rgb(image, what)
     except Image.DecompressionBombError as error:
         raise ValueError(f"{what} has too many pixels for a photo; shrink it first.") from error
@@ -617,7 +625,6 @@ def _decode_photo(file: Any, what: str) -> np.ndarray:
 
 
 def _photo_to_rgb(image: Image.Image, what: str) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         grey = np.asarray(image)
         if grey.min() < 0 or grey.max() > 65535:
@@ -627,7 +634,7 @@ def _photo_to_rgb(image: Image.Image, what: str) -> np.ndarray:
         raise ValueError(f"{what} holds floating-point numbers, expected 8 or 16 bits; save it with 8 bits.")
     if image.has_transparency_data:
         return _on_white(np.asarray(image.convert("RGBA")))
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _array_to_rgb(array: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from modeling_gair import GairProcessor
 from modeling_gair.raster_gair import ground_size_m
+from training.processes import worker_init
 from training.rows import unpack_tile
 from training.sources import Row, Rows, Source
 
@@ -116,7 +117,12 @@ class PairDecoder:
             self._left_out("tile", f"Tile {row.get('id')!r}: {error}")
             return None
         decoded = _DecodedTile(row["id"], tile.pixels, ground_size_m(tile.bounds, tile.crs), [], [], [], [], {})
-        good = [index for index in chosen if self._add_photo(decoded, row["photos"][index], tile, folder)]
+        photos = [row["photos"][index] for index in chosen]
+        good = [
+            index
+            for index, photo, place in zip(chosen, photos, self._places(photos, tile))
+            if place is not None and self._add_photo(decoded, photo, place, folder)
+        ]
         for name in self.labels:
             if name in row:
                 values = row[name]
@@ -140,14 +146,21 @@ class PairDecoder:
             raise ValueError("it has no georeferencing to locate photos by; write its CRS and bounds.")
         return tile
 
-    def _add_photo(self, decoded: _DecodedTile, photo: dict[str, Any], tile: Any, folder: Path) -> bool:
+    def _places(self, photos: Sequence[dict[str, Any]], tile: Any) -> list[tuple[np.ndarray, np.ndarray] | None]:
+        """Degrees of each photo and its point in the tile, None where these are bad: at once, as calls cost most here."""
         places = self.processor.feature_extractor
         try:
-            place = places.check(photo["lon"], photo["lat"])
-            point = places.locate(place[0], place[1], tile.bounds, tile.crs)
+            degrees = places.check(*([photo[axis] for photo in photos] for axis in ("lon", "lat")))
+            return list(zip(degrees, places.locate(degrees[:, 0], degrees[:, 1], tile.bounds, tile.crs)))
         except (ValueError, TypeError) as error:
-            self._left_out("place", f"Pair {photo['id']!r}: {error}")
-            return False
+            if len(photos) != 1:
+                return [self._places([photo], tile)[0] for photo in photos]
+            self._left_out("place", f"Pair {photos[0]['id']!r}: {error}")
+            return [None]
+
+    def _add_photo(
+        self, decoded: _DecodedTile, photo: dict[str, Any], place: tuple[np.ndarray, np.ndarray], folder: Path
+    ) -> bool:
         try:
             jpeg = photo.get("jpeg")
             pixels = self.processor.sv_image_processor.read(folder / photo["file"] if jpeg is None else jpeg)
@@ -156,8 +169,8 @@ class PairDecoder:
             return False
         decoded.photo_ids.append(photo["id"])
         decoded.photos.append(pixels)
-        decoded.coordinates.append(place)
-        decoded.query_points.append(point)
+        decoded.coordinates.append(place[0])
+        decoded.query_points.append(place[1])
         return True
 
     def _left_out(self, kind: str, problem: str) -> None:
@@ -238,7 +251,7 @@ class PairStream(IterableDataset):
         seed (`int`): of the order and of the draws.
         rank, world_size (`int`): this process among those that train.
         states (`Sequence[dict]`, *optional*): the state of each worker's last batch, to go on from; the worker that gave
-            the oldest of them comes first.
+            the oldest of them comes first. By default all begin; see [`~PairStream.first_states`].
     """
 
     def __init__(
@@ -283,6 +296,11 @@ class PairStream(IterableDataset):
             positions = [stream.state for stream in streams]
             batch.state = {"worker": index, "drawn": list(drawn), "streams": positions}
             yield batch
+
+    def first_states(self, workers: int) -> list[dict[str, Any]]:
+        """The states of `workers` workers before their first batches."""
+        streams = [_start_of(0) for _ in self.sources]
+        return [{"worker": worker, "drawn": [0] * len(streams), "streams": streams} for worker in range(workers)]
 
     def _next_source(self, drawn: list[int]) -> int:
         """The source that is furthest behind its share."""
@@ -367,7 +385,15 @@ def collate(tiles: Sequence[_DecodedTile], bad: Counter, problems: list[str]) ->
 
 def load(pairs: IterableDataset, num_workers: int) -> Iterator[PairBatch]:
     """Batches through `num_workers` processes; 0 decodes in this one, between the steps."""
-    loader = DataLoader(pairs, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
+    loader = DataLoader(
+        pairs,
+        batch_size=None,
+        num_workers=num_workers,
+        collate_fn=_as_it_is,
+        worker_init_fn=worker_init,
+        # Its seed would otherwise be drawn from the random numbers of training.
+        generator=torch.Generator(),
+    )
     return iter(loader)
 
 

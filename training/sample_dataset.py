@@ -24,9 +24,7 @@ import io
 import multiprocessing
 import os
 import shutil
-import signal
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -51,6 +49,7 @@ from modeling_gair import GairCoordinateProcessor
 from modeling_gair.raster_gair import distance_m, metres_per_unit, project, unproject, unrolled
 from training.checks import check_empty, check_whole
 from training.figures import TileWithPhotos, contact_sheet, true_colour
+from training.processes import worker_init
 from training.rows import CSV_COLUMNS, FEATURES, pack_tile, unpack_tile
 from training.sample_world import BANDS, CLIMATE_ZONES, COVERS, TILE_SIDE_M, SampleTile, SampleWorld, utm_crs
 
@@ -611,7 +610,7 @@ def _worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     before = {name: os.environ.get(name) for name in _THREADS}
     # Read by the libraries when a worker imports them, so that it must be in the environment that it inherits.
     os.environ.update(dict.fromkeys(_THREADS, "1"))
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=worker_init)
     try:
         yield pool
     finally:
@@ -621,19 +620,6 @@ def _worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _start_worker() -> None:
-    """Leaves Ctrl-C to the parent, and ends with it however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _in_order(

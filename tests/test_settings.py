@@ -84,7 +84,7 @@ def test_a_tower_of_another_type_stands_on_its_own():
     ("flags", "message"),
     [
         (["--learning_rat", "1"], "did you mean 'learning_rate'"),
-        (["--zzz", "1"], "expected one of batch_size"),
+        (["--zzz", "1"], "expected one of .*batch_size"),
         (["--model.temprature", "1"], "did you mean 'temperature'"),
         (["--model.rs_config.hiden_size", "96"], "model.rs_config sets 'hiden_size'.*did you mean 'hidden_size'"),
         (["--model.location_config.scale", "[1]"], "did you mean 'scales'"),
@@ -111,6 +111,17 @@ def test_a_tower_of_another_type_stands_on_its_own():
         (["--model.temperature", "warm"], "temperature"),
         (["--model.rs_config", "5"], "do not fit"),
         (["--config", "nowhere.yaml"], "no settings file 'nowhere.yaml'"),
+        (["--batches_per_step", "0"], "batches_per_step is 0"),
+        (["--checkpoint_every", "0"], "checkpoint_every is 0"),
+        (["--keep_checkpoints", "0"], "keep_checkpoints is 0"),
+        (["--retrieval_every", "-1"], "retrieval_every is -1"),
+        (["--resume", "maybe"], "resume is 'maybe'; expected auto or none"),
+        (["--allow_inexact_resume", "perhaps"], "allow_inexact_resume is 'perhaps'"),
+        (["--report_to", "[1]"], r"report_to is \[1\]"),
+        (["--objective.queue", "8"], "objective sets 'queue'.*did you mean 'queue_size'"),
+        (["--objective", "gair"], "objective is 'gair'"),
+        (["--augmentation.rs_flips", "1"], "augmentation sets 'rs_flips'.*did you mean 'rs_flip'"),
+        (["--augmentation.rs_flip", "2"], "rs_flip is 2"),
     ],
 )
 def test_what_is_refused(flags, message):
@@ -142,6 +153,37 @@ def test_data_alone_or_with_weights():
 def test_the_sample_world_is_set_by_dotted_flags():
     world = load_settings(["--sample_world.tiles", "64", "--sample_world.control", "true"]).world()
     assert (world.tiles, world.control, world.photos) == (64, True, 4)
+
+
+def test_flags_without_a_value_are_true_where_they_are_booleans():
+    settings = load_settings([*DATA, "--dry_run", "--allow_inexact_resume", "--seed", "2"])
+    assert settings.dry_run and settings.allow_inexact_resume and settings.seed == 2
+
+
+def test_trackers_are_named_alone_in_a_list_or_not_at_all():
+    assert load_settings(DATA).trackers() == ["tensorboard"]
+    assert load_settings([*DATA, "--report_to", "none"]).trackers() == []
+    assert load_settings([*DATA, "--report_to", "[tensorboard, wandb]"]).trackers() == ["tensorboard", "wandb"]
+
+
+def test_a_resumed_run_must_have_the_settings_that_decide_what_is_trained():
+    first = load_settings(DATA).run()
+    for flags in (
+        ["--output_dir", "other"],
+        ["--checkpoint_every", "7"],
+        ["--report_to", "none"],
+        ["--num_workers", "0"],
+    ):
+        assert load_settings([*DATA, *flags]).run() == first
+    for flags in (
+        ["--seed", "1"],
+        ["--objective.queue_size", "8"],
+        ["--augmentation.sv_flip", "0.5"],
+        ["--max_steps", "9"],
+    ):
+        assert load_settings([*DATA, *flags]).run() != first
+    # A default that is spelt out is no other setting.
+    assert load_settings([*DATA, "--objective.incl_weight", "0.5"]).run() == first
 
 
 @pytest.mark.parametrize(

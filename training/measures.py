@@ -117,6 +117,44 @@ def embed_pairs(
     ]
 
 
+@torch.no_grad()
+def retrieval_of(
+    module: torch.nn.Module, processor: GairProcessor, batches: Iterable[PairBatch], device: torch.device
+) -> dict[str, float]:
+    """
+    Median ranks while training, a few figures of what [`measure`] tells in full.
+
+    Args:
+        module (`torch.nn.Module`): what is trained, as `training.objectives.PretrainingModule` wraps the model.
+        processor, batches, device: of the pairs.
+
+    Returns:
+        `dict[str, float]`: `retrieval_across_tiles` (of a photo's place, read by NILI, among one photo of each tile),
+        `retrieval_location` (of its coordinates, likewise) and `retrieval_among_points` (among the photos of its tile);
+        without those for which there are too few tiles or photos.
+    """
+    parts, indexes, tiles = [], [], 0
+    for batch in batches:
+        if batch.photo_ids:
+            rows, _ = module(prepare_pairs(batch, processor, device), with_shared=False)
+            parts.append({name: rows[name].float().cpu() for name in ("sv", "localized", "location")})
+            indexes.append(batch.tile_index + tiles)
+            tiles += len(batch.tile_ids)
+    if not parts:
+        return {}
+    embeddings = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    embeddings["nili"] = embeddings.pop("localized")
+    tile_index = torch.cat(indexes)
+    across, among = one_photo_per_tile(tile_index), photos_of_each_tile(tile_index)
+    searches = {"across_tiles": (across, "nili"), "location": (across, "location"), "among_points": (among, "nili")}
+    found = {}
+    for name, (groups, target) in searches.items():
+        if groups and len(groups[0]) > 1:
+            table = retrieval(embeddings, groups, [("sv", target)])
+            found[f"retrieval_{name}"] = list(table.values())[-1]["median_rank"]
+    return found
+
+
 def _per_photo(batch: PairBatch) -> dict[str, np.ndarray]:
     index = batch.tile_index.numpy()
     return {name: values if name.startswith("photo_") else values[index] for name, values in batch.labels.items()}

@@ -17,184 +17,296 @@ Pre-trains GAIR on Sentinel-2 tiles and the street views taken in them:
     accelerate launch training/pretrain.py
 
 Without arguments on the sample world, which is made on first use; with `--data` on a pairs CSV, a folder of parquet files,
-a data set on the Hub, or several with weights. Settings: training/configs/pretrain.yaml; each is a flag as well. Ends with
-a directory that the Auto classes load, tables and a picture.
+a data set on the Hub, or several with weights. Settings: training/configs/pretrain.yaml; each is a flag as well. Stopped by
+Ctrl-C or worse, the same command goes on where it was. Ends with a directory that the Auto classes load, tables and a
+picture.
 """
 
-import copy
 import math
+import os
 import sys
-import time
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+import yaml
 from accelerate import Accelerator
-from accelerate.utils import set_seed
-from tqdm.auto import tqdm
-from transformers import AutoModel, AutoProcessor
+from accelerate.utils import DistributedDataParallelKwargs, ProjectConfiguration, set_seed
+from filelock import BaseFileLock, FileLock, Timeout
 
-from modeling_gair import GairModel, GairProcessor
-from training.checks import check_empty
-from training.measures import (
-    draw_similarity,
-    embed,
-    embed_pairs,
-    format_measures,
-    measure,
-    write_metrics,
-)
-from training.pairs import EvaluationPairs, PairBatch, PairStream, load, prepare_pairs
-from training.probes import PROBES
-from training.settings import SAMPLE_WORLD, PretrainSettings, load_settings
+from modeling_gair import GairConfig, GairModel, GairProcessor
+from training.batches import Batches
+from training.checkpointing import Checkpoints, Progress, StopSignal
+from training.costs import flops_per_pair, format_costs, matrix_rate
+from training.gradient_cache import backward
+from training.measures import retrieval_of
+from training.objectives import GairObjective, PretrainingModule
+from training.pairs import load
+from training.reporting import evaluation_pairs, finish
+from training.settings import PretrainSettings, load_settings
 from training.sources import Source, open_sources
+from training.watching import LOG_FILE, PICTURE, Watch, check_trackers
 
-# Weights saved and loaded are the same bits; embeddings may differ by the order of sums.
-_RELOAD_TOLERANCE = 1e-5
-# Training tiles that the probes are fitted on.
-_PROBE_TILES = 512
-
-_PROVES_OF_WORLD = (
-    "The sample world is procedural: these figures prove that the method, the data path and the training work, and say "
-    "nothing about the Earth."
-)
-_PROVES_OF_PAIRS = "What the model knows is limited to the places and cameras of these pairs."
-_CARD = """---
-library_name: transformers
-pipeline_tag: feature-extraction
-tags: [geospatial, remote-sensing, street-view, sentinel-2, location-encoder]
----
-# GAIR, trained on {data}
-
-Sentinel-2 tiles, street views and places in one embedding space. Trained from scratch: {steps} steps of {batch} tiles with
-up to {photos} photos each, learning rate {learning_rate}, seed {seed}. These are not the published GAIR weights.
-{proves}
-
-Measured on {evaluated}:
-
-```
-{tables}
-```
-
-![Similarity of photos over their tiles](similarity.png)
-
-```python
-from transformers import AutoModel, AutoProcessor
-
-model = AutoModel.from_pretrained("{name}", trust_remote_code=True)
-processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
-```
-
-The code files are licensed under Apache-2.0; the weights are their trainer's to license.
-"""
+# What a run writes into its directory before it ends.
+_CHECKPOINTS, _LOGS, _LOCK = "checkpoints", "logs", ".lock"
+_OF_A_RUN = {_CHECKPOINTS, _LOGS, _LOCK, LOG_FILE, PICTURE}
+# How long a new run waits for one that is being stopped.
+_LOCK_SECONDS = 60
+# The model's weights among those of the module that is trained.
+_OF_MODEL = "model."
 
 
 def main(arguments: list[str]) -> None:
     """Trains, saves, reloads what was saved, and measures that."""
     settings = load_settings(arguments)
-    accelerator = Accelerator()
-    if accelerator.num_processes > 1:
-        raise ValueError(
-            f"Launched on {accelerator.num_processes} processes; this program trains on one: --num_processes 1."
-        )
+    processor = GairProcessor.for_config(settings.gair_config())
+    if settings.dry_run:
+        print_costs(settings, processor)
+        return
+    accelerator = make_accelerator(settings)
     output_dir = Path(settings.output_dir)
-    check_empty(output_dir, "name a new --output_dir")
-    set_seed(settings.seed)
-    config = settings.gair_config()
-    processor = GairProcessor.for_config(config)
-    sources = open_sources(settings)
-    model = GairModel(config)
-    untrained = copy.deepcopy(model).to(accelerator.device).eval()
+    with claimed(output_dir, settings.resume, accelerator):
+        checkpoints = Checkpoints(
+            output_dir / _CHECKPOINTS,
+            accelerator,
+            settings.run(),
+            settings.num_workers,
+            settings.keep_checkpoints,
+            settings.allow_inexact_resume,
+        )
+        resumed = checkpoints.latest()
+        if resumed is not None:
+            # Before any data are opened, or made.
+            checkpoints.check(resumed)
+        with accelerator.local_main_process_first():
+            sources = open_sources(settings)
+        model = train(processor, sources, settings, accelerator, checkpoints, resumed)
+        accelerator.end_training()
+        if model is not None and accelerator.is_main_process:
+            finish(model, initial_model(settings).to(accelerator.device), processor, sources, settings)
 
-    model = train(model, processor, sources, settings, accelerator)
-    model.save_pretrained(output_dir)
-    processor.save_pretrained(output_dir)
 
-    evaluated, test = evaluation_pairs(sources, processor, settings)
-    first = next((batch for batch in test if batch.photo_ids), None)
-    if first is None:
-        raise ValueError(f"None of the {evaluated} is good; the model is saved in {str(output_dir)!r}, mend the data.")
-    model, processor = reload(model, processor, first, output_dir)
-    report(model, untrained, processor, (training_pairs(sources, processor, settings), test), evaluated, settings)
-    draw_similarity(model, processor, first, output_dir / "similarity.png", f"The first of the {evaluated}")
-    print(f"\nWrote {output_dir}: model, processors, code, README.md, metrics.json, similarity.png")
+def make_accelerator(settings: PretrainSettings) -> Accelerator:
+    """The processes and devices that the launcher gives, and the trackers."""
+    check_trackers(settings.trackers())
+    # The queue is the same on all processes without being sent.
+    gradients = DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
+    accelerator = Accelerator(
+        log_with=settings.trackers() or None,
+        project_config=ProjectConfiguration(settings.output_dir, str(Path(settings.output_dir) / _LOGS)),
+        kwargs_handlers=[gradients],
+        # The schedule counts steps of the run, whatever the number of processes.
+        step_scheduler_with_optimizer=False,
+    )
+    if accelerator.device.type == "cpu":
+        # Sums into rows that share a tile have no fixed order otherwise, and resuming would not be exact.
+        torch.use_deterministic_algorithms(True)
+    return accelerator
+
+
+@contextmanager
+def claimed(output_dir: Path, resume: str, accelerator: Accelerator) -> Iterator[None]:
+    """
+    Holds the directory for this run alone. With `resume` none, what is in it is kept under another name.
+
+    Raises:
+        ValueError: another run writes to it, or it holds something that no run can go on from.
+    """
+    lock = _claim(output_dir, resume) if accelerator.is_main_process else None
+    accelerator.wait_for_everyone()
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _claim(output_dir: Path, resume: str) -> BaseFileLock:
+    lock = _locked(output_dir)
+    content = {path.name for path in output_dir.iterdir()}
+    if resume == "none" and content != {_LOCK}:
+        number = next(n for n in range(1, 1000) if not output_dir.with_name(f"{output_dir.name}.{n}").exists())
+        kept = output_dir.rename(output_dir.with_name(f"{output_dir.name}.{number}"))
+        print(f"Starting anew; what was in {str(output_dir)!r} is kept as {str(kept)!r}.")
+        lock.release()
+        return _locked(output_dir)
+    if _CHECKPOINTS not in content and content - _OF_A_RUN:
+        raise ValueError(
+            f"{str(output_dir)!r} is no empty directory and holds no checkpoint to go on from; name a new --output_dir, "
+            "or pass --resume none, which keeps the old one under another name."
+        )
+    return lock
+
+
+def _locked(output_dir: Path) -> BaseFileLock:
+    if output_dir.exists() and not output_dir.is_dir():
+        raise ValueError(f"{str(output_dir)!r} is no directory; name a new --output_dir.")
+    output_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(output_dir / _LOCK)
+    try:
+        # A run that was told to stop needs a moment to save.
+        lock.acquire(timeout=_LOCK_SECONDS)
+    except Timeout as error:
+        raise ValueError(
+            f"Another run writes to {str(output_dir)!r}; wait until it ends, or name another --output_dir."
+        ) from error
+    return lock
+
+
+def print_costs(settings: PretrainSettings, processor: GairProcessor) -> None:
+    """What `--dry_run` prints: the settings as resolved, and what the run would cost."""
+    print(yaml.safe_dump(settings.resolved(), sort_keys=False, allow_unicode=True))
+    accelerator = Accelerator()
+    print(
+        format_costs(
+            settings.gair_config(),
+            processor,
+            device=accelerator.device,
+            dtype=compute_dtype(accelerator),
+            tiles=settings.batch_size,
+            photos_per_tile=settings.photos_per_tile,
+            batches_per_step=settings.batches_per_step,
+            processes=accelerator.num_processes,
+            steps=settings.max_steps,
+        )
+    )
 
 
 def train(
-    model: GairModel,
     processor: GairProcessor,
     sources: list[Source],
     settings: PretrainSettings,
     accelerator: Accelerator,
-) -> GairModel:
-    """Runs `settings.max_steps` optimiser steps on the contrastive loss; returns the model for evaluation."""
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
+    checkpoints: Checkpoints,
+    resumed: Path | None,
+) -> GairModel | None:
+    """
+    Runs the optimiser's steps that are left of `settings.max_steps`.
+
+    Returns:
+        The trained model on the main process's device (its weights are right on that process alone); None where the run
+        was told to stop.
+    """
+    model = initial_model(settings)
+    config, count = model.config, model.num_parameters()
+    module = PretrainingModule(model, GairObjective(model, processor, settings.objective_settings()))
+    optimizer = make_optimizer(module, settings, accelerator.device)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings))
+    accelerator.register_for_checkpointing(schedule)
+    # The loader and the schedule stay out: batches are dealt out already, and the schedule counts steps of the run.
+    module, optimizer = accelerator.prepare(module, optimizer)
+    objective = accelerator.unwrap_model(module).objective
+    # Dropout differs from process to process.
+    set_seed(settings.seed + accelerator.process_index)
+    progress = Progress(0, None) if resumed is None else checkpoints.load(resumed)
+    batches = Batches(processor, sources, settings, accelerator, progress)
+    watch = start_watch(config, processor, settings, accelerator, progress.step)
+    accelerator.print(_opening(count, batches, accelerator, progress.step))
+
+    module.train()
+    with StopSignal() as stop:
+        for step in range(progress.step + 1, settings.max_steps + 1):
+            parts, photo_ids, waited = batches.take(step, watch.bad)
+            loss, terms, rows = backward(module, parts, accelerator)
+            norm = accelerator.clip_grad_norm_(module.parameters(), settings.max_grad_norm)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            objective.after_step(rows)
+            watch.step(step, loss, terms | {"gradient_norm": norm}, photo_ids, waited)
+            stopped = stop.agreed()
+            saves = step % settings.checkpoint_every == 0 or step == settings.max_steps or stopped
+            if watch.due(step) or saves:
+                # Also checks that all is finite: what is not must not be saved.
+                watch.report(float(schedule.get_last_lr()[0]))
+            if settings.retrieval_every and step % settings.retrieval_every == 0:
+                with watch.paused():
+                    watch.write(step, held_out_retrieval(module, processor, sources, settings, accelerator))
+            if saves:
+                checkpoints.save(step, batches.readers)
+            if stopped and step < settings.max_steps:
+                watch.close()
+                accelerator.print(f"\nStopped and saved at step {step}; the same command goes on from there.")
+                return None
+    watch.close()
+    config.temperature = objective.temperature.item()
+    return gathered(module, config, accelerator)
+
+
+def initial_model(settings: PretrainSettings) -> GairModel:
+    """The model with the random weights of the seed: the same on every process, and whenever it is made."""
+    set_seed(settings.seed)
+    return GairModel(settings.gair_config())
+
+
+def make_optimizer(module: torch.nn.Module, settings: PretrainSettings, device: torch.device) -> torch.optim.Optimizer:
+    """AdamW; weights decay, while biases, norms and the temperature do not."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in parameters if parameter.ndim > 1]},
+        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        groups,
         lr=settings.learning_rate,
         betas=(settings.betas[0], settings.betas[1]),
         weight_decay=settings.weight_decay,
+        fused=True,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings))
-    # The loader stays out: it already gives each step one batch, which must not be dealt out again.
-    model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
-    model.train()
-    stream, num_workers = training_stream(sources, processor, settings)
-    print(f"{model.num_parameters():,} parameters, batches of {stream.batch_size} tiles, on {accelerator.device}")
-    bad: Counter = Counter()
-    seen, start = 0, time.perf_counter()
-    progress = tqdm(range(1, settings.max_steps + 1), unit="step", desc="train")
-    for step, batch in zip(progress, load(stream, num_workers)):
-        seen += len(batch.photo_ids)
-        bad += check_batch(batch, bad.total(), seen, settings)
-        loss = model(**prepare_pairs(batch, processor, accelerator.device), return_loss=True).loss
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        # Reading the loss waits for the device, so not every step does.
-        if step % settings.logging_steps == 0 or step in (1, settings.max_steps):
-            value = loss.item()
-            if not math.isfinite(value):
-                raise ValueError(
-                    f"The loss is {value} at step {step}; lower learning_rate (now {settings.learning_rate})."
-                )
-            rate = seen / (time.perf_counter() - start)
-            progress.set_postfix(loss=f"{value:.3f}", pairs_per_s=f"{rate:.0f}", bad=bad.total())
-    return accelerator.unwrap_model(model, keep_fp32_wrapper=False).eval()
 
 
-def training_stream(
-    sources: list[Source], processor: GairProcessor, settings: PretrainSettings
-) -> tuple[PairStream, int]:
-    """The stream of batches, and how many workers read it. Few tiles make a small batch, which one process reads."""
-    enough = settings.batch_size * max(settings.num_workers, 1)
-    tiles = sum(source.train.count(enough) for source in sources)
-    stream = PairStream(sources, processor, min(settings.batch_size, tiles), settings.photos_per_tile, settings.seed)
-    # Each worker makes whole batches of its own share of the tiles; a tile must not stand twice in one.
-    return stream, settings.num_workers if tiles >= enough else 0
+def start_watch(
+    config: GairConfig, processor: GairProcessor, settings: PretrainSettings, accelerator: Accelerator, step: int
+) -> Watch:
+    """Watches a run from `step` on, against the rate at which its device multiplies matrices."""
+    return Watch(
+        accelerator,
+        settings.resolved(),
+        Path(settings.output_dir),
+        start=step,
+        last=settings.max_steps,
+        every=settings.logging_steps,
+        flops_per_pair=flops_per_pair(config, processor, settings.photos_per_tile),
+        peak=matrix_rate(accelerator.device, compute_dtype(accelerator)),
+    )
 
 
-def check_batch(batch: PairBatch, bad: int, seen: int, settings: PretrainSettings) -> Counter:
-    """
-    What was bad in a batch.
+def compute_dtype(accelerator: Accelerator) -> torch.dtype:
+    """What matrices are multiplied in."""
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision, torch.float32)
 
-    Raises:
-        ValueError: too large a share of all tiles and photos was bad, or fewer than two photos are left.
-    """
-    total = bad + batch.bad.total()
-    if total > settings.max_bad_share * (seen + total):
-        kinds = ", ".join(f"{count} by {kind}" for kind, count in sorted(batch.bad.items()))
-        raise ValueError(
-            f"{total} of {seen + total} tiles and photos are bad ({kinds} in this batch), more than max_bad_share "
-            f"{settings.max_bad_share}; the first: {batch.problems[0]}"
-        )
-    if len(batch.photo_ids) < 2:
-        raise ValueError(
-            f"A batch holds {len(batch.photo_ids)} photos, but contrastive training needs two or more; add tiles or "
-            "raise batch_size."
-        )
-    return batch.bad
+
+def _opening(parameters: int, batches: Batches, accelerator: Accelerator, step: int) -> str:
+    where = f"{accelerator.num_processes} × {accelerator.device.type}"
+    begins = f"going on from step {step}" if step else "from the beginning"
+    return f"{parameters:,} parameters, batches of {batches.batch_size} tiles on {where}, {begins}"
+
+
+def held_out_retrieval(
+    module: torch.nn.Module,
+    processor: GairProcessor,
+    sources: list[Source],
+    settings: PretrainSettings,
+    accelerator: Accelerator,
+) -> dict[str, float]:
+    """Median ranks on a part of the held-out pairs. Every process measures the same, as all may hold parts of the model."""
+    _, pairs = evaluation_pairs(sources, processor, settings, settings.retrieval_tiles)
+    module.eval()
+    ranks = retrieval_of(module, processor, load(pairs, 0), accelerator.device)
+    module.train()
+    return ranks
+
+
+def gathered(module: torch.nn.Module, config: GairConfig, accelerator: Accelerator) -> GairModel:
+    """The trained model in one piece, wherever its weights lay."""
+    weights = accelerator.get_state_dict(module)
+    model = GairModel(config)
+    if accelerator.is_main_process:
+        own = {name.removeprefix(_OF_MODEL): value for name, value in weights.items() if name.startswith(_OF_MODEL)}
+        model.load_state_dict(own)
+    return model.to(accelerator.device).eval()
 
 
 def learning_rate_factor(step: int, settings: PretrainSettings) -> float:
@@ -205,75 +317,11 @@ def learning_rate_factor(step: int, settings: PretrainSettings) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(done, 1)))
 
 
-def training_pairs(sources: list[Source], processor: GairProcessor, settings: PretrainSettings) -> EvaluationPairs:
-    """The first of the training pairs, with their labels."""
-    rows = [(source.train, source.folder) for source in sources]
-    return EvaluationPairs(rows, processor, settings.batch_size, _PROBE_TILES, tuple(PROBES))
-
-
-def evaluation_pairs(
-    sources: list[Source], processor: GairProcessor, settings: PretrainSettings
-) -> tuple[str, EvaluationPairs]:
-    """Held-out pairs, or training pairs where none are held out; and which these are, in words."""
-    rows = [(source.held_out, source.folder) for source in sources if source.held_out is not None]
-    words = "held-out tiles"
-    if not rows:
-        rows = [(source.train, source.folder) for source in sources]
-        words = "TRAINING tiles (too few to hold any out: this shows fit, not skill)"
-    return words, EvaluationPairs(rows, processor, settings.batch_size, settings.evaluation_tiles, tuple(PROBES))
-
-
-def reload(
-    model: GairModel, processor: GairProcessor, batch: PairBatch, output_dir: Path
-) -> tuple[GairModel, GairProcessor]:
-    """What the saved directory gives a stranger, through the Auto classes; it must embed as what was trained does."""
-    reloaded = AutoModel.from_pretrained(output_dir, trust_remote_code=True).to(model.device).eval()
-    reloaded_processor = AutoProcessor.from_pretrained(output_dir, trust_remote_code=True)
-    trained = embed(model, prepare_pairs(batch, processor, model.device))
-    saved = embed(reloaded, prepare_pairs(batch, reloaded_processor, model.device))
-    for name, values in trained.items():
-        if not torch.allclose(values, saved[name], rtol=0, atol=_RELOAD_TOLERANCE):
-            raise RuntimeError(f"The model saved in {str(output_dir)!r} embeds {name} otherwise than the one trained.")
-    return reloaded, reloaded_processor
-
-
-def report(
-    model: GairModel,
-    untrained: GairModel,
-    processor: GairProcessor,
-    pairs: tuple[EvaluationPairs, EvaluationPairs],
-    evaluated: str,
-    settings: PretrainSettings,
-) -> None:
-    """Measures and prints; writes metrics.json and the card."""
-
-    (trained_train, untrained_train), (trained_test, untrained_test) = (
-        embed_pairs([model, untrained], processor, load(part, settings.num_workers), f"embed {name}")
-        for part, name in zip(pairs, ("training pairs", "pairs to evaluate on"))
-    )
-    found = measure((trained_train, trained_test), (untrained_train, untrained_test))
-    evaluated = f"{found['photos']} photos of {found['tiles']} {evaluated}"
-    proves = _PROVES_OF_WORLD if list(settings.weights()) == [SAMPLE_WORLD] else _PROVES_OF_PAIRS
-    tables = format_measures(found)
-    print(f"\nMeasured on {evaluated}\n\n{tables}\n\n{proves}")
-    write_metrics({"evaluated": evaluated, **found}, Path(settings.output_dir))
-    card = _CARD.format(
-        data=", ".join(f"`{Path(name).name}`" for name in settings.weights()),
-        steps=settings.max_steps,
-        batch=settings.batch_size,
-        photos=settings.photos_per_tile,
-        learning_rate=settings.learning_rate,
-        seed=settings.seed,
-        evaluated=evaluated,
-        tables=tables,
-        proves=proves,
-        name=Path(settings.output_dir).name,
-    )
-    (Path(settings.output_dir) / "README.md").write_text(card, encoding="utf-8")
-
-
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except ValueError as error:
-        sys.exit(f"{error}")
+        rank = int(os.environ.get("RANK", "0"))
+        sys.exit(f"[process {rank}] {error}" if rank else f"{error}")
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")

@@ -16,22 +16,33 @@
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import yaml
 from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig
 
 from modeling_gair import GairConfig
+from training.augmentation import AugmentationSettings
 from training.checks import check_whole
+from training.objectives import ObjectiveSettings
 from training.sample_dataset import WorldSettings
 
 # The data set that is made where none is named.
 SAMPLE_WORLD = "sample_world"
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "pretrain.yaml"
 MODEL_PRESETS: dict[str, Callable[[], GairConfig]] = {"tiny": GairConfig.tiny, "base": GairConfig}
+RESUME = ("auto", "none")
+# Given on the command line without a value, these are true.
+BOOLEANS = ("allow_inexact_resume", "dry_run")
+# What a run may change when it is resumed, as it does not touch what is trained. The loader's workers do, in the order of
+# the data, so the checkpoints compare them on their own.
+_MAY_CHANGE = {"output_dir", "resume", "dry_run", "report_to", "logging_steps", "retrieval_every", "retrieval_tiles"}
+_MAY_CHANGE |= {"checkpoint_every", "keep_checkpoints", "allow_inexact_resume", "num_workers", "evaluation_tiles"}
+
+_Settings = TypeVar("_Settings")
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,8 +67,11 @@ class PretrainSettings:
     sample_world: dict[str, Any] = field(default_factory=dict)
     output_dir: str = "outputs/pretrain"
     model: str | dict[str, Any] = "tiny"
+    objective: dict[str, Any] = field(default_factory=dict)
+    augmentation: dict[str, Any] = field(default_factory=dict)
     max_steps: int = 700
     batch_size: int = 32
+    batches_per_step: int = 1
     photos_per_tile: int = 4
     learning_rate: float = 2e-3
     warmup_steps: int = 30
@@ -68,14 +82,23 @@ class PretrainSettings:
     evaluation_tiles: int = 256
     max_bad_share: float = 0.05
     num_workers: int = 2
+    checkpoint_every: int = 100
+    keep_checkpoints: int = 2
+    resume: str = "auto"
+    allow_inexact_resume: bool = False
+    report_to: str | list[str] = "tensorboard"
     logging_steps: int = 10
+    retrieval_every: int = 200
+    retrieval_tiles: int = 64
     seed: int = 0
+    dry_run: bool = False
 
     def __post_init__(self):
         if not isinstance(self.output_dir, str) or not self.output_dir:
             raise ValueError(f"output_dir is {self.output_dir!r}; expected a path: pass --output_dir PATH.")
         least = {"max_steps": 1, "batch_size": 1, "photos_per_tile": 1, "evaluation_tiles": 2, "warmup_steps": 0}
-        least |= {"num_workers": 0, "logging_steps": 1, "seed": 0}
+        least |= {"num_workers": 0, "logging_steps": 1, "seed": 0, "batches_per_step": 1, "checkpoint_every": 1}
+        least |= {"keep_checkpoints": 1, "retrieval_every": 0, "retrieval_tiles": 2}
         for name, bound in least.items():
             check_whole(name, getattr(self, name), bound)
         for name in ("learning_rate", "max_grad_norm"):
@@ -87,9 +110,16 @@ class PretrainSettings:
         betas = self.betas
         if not isinstance(betas, list) or len(betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in betas):
             raise ValueError(f"betas is {betas!r}; expected two numbers from 0 to below 1, e.g. [0.9, 0.95].")
-
+        if self.resume not in RESUME:
+            raise ValueError(f"resume is {self.resume!r}; expected {' or '.join(RESUME)}.")
+        for name in BOOLEANS:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected true or false.")
         self.weights()
         self.world()
+        self.objective_settings()
+        self.augmentation_settings()
+        self.trackers()
 
     def weights(self) -> dict[str, float]:
         """The data sets to train on, each with its weight in the mixture."""
@@ -106,10 +136,44 @@ class PretrainSettings:
 
     def world(self) -> WorldSettings:
         """The sample world to make where `data` names it."""
-        if not isinstance(self.sample_world, dict):
-            raise ValueError(f"sample_world is {self.sample_world!r}; expected its settings, e.g. {{tiles: 256}}.")
-        check_keys(self.sample_world, (setting.name for setting in fields(WorldSettings)), "sample_world")
-        return WorldSettings(**self.sample_world)
+        return self._nested("sample_world", WorldSettings, "tiles: 256")
+
+    def objective_settings(self) -> ObjectiveSettings:
+        """What is learned; checked against the model when it is built."""
+        return self._nested("objective", ObjectiveSettings, "queue_size: 1024")
+
+    def augmentation_settings(self) -> AugmentationSettings:
+        """How tiles and photos are varied."""
+        return self._nested("augmentation", AugmentationSettings, "rs_flip: 0.5")
+
+    def trackers(self) -> list[str]:
+        """Names of the trackers of Accelerate to log to."""
+        names = [self.report_to] if isinstance(self.report_to, str) else self.report_to
+        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+            raise ValueError(
+                f"report_to is {self.report_to!r}; expected a tracker's name or a list, e.g. [tensorboard]."
+            )
+        return [name for name in names if name != "none"]
+
+    def resolved(self) -> dict[str, Any]:
+        """All settings as plain values, those inside others with their defaults filled in."""
+        inner = {
+            "objective": asdict(self.objective_settings()),
+            "augmentation": asdict(self.augmentation_settings()),
+            "sample_world": asdict(self.world()),
+        }
+        return asdict(self) | inner
+
+    def run(self) -> dict[str, Any]:
+        """The settings that decide what is trained: a run that is resumed must have the same."""
+        return {name: value for name, value in self.resolved().items() if name not in _MAY_CHANGE}
+
+    def _nested(self, name: str, kind: type[_Settings], example: str) -> _Settings:
+        values = getattr(self, name)
+        if not isinstance(values, dict):
+            raise ValueError(f"{name} is {values!r}; expected its settings, e.g. {{{example}}}.")
+        check_keys(values, (setting.name for setting in fields(cast(Any, kind))), name)
+        return kind(**values)
 
     def gair_config(self) -> GairConfig:
         """
@@ -188,9 +252,12 @@ def _flags(arguments: Sequence[str]) -> dict[str, str]:
             raise ValueError(f"{flag!r} is no flag; settings are given as --key value.")
         key, equals, value = flag[2:].partition("=")
         if not equals:
-            if not waiting or waiting[0].startswith("--"):
+            if waiting and not waiting[0].startswith("--"):
+                value = waiting.pop(0)
+            elif key in BOOLEANS:
+                value = "true"
+            else:
                 raise ValueError(f"--{key} has no value; settings are given as --key value.")
-            value = waiting.pop(0)
         if key in flags:
             raise ValueError(f"--{key} was given twice; give it once.")
         flags[key] = value

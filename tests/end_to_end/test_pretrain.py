@@ -146,7 +146,7 @@ def test_the_real_pairs(data_dir, tmp_path):
     [
         (["--learning_rat", "1"], "did you mean 'learning_rate'?"),
         (["--config", "{own}"], "did you mean 'max_steps'?"),
-        (["--output_dir", "{used}"], "is no empty directory"),
+        (["--output_dir", "{used}"], "was saved with"),
         (
             ["--data", "{bad}"],
             "by place in this batch), more than max_bad_share 0.05; the first: Pair",

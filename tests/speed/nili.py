@@ -19,42 +19,13 @@ Speed and memory of NILI's two fast forms against its definition, at base size, 
 Printed as ratios; nothing is asserted. Memory is the peak of what the process holds beyond its state before the call.
 """
 
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from modeling_gair.modeling_gair import GairNILI, _as_map
 from tests.literal_nili import literal_nili
-
-
-def _peak_bytes(run: Callable[[], torch.Tensor]) -> int:
-    """Greatest sum of live allocations during the call, from the allocator's own events."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        result = run()
-    live = peak = 0
-    for event in profiler.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            live += event.nbytes()
-            peak = max(peak, live)
-    del result
-    return peak
-
-
-def _median_seconds(runs: dict[str, Callable[[], torch.Tensor]], repeats: int) -> dict[str, float]:
-    """Times the contestants in turn, so that a drift of the machine meets all of them."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()
-    for _ in range(repeats):
-        for name, run in runs.items():
-            for _ in range(1 if name == "definition" else 5):
-                start = time.perf_counter()
-                run()
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+from tests.speed.measuring import median_seconds, peak_bytes
 
 
 @torch.no_grad()
@@ -85,8 +56,8 @@ def main(hidden_size: int = 768, side: int = 12) -> None:
     }
     print(f"NILI, D = {hidden_size}, {side} x {side} tokens, float32, {torch.get_num_threads()} threads")
     for title, (runs, repeats) in cases.items():
-        seconds = _median_seconds(runs, repeats)
-        memory = {name: _peak_bytes(run) for name, run in runs.items()}
+        seconds = median_seconds(runs, repeats, {name: 1 if name == "definition" else 5 for name in runs})
+        memory = {name: peak_bytes(run) for name, run in runs.items()}
         print(f"\n{title}\n  {'form':<12}{'ms':>10}{'faster':>10}{'peak MiB':>12}{'less memory':>13}")
         for name in runs:
             speed, saving = seconds["definition"] / seconds[name], memory["definition"] / memory[name]

@@ -1,0 +1,295 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Pre-training that is interrupted, killed, continued: the end is the same, bit for bit."""
+
+import json
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+pytest.importorskip("accelerate", reason="the extra train is not installed")
+from tests.test_pairs import write_pairs
+from training.watching import read_log
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+# Modules are imported once, and each run is a fork of the process that did.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["training.pretrain"])
+# fmt: off
+SMALL = ["--model.rs_config.num_hidden_layers", "1", "--model.sv_config.num_hidden_layers", "1",
+         "--model.sv_config.attention_probs_dropout_prob", "0.1", "--objective.queue_size", "64",
+         "--augmentation.rs_flip", "0.5", "--augmentation.sv_jitter", "0.5",
+         "--batch_size", "4", "--photos_per_tile", "2", "--logging_steps", "1", "--report_to", "none"]
+# fmt: on
+STEPS = 60
+
+
+def run_main(arguments: list[str], output: Path, file_size: int | None) -> None:
+    """The program in a forked process, as `python training/pretrain.py` would run it."""
+    from training.pretrain import main
+
+    with output.open("w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    torch.set_num_threads(1)
+    if file_size is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    try:
+        main(arguments)
+    except ValueError as error:
+        sys.exit(f"{error}")
+
+
+class Run:
+    """A run in the background."""
+
+    def __init__(self, pairs: Path, output_dir: Path, *flags: str, file_size: int | None = None):
+        self.output_dir, self.output = output_dir, output_dir.with_suffix(".txt")
+        common = ["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", str(STEPS), *SMALL]
+        arguments = _merged([*common, *flags])
+        self.process = FORKS.Process(target=run_main, args=(arguments, self.output, file_size))
+        self.process.start()
+
+    def end(self) -> str:
+        """Waits; returns what was printed."""
+        self.process.join(300)
+        assert self.process.exitcode is not None, self.output.read_text(encoding="utf-8")
+        return self.output.read_text(encoding="utf-8")
+
+    def done(self) -> str:
+        text = self.end()
+        assert self.process.exitcode == 0, text
+        return text
+
+    def wait_for_step(self, step: int) -> None:
+        deadline = time.monotonic() + 200
+        while last_step(self.output_dir) < step:
+            assert self.process.is_alive() and time.monotonic() < deadline, self.output.read_text(encoding="utf-8")
+            time.sleep(0.005)
+
+
+def _merged(flags: list[str]) -> list[str]:
+    """Later flags stand for earlier ones."""
+    given: dict[str, list[str]] = {}
+    for flag in flags:
+        if flag.startswith("--"):
+            given[flag] = []
+            last = flag
+        else:
+            given[last].append(flag)
+    return [part for flag, values in given.items() for part in (flag, *values)]
+
+
+def last_step(output_dir: Path) -> int:
+    log = read_log(output_dir)
+    return int(log[-1]["step"]) if log else 0
+
+
+def checkpoints(output_dir: Path) -> list[int]:
+    """Steps of the complete ones."""
+    return sorted(int(path.parent.name[5:]) for path in (output_dir / "checkpoints").glob("step_*[0-9]/COMPLETE.json"))
+
+
+def weights(output_dir: Path) -> dict[str, torch.Tensor]:
+    return load_file(output_dir / "model.safetensors")
+
+
+def losses(output_dir: Path) -> list[tuple[float, ...]]:
+    """What depends on the data and the weights alone, of every step once."""
+    names = ("step", "loss", "incl", "secl", "gradient_norm", "learning_rate")
+    return [tuple(line[name] for name in names) for line in read_log(output_dir) if "loss" in line]
+
+
+def assert_same_end(first: Path, second: Path) -> None:
+    assert losses(first) == losses(second) and len(losses(first)) == STEPS
+    expected, found = weights(first), weights(second)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> Path:
+    """48 photos of 24 tiles, of which some are held out."""
+    return write_pairs(tmp_path_factory.mktemp("pairs"), 48, tiles=24)
+
+
+@pytest.fixture(scope="module")
+def whole(pairs, tmp_path_factory) -> Path:
+    """The directory of a run that nothing interrupted, with 2 workers."""
+    output_dir = tmp_path_factory.mktemp("whole") / "run"
+    Run(pairs, output_dir, "--num_workers", "2").done()
+    return output_dir
+
+
+def test_ctrl_c_and_the_same_command_again_end_with_the_same_weights(pairs, whole, tmp_path):
+    flags = ["--num_workers", "2", "--checkpoint_every", "20"]
+    run = Run(pairs, tmp_path / "run", *flags)
+    run.wait_for_step(3)
+    os.kill(run.process.pid, signal.SIGINT)
+    text = run.done()
+    stopped = checkpoints(run.output_dir)[-1]
+    assert f"Stopped and saved at step {stopped}; the same command goes on" in text and 3 <= stopped < STEPS
+    assert not (run.output_dir / "model.safetensors").exists()
+    # What may change does not matter; SIGTERM does the same as Ctrl-C.
+    run = Run(pairs, tmp_path / "run", *flags, "--checkpoint_every", "7")
+    run.wait_for_step(stopped + 2)
+    os.kill(run.process.pid, signal.SIGTERM)
+    assert f"going on from step {stopped}" in run.done()
+    assert checkpoints(run.output_dir)[-1] > stopped
+    Run(pairs, tmp_path / "run", *flags).done()
+    assert_same_end(whole, run.output_dir)
+    assert len(checkpoints(run.output_dir)) == 2 and (run.output_dir / "training.png").stat().st_size > 10_000
+
+
+def test_kill_9_at_20_random_moments_loses_only_what_came_after_the_last_checkpoint(pairs, tmp_path):
+    whole = tmp_path / "whole"
+    start = time.monotonic()
+    Run(pairs, whole, "--num_workers", "0").done()
+    seconds = time.monotonic() - start
+    flags = ["--num_workers", "0", "--checkpoint_every", "2"]
+    generator, newest = random.Random(0), 0
+    for _ in range(20):
+        run = Run(pairs, tmp_path / "run", *flags)
+        # From before the first step on; many fall into a save, as there is one every other step.
+        run.process.join(generator.uniform(0.1, 0.7) * seconds)
+        run.process.kill()
+        run.process.join()
+        done = checkpoints(run.output_dir) or [0]
+        assert done[-1] >= newest
+        newest = done[-1]
+        # One step may be logged beyond those that a checkpoint was due for, and that be cut off.
+        assert last_step(run.output_dir) <= newest + 3
+    Run(pairs, tmp_path / "run", *flags).done()
+    assert_same_end(whole, run.output_dir)
+    assert not list((run.output_dir / "checkpoints").glob("*.tmp"))
+
+
+def launch(pairs: Path, output_dir: Path, *flags: str) -> subprocess.Popen:
+    """Two processes by torchrun."""
+    # fmt: off
+    arguments = _merged(["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", str(STEPS), *SMALL,
+                         "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
+                         "--objective.temperature_learned", "true", *flags])
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--rdzv_backend", "c10d",
+               "--rdzv_endpoint", "localhost:0", "training/pretrain.py", *arguments]
+    # fmt: on
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    with output_dir.with_suffix(".txt").open("a", encoding="utf-8") as file:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
+
+
+def rank_process(output_dir: Path, rank: int) -> int:
+    """The process id of a rank, found by its environment."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+            environment = (process / "environ").read_bytes().split(b"\0")
+            parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        own = str(output_dir).encode() in arguments and f"RANK={rank}".encode() in environment
+        if own and b"torch.distributed.run" in Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0"):
+            return int(process.name)
+    raise AssertionError(f"no process of rank {rank}")
+
+
+def test_a_signal_to_one_of_two_processes_stops_both_and_they_go_on(pairs, tmp_path):
+    whole, output_dir = tmp_path / "whole", tmp_path / "run"
+    assert launch(pairs, whole).wait(300) == 0, whole.with_suffix(".txt").read_text(encoding="utf-8")
+    first = launch(pairs, output_dir, "--checkpoint_every", "20")
+    text = output_dir.with_suffix(".txt")
+    deadline = time.monotonic() + 200
+    while last_step(output_dir) < 3:
+        assert first.poll() is None and time.monotonic() < deadline, text.read_text(encoding="utf-8")
+        time.sleep(0.01)
+    os.kill(rank_process(output_dir, 1), signal.SIGTERM)
+    assert first.wait(200) == 0, text.read_text(encoding="utf-8")
+    assert text.read_text(encoding="utf-8").count("Stopped and saved at step") == 1
+    assert 3 <= checkpoints(output_dir)[-1] < STEPS
+    assert launch(pairs, output_dir).wait(300) == 0, text.read_text(encoding="utf-8")
+    assert_same_end(whole, output_dir)
+    # One process can't go on where two were.
+    run = Run(pairs, output_dir, "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
+              "--objective.temperature_learned", "true")  # fmt: skip
+    assert "processes" in run.end() and run.process.exitcode == 1
+
+
+def test_what_a_run_cannot_go_on_with_is_refused_and_nothing_is_lost(pairs, whole, tmp_path):
+    before = weights(whole)
+    for flags, words in (
+        (["--num_workers", "2", "--learning_rate", "0.1"], ["learning_rate", "0.1", "0.002", "--resume none"]),
+        (["--num_workers", "2", "--objective.queue_size", "32"], ["objective.queue_size", "32", "64"]),
+        (["--num_workers", "1"], ["workers", "--allow_inexact_resume"]),
+    ):
+        run = Run(pairs, whole, *flags)
+        text = run.end()
+        assert run.process.exitcode == 1 and all(word in text for word in words), text
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("years", encoding="utf-8")
+    run = Run(pairs, other, "--num_workers", "0")
+    assert "is no empty directory" in run.end() and run.process.exitcode == 1
+    assert (other / "thesis.txt").read_text(encoding="utf-8") == "years"
+    assert all(torch.equal(value, before[name]) for name, value in weights(whole).items())
+
+
+def test_resume_none_starts_anew_and_keeps_the_old_run(pairs, tmp_path):
+    short = ["--num_workers", "0", "--max_steps", "3"]
+    Run(pairs, tmp_path / "run", *short).done()
+    old = weights(tmp_path / "run")
+    text = Run(pairs, tmp_path / "run", *short, "--seed", "1", "--resume", "none").done()
+    assert "Starting anew" in text and "from the beginning" in text
+    kept = weights(tmp_path / "run.1")
+    assert all(torch.equal(value, kept[name]) for name, value in old.items())
+    assert any(not torch.equal(value, old[name]) for name, value in weights(tmp_path / "run").items())
+    # With other workers on request only, and then to the end.
+    more = ["--max_steps", "3", "--seed", "1", "--num_workers", "1", "--allow_inexact_resume"]
+    assert "going on from step 3" in Run(pairs, tmp_path / "run", *more).done()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_photos(pairs, tmp_path):
+    flags = ["--num_workers", "0", "--warmup_steps", "4", "--learning_rate", "1e30", "--max_grad_norm", "1e30"]
+    run = Run(pairs, tmp_path / "run", *flags, "--checkpoint_every", "1", "--logging_steps", "5")
+    text = run.end()
+    assert run.process.exitcode == 1 and "in a batch of the photos 0" in text and "lower learning_rate" in text
+    for step in checkpoints(run.output_dir):
+        saved = load_file(run.output_dir / "checkpoints" / f"step_{step:08d}" / "model.safetensors")
+        assert all(torch.isfinite(value).all() for value in saved.values())
+
+
+def test_a_full_disk_stops_the_run_and_keeps_the_last_checkpoint(pairs, tmp_path):
+    flags = ["--num_workers", "0", "--max_steps", "8", "--checkpoint_every", "4"]
+    run = Run(pairs, tmp_path / "run", *flags, "--max_steps", "60")
+    run.wait_for_step(5)
+    os.kill(run.process.pid, signal.SIGTERM)
+    run.done()
+    before = checkpoints(run.output_dir)
+    run = Run(pairs, tmp_path / "run", *flags, "--max_steps", "60", file_size=200_000)
+    text = run.end()
+    assert run.process.exitcode == 1 and "run the same command again" in text, text
+    assert checkpoints(run.output_dir) == before and not list((run.output_dir / "checkpoints").glob("*.tmp"))
+    assert json.loads((run.output_dir / "checkpoints" / f"step_{before[-1]:08d}" / "COMPLETE.json").read_text())
+    Run(pairs, tmp_path / "run", *flags, "--max_steps", "60").done()

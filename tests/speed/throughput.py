@@ -1,0 +1,71 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Throughput of pre-training over processes, batch and workers, with all that a real run does:
+
+    python -m tests.speed.throughput
+
+Runs `training/pretrain.py` on a small sample world and reads its log: medians over its reports. Processes share the
+machine's cores. Printed, nothing is asserted.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+
+from training.sample_dataset import WorldSettings, write_sample_dataset
+from training.watching import read_log
+
+PROCESSES, BATCHES, WORKERS = (1, 2), (16, 64), (0, 1, 2)
+STEPS, EVERY = 60, 10
+# Compilers, caches and readers warm up in the first reports.
+WARM_UP = 2
+
+
+def run(world: Path, output_dir: Path, processes: int, batch_size: int, workers: int) -> dict[str, float]:
+    """Medians of a run's figures."""
+    # fmt: off
+    flags = ["--data", str(world), "--output_dir", str(output_dir), "--max_steps", str(STEPS), "--num_workers", str(workers),
+             "--batch_size", str(batch_size // processes), "--logging_steps", str(EVERY), "--evaluation_tiles", "8",
+             "--report_to", "none", "--retrieval_every", "0", "--checkpoint_every", str(STEPS)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--rdzv_backend", "c10d",
+               "--rdzv_endpoint", "localhost:0", "training/pretrain.py", *flags]
+    # fmt: on
+    threads = str(max((os.cpu_count() or 1) // processes, 1))
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": threads, "HF_HUB_OFFLINE": "1"}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    lines = [line for line in read_log(output_dir) if "pairs_per_s" in line][WARM_UP:]
+    return {name: statistics.median(line[name] for line in lines) for name in ("pairs_per_s", "waiting", "mfu")}
+
+
+def main(tiles: int = 512) -> None:
+    print(f"tiny preset, 4 photos a tile, {os.cpu_count()} cores")
+    print(f"{'processes':>9}{'tiles a step':>14}{'workers':>9}{'pairs/s':>9}{'waiting':>9}{'MFU':>6}")
+    with tempfile.TemporaryDirectory() as temporary:
+        settings = WorldSettings(tiles=tiles, held_out_tiles=8, held_out_photos=4)
+        world = write_sample_dataset(Path(temporary) / "world", settings)
+        for number, (processes, batch_size, workers) in enumerate(product(PROCESSES, BATCHES, WORKERS)):
+            found = run(world, Path(temporary) / str(number), processes, batch_size, workers)
+            print(
+                f"{processes:>9}{batch_size:>14}{workers:>9}{found['pairs_per_s']:>9.0f}{found['waiting']:>9.0%}"
+                f"{found['mfu']:>6.0%}"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+A training step on this machine: against the same step with eager attention and NILI by its definition; and what gradient
+caching costs and saves as the batch grows.
+
+    python -m tests.speed.training_step          # both, with the tiny preset
+    python -m tests.speed.training_step base     # the first, with the published sizes
+
+Printed as ratios; nothing is asserted. Memory is the peak of what the process holds beyond its state before the step.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from accelerate import Accelerator
+
+from modeling_gair import GairConfig, GairModel, GairProcessor
+from modeling_gair.modeling_gair import GairNILI
+from tests.literal_nili import literal_nili
+from tests.speed.measuring import median_seconds, peak_bytes
+from training.costs import random_inputs
+from training.gradient_cache import backward
+from training.objectives import GairObjective, ObjectiveSettings, PretrainingModule
+
+# Tiles and photos a tile.
+SIZES = {"tiny": (32, 4), "base": (4, 1)}
+CPU = torch.device("cpu")
+
+Tensors = dict[str, torch.Tensor]
+
+
+class LiteralNILI(GairNILI):
+    """NILI by its definition: each tile unfolded, four neighbourhoods a point through the affine map, a blend by area."""
+
+    def forward(self, feature_map, query_points, method="auto", tile_index=None):
+        # As many photos of each tile, in the order of the tiles: each tile is unfolded once for all of its points.
+        points = query_points.reshape(len(feature_map), -1, 2)
+        return literal_nili(feature_map, points, self.affine).reshape(len(query_points), 1, -1)
+
+
+def make_module(config: GairConfig, literal: bool = False) -> PretrainingModule:
+    torch.manual_seed(0)
+    model = GairModel(config)
+    if literal:
+        model.set_attn_implementation({"rs_config": "eager", "sv_config": "eager"})
+        model.nili.__class__ = LiteralNILI
+    processor = GairProcessor.for_config(config)
+    return PretrainingModule(model, GairObjective(model, processor, ObjectiveSettings(queue_size=1024))).train()
+
+
+def step_of(module: PretrainingModule, parts: list[Tensors], accelerator: Accelerator) -> Callable[[], None]:
+    """Loss, gradients and optimiser, as `training/pretrain.py` makes a step."""
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=True)
+
+    def step() -> None:
+        _, _, rows = backward(module, parts, accelerator)
+        optimizer.step()
+        optimizer.zero_grad()
+        module.objective.after_step(rows)
+
+    return step
+
+
+def whole_batch(module: PretrainingModule, parts: list[Tensors]) -> None:
+    """The gradients of all parts, held at once: what gradient caching replaces."""
+    embedded = [module(part, with_shared=part is parts[-1]) for part in parts]
+    rows = {name: torch.cat([rows[name] for rows, _ in embedded]) for name in embedded[0][0]}
+    module.objective.loss(rows, embedded[-1][1])[0].backward()
+    module.zero_grad()
+
+
+def cached_batch(module: PretrainingModule, parts: list[Tensors], accelerator: Accelerator) -> None:
+    backward(module, parts, accelerator)
+    module.zero_grad()
+
+
+def against_literal(preset: str, accelerator: Accelerator) -> None:
+    config = GairConfig.tiny() if preset == "tiny" else GairConfig()
+    tiles, photos = SIZES[preset]
+    inputs = random_inputs(GairProcessor.for_config(config), tiles, photos, CPU)
+    runs = {
+        name: step_of(make_module(config, literal), [inputs], accelerator)
+        for name, literal in {"eager, literal": True, "ours": False}.items()
+    }
+    seconds = median_seconds(runs, repeats=9 if preset == "tiny" else 3)
+    memory = {name: peak_bytes(run) for name, run in runs.items()}
+    print(f"\nA training step of the {preset} preset, {tiles} tiles with {photos} photos each\n")
+    print(f"{'':<16}{'s a step':>10}{'faster':>9}{'peak MiB':>10}{'less memory':>13}")
+    for name in runs:
+        speed, saving = seconds["eager, literal"] / seconds[name], memory["eager, literal"] / memory[name]
+        print(f"{name:<16}{seconds[name]:>10.2f}{speed:>8.2f}x{memory[name] / 2**20:>10.0f}{saving:>12.1f}x")
+
+
+def caching(accelerator: Accelerator, times: tuple[int, ...] = (1, 4, 16)) -> None:
+    config = GairConfig.tiny()
+    module, processor = make_module(config), GairProcessor.for_config(config)
+    tiles, photos = SIZES["tiny"]
+    print(f"\nGradient caching, tiny preset, parts of {tiles} tiles with {photos} photos each\n")
+    print(
+        f"{'pairs':>8}{'':>5}{'s at once':>11}{'s cached':>10}{'ratio':>8}{'MiB at once':>13}{'MiB cached':>12}{'ratio':>8}"
+    )
+    for count in times:
+        parts = [random_inputs(processor, tiles, photos, CPU) for _ in range(count)]
+        runs = {
+            "once": partial(whole_batch, module, parts),
+            "cached": partial(cached_batch, module, parts, accelerator),
+        }
+        seconds = median_seconds(runs, repeats=5 if count < 16 else 3)
+        memory = {name: peak_bytes(run) / 2**20 for name, run in runs.items()}
+        print(
+            f"{count * tiles * photos:>8}{f'{count}×':>5}{seconds['once']:>11.2f}{seconds['cached']:>10.2f}"
+            f"{seconds['cached'] / seconds['once']:>8.2f}{memory['once']:>13.0f}{memory['cached']:>12.0f}"
+            f"{memory['cached'] / memory['once']:>8.2f}"
+        )
+
+
+def main(preset: str = "tiny") -> None:
+    accelerator = Accelerator(cpu=True)
+    print(f"float32, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    against_literal(preset, accelerator)
+    if preset == "tiny":
+        caching(accelerator)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

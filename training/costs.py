@@ -1,0 +1,281 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What a run costs: FLOPs counted, memory counted, and time from one step that is really made."""
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+from transformers.initialization import no_init_weights
+
+from modeling_gair import GairConfig, GairModel, GairProcessor
+
+Tensors = dict[str, torch.Tensor]
+
+# Counted on so many tiles: one tile more costs as much as any other.
+_COUNTED_TILES = 2
+# Bytes of a parameter in training: weight, gradient and AdamW's two moments, in float32 each.
+_TRAINED_BYTES = 16
+# A step that tells the time of the others should take about so long.
+_TIMED_SECONDS = 2.0
+# Sides of the matrices that measure a device.
+_MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
+# Of each time that is measured the least counts, as the first is always longer.
+_PRODUCTS, _PASSES = 8, 3
+
+
+@dataclass(frozen=True)
+class StepCosts:
+    """
+    Costs of a step of one process.
+
+    Attributes:
+        tiles, photos (`int`): of one part of a batch, which is all that is held at once.
+        pairs (`int`): photos of all parts.
+        flops (`float`): of forward and backward over all parts, 2 for a multiplication with its addition; what gradient
+            caching computes twice counts once.
+        weights_bytes (`int`): weights, gradients and AdamW's moments in float32.
+        activations_bytes (`int`): what one part's forward pass keeps for the backward pass, in float32.
+        seconds (`float`): estimate from a shorter step.
+    """
+
+    tiles: int
+    photos: int
+    pairs: int
+    flops: float
+    weights_bytes: int
+    activations_bytes: int
+    seconds: float
+
+
+def flops_per_pair(config: GairConfig, processor: GairProcessor, photos_per_tile: int) -> float:
+    """
+    FLOPs of forward and backward for one photo with its share of its tile, counted from the operations on shapes alone: of
+    the towers and NILI, without the objective, whose products are few beside them.
+
+    Args:
+        config (`GairConfig`): of the model.
+        processor (`GairProcessor`): whose sizes the inputs have.
+        photos_per_tile (`int`): photos that share a tile's encoding.
+    """
+    config = copy.deepcopy(config)
+    # Attention in one operation is counted on some devices only.
+    config._attn_implementation = "eager"
+    with FakeTensorMode(), no_init_weights():
+        model = GairModel(config)
+        inputs = random_inputs(processor, _COUNTED_TILES, photos_per_tile, torch.device("cpu"))
+        with FlopCounterMode(display=False) as counter:
+            _forward(model, inputs).backward()
+    return counter.get_total_flops() / (_COUNTED_TILES * photos_per_tile)
+
+
+def activation_bytes(config: GairConfig, processor: GairProcessor, tiles: int, photos_per_tile: int) -> int:
+    """
+    Bytes that a forward pass keeps for the backward pass in float32, without the weights, counted from shapes alone.
+
+    Args:
+        config, processor, photos_per_tile: as in [`flops_per_pair`].
+        tiles (`int`): of the batch.
+    """
+    # Kept, so that no address is given to two of them.
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[_address(tensor)] = tensor
+        return tensor
+
+    counted = min(tiles, _COUNTED_TILES)
+    with FakeTensorMode(), no_init_weights():
+        model = GairModel(config)
+        inputs = random_inputs(processor, counted, photos_per_tile, torch.device("cpu"))
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            _forward(model, inputs)
+    for parameter in model.parameters():
+        kept.pop(_address(parameter), None)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) * tiles // counted
+
+
+@torch.no_grad()
+def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """
+    FLOP/s at which a device multiplies large square matrices, the best of some tries: what a model's rate is compared with.
+
+    Args:
+        device (`torch.device`): to measure.
+        dtype (`torch.dtype`): of the matrices.
+    """
+    side = _MATRIX_SIDE.get(device.type, _MATRIX_SIDE["cpu"])
+    matrix = torch.randn(side, side, device=device, generator=torch.Generator(device)).to(dtype)
+    seconds = []
+    for _ in range(_PRODUCTS):
+        start = _now(device)
+        torch.mm(matrix, matrix)
+        seconds.append(_now(device) - start)
+    return 2 * side**3 / min(seconds)
+
+
+def step_costs(
+    config: GairConfig,
+    processor: GairProcessor,
+    device: torch.device,
+    dtype: torch.dtype,
+    tiles: int,
+    photos_per_tile: int,
+    batches_per_step: int,
+) -> StepCosts:
+    """
+    Counts a step's FLOPs and memory, and makes a short one to tell its time.
+
+    Args:
+        config, processor, photos_per_tile: as in [`flops_per_pair`].
+        device, dtype: what is computed on, and in which precision.
+        tiles (`int`): of a part of the batch.
+        batches_per_step (`int`): parts.
+    """
+    each = flops_per_pair(config, processor, photos_per_tile)
+    pairs = tiles * photos_per_tile * batches_per_step
+    affordable = int(_TIMED_SECONDS * matrix_rate(device, dtype) / (each * photos_per_tile))
+    timed = max(min(tiles, affordable), 1)
+    model: Any = GairModel(config)
+    model.to(device)
+    # Gradient caching embeds all parts once more.
+    again = 4 / 3 if batches_per_step > 1 else 1
+    return StepCosts(
+        tiles=tiles,
+        photos=tiles * photos_per_tile,
+        pairs=pairs,
+        flops=each * pairs,
+        weights_bytes=model.num_parameters() * _TRAINED_BYTES,
+        activations_bytes=activation_bytes(config, processor, tiles, photos_per_tile),
+        seconds=_time_pass(model, random_inputs(processor, timed, photos_per_tile, device), dtype)
+        * (tiles / timed * batches_per_step * again),
+    )
+
+
+def format_costs(
+    config: GairConfig,
+    processor: GairProcessor,
+    device: torch.device,
+    dtype: torch.dtype,
+    tiles: int,
+    photos_per_tile: int,
+    batches_per_step: int,
+    processes: int,
+    steps: int,
+) -> str:
+    """
+    What `--dry_run` prints of the costs.
+
+    Args:
+        config, processor, device, dtype, tiles, photos_per_tile, batches_per_step: as in [`step_costs`].
+        processes (`int`): that share the work, all with such a device.
+        steps (`int`): of the run.
+    """
+    costs = step_costs(config, processor, device, dtype, tiles, photos_per_tile, batches_per_step)
+    rate = matrix_rate(device, dtype)
+    with FakeTensorMode(), no_init_weights():
+        parts = _parameters(GairModel(config))
+    precision = str(dtype).removeprefix("torch.")
+    caching = ", embedded twice (gradient caching)" if batches_per_step > 1 else ""
+    return "\n".join(
+        [
+            f"parameters        {sum(parts.values()):,}: " + ", ".join(f"{name} {n:,}" for name, n in parts.items()),
+            f"batch             {costs.pairs * processes:,} pairs: {processes} process(es) × {batches_per_step} part(s) × "
+            f"{tiles} tiles × {photos_per_tile} photos{caching}",
+            f"FLOPs a pair      {costs.flops / costs.pairs:.3g} forward and backward, without the objective",
+            f"memory            {_gigabytes(costs.weights_bytes)} weights, gradients and AdamW + "
+            f"{_gigabytes(costs.activations_bytes)} activations of one part (counted in float32; the latter about half of "
+            "it in bfloat16, an estimate; without workspaces, teachers and queue)",
+            f"matrix products   {rate / 1e12:.3g} TFLOP/s on {device.type} in {precision} (measured)",
+            f"time a step       {costs.seconds:.2g} s, {costs.pairs * processes / costs.seconds:.0f} pairs/s, "
+            f"{costs.flops / costs.seconds / rate:.0%} of that rate (estimate from one short step of random inputs; without "
+            "data, optimiser and what processes send one another)",
+            f"time of {steps} steps{'':<{max(9 - len(str(steps)), 1)}}{_duration(steps * costs.seconds)} (estimate: steps × "
+            "time a step)",
+        ]
+    )
+
+
+def random_inputs(processor: GairProcessor, tiles: int, photos_per_tile: int, device: torch.device) -> Tensors:
+    """
+    The model's inputs in the shapes that a processor gives, with random values.
+
+    Returns:
+        `dict[str, torch.Tensor]`: as `training.pairs.prepare_pairs` gives them, for T tiles with as many photos each.
+    """
+    photos = tiles * photos_per_tile
+    rs, sv = processor.image_processor, processor.sv_image_processor
+    return {
+        "rs_pixel_values": torch.rand(tiles, len(rs.bands), rs.size["height"], rs.size["width"], device=device),
+        "sv_pixel_values": torch.rand(photos, 3, sv.size["height"], sv.size["width"], device=device),
+        "coordinates": torch.rand(photos, 2, device=device),
+        "query_points": torch.rand(photos, 1, 2, device=device),
+        "tile_index": torch.arange(tiles, device=device).repeat_interleave(photos_per_tile),
+    }
+
+
+def _forward(model: GairModel, inputs: Tensors) -> torch.Tensor:
+    """A scalar that depends on all embeddings."""
+    outputs = model(**inputs)
+    return outputs.localized_rs_embeds.sum() + outputs.sv_embeds.sum() + outputs.location_embeds.sum()
+
+
+def _time_pass(model: GairModel, inputs: Tensors, dtype: torch.dtype) -> float:
+    """Seconds of forward and backward, the least of some."""
+    device = inputs["rs_pixel_values"].device
+    seconds = []
+    for _ in range(_PASSES):
+        start = _now(device)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            value = _forward(model, inputs)
+        value.backward()
+        seconds.append(_now(device) - start)
+    return min(seconds)
+
+
+def _parameters(model: GairModel) -> dict[str, int]:
+    """How many parameters each tower has."""
+    parts = {
+        "RS": [model.rs_model],
+        "SV": [model.sv_model, model.sv_projection],
+        "location": [model.location_model],
+        "NILI": [model.nili],
+    }
+    return {
+        name: sum(parameter.numel() for module in modules for parameter in module.parameters())
+        for name, modules in parts.items()
+    }
+
+
+def _address(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _now(device: torch.device) -> float:
+    if device.type != "cpu":
+        torch.get_device_module(device).synchronize(device)
+    return time.perf_counter()
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e9:.2f} GB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{hours:.1f} h" if hours >= 1 else f"{minutes:.0f} min" if minutes >= 1 else f"{seconds:.0f} s"

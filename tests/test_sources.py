@@ -135,3 +135,11 @@ def test_a_tile_survives_its_row():
     assert np.array_equal(unpack_tile(pack_tile(pixels)), pixels)
     with pytest.raises(ValueError, match="expected uint16"):
         pack_tile(pixels.astype(np.int32))
+
+
+def test_files_that_cannot_be_read_by_columns_are_counted_all_the_same(sixty, tmp_path):
+    rows = [{**row, "tile_file": str(sixty.parent / row["tile_file"])} for row in open_source(str(sixty), 0.0).train]
+    Dataset.from_list(rows).to_json(str(tmp_path / "train.jsonl"))
+    source = open_source(str(tmp_path), 0.3)
+    assert source.train.count(100) == len(ids(source.train)) < 30
+    assert source.train.count(100) + source.held_out.count(100) == 30 and source.train.count(3) == 3

@@ -32,7 +32,7 @@ from accelerate.utils import load as load_pickle
 from torch.distributed.checkpoint import CheckpointException
 
 from modeling_gair import __version__
-from training.distributed import any_rank
+from training.distributed import any_rank, unwrapped
 
 COMPLETE_FILE = "COMPLETE.json"
 _UNFINISHED = ".tmp"
@@ -235,12 +235,15 @@ class Checkpoints:
         return path / f"readers_{self.accelerator.process_index}.json"
 
     def _save_unwrapped(self, models: list[torch.nn.Module], weights: list[dict[str, Any]], folder: str) -> None:
-        """Leaves the names of DistributedDataParallel out, so that one process reads what several wrote."""
+        """
+        Leaves the names of DistributedDataParallel and compilers out, so that one process reads what several wrote, compiled
+        or not.
+        """
         # A sharded model has written its weights itself.
-        weights[:] = [self.accelerator.unwrap_model(model).state_dict() for model in models[: len(weights)]]
+        weights[:] = [unwrapped(model, self.accelerator).state_dict() for model in models[: len(weights)]]
 
     def _load_unwrapped(self, models: list[torch.nn.Module], folder: str) -> None:
-        models[:] = [self.accelerator.unwrap_model(model) for model in models]
+        models[:] = [unwrapped(model, self.accelerator) for model in models]
 
 
 class StopSignal:

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from accelerate import Accelerator
 
 
 def row_counts(rows: int) -> list[int]:
@@ -92,6 +93,11 @@ def mean_over_ranks(values: dict[str, torch.Tensor]) -> dict[str, float]:
         dist.all_reduce(means, group=_cpu_group(dist.group.WORLD))
         means /= dist.get_world_size()
     return dict(zip(values, means.tolist()))
+
+
+def unwrapped(module: torch.nn.Module, accelerator: Accelerator) -> Any:
+    """The module as it was before Accelerate wrapped and compiled it; it has the same parameters, under their own names."""
+    return accelerator.unwrap_model(module, keep_torch_compile=False)
 
 
 class _Gather(torch.autograd.Function):

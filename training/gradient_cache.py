@@ -15,13 +15,12 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import nn
 
-from training.objectives import PretrainingModule
+from training.distributed import unwrapped
 
 Tensors = dict[str, torch.Tensor]
 
@@ -46,7 +45,7 @@ def backward(
         The loss and its terms, whose means over the processes are those of the global batch, and the rows of all parts,
         all without graph.
     """
-    objective = _bare(module, accelerator).objective
+    objective = unwrapped(module, accelerator).objective
     if len(parts) == 1:
         rows, shared = module(parts[0])
         loss, terms = objective.loss(rows, shared)
@@ -84,11 +83,6 @@ def _follow(embedded: Tensors, gradients: Tensors) -> None:
     """Takes the gradients with respect to what was embedded back to the parameters."""
     values = {name: value for name, value in embedded.items() if value.requires_grad and name in gradients}
     torch.autograd.backward(list(values.values()), [gradients[name] for name in values])
-
-
-def _bare(module: nn.Module, accelerator: Accelerator) -> PretrainingModule:
-    bare: Any = accelerator.unwrap_model(module)
-    return bare
 
 
 def _leaf(value: torch.Tensor) -> torch.Tensor:

@@ -40,6 +40,7 @@ from modeling_gair import GairConfig, GairModel, GairProcessor
 from training.batches import Batches
 from training.checkpointing import Checkpoints, Progress, StopSignal
 from training.costs import flops_per_pair, format_costs, matrix_rate
+from training.distributed import unwrapped
 from training.gradient_cache import backward
 from training.measures import retrieval_of
 from training.objectives import GairObjective, PretrainingModule
@@ -54,8 +55,8 @@ _CHECKPOINTS, _LOGS, _LOCK = "checkpoints", "logs", ".lock"
 _OF_A_RUN = {_CHECKPOINTS, _LOGS, _LOCK, LOG_FILE, PICTURE}
 # How long a new run waits for one that is being stopped.
 _LOCK_SECONDS = 60
-# The model's weights among those of the module that is trained.
-_OF_MODEL = "model."
+# The model's weights among those of the module that is trained, and what compiled parts add to their names.
+_OF_MODEL, _OF_COMPILER = "model.", "_orig_mod."
 
 
 def main(arguments: list[str]) -> None:
@@ -197,7 +198,7 @@ def train(
     accelerator.register_for_checkpointing(schedule)
     # The loader and the schedule stay out: batches are dealt out already, and the schedule counts steps of the run.
     module, optimizer = accelerator.prepare(module, optimizer)
-    objective = accelerator.unwrap_model(module).objective
+    objective = unwrapped(module, accelerator).objective
     # Dropout differs from process to process.
     set_seed(settings.seed + accelerator.process_index)
     progress = Progress(0, None) if resumed is None else checkpoints.load(resumed)
@@ -301,7 +302,7 @@ def held_out_retrieval(
 
 def gathered(module: torch.nn.Module, config: GairConfig, accelerator: Accelerator) -> GairModel:
     """The trained model in one piece, wherever its weights lay."""
-    weights = accelerator.get_state_dict(module)
+    weights = {name.replace(_OF_COMPILER, ""): value for name, value in accelerator.get_state_dict(module).items()}
     model = GairModel(config)
     if accelerator.is_main_process:
         own = {name.removeprefix(_OF_MODEL): value for name, value in weights.items() if name.startswith(_OF_MODEL)}

@@ -17,7 +17,7 @@ import csv
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ HELD_OUT_SPLITS = ("test", "validation")
 # Fewer tiles are too few to hold any out by chance.
 MIN_TILES_TO_HOLD_OUT = 20
 _CSV_ROWS_PER_SHARD = 256
-_ROWS_AT_A_TIME = 8
+_ROWS_AT_A_TIME, _IDS_AT_A_TIME = 8, 256
 
 Row = dict[str, Any]
 
@@ -47,11 +47,13 @@ class Rows:
 
     Attributes:
         stream (`IterableDataset`): all rows, in order.
+        ids (`IterableDataset`): the same rows; of no column but `id`, where files can be read by columns.
         holdout_fraction (`float`): share of the tiles that is held out by a hash of their id.
         held_out (`bool`): whether these are the rows held out, or the others.
     """
 
     stream: IterableDataset
+    ids: IterableDataset
     holdout_fraction: float = 0.0
     held_out: bool = False
 
@@ -65,7 +67,7 @@ class Rows:
         # `iter`, as a stream iterated over plainly divides itself once more among the workers of a loader.
         batches = self.stream.shard(num_shards=self.num_shards, index=index).iter(_ROWS_AT_A_TIME)
         rows = (dict(zip(batch, values)) for batch in batches for values in zip(*batch.values()))
-        return filter(self._belongs, rows)
+        return (row for row in rows if self._belongs(row["id"]))
 
     def __iter__(self) -> Iterator[Row]:
         for index in range(self.num_shards):
@@ -73,12 +75,13 @@ class Rows:
 
     def count(self, most: int) -> int:
         """The number of rows, counted up to `most`: a stream from the Hub does not know its length."""
-        return sum(1 for _ in islice(self, most))
+        ids = (name for batch in self.ids.iter(_IDS_AT_A_TIME) for name in batch["id"])
+        return sum(1 for _ in islice(filter(self._belongs, ids), most))
 
-    def _belongs(self, row: Row) -> bool:
+    def _belongs(self, name: str) -> bool:
         if self.holdout_fraction == 0.0:
             return True
-        return is_held_out(row["id"], self.holdout_fraction) == self.held_out
+        return is_held_out(name, self.holdout_fraction) == self.held_out
 
 
 @dataclass(frozen=True)
@@ -135,36 +138,44 @@ def open_source(name: str, holdout_fraction: float, weight: float = 1.0) -> Sour
     """
     path = Path(name)
     if path.suffix.lower() == ".csv":
-        splits = {"train": _stream_of_csv(path)}
+        stream = _stream_of_csv(path)
+        splits = {"train": (stream, stream)}
         folder = path.parent
     else:
         splits = _load_splits(name)
         folder = path
-    for split in splits.values():
-        _check_columns(name, split)
-    given = next((splits[key] for key in HELD_OUT_SPLITS if key in splits), None)
-    train = splits.get("train")
-    if train is None:
+    for stream, _ in splits.values():
+        _check_columns(name, stream)
+    if "train" not in splits:
         raise ValueError(f"{name!r} has no split train (it has {', '.join(splits)}); name its training split train.")
+    train = Rows(*splits["train"])
+    given = next((Rows(*splits[key]) for key in HELD_OUT_SPLITS if key in splits), None)
     if given is not None:
-        return Source(name, folder, Rows(train), Rows(given), weight)
-    enough = Rows(train).count(MIN_TILES_TO_HOLD_OUT) == MIN_TILES_TO_HOLD_OUT
+        return Source(name, folder, train, given, weight)
+    enough = train.count(MIN_TILES_TO_HOLD_OUT) == MIN_TILES_TO_HOLD_OUT
     if not enough or holdout_fraction == 0.0:
-        return Source(name, folder, Rows(train), None, weight)
-    held_out = Rows(train, holdout_fraction, held_out=True)
+        return Source(name, folder, train, None, weight)
+    held_out = replace(train, holdout_fraction=holdout_fraction, held_out=True)
     if held_out.count(2) < 2:
-        return Source(name, folder, Rows(train), None, weight)
-    return Source(name, folder, Rows(train, holdout_fraction), held_out, weight)
+        return Source(name, folder, train, None, weight)
+    return Source(name, folder, replace(train, holdout_fraction=holdout_fraction), held_out, weight)
 
 
-def _load_splits(name: str) -> dict[str, IterableDataset]:
+def _load_splits(name: str) -> dict[str, tuple[IterableDataset, IterableDataset]]:
+    """The rows of each split, and their ids."""
     try:
-        return dict(load_dataset(name, streaming=True))
+        streams = dict(load_dataset(name, streaming=True))
     except (DatasetNotFoundError, FileNotFoundError, ConnectionError) as error:
         raise ValueError(
             f"There is no data set {name!r}: neither a pairs CSV, nor a folder with parquet files, nor a data set on the "
             "Hub that can be reached; check --data for a slip."
         ) from error
+    try:
+        ids = dict(load_dataset(name, streaming=True, columns=["id"]))
+    except ValueError:
+        # No parquet files: others can't be read by columns.
+        ids = streams
+    return {split: (stream, ids[split]) for split, stream in streams.items()}
 
 
 def _check_columns(name: str, split: IterableDataset) -> None:

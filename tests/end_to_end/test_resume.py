@@ -18,6 +18,7 @@ import multiprocessing
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,9 +47,11 @@ SMALL = ["--model.rs_config.num_hidden_layers", "1", "--model.sv_config.num_hidd
 STEPS = 60
 
 
-def run_main(arguments: list[str], output: Path, file_size: int | None) -> None:
+def run_main(arguments: list[str], output: Path, file_size: int | None, environment: dict[str, str]) -> None:
     """The program in a forked process, as `python training/pretrain.py` would run it."""
     from training.pretrain import main
+
+    os.environ |= environment
 
     with output.open("w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
@@ -66,11 +69,18 @@ def run_main(arguments: list[str], output: Path, file_size: int | None) -> None:
 class Run:
     """A run in the background."""
 
-    def __init__(self, pairs: Path, output_dir: Path, *flags: str, file_size: int | None = None):
+    def __init__(
+        self,
+        pairs: Path,
+        output_dir: Path,
+        *flags: str,
+        file_size: int | None = None,
+        environment: dict[str, str] | None = None,
+    ):
         self.output_dir, self.output = output_dir, output_dir.with_suffix(".txt")
         common = ["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", str(STEPS), *SMALL]
         arguments = _merged([*common, *flags])
-        self.process = FORKS.Process(target=run_main, args=(arguments, self.output, file_size))
+        self.process = FORKS.Process(target=run_main, args=(arguments, self.output, file_size, environment or {}))
         self.process.start()
 
     def end(self) -> str:
@@ -293,3 +303,19 @@ def test_a_full_disk_stops_the_run_and_keeps_the_last_checkpoint(pairs, tmp_path
     assert checkpoints(run.output_dir) == before and not list((run.output_dir / "checkpoints").glob("*.tmp"))
     assert json.loads((run.output_dir / "checkpoints" / f"step_{before[-1]:08d}" / "COMPLETE.json").read_text())
     Run(pairs, tmp_path / "run", *flags, "--max_steps", "60").done()
+
+
+def test_a_compiled_run_saves_what_one_that_is_not_does(pairs, tmp_path):
+    compiler = {"ACCELERATE_DYNAMO_BACKEND": "AOT_EAGER", "ACCELERATE_DYNAMO_USE_REGIONAL_COMPILATION": "true"}
+    flags = ["--num_workers", "0", "--max_steps", "4", "--checkpoint_every", "2"]
+    plain, compiled = tmp_path / "plain", tmp_path / "compiled"
+    Run(pairs, plain, *flags).done()
+    Run(pairs, compiled, *flags, environment=compiler).done()
+    expected = weights(plain)
+    assert expected.keys() == weights(compiled).keys()
+    # Without its compiler it goes on from there.
+    shutil.rmtree(compiled / "checkpoints" / "step_00000004")
+    text = Run(pairs, compiled, *flags).done()
+    assert "going on from step 2" in text
+    for name, value in weights(compiled).items():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-4)

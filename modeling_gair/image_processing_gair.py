@@ -138,31 +138,33 @@ def _feature(data: dict[str, torch.Tensor], return_tensors: str | None) -> Batch
     return BatchFeature(data={key: value.cpu().numpy() for key, value in data.items()}, tensor_type=return_tensors)
 
 
-def _stack(images: list[Any], device: Any) -> torch.Tensor:
-    """Equal-shaped arrays or tensors as one float32 batch; they travel to the device in their own, smaller dtype."""
-    if isinstance(images[0], torch.Tensor):
-        batch = torch.stack([image.to(torch.float32) for image in images])
-    else:
-        batch = torch.from_numpy(np.stack(images))
-    return batch.to(device).to(torch.float32)
-
-
 def _prepare_by_shape(
     images: Any, device: Any, normalise: Callable[[torch.Tensor], torch.Tensor], size: dict[str, int], antialias: bool
 ) -> torch.Tensor:
     """Normalises and resizes; images of one shape are handled as one batch. Returns float32 `(B, C, height, width)`."""
+    target = size["height"], size["width"]
+
+    def prepare(batch: torch.Tensor) -> torch.Tensor:
+        # It travels in its own, smaller dtype; pinned memory travels while the device computes.
+        batch = normalise(batch.to(device, non_blocking=True).to(torch.float32))
+        # To its own size bicubic resizing is the identity.
+        if batch.shape[-2:] == target:
+            return batch
+        return F.interpolate(batch, size=target, mode="bicubic", align_corners=False, antialias=antialias)
+
+    if getattr(images, "ndim", 0) == 4:
+        return prepare(torch.as_tensor(images))
     images = as_list(images)
-    height, width = size["height"], size["width"]
     groups: dict[tuple, list[int]] = {}
     for index, image in enumerate(images):
-        groups.setdefault((type(image), tuple(image.shape)), []).append(index)
+        groups.setdefault((type(image), image.dtype, tuple(image.shape)), []).append(index)
     prepared: dict[int, torch.Tensor] = {}
     for indexes in groups.values():
-        batch = normalise(_stack([images[index] for index in indexes], device))
-        # To its own size bicubic resizing is the identity.
-        if batch.shape[-2:] != (height, width):
-            batch = F.interpolate(batch, size=(height, width), mode="bicubic", align_corners=False, antialias=antialias)
-        prepared.update(zip(indexes, batch))
+        own = [images[index] for index in indexes]
+        # Not all versions of torch stack uint16.
+        arrays = isinstance(own[0], np.ndarray)
+        batch = torch.from_numpy(np.stack(own)) if arrays else torch.stack([image.to(torch.float32) for image in own])
+        prepared.update(zip(indexes, prepare(batch)))
     return torch.stack([prepared[index] for index in range(len(images))])
 
 
@@ -309,8 +311,7 @@ class GairRSImageProcessor(BaseImageProcessor):
         Returns:
             `torch.Tensor` of shape `(B, C, height, width)`, float32, nominally in [0, 1].
         """
-        tiles = as_list(tiles)
-        for tile in tiles:
+        for tile in as_list(tiles):
             if tile.ndim != 3 or tile.shape[0] != len(self.bands):
                 raise ValueError(
                     f"A tile of shape {tuple(tile.shape)} came, expected ({len(self.bands)}, H, W); read it first."
@@ -549,8 +550,7 @@ class GairSVImageProcessor(BaseImageProcessor):
         Returns:
             `torch.Tensor` of shape `(B, 3, height, width)`, float32.
         """
-        images = as_list(images)
-        for image in images:
+        for image in as_list(images):
             if image.ndim != 3 or image.shape[2] != 3:
                 raise ValueError(f"A photo of shape {tuple(image.shape)} came, expected (H, W, 3); read it first.")
         return _prepare_by_shape(images, device, self._normalise, self.size, self.antialias)

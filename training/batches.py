@@ -64,7 +64,7 @@ class Batches:
         first = progress.readers or self.stream.first_states(max(self.num_workers, 1))
         self._readers = deque(first, maxlen=len(first))
         self.stream.states = list(first)
-        self._loaded: Iterator[PairBatch] = load(self.stream, self.num_workers)
+        self._loaded: Iterator[PairBatch] = load(self.stream, self.num_workers, accelerator.device.type == "cuda")
         self._bad, self._seen = 0, 0
 
     @property

@@ -199,6 +199,9 @@ def training_figure(path: Path, log: Sequence[dict[str, float]]) -> None:
             label = name.removeprefix("accuracy_").removeprefix("retrieval_").replace("_", " ")
             axis.plot(*zip(*points), marker="o" if len(points) < 20 else None, markersize=3, label=label)
         axis.set(title=title, xlabel="step", ylabel=unit)
+        if unit:
+            # From zero, so that a small share of waiting looks small.
+            axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
         if len(names) > 1:
             axis.legend(fontsize=8)

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.distributed.tensor import DTensor
 from transformers import AutoImageProcessor, AutoModel
 
 from modeling_gair import GairModel, GairProcessor, great_circle_distance_m
@@ -132,7 +133,8 @@ class GairObjective(nn.Module):
         self.incl_min_distance_m = model.config.incl_min_distance_m
         self.secl_min_distance_m = model.config.secl_min_distance_m
         if settings.temperature_learned:
-            self.log_temperature = nn.Parameter(torch.tensor(self._checked_log_temperature()))
+            # FSDP2 divides no scalars.
+            self.log_temperature = nn.Parameter(torch.tensor([self._checked_log_temperature()]))
         if settings.queue_size:
             # lon, lat in degrees. The counts are tensors, so that filling the queue needs no wait for the device.
             self.register_buffer("queue", torch.zeros(settings.queue_size, 2))
@@ -158,9 +160,12 @@ class GairObjective(nn.Module):
 
     @property
     def temperature(self) -> torch.Tensor:
-        """The temperature as it is now, a scalar without gradient."""
+        """The temperature as it is now, a scalar without gradient. All processes must ask, as it may be divided."""
         if self.settings.temperature_learned:
-            return self.log_temperature.detach().exp()
+            log_temperature: Any = self.log_temperature.detach()
+            if isinstance(log_temperature, DTensor):
+                log_temperature = log_temperature.full_tensor()
+            return log_temperature.exp().squeeze()
         return torch.tensor(self.initial_temperature, dtype=torch.float64)
 
     def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
@@ -200,7 +205,7 @@ class GairObjective(nn.Module):
         if self.settings.queue_size:
             shared["queue"] = F.normalize(model.get_location_features(self.queue), dim=-1)
         if self.settings.temperature_learned:
-            shared["log_temperature"] = self.log_temperature
+            shared["log_temperature"] = self.log_temperature.squeeze()
         return shared
 
     def loss(self, rows: Tensors, shared: Tensors) -> tuple[torch.Tensor, Tensors]:

@@ -15,7 +15,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,6 +70,14 @@ class PairBatch:
     bad: Counter
     problems: list[str]
     state: dict[str, Any] = field(default_factory=dict)
+
+    def pin_memory(self) -> "PairBatch":
+        """The same in pinned memory, where it is tensors: what a `DataLoader` calls."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        pinned: dict[str, Any] = {
+            name: value.pin_memory() for name, value in values.items() if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **pinned)
 
 
 @dataclass
@@ -383,13 +391,17 @@ def collate(tiles: Sequence[_DecodedTile], bad: Counter, problems: list[str]) ->
     )
 
 
-def load(pairs: IterableDataset, num_workers: int) -> Iterator[PairBatch]:
-    """Batches through `num_workers` processes; 0 decodes in this one, between the steps."""
+def load(pairs: IterableDataset, num_workers: int, pin_memory: bool = False) -> Iterator[PairBatch]:
+    """
+    Batches through `num_workers` processes; 0 decodes in this one, between the steps. With `pin_memory` they lie where a
+    GPU can fetch them from while it computes.
+    """
     loader = DataLoader(
         pairs,
         batch_size=None,
         num_workers=num_workers,
         collate_fn=_as_it_is,
+        pin_memory=pin_memory,
         worker_init_fn=worker_init,
         # Its seed would otherwise be drawn from the random numbers of training.
         generator=torch.Generator(),
@@ -408,9 +420,9 @@ def prepare_pairs(batch: PairBatch, processor: GairProcessor, device: torch.devi
     return {
         "rs_pixel_values": processor.image_processor.prepare(batch.tiles, device=device),
         "sv_pixel_values": processor.sv_image_processor.prepare(batch.photos, device=device),
-        "coordinates": batch.coordinates.to(device),
-        "query_points": batch.query_points.to(device),
-        "tile_index": batch.tile_index.to(device),
+        "coordinates": batch.coordinates.to(device, non_blocking=True),
+        "query_points": batch.query_points.to(device, non_blocking=True),
+        "tile_index": batch.tile_index.to(device, non_blocking=True),
     }
 
 

@@ -197,14 +197,16 @@ def test_kill_9_at_20_random_moments_loses_only_what_came_after_the_last_checkpo
     assert not list((run.output_dir / "checkpoints").glob("*.tmp"))
 
 
-def launch(pairs: Path, output_dir: Path, *flags: str) -> subprocess.Popen:
+def launch(
+    pairs: Path, output_dir: Path, *flags: str, program: tuple[str, ...] = ("training/pretrain.py",)
+) -> subprocess.Popen:
     """Two processes by torchrun."""
     # fmt: off
     arguments = _merged(["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", str(STEPS), *SMALL,
                          "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
                          "--objective.temperature_learned", "true", *flags])
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--rdzv_backend", "c10d",
-               "--rdzv_endpoint", "localhost:0", "training/pretrain.py", *arguments]
+               "--rdzv_endpoint", "localhost:0", *program, *arguments]
     # fmt: on
     environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     with output_dir.with_suffix(".txt").open("a", encoding="utf-8") as file:
@@ -319,3 +321,25 @@ def test_a_compiled_run_saves_what_one_that_is_not_does(pairs, tmp_path):
     assert "going on from step 2" in text
     for name, value in weights(compiled).items():
         torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-4)
+
+
+def test_a_divided_model_trains_and_goes_on_as_a_whole_one_does(pairs, tmp_path):
+    """FSDP2 with a learned temperature and gradient caching, against DDP."""
+    flags = ["--max_steps", "6", "--checkpoint_every", "3", "--retrieval_every", "4"]
+    divided = {"program": ("-m", "tests.end_to_end.pretrain_sharded")}
+    whole, output_dir = tmp_path / "whole", tmp_path / "divided"
+    assert launch(pairs, whole, *flags).wait(300) == 0, whole.with_suffix(".txt").read_text(encoding="utf-8")
+    assert launch(pairs, output_dir, *flags, **divided).wait(300) == 0, output_dir.with_suffix(".txt").read_text(
+        "utf-8"
+    )
+    found = weights(output_dir)
+    assert found.keys() == weights(whole).keys()
+    for name, value in weights(whole).items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=1e-4)
+    for one, other in zip(losses(whole), losses(output_dir), strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+    shutil.rmtree(output_dir / "checkpoints" / "step_00000006")
+    (output_dir / "model.safetensors").unlink()
+    assert launch(pairs, output_dir, *flags, **divided).wait(300) == 0
+    assert "going on from step 3" in output_dir.with_suffix(".txt").read_text(encoding="utf-8")
+    assert all(torch.equal(value, found[name]) for name, value in weights(output_dir).items())

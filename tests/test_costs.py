@@ -70,7 +70,7 @@ def test_activations_are_what_a_forward_pass_keeps():
 def test_a_steps_costs_follow_its_size():
     one, four = (step_costs(CONFIG, PROCESSOR, CPU, torch.float32, 2, 2, parts) for parts in (1, 4))
     assert (one.pairs, four.pairs) == (4, 16)
-    assert four.flops == pytest.approx(4 * one.flops)
+    assert four.flops_per_pair == one.flops_per_pair
     # Gradient caching holds one part at a time.
     assert four.activations_bytes == one.activations_bytes and four.weights_bytes == one.weights_bytes
     assert one.weights_bytes == 16 * GairModel(CONFIG).num_parameters()
@@ -79,7 +79,7 @@ def test_a_steps_costs_follow_its_size():
 
 def test_costs_are_told():
     assert 1e8 < matrix_rate(CPU, torch.float32) < 1e14
-    text = format_costs(CONFIG, PROCESSOR, CPU, torch.float32, 2, 2, 3, 8, 1000)
+    text = format_costs(step_costs(CONFIG, PROCESSOR, CPU, torch.float32, 2, 2, 3), processes=8, steps=1000)
     assert (
         f"{GairModel(CONFIG).num_parameters():,}" in text and "8 process(es) × 3 part(s) × 2 tiles × 2 photos" in text
     )
@@ -92,6 +92,6 @@ def test_costs_are_told():
         "GB activations",
         "measured",
         "estimate",
-        "1000 steps",
+        "1,000 steps",
     ):
         assert word in text

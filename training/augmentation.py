@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from modeling_gair import GairProcessor
+from training.checks import is_number
 
 Tensors = dict[str, torch.Tensor]
 
@@ -55,7 +56,7 @@ class AugmentationSettings:
     def __post_init__(self):
         for setting in fields(self):
             value = getattr(self, setting.name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            number = is_number(value)
             if setting.name == "rs_crop_scale":
                 if not number or not 0 < value <= 1:
                     raise ValueError(f"rs_crop_scale is {value!r}; expected a number above 0, up to 1 for no crops.")

@@ -13,8 +13,14 @@
 # limitations under the License.
 """Checks that several programs make of what they are given."""
 
+import math
 from pathlib import Path
 from typing import Any
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite whole or floating-point number; true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_whole(name: str, value: Any, least: int) -> None:

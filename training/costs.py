@@ -45,22 +45,37 @@ class StepCosts:
     Costs of a step of one process.
 
     Attributes:
-        tiles, photos (`int`): of one part of a batch, which is all that is held at once.
-        pairs (`int`): photos of all parts.
-        flops (`float`): of forward and backward over all parts, 2 for a multiplication with its addition; what gradient
-            caching computes twice counts once.
-        weights_bytes (`int`): weights, gradients and AdamW's moments in float32.
+        tiles, photos_per_tile (`int`): of one part of a batch, which is all that is held at once.
+        parts (`int`): of a batch.
+        parameters (`dict[str, int]`): how many each tower has.
+        flops_per_pair (`float`): of forward and backward, 2 for a multiplication with its addition; what gradient caching
+            computes twice counts once.
         activations_bytes (`int`): what one part's forward pass keeps for the backward pass, in float32.
+        matrix_rate (`float`): FLOP/s at which the device multiplies large matrices.
+        device, precision (`str`): which device, and in what it multiplies.
         seconds (`float`): estimate from a shorter step.
     """
 
     tiles: int
-    photos: int
-    pairs: int
-    flops: float
-    weights_bytes: int
+    photos_per_tile: int
+    parts: int
+    parameters: dict[str, int]
+    flops_per_pair: float
     activations_bytes: int
+    matrix_rate: float
+    device: str
+    precision: str
     seconds: float
+
+    @property
+    def pairs(self) -> int:
+        """Photos of all parts."""
+        return self.tiles * self.photos_per_tile * self.parts
+
+    @property
+    def weights_bytes(self) -> int:
+        """Weights, gradients and AdamW's moments in float32."""
+        return sum(self.parameters.values()) * _TRAINED_BYTES
 
 
 def flops_per_pair(config: GairConfig, processor: GairProcessor, photos_per_tile: int) -> float:
@@ -147,68 +162,53 @@ def step_costs(
         tiles (`int`): of a part of the batch.
         batches_per_step (`int`): parts.
     """
-    each = flops_per_pair(config, processor, photos_per_tile)
-    pairs = tiles * photos_per_tile * batches_per_step
-    affordable = int(_TIMED_SECONDS * matrix_rate(device, dtype) / (each * photos_per_tile))
+    each, rate = flops_per_pair(config, processor, photos_per_tile), matrix_rate(device, dtype)
+    affordable = int(_TIMED_SECONDS * rate / (each * photos_per_tile))
     timed = max(min(tiles, affordable), 1)
     model: Any = GairModel(config)
-    model.to(device)
-    # Gradient caching embeds all parts once more.
+    seconds = _time_pass(model.to(device), random_inputs(processor, timed, photos_per_tile, device), dtype)
+    # Gradient caching embeds all parts once more, which is a third of forward and backward.
     again = 4 / 3 if batches_per_step > 1 else 1
     return StepCosts(
         tiles=tiles,
-        photos=tiles * photos_per_tile,
-        pairs=pairs,
-        flops=each * pairs,
-        weights_bytes=model.num_parameters() * _TRAINED_BYTES,
+        photos_per_tile=photos_per_tile,
+        parts=batches_per_step,
+        parameters=_parameters(model),
+        flops_per_pair=each,
         activations_bytes=activation_bytes(config, processor, tiles, photos_per_tile),
-        seconds=_time_pass(model, random_inputs(processor, timed, photos_per_tile, device), dtype)
-        * (tiles / timed * batches_per_step * again),
+        matrix_rate=rate,
+        device=device.type,
+        precision=str(dtype).removeprefix("torch."),
+        seconds=seconds * tiles / timed * batches_per_step * again,
     )
 
 
-def format_costs(
-    config: GairConfig,
-    processor: GairProcessor,
-    device: torch.device,
-    dtype: torch.dtype,
-    tiles: int,
-    photos_per_tile: int,
-    batches_per_step: int,
-    processes: int,
-    steps: int,
-) -> str:
+def format_costs(costs: StepCosts, processes: int, steps: int) -> str:
     """
     What `--dry_run` prints of the costs.
 
     Args:
-        config, processor, device, dtype, tiles, photos_per_tile, batches_per_step: as in [`step_costs`].
+        costs (`StepCosts`): of one process.
         processes (`int`): that share the work, all with such a device.
         steps (`int`): of the run.
     """
-    costs = step_costs(config, processor, device, dtype, tiles, photos_per_tile, batches_per_step)
-    rate = matrix_rate(device, dtype)
-    with FakeTensorMode(), no_init_weights():
-        parts = _parameters(GairModel(config))
-    precision = str(dtype).removeprefix("torch.")
-    caching = ", embedded twice (gradient caching)" if batches_per_step > 1 else ""
-    return "\n".join(
-        [
-            f"parameters        {sum(parts.values()):,}: " + ", ".join(f"{name} {n:,}" for name, n in parts.items()),
-            f"batch             {costs.pairs * processes:,} pairs: {processes} process(es) × {batches_per_step} part(s) × "
-            f"{tiles} tiles × {photos_per_tile} photos{caching}",
-            f"FLOPs a pair      {costs.flops / costs.pairs:.3g} forward and backward, without the objective",
-            f"memory            {_gigabytes(costs.weights_bytes)} weights, gradients and AdamW + "
-            f"{_gigabytes(costs.activations_bytes)} activations of one part (counted in float32; the latter about half of "
-            "it in bfloat16, an estimate; without workspaces, teachers and queue)",
-            f"matrix products   {rate / 1e12:.3g} TFLOP/s on {device.type} in {precision} (measured)",
-            f"time a step       {costs.seconds:.2g} s, {costs.pairs * processes / costs.seconds:.0f} pairs/s, "
-            f"{costs.flops / costs.seconds / rate:.0%} of that rate (estimate from one short step of random inputs; without "
-            "data, optimiser and what processes send one another)",
-            f"time of {steps} steps{'':<{max(9 - len(str(steps)), 1)}}{_duration(steps * costs.seconds)} (estimate: steps × "
-            "time a step)",
-        ]
-    )
+    each = ", ".join(f"{name} {count:,}" for name, count in costs.parameters.items())
+    pairs, caching = costs.pairs * processes, ", embedded twice (gradient caching)" if costs.parts > 1 else ""
+    share = costs.flops_per_pair * costs.pairs / costs.seconds / costs.matrix_rate
+    lines = {
+        "parameters": f"{sum(costs.parameters.values()):,}: {each}",
+        "batch": f"{pairs:,} pairs: {processes} process(es) × {costs.parts} part(s) × {costs.tiles} tiles × "
+        f"{costs.photos_per_tile} photos{caching}",
+        "FLOPs a pair": f"{costs.flops_per_pair:.3g}, forward and backward, without the objective (counted)",
+        "memory": f"{costs.weights_bytes / 1e9:.2f} GB weights, gradients and AdamW + "
+        f"{costs.activations_bytes / 1e9:.2f} GB activations of one part (counted in float32; bfloat16 about halves the "
+        "latter, an estimate; without workspaces, teachers and queue)",
+        "matrix products": f"{costs.matrix_rate / 1e12:.3g} TFLOP/s on {costs.device} in {costs.precision} (measured)",
+        "time a step": f"{costs.seconds:.2g} s, {pairs / costs.seconds:.0f} pairs/s, {share:.0%} of that rate (estimate "
+        "from one short step; without data, optimiser and what processes send one another)",
+        f"{steps:,} steps": f"{_duration(steps * costs.seconds)} (estimate: steps × time a step)",
+    }
+    return "\n".join(f"{name:<18}{text}" for name, text in lines.items())
 
 
 def random_inputs(processor: GairProcessor, tiles: int, photos_per_tile: int, device: torch.device) -> Tensors:
@@ -270,10 +270,6 @@ def _now(device: torch.device) -> float:
     if device.type != "cpu":
         torch.get_device_module(device).synchronize(device)
     return time.perf_counter()
-
-
-def _gigabytes(count: float) -> str:
-    return f"{count / 1e9:.2f} GB"
 
 
 def _duration(seconds: float) -> str:

@@ -25,7 +25,7 @@ from torch.distributed.tensor import DTensor
 from transformers import AutoImageProcessor, AutoModel
 
 from modeling_gair import GairModel, GairProcessor, great_circle_distance_m
-from training.checks import check_whole
+from training.checks import check_whole, is_number
 from training.distributed import gather_rows, gather_with_grad, row_counts, row_offset
 
 Tensors = dict[str, torch.Tensor]
@@ -77,10 +77,10 @@ class ObjectiveSettings:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected true or false.")
         for name in ("incl_weight", "secl_weight", "sv_distillation_weight", "rs_distillation_weight"):
-            if not _is_finite(getattr(self, name)) or getattr(self, name) < 0:
+            if not is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number of at least 0.")
         bounds = self.temperature_range
-        if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(_is_finite, bounds)):
+        if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(is_number, bounds)):
             raise ValueError(f"temperature_range is {bounds!r}; expected two numbers, e.g. [0.01, 0.5].")
         if not 0 < bounds[0] < bounds[1]:
             raise ValueError(f"temperature_range is {bounds!r}; expected two numbers above 0, the smaller first.")
@@ -489,7 +489,3 @@ class PretrainingModule(nn.Module):
         """
         rows = self.objective.embed(self.model, inputs)
         return rows, self.objective.shared(self.model) if with_shared else {}
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

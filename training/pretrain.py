@@ -39,7 +39,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from training.batches import Batches
 from training.checkpointing import Checkpoints, Progress, StopSignal
-from training.costs import flops_per_pair, format_costs, matrix_rate
+from training.costs import flops_per_pair, format_costs, matrix_rate, step_costs
 from training.distributed import unwrapped
 from training.gradient_cache import backward
 from training.measures import retrieval_of
@@ -160,19 +160,16 @@ def print_costs(settings: PretrainSettings, processor: GairProcessor) -> None:
     """What `--dry_run` prints: the settings as resolved, and what the run would cost."""
     print(yaml.safe_dump(settings.resolved(), sort_keys=False, allow_unicode=True))
     accelerator = Accelerator()
-    print(
-        format_costs(
-            settings.gair_config(),
-            processor,
-            device=accelerator.device,
-            dtype=compute_dtype(accelerator),
-            tiles=settings.batch_size,
-            photos_per_tile=settings.photos_per_tile,
-            batches_per_step=settings.batches_per_step,
-            processes=accelerator.num_processes,
-            steps=settings.max_steps,
-        )
+    costs = step_costs(
+        settings.gair_config(),
+        processor,
+        accelerator.device,
+        compute_dtype(accelerator),
+        settings.batch_size,
+        settings.photos_per_tile,
+        settings.batches_per_step,
     )
+    print(format_costs(costs, accelerator.num_processes, settings.max_steps))
 
 
 def train(

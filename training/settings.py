@@ -26,7 +26,7 @@ from transformers import PreTrainedConfig
 
 from modeling_gair import GairConfig
 from training.augmentation import AugmentationSettings
-from training.checks import check_whole
+from training.checks import check_whole, is_number
 from training.objectives import ObjectiveSettings
 from training.sample_dataset import WorldSettings
 
@@ -102,13 +102,13 @@ class PretrainSettings:
         for name, bound in least.items():
             check_whole(name, getattr(self, name), bound)
         for name in ("learning_rate", "max_grad_norm"):
-            if not _is_number(getattr(self, name)) or not 0 < getattr(self, name) < float("inf"):
+            if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number greater than 0.")
         for name in ("weight_decay", "holdout_fraction", "max_bad_share"):
-            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < 1:
+            if not is_number(getattr(self, name)) or not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a number from 0 to below 1.")
         betas = self.betas
-        if not isinstance(betas, list) or len(betas) != 2 or not all(_is_number(b) and 0 <= b < 1 for b in betas):
+        if not isinstance(betas, list) or len(betas) != 2 or not all(is_number(b) and 0 <= b < 1 for b in betas):
             raise ValueError(f"betas is {betas!r}; expected two numbers from 0 to below 1, e.g. [0.9, 0.95].")
         if self.resume not in RESUME:
             raise ValueError(f"resume is {self.resume!r}; expected {' or '.join(RESUME)}.")
@@ -130,7 +130,7 @@ class PretrainSettings:
                 "{pairs.csv: 3, sample_world: 1}."
             )
         for name, weight in weights.items():
-            if not isinstance(name, str) or not _is_number(weight) or not 0 < weight < float("inf"):
+            if not isinstance(name, str) or not is_number(weight) or weight <= 0:
                 raise ValueError(f"data gives {name!r} the weight {weight!r}; expected a finite number greater than 0.")
         return weights
 
@@ -292,7 +292,3 @@ def _merge(base: Any, value: Any) -> Any:
     if not isinstance(base, PreTrainedConfig) or not isinstance(value, dict):
         return value
     return {**base.to_diff_dict(), **value} if value.get("model_type", base.model_type) == base.model_type else value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

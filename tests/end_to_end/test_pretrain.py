@@ -141,6 +141,16 @@ def test_the_real_pairs(data_dir, tmp_path):
     check_reloads(tmp_path / "out", data_dir / tile, data_dir / photo, float(lon), float(lat))
 
 
+def test_a_dry_run_tells_settings_and_costs_and_writes_nothing(tmp_path, capsys):
+    from training.pretrain import main
+
+    main(["--dry_run", "--output_dir", str(tmp_path / "out"), "--batch_size", "2", "--objective.queue_size", "64"])
+    told = capsys.readouterr().out
+    for words in ("queue_size: 64", "incl_weight: 0.5", "rs_flip: 0.0", "1,064,480", "FLOPs a pair", "700 steps"):
+        assert words in told
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

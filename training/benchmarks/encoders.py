@@ -30,6 +30,8 @@ from modeling_gair import GairModel, GairProcessor, GairRSImageProcessor
 # Places embedded at a time.
 _PLACES = 8192
 _UNTRAINED_SEED = 0
+# Which blocks a decoder reads: after the 4th, 6th, 8th and 12th of 12, as PANGAEA reads CROMA.
+LAYER_FRACTIONS = (1 / 3, 1 / 2, 2 / 3, 1)
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,12 @@ class Encoder:
         """
         raise NotImplementedError(f"{self.name} embeds no locations")
 
-    def read_tile(self, sample: TileSample, tile_format: TileFormat) -> Any:
+    def read_tile(self, sample: TileSample, tile_format: TileFormat) -> np.ndarray:
         """
-        Decodes and checks one tile (in NumPy).
+        Decodes and checks one tile.
+
+        Returns:
+            `np.ndarray` of shape `(C, H, W)`: the model's bands at the data's own resolution.
 
         Raises:
             ValueError: a tile that the model cannot take, named.
@@ -140,9 +145,10 @@ class Encoder:
         """
         raise NotImplementedError(f"{self.name} embeds no tiles")
 
-    def tile_layers(self, tiles: Sequence[Any], tile_format: TileFormat, count: int = 4) -> list[torch.Tensor]:
+    def tile_layers(self, tiles: Sequence[Any], tile_format: TileFormat) -> list[torch.Tensor]:
         """
-        Feature maps of `count` evenly spaced depths, the last one the output, for a decoder on the frozen model.
+        Feature maps after the blocks at `LAYER_FRACTIONS` of the depth, the last one the output, for a decoder on the
+        frozen model.
 
         Returns:
             `list[torch.Tensor]`: each `(B, D, h, w)`, row 0 in the north, on the model's device.
@@ -231,11 +237,10 @@ class GairEncoder(Encoder):
         return _as_numpy(self.model.get_rs_features(self._pixels(tiles, tile_format)))
 
     @torch.no_grad()
-    def tile_layers(self, tiles: Sequence[Any], tile_format: TileFormat, count: int = 4) -> list[torch.Tensor]:
+    def tile_layers(self, tiles: Sequence[Any], tile_format: TileFormat) -> list[torch.Tensor]:
         states = self.model.rs_model(self._pixels(tiles, tile_format), output_hidden_states=True).hidden_states
         # The first is the patch embedding, which no block has seen.
-        blocks = len(states) - 1
-        depths = [max(1, round(blocks * (layer + 1) / count)) for layer in range(count)]
+        depths = [max(1, round((len(states) - 1) * fraction)) for fraction in LAYER_FRACTIONS]
         return [_as_map(states[depth]) for depth in depths]
 
     @torch.no_grad()
@@ -311,7 +316,7 @@ def untrained(encoder: GairEncoder) -> GairEncoder:
     """A model of the same config with freshly drawn weights: what the architecture alone is worth."""
     with torch.random.fork_rng():
         torch.manual_seed(_UNTRAINED_SEED)
-        model = type(encoder.model)(copy.deepcopy(encoder.model.config))
+        model: Any = type(encoder.model)(copy.deepcopy(encoder.model.config))
     model = model.to(encoder.model.device).eval()
     return GairEncoder(model, encoder.processor, f"random weights of {encoder.name}", baseline=True)
 

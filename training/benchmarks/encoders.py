@@ -264,22 +264,27 @@ class GairEncoder(Encoder):
     def _reader(self, tile_format: TileFormat) -> GairRSImageProcessor:
         """The model's image processor, set to the data's format."""
         if tile_format not in self._readers:
-            settings = self.processor.image_processor.to_dict() | {
-                "units": tile_format.units,
-                "digital_number_offset": tile_format.digital_number_offset,
-                "missing_bands": tile_format.missing_bands,
-                "allow_any_scale": tile_format.allow_any_scale,
-            }
-            if tile_format.size is not None:
-                settings["size"] = tile_format.size
-            if tile_format.statistics:
-                settings["band_mean"] = settings["band_mean"] | {name: mean for name, mean, _ in tile_format.statistics}
-                settings["band_std"] = settings["band_std"] | {name: std for name, _, std in tile_format.statistics}
-            self._readers[tile_format] = GairRSImageProcessor(**settings)
+            self._readers[tile_format] = tile_reader(self.processor.image_processor, tile_format)
         return self._readers[tile_format]
 
     def _pixels(self, tiles: Sequence[Any], tile_format: TileFormat) -> torch.Tensor:
         return self._reader(tile_format).prepare(list(tiles), device=self.model.device)
+
+
+def tile_reader(processor: GairRSImageProcessor, tile_format: TileFormat) -> GairRSImageProcessor:
+    """An image processor like the model's, set to the format of a data set."""
+    settings = processor.to_dict() | {
+        "units": tile_format.units,
+        "digital_number_offset": tile_format.digital_number_offset,
+        "missing_bands": tile_format.missing_bands,
+        "allow_any_scale": tile_format.allow_any_scale,
+    }
+    if tile_format.size is not None:
+        settings["size"] = tile_format.size
+    if tile_format.statistics:
+        settings["band_mean"] = settings["band_mean"] | {name: mean for name, mean, _ in tile_format.statistics}
+        settings["band_std"] = settings["band_std"] | {name: std for name, _, std in tile_format.statistics}
+    return GairRSImageProcessor(**settings)
 
 
 class SinCosEncoder(Encoder):

@@ -13,7 +13,7 @@
 # limitations under the License.
 """What every kind of task shares: how it is run, and what it hands back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,6 +40,7 @@ class Score:
         spread (`tuple[float, float]`, *optional*): ends of an interval of 95 % for the figure; see [`interval`].
         cell_deg (`int`, *optional*): side of the cells of a spatial holdout in degrees.
         model (`str`): what was measured, where it is no [`Encoder`], e.g. `majority`.
+        target (`str`): the column that was predicted, where a task has several.
         dropped (`int`): rows left out because they have no label.
     """
 
@@ -54,6 +55,7 @@ class Score:
     spread: tuple[float, float] | None = None
     cell_deg: int | None = None
     model: str = ""
+    target: str = ""
     dropped: int = 0
 
 
@@ -80,11 +82,20 @@ class PlaceErrors:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Figures of one task and one model, the places they are from where these are known, and sentences to print."""
+    """
+    What one task and one model gave.
+
+    Args:
+        scores (`list[Score]`): the figures.
+        places ([`PlaceErrors`], *optional*): where they are from, where that is known.
+        remarks (`tuple[str, ...]`): sentences to print, e.g. on rows that were dropped.
+        problems (`tuple[str, ...]`): sentences on what could not be measured; the run fails by them.
+    """
 
     scores: list[Score]
     places: PlaceErrors | None = None
     remarks: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,21 @@ class Kind:
     def baselines(self, task: Task, bench: Bench) -> Outcome:
         """Figures of what needs no embedding: majority or mean, interpolation, chance."""
         raise NotImplementedError
+
+
+def bootstrap(rows: int, metric: Callable[[np.ndarray], float], draws: int = 200) -> tuple[float, float]:
+    """
+    The 2.5th and 97.5th percentile of a figure over test rows drawn with replacement, for splits that are tested once.
+
+    Args:
+        rows (`int`): how many were tested.
+        metric (`Callable`): the figure on rows at given positions `(rows,)`.
+        draws (`int`): how often to draw; the same draws for all models.
+    """
+    generator = np.random.default_rng(0)
+    values = [metric(generator.integers(0, rows, rows)) for _ in range(draws)]
+    low, high = np.nanpercentile(values, (2.5, 97.5))
+    return float(low), float(high)
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -223,43 +223,40 @@ class GairEncoder(Encoder):
         for start in range(0, len(lon_lat), _PLACES):
             part = lon_lat[start : start + _PLACES]
             inputs = self.processor.feature_extractor(part[:, 0], part[:, 1], return_tensors="pt")
-            parts.append(_as_numpy(self.model.get_location_features(inputs["coordinates"].to(self.model.device))))
+            parts.append(as_numpy(self.model.get_location_features(inputs["coordinates"].to(self.model.device))))
         return np.concatenate(parts)
 
     def read_tile(self, sample: TileSample, tile_format: TileFormat) -> np.ndarray:
-        bands = list(tile_format.bands) or None
-        with _named("Tile", sample.name):
-            tile = self._reader(tile_format).read(sample.source, bands=bands, bounds=sample.bounds, crs=sample.crs)
-        return tile.pixels
+        return decode_tile(self._reader(tile_format), sample, tile_format)
 
     @torch.no_grad()
     def embed_tiles(self, tiles: Sequence[Any], tile_format: TileFormat) -> np.ndarray:
-        return _as_numpy(self.model.get_rs_features(self._pixels(tiles, tile_format)))
+        return as_numpy(self.model.get_rs_features(self._pixels(tiles, tile_format)))
 
     @torch.no_grad()
     def tile_layers(self, tiles: Sequence[Any], tile_format: TileFormat) -> list[torch.Tensor]:
         states = self.model.rs_model(self._pixels(tiles, tile_format), output_hidden_states=True).hidden_states
         # The first is the patch embedding, which no block has seen.
         depths = [max(1, round((len(states) - 1) * fraction)) for fraction in LAYER_FRACTIONS]
-        return [_as_map(states[depth]) for depth in depths]
+        return [as_map(states[depth]) for depth in depths]
 
     @torch.no_grad()
     def tile_map(self, tiles: Sequence[Any], tile_format: TileFormat, size: tuple[int, int]) -> torch.Tensor:
         return self.model.get_rs_feature_map(self._pixels(tiles, tile_format), size)
 
     def read_photo(self, sample: PhotoSample) -> np.ndarray:
-        with _named("Photo", sample.name):
+        with named("Photo", sample.name):
             return self.processor.sv_image_processor.read(sample.source)
 
     @torch.no_grad()
     def embed_photos(self, photos: Sequence[Any]) -> np.ndarray:
         pixels = self.processor.sv_image_processor.prepare(list(photos), device=self.model.device)
-        return _as_numpy(self.model.get_sv_features(pixels))
+        return as_numpy(self.model.get_sv_features(pixels))
 
     @torch.no_grad()
     def photo_tokens(self, photos: Sequence[Any]) -> np.ndarray:
         pixels = self.processor.sv_image_processor.prepare(list(photos), device=self.model.device)
-        return _as_numpy(class_tokens(self.model.sv_model, pixels))
+        return as_numpy(class_tokens(self.model.sv_model, pixels))
 
     def _reader(self, tile_format: TileFormat) -> GairRSImageProcessor:
         """The model's image processor, set to the data's format."""
@@ -285,6 +282,18 @@ def tile_reader(processor: GairRSImageProcessor, tile_format: TileFormat) -> Gai
         settings["band_mean"] = settings["band_mean"] | {name: mean for name, mean, _ in tile_format.statistics}
         settings["band_std"] = settings["band_std"] | {name: std for name, _, std in tile_format.statistics}
     return GairRSImageProcessor(**settings)
+
+
+def decode_tile(reader: GairRSImageProcessor, sample: TileSample, tile_format: TileFormat) -> np.ndarray:
+    """
+    A tile's pixels `(C, H, W)`, decoded and checked by a [`tile_reader`].
+
+    Raises:
+        ValueError: as the processor's `read`, with the tile's name.
+    """
+    bands = list(tile_format.bands) or None
+    with named("Tile", sample.name):
+        return reader.read(sample.source, bands=bands, bounds=sample.bounds, crs=sample.crs).pixels
 
 
 class SinCosEncoder(Encoder):
@@ -355,7 +364,7 @@ def fingerprint_of(model: Any, processor: Any) -> str:
 
 
 @contextmanager
-def _named(kind: str, name: str) -> Iterator[None]:
+def named(kind: str, name: str) -> Iterator[None]:
     """Says which sample an error is about."""
     try:
         yield
@@ -363,11 +372,11 @@ def _named(kind: str, name: str) -> Iterator[None]:
         raise ValueError(f"{kind} {name!r}: {error}") from error
 
 
-def _as_numpy(values: torch.Tensor) -> np.ndarray:
+def as_numpy(values: torch.Tensor) -> np.ndarray:
     return values.float().cpu().numpy()
 
 
-def _as_map(tokens: torch.Tensor) -> torch.Tensor:
+def as_map(tokens: torch.Tensor) -> torch.Tensor:
     """Tokens (B, N, D), row by row from the north, as a map (B, D, P, P)."""
     side = int(tokens.shape[1] ** 0.5)
     return tokens.transpose(1, 2).unflatten(2, (side, side))

@@ -71,8 +71,9 @@ _MADOS_BANDS = {
     "B12": (2202, 2186),
 }
 _MADOS_RESOLUTIONS = (10, 20, 60)
-# What `options` may hold; the last two are the kinds' own.
-_OPTIONS = "layout tiles classes nonzero dates latest most label at_least name bands images segmentation head".split()
+# What `options` may hold, for the loaders and for the kinds of task.
+_OPTIONS = ("layout", "tiles", "classes", "nonzero", "dates", "latest", "most", "label", "at_least", "name", "bands")
+_KIND_OPTIONS = ("images", "segmentation", "head")
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def open_images(task: Task) -> ImageSet:
         ValueError: files or columns that the layout does not have, or an unknown option.
     """
     owner = f"Task {task.name!r}"
-    check_keys(task.options, _OPTIONS, owner)
+    check_keys(task.options, _OPTIONS + _KIND_OPTIONS, owner)
     layout = task.options.get("layout")
     check_keys([layout], LAYOUTS, f"{owner}, options.layout")
     most = task.options.get("most", {})

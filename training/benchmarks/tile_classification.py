@@ -1,0 +1,172 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Classes of whole tiles, from frozen embeddings: torchgeo-bench's nearest neighbours and logistic regression."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+
+import numpy as np
+from sklearn.metrics import accuracy_score, average_precision_score, f1_score
+
+from training.benchmarks.data import revision_of
+from training.benchmarks.encoders import Encoder
+from training.benchmarks.features import Columns
+from training.benchmarks.images import SPLITS, ImageSet, LabelledImage, open_images
+from training.benchmarks.kinds import Bench, Kind, Outcome, PlaceErrors, Score
+from training.benchmarks.probes import knn_classify, logistic_probabilities
+from training.benchmarks.simple_features import BandStatistics
+from training.benchmarks.tasks import Task
+
+PROBES = ("knn", "logistic")
+# Tiles embedded at a time.
+_BATCH = 32
+
+
+class TileClassification(Kind):
+    """
+    KNN and logistic regression (`probes`) on embeddings of tiles; one class a tile (accuracy, macro-F1), or several
+    (`target_type: multilabel`: micro-averaged mAP). For the options see [`open_images`].
+    """
+
+    def rivals(self, task: Task) -> Sequence[Encoder]:
+        return (BandStatistics(),)
+
+    def extract(self, task: Task, encoder: Encoder, bench: Bench) -> None:
+        for split in SPLITS:
+            _collect(task, open_images(task), encoder, bench, split)
+
+    def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
+        data = open_images(task)
+        train, validation, test = (_collect(task, data, encoder, bench, split) for split in SPLITS)
+        scores, places = [], None
+        for probe in task.probes or PROBES:
+            probabilities = _PROBES[probe](train, validation, test["features"])
+            for metric, value in class_scores(test["label"], probabilities).items():
+                if metric in task.metrics:
+                    scores.append(_score(task, probe, metric, value, train, test))
+            places = _places(test, probabilities)
+        return Outcome(scores, places)
+
+    def baselines(self, task: Task, bench: Bench) -> Outcome:
+        """The training tiles' shares of the classes, for every tile: the commonest class, or chance."""
+        labels = {
+            split: np.stack([image.label for image in open_images(task).splits[split]]) for split in ("train", "test")
+        }
+        shares = _as_rows(labels["train"], int(max(part.max() for part in labels.values())) + 1).mean(axis=0)
+        found = class_scores(labels["test"], np.tile(shares, (len(labels["test"]), 1)))
+        counts = {split: {"features": np.zeros((len(part), 0))} for split, part in labels.items()}
+        return Outcome(
+            [
+                _score(task, "majority", metric, value, counts["train"], counts["test"], model="majority")
+                for metric, value in found.items()
+                if metric in task.metrics
+            ]
+        )
+
+
+def class_scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """
+    Args:
+        labels (`np.ndarray` of shape `(M,)`, or 0/1 `(M, K)`): the true class of each row, or which are true.
+        probabilities (`np.ndarray` of shape `(M, K)`).
+
+    Returns:
+        `dict[str, float]`: `accuracy` and `macro_f1` (over the classes that occur or are predicted); of several classes a
+        row `micro_map` (average precision over all rows and classes together).
+
+    Raises:
+        ValueError: of several classes a row, none is true in any row.
+    """
+    if labels.ndim == 2:
+        if not labels.any():
+            raise ValueError("No row to test on has any class; check the labels.")
+        return {"micro_map": float(average_precision_score(labels, probabilities, average="micro"))}
+    found = probabilities.argmax(axis=1)
+    return {
+        "accuracy": float(accuracy_score(labels, found)),
+        "macro_f1": float(f1_score(labels, found, average="macro")),
+    }
+
+
+def _collect(task: Task, data: ImageSet, encoder: Encoder, bench: Bench, split: str) -> Columns:
+    """`features (N, D)`, `label` and `place (N, 2)` (lon, lat, or NaN) of a split, from the store or computed."""
+    key = {
+        "model": encoder.fingerprint,
+        "data": revision_of(task),
+        "task": task.name,
+        "split": split,
+        "format": asdict(data.tile_format) if data.tile_format else None,
+        "columns": task.columns,
+        "options": task.options,
+    }
+    return bench.store.collect(key, lambda: iter(data.splits[split]), partial(_embed, encoder, data))
+
+
+def _embed(encoder: Encoder, data: ImageSet, images: list[LabelledImage]) -> Columns:
+    assert data.tile_format is not None
+    features = []
+    for start in range(0, len(images), _BATCH):
+        tiles = [encoder.read_tile(image.sources[-1], data.tile_format) for image in images[start : start + _BATCH]]
+        features.append(encoder.embed_tiles(tiles, data.tile_format))
+    return {"features": np.concatenate(features), **labels_and_places(images)}
+
+
+def labels_and_places(images: Sequence[LabelledImage]) -> Columns:
+    """`label (N, …)` and `place (N, 2)`, lon, lat in degrees, NaN where it is not known."""
+    return {
+        "label": np.stack([np.asarray(image.label) for image in images]),
+        "place": np.array([image.place or (np.nan, np.nan) for image in images], np.float64),
+    }
+
+
+def _by_neighbours(train: Columns, validation: Columns, test: np.ndarray) -> np.ndarray:
+    """Of training and validation rows together, as nothing is chosen."""
+    features, labels = (np.concatenate([train[name], validation[name]]) for name in ("features", "label"))
+    return _as_rows(knn_classify(features, labels, test), int(labels.max()) + 1)
+
+
+def _by_logistic(train: Columns, validation: Columns, test: np.ndarray) -> np.ndarray:
+    rows = tuple((part["features"], part["label"]) for part in (train, validation))
+    return logistic_probabilities(rows[0], rows[1], test)
+
+
+_PROBES = {"knn": _by_neighbours, "logistic": _by_logistic}
+
+
+def _as_rows(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Classes as rows of zeros and a one; rows of zeros and ones as they are."""
+    return labels.astype(np.float64) if labels.ndim == 2 else np.eye(classes)[labels]
+
+
+def _places(test: Columns, probabilities: np.ndarray) -> PlaceErrors | None:
+    known = np.isfinite(test["place"]).all(axis=1)
+    if test["label"].ndim == 2 or not known.any():
+        return None
+    lon, lat = test["place"][known].T
+    wrong = (probabilities.argmax(axis=1) != test["label"])[known]
+    return PlaceErrors(lon, lat, wrong.astype(np.float64), "wrong class")
+
+
+def _score(task: Task, method: str, metric: str, value: float, train: Columns, test: Columns, model: str = "") -> Score:
+    return Score(
+        method=method,
+        split="test",
+        metric=metric,
+        value=value,
+        n_samples=len(train["features"]),
+        n_test=len(test["features"]),
+        feature_dim=test["features"].shape[1],
+        model=model,
+    )

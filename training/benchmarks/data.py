@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset, IterableDataset, load_dataset
-from datasets.exceptions import DatasetNotFoundError
+from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from training.benchmarks.tasks import Task
 from training.sample_dataset import SUMS
 
-# Files up to this size are digested whole; larger ones by size and time of change.
-_DIGESTED_BYTES = 2**26
+# Data up to this size are digested whole; larger ones by their files' names, sizes and times of change.
+_DIGESTED_BYTES = 2**28
 _UNREACHABLE = (
     ConnectionError,
     TimeoutError,
@@ -67,6 +67,8 @@ def open_split(task: Task, split: str | None = None, streaming: bool = False) ->
         )
     except (DatasetNotFoundError, FileNotFoundError, *_UNREACHABLE) as error:
         raise Unavailable(_why(task, error)) from error
+    except DatasetGenerationError as error:
+        raise ValueError(f"The data of {task.name} cannot be read: {error.__cause__ or error}") from error
 
 
 def revision_of(task: Task) -> str:
@@ -168,14 +170,13 @@ def _digest_of_files(local: Path, data_files: Any) -> str:
         return hashlib.blake2b((local / SUMS).read_bytes(), digest_size=8).hexdigest()
     patterns = [data_files] if isinstance(data_files, str) else _flat(data_files)
     paths = {path for pattern in patterns for path in local.glob(pattern)} if patterns else set(local.rglob("*"))
+    files = sorted(path for path in paths if path.is_file())
+    whole = sum(path.stat().st_size for path in files) <= _DIGESTED_BYTES
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(path for path in paths if path.is_file()):
+    for path in files:
         state = path.stat()
         digest.update(f"{path.relative_to(local)} {state.st_size}".encode())
-        if state.st_size <= _DIGESTED_BYTES:
-            digest.update(path.read_bytes())
-        else:
-            digest.update(str(state.st_mtime_ns).encode())
+        digest.update(path.read_bytes() if whole else str(state.st_mtime_ns).encode())
     return digest.hexdigest()
 
 

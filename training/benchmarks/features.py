@@ -96,7 +96,8 @@ class FeatureStore:
         write_whole(folder / "key.json", json.dumps(key, indent=2, default=str).encode())
         parts = 0
         title = f"embed by {key.get('model', '')}"
-        for number, chunk in enumerate(tqdm(chunked(items(), part_size), desc=title, unit="part", leave=False)):
+        chunks = tqdm(chunked(items(), part_size), desc=title, unit="part", leave=False, disable=self.rank > 0)
+        for number, chunk in enumerate(chunks):
             parts += 1
             path = _part(folder, number)
             if number % self.processes == self.rank and not path.is_file():

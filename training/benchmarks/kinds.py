@@ -67,7 +67,8 @@ class PlaceErrors:
     Args:
         lon, lat (`np.ndarray` of shape `(N,)`): degrees.
         error (`np.ndarray` of shape `(N,)`): absolute error in the target's units, or 1 for a wrong class, else 0.
-        unit (`str`): what the error counts.
+        unit (`str`): what the error counts; `wrong` for classes.
+        split (`str`): the holdout or split that was tested on.
         strata (`dict[str, np.ndarray]`): values of shape `(N,)` by which to divide the places.
         reference (`np.ndarray`, *optional*): squared error (N,) of predicting the mean, for R² by part.
     """
@@ -76,6 +77,7 @@ class PlaceErrors:
     lat: np.ndarray
     error: np.ndarray
     unit: str
+    split: str
     strata: dict[str, np.ndarray] = field(default_factory=dict)
     reference: np.ndarray | None = None
 

@@ -13,6 +13,7 @@
 # limitations under the License.
 """Location embeddings, by CoordBench's protocol: a table of places and values, a frozen encoder, and folds over space."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,7 @@ import numpy as np
 from modeling_gair import GairCoordinateProcessor
 from training.benchmarks.data import open_split, require_columns, ruled_labels
 from training.benchmarks.encoders import Encoder, SinCosEncoder
-from training.benchmarks.features import FeatureStore, digest_of
+from training.benchmarks.features import FeatureStore
 from training.benchmarks.folds import FOLDS, OFFICIAL, RANDOM, Holdout, make_holdout
 from training.benchmarks.kinds import Bench, Kind, Outcome, PlaceErrors, Score, bootstrap, interval
 from training.benchmarks.probes import (
@@ -140,7 +141,7 @@ class LocationPrior(Kind):
         scores += rows.scores("logistic, image × location", both, features.shape[1] + rows.image_features.shape[1])
         wrong = (both.argmax(axis=1) != rows.labels[rows.test]).astype(np.float64)
         lon, lat = table.lon_lat[rows.test].T
-        return Outcome(scores, PlaceErrors(lon, lat, wrong, "wrong"), table.remarks + rows.remarks)
+        return Outcome(scores, PlaceErrors(lon, lat, wrong, "wrong", OFFICIAL), table.remarks + rows.remarks)
 
     def baselines(self, task: Task, bench: Bench) -> Outcome:
         rows = _prior_rows(task, read_places(task))
@@ -197,7 +198,7 @@ def read_places(task: Task) -> PlaceTable:
 
 def location_features(lon_lat: np.ndarray, encoder: Encoder, store: FeatureStore) -> np.ndarray:
     """Embeddings `(N, D)` of places, from the store where they are known; a share of them in a process among several."""
-    places = digest_of({"lon_lat": lon_lat.tobytes().hex()})
+    places = hashlib.blake2b(lon_lat.tobytes(), digest_size=8).hexdigest()
     key = {"model": encoder.fingerprint, "kind": "location", "places": places}
 
     def embed(part: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -240,7 +241,7 @@ def _measured(
         labels = labels[rows]
         if dropped:
             remarks.append(f"{dropped} of {len(kept)} rows of {task.name} have no usable {target} and are left out.")
-        common = {"n_samples": len(rows), "feature_dim": width, "dropped": dropped}
+        common: dict[str, Any] = {"n_samples": len(rows), "feature_dim": width, "dropped": dropped}
         common |= {"target": target} if len(names) > 1 else {}
         for name in holdouts_of(task, table):
             for method, probe in probes(rows, labels, classify).items():
@@ -255,9 +256,9 @@ def _measured(
                         f"Holdout {name} of {task.name} fills {len(found[0].fold_scores)} of {FOLDS} folds, with so few "
                         "cells."
                     )
-                # The map shows the strictest spatial holdout by the first probe.
+                # The map shows the first target under the last holdout, the strictest as tasks list them.
                 if target == names[0] and method == "ridge":
-                    places = _places(task, table, rows, labels, found[0], classify)
+                    places = _places(task, table, rows, labels, found[0], holdout, classify)
     return Outcome(scores, places, tuple(dict.fromkeys(remarks)), tuple(dict.fromkeys(problems)))
 
 
@@ -295,7 +296,13 @@ def _score(
 
 
 def _places(
-    task: Task, table: PlaceTable, rows: np.ndarray, labels: np.ndarray, found: Probed, classify: bool
+    task: Task,
+    table: PlaceTable,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    found: Probed,
+    holdout: Holdout,
+    classify: bool,
 ) -> PlaceErrors:
     lon, lat = table.lon_lat[rows[found.rows]].T
     tested = labels[found.rows]
@@ -303,7 +310,7 @@ def _places(
     strata = {name: table.columns[name][rows[found.rows]] for name in task.strata}
     reference = None if classify else (tested - tested.mean()) ** 2
     unit = "wrong" if classify else "absolute error"
-    return PlaceErrors(lon, lat, error, unit, strata, reference)
+    return PlaceErrors(lon, lat, error, unit, holdout.name, strata, reference)
 
 
 # Reading -------------------------------------------------------------------------------------------------------------

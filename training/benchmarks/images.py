@@ -21,10 +21,11 @@ processors. Where a data set has no validation split, a tenth of its training im
 import csv
 import io
 import json
+import math
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -146,11 +147,19 @@ class ImageSet:
         splits (`dict[str, Images]`): `train`, `validation` and `test`.
         classes (`tuple[str, ...]`): names of the classes in their order; empty where labels are numbers.
         tile_format ([`TileFormat`], *optional*): how its tiles are stored; None for photos.
+        dropped (`int`): samples left out because they have no label, or no readable file.
+        remarks (`tuple[str, ...]`): sentences on what was left out.
     """
 
     splits: dict[str, Images]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     tile_format: TileFormat | None = None
+    dropped: int = 0
+    remarks: tuple[str, ...] = ()
+
+
+# The data of the last task, which several models are measured on one after the other.
+_last: dict[str, ImageSet] = {}
 
 
 def open_images(task: Task) -> ImageSet:
@@ -165,20 +174,28 @@ def open_images(task: Task) -> ImageSet:
         Unavailable: the data are not at hand.
         ValueError: files or columns that the layout does not have, or an unknown option.
     """
+    if repr(task) not in _last:
+        _last.clear()
+        _last[repr(task)] = _open(task)
+    return _last[repr(task)]
+
+
+def _open(task: Task) -> ImageSet:
     owner = f"Task {task.name!r}"
     check_keys(task.options, _OPTIONS + _KIND_OPTIONS, owner)
     layout = task.options.get("layout")
     check_keys([layout], LAYOUTS, f"{owner}, options.layout")
     most = task.options.get("most", {})
     check_keys(most, SPLITS, f"{owner}, options.most")
-    splits, classes = LAYOUTS[str(layout)](task)
+    found = LAYOUTS[str(layout)](task)
     for name in ("train", "test"):
-        if not splits.get(name):
+        if not found.splits.get(name):
             raise ValueError(
                 f"{owner} finds no images in its split {name}; check what --data names against its layout."
             )
-    splits = with_validation(splits)
-    return ImageSet({name: splits[name].at_most(most.get(name)) for name in SPLITS}, classes, _tile_format(task))
+    splits = with_validation(found.splits)
+    splits = {name: splits[name].at_most(most.get(name)) for name in SPLITS}
+    return replace(found, splits=splits, tile_format=_tile_format(task))
 
 
 def with_validation(splits: dict[str, Images]) -> dict[str, Images]:
@@ -292,10 +309,8 @@ def _of_files(read: Callable[[Any], LabelledImage], files: Sequence[Any], names:
 
 # Layouts -------------------------------------------------------------------------------------------------------------
 
-Opened = tuple[dict[str, Images], tuple[str, ...]]
 
-
-def _open_rows(task: Task) -> Opened:
+def _open_rows(task: Task) -> ImageSet:
     """
     Tiles or photos in the schema of the pre-training data (training/README.md), the sample world's among them.
     `columns.label` names a label column; one that begins with `photo_` holds a value for each photo. `label`: `argmax`
@@ -304,16 +319,27 @@ def _open_rows(task: Task) -> Opened:
     """
     most = task.options.get("most", {})
     classes = _classes(task) if "classes" in task.options else ()
-    return {name: _images_of_rows(task, name, most.get(name)) for name in ("train", "test")}, classes
+    found = {name: _images_of_rows(task, name, most.get(name)) for name in ("train", "test")}
+    splits = {name: [image for image in images if not _lacks_label(image)] for name, images in found.items()}
+    dropped = sum(map(len, found.values())) - sum(map(len, splits.values()))
+    remarks = (f"{dropped} samples have no label and are left out.",) if dropped else ()
+    return ImageSet({name: _of_memory(images) for name, images in splits.items()}, classes, None, dropped, remarks)
 
 
-def _images_of_rows(task: Task, split: str, most: int | None) -> Images:
+def _of_memory(images: list[LabelledImage]) -> Images:
+    return Images([image.name for image in images], images.__getitem__)
+
+
+def _lacks_label(image: LabelledImage) -> bool:
+    return image.label is None or (isinstance(image.label, float) and math.isnan(image.label))
+
+
+def _images_of_rows(task: Task, split: str, most: int | None) -> list[LabelledImage]:
     """Held in memory: a stream has no order to return to. Only as many rows are read as are needed."""
     rows = open_split(task, split, streaming=True)
     require_columns(task, rows, [task.columns["label"]])
     read = _photos_of_row if "photo" in task.needs else _tile_of_row
-    images = list(islice((image for row in rows for image in read(task, row)), most))
-    return Images([image.name for image in images], images.__getitem__)
+    return list(islice((image for row in rows for image in read(task, row)), most))
 
 
 def _tile_of_row(task: Task, row: dict[str, Any]) -> Iterator[LabelledImage]:
@@ -346,7 +372,7 @@ def _label_of_row(task: Task, value: Any, shape: Sequence[int]) -> Any:
     raise ValueError(f"Task {task.name!r} has the label rule {rule!r}, expected argmax, at_least, map or none.")
 
 
-def _open_table(task: Task) -> Opened:
+def _open_table(task: Task) -> ImageSet:
     """
     A data set of `datasets` with an image and a class in each row, such as EuroSAT: `columns.image` an array
     `(H, W, C)` or `(C, H, W)` by `columns.axes` (`HWC` by default), `columns.label` a class.
@@ -360,7 +386,7 @@ def _open_table(task: Task) -> Opened:
         classes = tuple(label.names) if isinstance(label, ClassLabel) else _classes(task)
         names = [f"{split}-{row}" for row in range(len(table))]
         splits[split] = Images(names, partial(_tile_of_table, task, table.with_format("numpy"), split))
-    return splits, classes
+    return ImageSet(splits, classes)
 
 
 def _tile_of_table(task: Task, table: Dataset, split: str, index: int) -> LabelledImage:
@@ -372,7 +398,7 @@ def _tile_of_table(task: Task, table: Dataset, split: str, index: int) -> Labell
     return LabelledImage(name, (TileSample(name, pixels),), int(row[task.columns["label"]]))
 
 
-def _open_geobench(task: Task) -> Opened:
+def _open_geobench(task: Task) -> ImageSet:
     """
     GEO-Bench v1 in its pickle-free form: `NAME/default_partition.json` (split → ids) and `NAME/shard_*.tar` with
     `ID.bands.npz` (band name → pixels) and `ID.meta.json` (`label`: a class, or zeros and ones). The option `name` is
@@ -383,9 +409,8 @@ def _open_geobench(task: Task) -> Opened:
         partition = json.load(file)
     members = {name: place for shard in sorted(folder.glob("shard_*.tar")) for name, place in _members(shard)}
     read = partial(_geobench_tile, task, members)
-    return {ours: _of_files(read, partition[own], partition[own]) for ours, own in _GEOBENCH_SPLITS.items()}, _classes(
-        task
-    )
+    splits = {ours: _of_files(read, partition[own], partition[own]) for ours, own in _GEOBENCH_SPLITS.items()}
+    return ImageSet(splits, _classes(task))
 
 
 def _members(shard: Path) -> Iterator[tuple[str, tuple[Path, int, int]]]:
@@ -418,7 +443,7 @@ def _member(members: dict[str, tuple[Path, int, int]], name: str) -> bytes:
         return file.read(size)
 
 
-def _open_burn_scars(task: Task) -> Opened:
+def _open_burn_scars(task: Task) -> ImageSet:
     """
     HLS Burn Scars: `training` and `validation`, each with `*_merged.tif` (six bands, reflectance) and `*.mask.tif`. As in
     PANGAEA the folder `validation` is the test, and a tenth of `training` validates.
@@ -430,17 +455,18 @@ def _open_burn_scars(task: Task) -> Opened:
     kept, validating = train_test_split(np.arange(len(train)), test_size=0.1, random_state=_BURN_SCARS_SEED)
     files = {"train": [train[i] for i in kept], "validation": [train[i] for i in validating], "test": test}
     read = partial(_segmented_tile, task, missing_value=_HLS_MISSING)
-    return {name: _of_files(read, pairs, _stems(pairs)) for name, pairs in files.items()}, _classes(task)
+    splits = {name: _of_files(read, pairs, _stems(pairs)) for name, pairs in files.items()}
+    return ImageSet(splits, _classes(task))
 
 
-def _open_small_farms(task: Task) -> Opened:
+def _open_small_farms(task: Task) -> ImageSet:
     """AI4SmallFarms: `sentinel-2-asia/{train,validate,test}/{images,masks}/*.tif`, four bands; a mask is 0 or not."""
     root = _existing(_folder(task) / "sentinel-2-asia", "the folder sentinel-2-asia")
     splits = {}
     for ours, own in task.splits.items():
         pairs = _pairs(root / own / "images", root / own / "masks", "*.tif", "*.tif")
         splits[ours] = _of_files(partial(_segmented_tile, task), pairs, _stems(pairs))
-    return splits, _classes(task)
+    return ImageSet(splits, _classes(task))
 
 
 def _pairs(images: Path, masks: Path, image_pattern: str, mask_pattern: str) -> list[tuple[Path, Path]]:
@@ -470,7 +496,7 @@ def _segmented_tile(task: Task, files: tuple[Path, Path], missing_value: float |
     return LabelledImage(name, (TileSample(name, pixels),), label)
 
 
-def _open_floods(task: Task) -> Opened:
+def _open_floods(task: Task) -> ImageSet:
     """
     Sen1Floods11, hand-labelled: `v1.1/splits/flood_handlabeled/flood_{train,valid,test}_data.csv` (no header: the file in
     S1Hand, the file in LabelHand) and `v1.1/data/flood_events/HandLabeled/{S2Hand,LabelHand}`; 13 bands of L1C.
@@ -486,10 +512,10 @@ def _open_floods(task: Task) -> Opened:
             (hand / "S2Hand" / radar.replace("S1Hand", "S2Hand"), hand / "LabelHand" / label) for radar, label in rows
         ]
         splits[ours] = _of_files(partial(_segmented_tile, task), pairs, _stems(pairs))
-    return splits, _classes(task)
+    return ImageSet(splits, _classes(task))
 
 
-def _open_mados(task: Task) -> Opened:
+def _open_mados(task: Task) -> ImageSet:
     """
     MADOS: `splits/{train,val,test}_X.txt` (lines `Scene_7_3`: scene and crop), `SCENE/{10,20,60}/SCENE_L2R_rhorc_{nm}_CROP.tif`
     (one band a file, named by its wavelength, reflectance) and `SCENE/10/SCENE_L2R_cl_CROP.tif` (0 where unlabelled).
@@ -500,7 +526,7 @@ def _open_mados(task: Task) -> Opened:
     for ours, own in task.splits.items():
         lines = _existing(folder / "splits" / f"{own}_X.txt", "a list of crops").read_text(encoding="utf-8").split()
         splits[ours] = _of_files(partial(_mados_tile, task, folder), lines, lines)
-    return splits, _classes(task)
+    return ImageSet(splits, _classes(task))
 
 
 def _mados_tile(task: Task, folder: Path, name: str) -> LabelledImage:
@@ -524,7 +550,7 @@ def _mados_band(scene: Path, crop: str, band: str) -> np.ndarray:
     )
 
 
-def _open_pastis(task: Task) -> Opened:
+def _open_pastis(task: Task) -> ImageSet:
     """
     PASTIS and PASTIS-HD: `metadata.geojson` (`ID_PATCH`, `Fold`), `DATA_S2/S2_ID.npy` `(T, 10, 128, 128)` and
     `ANNOTATIONS/TARGET_ID.npy`, whose first layer holds the classes. Folds 1 to 3 train, 4 validates, 5 tests.
@@ -536,7 +562,7 @@ def _open_pastis(task: Task) -> Opened:
     for name, folds in _PASTIS_FOLDS.items():
         ids = [str(patch["ID_PATCH"]) for patch in patches if int(patch["Fold"]) in folds]
         splits[name] = _of_files(partial(_pastis_tile, task, folder), ids, ids)
-    return splits, _classes(task)
+    return ImageSet(splits, _classes(task))
 
 
 def _pastis_tile(task: Task, folder: Path, name: str) -> LabelledImage:
@@ -547,7 +573,7 @@ def _pastis_tile(task: Task, folder: Path, name: str) -> LabelledImage:
     return _time_series(task, name, dates, _class_map(task, target))
 
 
-def _open_crop_type(task: Task) -> Opened:
+def _open_crop_type(task: Task) -> ImageSet:
     """
     Crop Type Mapping, South Sudan (SustainBench): `southsudan/list_eval_partition.csv` (`id`, `partition` 0, 1, 2),
     `southsudan/npy/southsudan_ID.npz` (`s2`, `(10, H, W, T)`) and `southsudan/truth/southsudan_ID.npz` (`truth`), ID with
@@ -558,13 +584,12 @@ def _open_crop_type(task: Task) -> Opened:
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = [(f"southsudan_{int(row['id']):06d}", int(row["partition"])) for row in csv.DictReader(file)]
     damaged = [name for name, _ in rows if not zipfile.is_zipfile(country / "npy" / f"{name}.npz")]
-    if damaged:
-        print(f"{task.name}: {len(damaged)} of {len(rows)} tiles are damaged or absent and left out: {damaged[0]}, …")
     splits = {}
     for ours, partition in _CROP_TYPE_PARTITIONS.items():
         names = [name for name, part in rows if part == partition and name not in damaged]
         splits[ours] = _of_files(partial(_crop_type_tile, task, country), names, names)
-    return splits, _classes(task)
+    remarks = (f"{len(damaged)} of {len(rows)} tiles are damaged or absent and left out.",) if damaged else ()
+    return ImageSet(splits, _classes(task), None, len(damaged), remarks)
 
 
 def _crop_type_tile(task: Task, country: Path, name: str) -> LabelledImage:
@@ -583,7 +608,7 @@ def _time_series(task: Task, name: str, dates: np.ndarray, label: np.ndarray) ->
     return LabelledImage(name, sources, label)
 
 
-def _open_biomassters(task: Task) -> Opened:
+def _open_biomassters(task: Task) -> ImageSet:
     """
     BioMassters in PANGAEA's division: `{train,val,test}_Data_list.csv` (`chip_id`), `{train,test}_features/ID_S2_MM.tif`
     (ten bands and a cloud probability; months 00 to 11, of which some are absent) and `{train,test}_agbm/ID_agbm.tif`
@@ -598,7 +623,7 @@ def _open_biomassters(task: Task) -> Opened:
         part = "test" if ours == "test" else "train"
         read = partial(_biomass_tile, task, folder / f"{part}_features", folder / f"{part}_agbm")
         splits[ours] = _of_files(read, chips, chips)
-    return splits, ()
+    return ImageSet(splits)
 
 
 def _biomass_tile(task: Task, features: Path, targets: Path, chip: str) -> LabelledImage:
@@ -616,7 +641,7 @@ def _biomass_tile(task: Task, features: Path, targets: Path, chip: str) -> Label
     return LabelledImage(chip, tuple(sources), label)
 
 
-def _open_photos(task: Task) -> Opened:
+def _open_photos(task: Task) -> ImageSet:
     """
     Tables of photos, one for each split in `data_files`, or a single one, a fifth of which is held out to test on by a
     hash of the names. `columns.image` names a column of file names or ids, `columns.label` one of classes or numbers; the
@@ -624,37 +649,43 @@ def _open_photos(task: Task) -> Opened:
     a label or without a file are left out, and said.
     """
     splits = list(task.data_files) if isinstance(task.data_files, dict) else [None]
-    rows = {split or "train": _photo_rows(task, split) for split in splits}
+    tables = {split or "train": _photo_rows(task, split) for split in splits}
+    rows = {split: [row for row in table if row[1] and row[0].is_file()] for split, table in tables.items()}
+    _check_any_photo(task, tables, rows)
     if "test" not in rows:
         whole = rows["train"]
         rows["test"] = [row for row in whole if is_held_out(row[0].stem, _TEST_SHARE)]
         rows["train"] = [row for row in whole if not is_held_out(row[0].stem, _TEST_SHARE)]
+    dropped = sum(map(len, tables.values())) - sum(map(len, rows.values()))
+    remarks = (f"{dropped} rows have no label or no photo and are left out.",) if dropped else ()
     if task.target_type == "regression":
-        return {name: _photos(part, [float(label) for _, label in part]) for name, part in rows.items()}, ()
+        numbers = {name: _photos(part, [float(label) for _, label in part]) for name, part in rows.items()}
+        return ImageSet(numbers, (), None, dropped, remarks)
     # In the order of the alphabet: a table's own order says nothing.
     classes = sorted({label for part in rows.values() for _, label in part})
-    return {name: _photos(part, [classes.index(label) for _, label in part]) for name, part in rows.items()}, tuple(
-        classes
-    )
+    found = {name: _photos(part, [classes.index(label) for _, label in part]) for name, part in rows.items()}
+    return ImageSet(found, tuple(classes), None, dropped, remarks)
+
+
+def _check_any_photo(task: Task, tables: dict[str, list[tuple[Path, str]]], rows: dict[str, list[Any]]) -> None:
+    for split, table in tables.items():
+        if not rows[split]:
+            raise Unavailable(
+                f"None of the {len(table)} photos of task {task.name!r} in its split {split} is there"
+                f"{f', the first of them {str(table[0][0])!r}' if table else ''}; "
+                f"{task.access or 'check where the photos lie'}."
+            )
 
 
 def _photo_rows(task: Task, split: str | None) -> list[tuple[Path, str]]:
-    """Files and labels, as text, of the rows that have both."""
+    """The files and labels of a table, as text, empty where there is none."""
     folder = _folder(task)
     table = open_split(task, split)
     require_columns(task, table, [task.columns["image"], task.columns["label"]])
     pattern = task.options.get("images", "{}")
     files = [folder / pattern.format(image) for image in table[task.columns["image"]]]
-    labels = ["" if label is None else str(label) for label in table[task.columns["label"]]]
-    kept = [(file, label) for file, label in zip(files, labels) if label not in ("", "nan") and file.is_file()]
-    if not kept:
-        raise Unavailable(
-            f"None of the {len(files)} photos of task {task.name!r} is there, the first of them "
-            f"{str(files[0]) if files else pattern!r}; {task.access or 'check where the photos lie'}."
-        )
-    if len(kept) < len(files):
-        print(f"{task.name}: {len(files) - len(kept)} of {len(files)} rows have no label or no photo and are left out.")
-    return kept
+    labels = ["" if label is None or label != label else str(label) for label in table[task.columns["label"]]]
+    return list(zip(files, labels))
 
 
 def _photos(rows: list[tuple[Path, str]], labels: list[Any]) -> Images:
@@ -665,7 +696,7 @@ def _photos(rows: list[tuple[Path, str]], labels: list[Any]) -> Images:
     return Images([file.stem for file, _ in rows], read)
 
 
-LAYOUTS: dict[str, Callable[[Task], Opened]] = {
+LAYOUTS: dict[str, Callable[[Task], ImageSet]] = {
     "rows": _open_rows,
     "table": _open_table,
     "photos": _open_photos,

@@ -132,8 +132,9 @@ class Decoder(nn.Module):
         super().__init__()
         self.over_dates = nn.Linear(dates, 1) if dates > 1 else None
         self.pyramid = Pyramid(widths) if rescale else nn.Identity()
-        self.head: Any = UperNetHead(_head_config(channels, outputs), list(widths))
-        self.head.classifier = nn.Sequential(nn.Dropout2d(_DROPOUT), self.head.classifier)
+        head: Any = UperNetHead(_head_config(channels, outputs), list(widths))
+        head.classifier = nn.Sequential(nn.Dropout2d(_DROPOUT), head.classifier)
+        self.head = head
         self.positive = positive
 
     def forward(self, maps: Maps, size: tuple[int, int]) -> torch.Tensor:
@@ -480,7 +481,7 @@ class Segmentation(Kind):
             settings = settings_of(task, pyramid)
             runs = [_run(encoder, data, settings, seed, bench.device) for seed in bench.seeds]
             scores += _as_scores(task, data, f"upernet, {pyramid}", runs, settings)
-        return Outcome(scores)
+        return Outcome(scores, remarks=data.remarks)
 
     def baselines(self, task: Task, bench: Bench) -> Outcome:
         """The commonest class, or the mean, of the training pixels everywhere."""
@@ -532,6 +533,7 @@ def _as_scores(
             feature_dim=settings.channels if settings else 0,
             n_folds=len(runs),
             model=model,
+            dropped=data.dropped,
         )
         for name in names
     ]

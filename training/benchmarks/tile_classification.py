@@ -13,19 +13,22 @@
 # limitations under the License.
 """Classes of whole tiles, from frozen embeddings: torchgeo-bench's nearest neighbours and logistic regression."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 
 import numpy as np
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from training.benchmarks.data import revision_of
 from training.benchmarks.encoders import Encoder
 from training.benchmarks.features import Columns
 from training.benchmarks.images import SPLITS, ImageSet, LabelledImage, open_images
-from training.benchmarks.kinds import Bench, Kind, Outcome, PlaceErrors, Score
-from training.benchmarks.probes import knn_classify, logistic_probabilities
+from training.benchmarks.kinds import Bench, Kind, Outcome, PlaceErrors, Score, bootstrap
+from training.benchmarks.probes import NEIGHBOURS, logistic_probabilities
 from training.benchmarks.simple_features import BandStatistics
 from training.benchmarks.tasks import Task
 
@@ -53,27 +56,18 @@ class TileClassification(Kind):
         scores, places = [], None
         for probe in task.probes or PROBES:
             probabilities = _PROBES[probe](train, validation, test["features"])
-            for metric, value in class_scores(test["label"], probabilities).items():
-                if metric in task.metrics:
-                    scores.append(_score(task, probe, metric, value, train, test))
+            scores += _as_scores(task, data, probe, train, test, probabilities)
             places = _places(test, probabilities)
-        return Outcome(scores, places)
+        return Outcome(scores, places, data.remarks)
 
     def baselines(self, task: Task, bench: Bench) -> Outcome:
         """The training tiles' shares of the classes, for every tile: the commonest class, or chance."""
-        labels = {
-            split: np.stack([image.label for image in open_images(task).splits[split]]) for split in ("train", "test")
-        }
-        shares = _as_rows(labels["train"], int(max(part.max() for part in labels.values())) + 1).mean(axis=0)
-        found = class_scores(labels["test"], np.tile(shares, (len(labels["test"]), 1)))
-        counts = {split: {"features": np.zeros((len(part), 0))} for split, part in labels.items()}
-        return Outcome(
-            [
-                _score(task, "majority", metric, value, counts["train"], counts["test"], model="majority")
-                for metric, value in found.items()
-                if metric in task.metrics
-            ]
-        )
+        data = open_images(task)
+        parts = {name: np.stack([image.label for image in data.splits[name]]) for name in ("train", "test")}
+        shares = _as_rows(parts["train"], len(data.classes)).mean(axis=0)
+        train, test = ({"label": labels, "features": np.zeros((len(labels), 0))} for labels in parts.values())
+        guesses = np.tile(shares, (len(test["label"]), 1))
+        return Outcome(_as_scores(task, data, "majority", train, test, guesses, model="majority"))
 
 
 def class_scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
@@ -132,9 +126,14 @@ def labels_and_places(images: Sequence[LabelledImage]) -> Columns:
 
 
 def _by_neighbours(train: Columns, validation: Columns, test: np.ndarray) -> np.ndarray:
-    """Of training and validation rows together, as nothing is chosen."""
-    features, labels = (np.concatenate([train[name], validation[name]]) for name in ("features", "label"))
-    return _as_rows(knn_classify(features, labels, test), int(labels.max()) + 1)
+    """
+    The share of each class among the nearest training rows in standardised features; validation rows are not used, as in
+    torchgeo-bench. Of equal shares the lowest class counts.
+    """
+    classes = int(max(train["label"].max(), validation["label"].max())) + 1
+    neighbours = KNeighborsRegressor(min(NEIGHBOURS, len(train["label"])))
+    probe = make_pipeline(StandardScaler(), neighbours).fit(train["features"], _as_rows(train["label"], classes))
+    return probe.predict(test)
 
 
 def _by_logistic(train: Columns, validation: Columns, test: np.ndarray) -> np.ndarray:
@@ -156,17 +155,56 @@ def _places(test: Columns, probabilities: np.ndarray) -> PlaceErrors | None:
         return None
     lon, lat = test["place"][known].T
     wrong = (probabilities.argmax(axis=1) != test["label"])[known]
-    return PlaceErrors(lon, lat, wrong.astype(np.float64), "wrong class")
+    return PlaceErrors(lon, lat, wrong.astype(np.float64), "wrong", "test")
 
 
-def _score(task: Task, method: str, metric: str, value: float, train: Columns, test: Columns, model: str = "") -> Score:
-    return Score(
-        method=method,
-        split="test",
-        metric=metric,
-        value=value,
-        n_samples=len(train["features"]),
-        n_test=len(test["features"]),
-        feature_dim=test["features"].shape[1],
-        model=model,
-    )
+def _as_scores(
+    task: Task,
+    data: ImageSet,
+    method: str,
+    train: Columns,
+    test: Columns,
+    probabilities: np.ndarray,
+    model: str = "",
+) -> list[Score]:
+    labels = test["label"]
+    spreads = spreads_of(len(labels), lambda drawn: class_scores(labels[drawn], probabilities[drawn]))
+    return [
+        Score(
+            method=method,
+            split="test",
+            metric=metric,
+            value=value,
+            n_samples=len(train["label"]),
+            n_test=len(labels),
+            feature_dim=test["features"].shape[1],
+            spread=spreads[metric],
+            model=model,
+            dropped=data.dropped,
+        )
+        for metric, value in class_scores(labels, probabilities).items()
+        if metric in task.metrics
+    ]
+
+
+def spreads_of(rows: int, scores_of: Callable[[np.ndarray], dict[str, float]]) -> dict[str, tuple[float, float]]:
+    """
+    The interval of each figure over test rows drawn with replacement; draws that hold one label only are left out.
+
+    Args:
+        rows (`int`): how many were tested.
+        scores_of (`Callable`): the figures on rows at given positions.
+
+    Returns:
+        `dict`: figure → [`bootstrap`]'s interval.
+    """
+    names = list(scores_of(np.arange(rows)))
+
+    def figure(name: str, drawn: np.ndarray) -> float:
+        try:
+            return scores_of(drawn)[name]
+        except ValueError:
+            # Drawn rows of one label only.
+            return float("nan")
+
+    return {name: bootstrap(rows, partial(figure, name)) for name in names}

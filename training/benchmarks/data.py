@@ -41,7 +41,9 @@ class Unavailable(ValueError):
     """Data that cannot be had here: gated, unreachable, or to be fetched by hand. The task is skipped, not failed."""
 
 
-def open_split(task: Task, split: str | None = None, streaming: bool = False) -> Dataset | IterableDataset:
+def open_split(
+    task: Task, split: str | None = None, streaming: bool = False, columns: list[str] | None = None
+) -> Dataset | IterableDataset:
     """
     One split of a task's data.
 
@@ -50,6 +52,7 @@ def open_split(task: Task, split: str | None = None, streaming: bool = False) ->
         split (`str`, *optional*): `train`, `validation` or `test`, as the task's `splits` translate it; without it the
             data's only split, or `train`.
         streaming (`bool`): whether to read rows one after the other in place of preparing the whole on disk.
+        columns (`list[str]`, *optional*): of parquet files, the only columns to read.
 
     Raises:
         Unavailable: the data are gated or cannot be reached.
@@ -64,6 +67,7 @@ def open_split(task: Task, split: str | None = None, streaming: bool = False) ->
             data_files=task.data_files,
             split=name,
             streaming=streaming,
+            **({} if columns is None else {"columns": columns}),
         )
     except (DatasetNotFoundError, FileNotFoundError, *_UNREACHABLE) as error:
         raise Unavailable(_why(task, error)) from error

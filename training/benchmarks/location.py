@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from modeling_gair import GairCoordinateProcessor
+from modeling_gair.raster_gair import unproject, unrolled
 from training.benchmarks.data import open_split, require_columns, ruled_labels
 from training.benchmarks.encoders import Encoder, SinCosEncoder
 from training.benchmarks.features import FeatureStore
@@ -73,6 +74,7 @@ class Location(Kind):
         targets: columns to predict, each on its own, in place of the column `target`.
         targets_except: the same by exclusion: all numeric columns but these.
         where: {column: value}: only rows with that value.
+        tiles: true where rows are tiles, whose place is the centre of their `bounds` in their `crs`.
         pool: {data_files, where}: only rows whose `id` another table of the source holds.
     """
 
@@ -168,32 +170,47 @@ def read_places(task: Task) -> PlaceTable:
         ValueError: no `lon`, `lat` or target column, coordinates that are no degrees, or no rows at all.
     """
     lon_name, lat_name = (task.columns.get(name, name) for name in ("lon", "lat"))
-    data = open_split(task)
     split = task.columns.get("split", "split")
-    targets = _targets(task, data)
-    extra = [name for name in (task.columns.get("image_features"), *task.strata) if name]
-    where = task.options.get("where", {})
-    require_columns(task, data, [lon_name, lat_name, *targets, *extra, *where])
-    kept = [lon_name, lat_name, *targets, *extra, *where]
-    kept += [name for name in (split, "id") if name in data.column_names and name not in kept]
+    of_tiles = bool(task.options.get("tiles"))
+    wanted = [*task.strata, *task.options.get("where", {}), *filter(None, [task.columns.get("image_features")])]
+    if of_tiles:
+        targets = _targets(task, None)
+        data = open_split(task, columns=[*targets, *wanted, "bounds", "crs", split])
+    else:
+        data = open_split(task)
+        targets = _targets(task, data)
+        wanted += [lon_name, lat_name]
+    require_columns(task, data, [*targets, *wanted])
+    kept = [*targets, *wanted, *(name for name in (split, "id", "bounds", "crs") if name in data.column_names)]
     frame = data.select_columns(list(dict.fromkeys(kept))).to_pandas()
-    for column, value in where.items():
+    for column, value in task.options.get("where", {}).items():
         frame = frame[frame[column] == value]
     if "pool" in task.options:
         frame = frame[frame["id"].isin(_pool_ids(task))]
-    lon, lat = (_numbers(task, frame[name], name) for name in (lon_name, lat_name))
+    if of_tiles:
+        lon, lat = _tile_centres(frame)
+    else:
+        lon, lat = (_numbers(task, frame[name], name) for name in (lon_name, lat_name))
     placed = np.isfinite(lon) & np.isfinite(lat)
     if not placed.any():
         raise ValueError(
             f"None of the {len(frame)} rows of {task.name} has a {lon_name} and a {lat_name}; fill them in."
         )
     lon_lat = GairCoordinateProcessor().check(lon[placed], lat[placed])
+    extra = [name for name in (task.columns.get("image_features"), *task.strata) if name]
     columns = {name: frame[name].to_numpy()[placed] for name in [*targets, *extra]}
     if split in frame:
         columns["split"] = frame[split].to_numpy()[placed]
     missing = int((~placed).sum())
     remarks = (f"{missing} of {len(frame)} rows of {task.name} have no {lon_name} or {lat_name} and are left out.",)
     return PlaceTable(lon_lat, columns, remarks if missing else ())
+
+
+def is_numeric(task: Task, column: str) -> bool:
+    """Whether a table's column holds numbers (or nothing), and not text or truth values."""
+    data = open_split(task)
+    require_columns(task, data, [column])
+    return any(name in str(data.features[column]) for name in ("int", "float", "null"))
 
 
 def location_features(lon_lat: np.ndarray, encoder: Encoder, store: FeatureStore) -> np.ndarray:
@@ -324,6 +341,16 @@ def _targets(task: Task, data: Any) -> list[str]:
         numeric = [name for name, kind in data.features.items() if "int" in str(kind) or "float" in str(kind)]
         return [name for name in numeric if name not in left_out]
     return [task.columns.get("target", "target")]
+
+
+def _tile_centres(frame: Any) -> tuple[np.ndarray, np.ndarray]:
+    """lon, lat of the tiles' centres in degrees."""
+    centres = []
+    for bounds, crs in zip(frame["bounds"], frame["crs"]):
+        west, south, east, north = unrolled(tuple(bounds))
+        centres.append([float(axis) for axis in unproject((west + east) / 2, (south + north) / 2, crs)])
+    lon, lat = np.array(centres).T
+    return lon, lat
 
 
 def _pool_ids(task: Task) -> np.ndarray:

@@ -14,6 +14,7 @@
 """Pictures of results: scores against baselines, and errors on the map."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
@@ -183,7 +184,7 @@ def _draw_parts(axis: Axes, table: Sequence[PartBias]) -> None:
     names = [f"{row.part} ({row.places})" for row in table]
     strata = list(dict.fromkeys(row.stratum for row in table))
     colours = [plt.get_cmap("tab10")(strata.index(row.stratum)) for row in table]
-    gaps = np.cumsum([0.0, *(0.8 * (a.stratum != b.stratum) for a, b in zip(table, table[1:]))])
+    gaps = np.cumsum([0.0, *(0.8 * (a.stratum != b.stratum) for a, b in pairwise(table))])
     y = np.arange(len(table)) + gaps
     axis.barh(y, [row.ratio for row in table], color=colours)
     axis.set_yticks(y, names, fontsize=8)

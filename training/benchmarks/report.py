@@ -16,10 +16,11 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import EvalResult, ModelCard
 
 from training.benchmarks.bias import CHANCE_BITS, PartBias, SelfInformation
 from training.benchmarks.features import write_whole
@@ -92,7 +93,7 @@ def bias_text(name: str, table: Sequence[PartBias], surprise: SelfInformation | 
     return text
 
 
-def bias_csv(tables: dict[str, tuple[Sequence[PartBias], SelfInformation | None]]) -> bytes:
+def bias_csv(tables: Mapping[str, tuple[Sequence[PartBias], SelfInformation | None]]) -> bytes:
     """All bias tables as one CSV; the self-information stands as a part of the stratum `self-information`, in bits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -119,7 +120,7 @@ def write_card(path: Path, model_name: str, tasks: Sequence[Task], rows: Sequenc
         section (`str`): the tables.
     """
     card = ModelCard.load(path) if path.is_file() else ModelCard("---\nlibrary_name: transformers\n---\n# Model\n")
-    data: ModelCardData = card.data
+    data: Any = card.data
     data.model_name = model_name
     fresh = [
         _eval_result(task, row)

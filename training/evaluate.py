@@ -41,7 +41,7 @@ from huggingface_hub import constants
 from transformers import PreTrainedConfig
 
 import modeling_gair
-from training.benchmarks.bias import PartBias, SelfInformation, bias_table, self_information
+from training.benchmarks.bias import Bias, bias_table, self_information, summary
 from training.benchmarks.data import Unavailable, revision_of
 from training.benchmarks.encoders import Encoder, GairEncoder, open_gair, untrained
 from training.benchmarks.features import FeatureStore, digest_of, write_whole
@@ -80,7 +80,7 @@ class Findings:
     """What a run has to say: rows of its results, bias by task, and sentences on what was skipped or failed."""
 
     runs: list[str] = field(default_factory=list)
-    bias: dict[str, tuple[list[PartBias], SelfInformation | None]] = field(default_factory=dict)
+    bias: dict[str, Bias] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -270,6 +270,8 @@ def run_task(
         if table.has(run):
             accelerator.print(f"{task.name} by {name} is in {table.path} already.")
             findings.runs.append(run)
+            if encoder in models[:1]:
+                recall_bias(task, run, findings, output_dir)
             continue
         start = time.perf_counter()
         share_extraction(task, kind, encoder, bench, accelerator)
@@ -307,7 +309,7 @@ def run_task(
         )
         findings.runs.append(run)
         if encoder in models[:1]:
-            show_bias(task, name, outcome, findings, output_dir)
+            show_bias(task, name, run, outcome, findings, output_dir)
 
 
 def contestants(task: Task, kind: Kind, models: Sequence[Encoder], findings: Findings) -> Iterator[Encoder | None]:
@@ -351,17 +353,23 @@ def with_world(task: Task, accelerator: Accelerator) -> Task:
         return replace(task, source=str(ensure_sample_dataset(WorldSettings())))
 
 
-def show_bias(task: Task, model: str, outcome: Outcome, findings: Findings, output_dir: Path) -> None:
+def show_bias(task: Task, model: str, run: str, outcome: Outcome, findings: Findings, output_dir: Path) -> None:
     """Where the first model errs, as a picture and for the report."""
     if outcome.places is None:
         return
-    table, surprise = bias_table(outcome.places), self_information(outcome.places)
-    findings.bias[task.name] = table, surprise
-    output_dir.mkdir(parents=True, exist_ok=True)
-    title = f"{task.name}, {model}, {outcome.places.split}"
-    if task.on_sample_world:
-        title += " (a procedural planet under the outlines of the Earth's continents)"
-    bias_figure(output_dir / f"errors-{task.name}.png", title, outcome.places, table, surprise)
+    earth = not task.on_sample_world
+    parts, surprise = bias_table(outcome.places, earth), self_information(outcome.places)
+    title = f"{task.name}, {model}, {outcome.places.split}" + ("" if earth else " (a procedural planet)")
+    bias_figure(output_dir / f"errors-{task.name}.png", title, outcome.places, parts, surprise, earth)
+    findings.bias[task.name] = summary(run, parts, surprise)
+    write_whole(output_dir / f"errors-{task.name}.json", findings.bias[task.name].to_json().encode())
+
+
+def recall_bias(task: Task, run: str, findings: Findings, output_dir: Path) -> None:
+    """What an earlier run found of the same model."""
+    path = output_dir / f"errors-{task.name}.json"
+    if path.is_file() and (bias := Bias.from_json(path.read_text(encoding="utf-8"))).run == run:
+        findings.bias[task.name] = bias
 
 
 def peak_memory_mb(device: torch.device) -> float:
@@ -408,7 +416,7 @@ def write_reports(
 ) -> None:
     """report.md with the bias of the first model, bias.csv, and the pictures."""
     pictures = "\n\n".join(f"![Errors of {name}](errors-{name}.png)" for name in findings.bias)
-    bias = "\n\n".join(bias_text(name, *found) for name, found in findings.bias.items())
+    bias = "\n\n".join(bias_text(name, found) for name, found in findings.bias.items())
     whole = f"# Evaluation\n\n{text}\n![Scores](scores.png)\n"
     if bias:
         whole += f"\n# Where {models[0].name} errs\n\n{bias}\n\n{pictures}\n"

@@ -15,7 +15,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,6 +31,7 @@ ELSEWHERE = "islands and sea"
 # The outlines are coarse: a place this near to one lies on it.
 _NEAR_KM = 100.0
 _BAND_DEGREES = 30
+_BANDS = ["90° S to 60° S", "60° S to 30° S", "30° S to 0°", "0° to 30° N", "30° N to 60° N", "60° N to 90° N"]
 _LEVELS = ("low", "middle", "high")
 _FEW_VALUES = 12
 _EARTH_RADIUS_KM = 6371.0088
@@ -81,12 +82,46 @@ class SelfInformation:
     unmarked: np.ndarray
 
 
-def bias_table(places: PlaceErrors) -> list[PartBias]:
+@dataclass(frozen=True)
+class Bias:
+    """
+    What a report says of one task: the parts, and how many places of low performance have a self-information score, with
+    the mean bits of both kinds (0 places: there is none).
+    """
+
+    run: str
+    parts: list[PartBias]
+    centres: int = 0
+    marked: float = 0.0
+    unmarked: float = 0.0
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Bias":
+        values = json.loads(text)
+        return cls(**(values | {"parts": [PartBias(**part) for part in values["parts"]]}))
+
+
+def summary(run: str, parts: list[PartBias], surprise: SelfInformation | None) -> Bias:
+    """The [`Bias`] of a run."""
+    if surprise is None:
+        return Bias(run, parts)
+    return Bias(run, parts, len(surprise.lon), float(surprise.marked.mean()), float(surprise.unmarked.mean()))
+
+
+def bias_table(places: PlaceErrors, earth: bool = True) -> list[PartBias]:
     """
     Errors by continent, by bands of 30 degrees of latitude, and by the strata that the task names (numbers with many
     values by thirds).
+
+    Args:
+        places ([`PlaceErrors`]): what was tested.
+        earth (`bool`): whether the places are on the Earth, and so on its continents.
     """
-    strata = {"continent": continents(places.lon, places.lat), "latitude": latitude_bands(places.lat)}
+    strata = {"continent": continents(places.lon, places.lat)} if earth else {}
+    strata |= {"latitude": latitude_bands(places.lat)}
     strata |= {name: _parts(values) for name, values in places.strata.items()}
     return [row for name, parts in strata.items() for row in _by_part(name, parts, places)]
 
@@ -117,10 +152,7 @@ def continents(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
 
 def latitude_bands(lat: np.ndarray) -> np.ndarray:
     """Names of the bands of 30 degrees that latitudes `(N,)` lie in."""
-    band = np.clip(np.floor(lat / _BAND_DEGREES).astype(int), -3, 2)
-    return np.array([f"{number * _BAND_DEGREES:+d}° to {(number + 1) * _BAND_DEGREES:+d}°" for number in range(-3, 3)])[
-        band + 3
-    ]
+    return np.array(_BANDS)[np.clip(np.floor(lat / _BAND_DEGREES).astype(int) + 3, 0, 5)]
 
 
 def self_information(places: PlaceErrors) -> SelfInformation | None:
@@ -200,13 +232,20 @@ def _on_sphere(lat_lon: np.ndarray) -> np.ndarray:
 
 def _by_part(stratum: str, parts: np.ndarray, places: PlaceErrors) -> Iterator[PartBias]:
     overall = places.error.mean()
-    for part in sorted(set(parts.tolist()), key=lambda name: _LEVELS.index(name) if name in _LEVELS else -1):
+    for part in _in_order(set(parts.tolist())):
         own = parts == part
         error = float(places.error[own].mean())
         skill = None
         if places.reference is not None:
             skill = float(1 - (places.error[own] ** 2).sum() / max(places.reference[own].sum(), 1e-12))
         yield PartBias(stratum, str(part), int(own.sum()), error, float(error / max(overall, 1e-12)), skill)
+
+
+def _in_order(parts: set[str]) -> list[str]:
+    """Levels from low to high, bands from north to south, names by the alphabet."""
+    if parts <= set(_LEVELS):
+        return [level for level in _LEVELS if level in parts]
+    return sorted(parts, key=lambda name: (-_BANDS.index(name) if name in _BANDS else 0, name))
 
 
 def _parts(values: np.ndarray) -> np.ndarray:

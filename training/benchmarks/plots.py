@@ -59,7 +59,12 @@ def scores_figure(path: Path, parts: Sequence[tuple[Task, Sequence[Row]]], own: 
 
 
 def bias_figure(
-    path: Path, title: str, places: PlaceErrors, table: Sequence[PartBias], surprise: SelfInformation | None
+    path: Path,
+    title: str,
+    places: PlaceErrors,
+    table: Sequence[PartBias],
+    surprise: SelfInformation | None,
+    earth: bool = True,
 ) -> None:
     """
     Draws where a model errs: a map of errors, a map of how surprising their clustering is, and the mean error by part.
@@ -68,10 +73,13 @@ def bias_figure(
         path (`Path`): PNG to write.
         title (`str`): task, model and holdout.
         places ([`PlaceErrors`]), table, surprise: what to draw.
+        earth (`bool`): whether to draw the Earth's land.
     """
     figure = plt.figure(figsize=(13, 9), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=[2.3, 1])
     top, bottom, side = (figure.add_subplot(part) for part in (grid[0, 0], grid[1, 0], grid[:, 1]))
+    for axis in (top, bottom):
+        _draw_frame(axis, places, earth)
     _draw_errors(figure, top, places)
     _draw_surprise(figure, bottom, places, surprise)
     _draw_parts(side, table)
@@ -130,7 +138,6 @@ def _draw_scores(axis: Axes, task: Task, rows: Sequence[Row], own: Sequence[str]
 
 
 def _draw_errors(figure: Figure, axis: Axes, places: PlaceErrors) -> None:
-    _draw_land(axis, places)
     order = np.argsort(places.error, kind="stable")
     if places.unit == "wrong":
         for wrong, colour, label in ((0, "tab:blue", "right"), (1, "tab:red", "wrong")):
@@ -157,7 +164,6 @@ def _draw_errors(figure: Figure, axis: Axes, places: PlaceErrors) -> None:
 
 
 def _draw_surprise(figure: Figure, axis: Axes, places: PlaceErrors, surprise: SelfInformation | None) -> None:
-    _draw_land(axis, places)
     if surprise is None:
         axis.set_title("Too few places of low performance lie together for a self-information score", fontsize=10)
         return
@@ -196,8 +202,8 @@ def _draw_parts(axis: Axes, table: Sequence[PartBias]) -> None:
     axis.set_title("Mean error over that of all places\n(number of places)", fontsize=10)
 
 
-def _draw_land(axis: Axes, places: PlaceErrors) -> None:
-    for ring in outlines():
+def _draw_frame(axis: Axes, places: PlaceErrors, earth: bool) -> None:
+    for ring in outlines() if earth else ():
         axis.fill(*ring.T, color=_LAND, zorder=0, linewidth=0)
     west, east = places.lon.min() - _MARGIN, places.lon.max() + _MARGIN
     south, north = places.lat.min() - _MARGIN, places.lat.max() + _MARGIN

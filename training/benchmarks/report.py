@@ -17,12 +17,13 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard
 
-from training.benchmarks.bias import CHANCE_BITS, PartBias, SelfInformation
+from training.benchmarks.bias import CHANCE_BITS, Bias
 from training.benchmarks.features import write_whole
 from training.benchmarks.results import Row
 from training.benchmarks.tasks import Task
@@ -69,7 +70,7 @@ def markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join([padded[0], rule, *padded[1:]])
 
 
-def bias_text(name: str, table: Sequence[PartBias], surprise: SelfInformation | None) -> str:
+def bias_text(name: str, bias: Bias) -> str:
     """The bias of one task as text: errors by part, and the self-information."""
     body = [
         [
@@ -80,30 +81,27 @@ def bias_text(name: str, table: Sequence[PartBias], surprise: SelfInformation | 
             f"{row.ratio:.2f}",
             "" if row.skill is None else f"{row.skill:.2f}",
         ]
-        for row in table
+        for row in bias.parts
     ]
     head = ["by", "part", "places", "mean error", "to the overall", "skill over the mean"]
     text = f"**{name}**\n\n{markdown_table(head, body)}"
-    if surprise is not None:
+    if bias.centres:
         text += (
-            f"\n\nSpatial self-information around {len(surprise.lon)} places of low performance: marked "
-            f"{surprise.marked.mean():.2f} bits, unmarked {surprise.unmarked.mean():.2f} bits ({CHANCE_BITS:.2f} where "
-            "nothing clusters)."
+            f"\n\nSpatial self-information around {bias.centres} places of low performance: marked {bias.marked:.2f} bits, "
+            f"unmarked {bias.unmarked:.2f} bits ({CHANCE_BITS:.2f} where nothing clusters)."
         )
     return text
 
 
-def bias_csv(tables: Mapping[str, tuple[Sequence[PartBias], SelfInformation | None]]) -> bytes:
-    """All bias tables as one CSV; the self-information stands as a part of the stratum `self-information`, in bits."""
+def bias_csv(biases: Mapping[str, Bias]) -> bytes:
+    """All bias tables as one CSV; the self-information stands as parts of the stratum `self-information`, in bits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["task", "by", "part", "places", "mean_error", "to_the_overall", "skill_over_the_mean"])
-    for name, (table, surprise) in tables.items():
-        writer.writerows([name, row.stratum, row.part, row.places, row.error, row.ratio, row.skill] for row in table)
-        if surprise is not None:
-            for part, bits in (("marked", surprise.marked), ("unmarked", surprise.unmarked)):
-                mean = float(bits.mean())
-                writer.writerow([name, "self-information", part, len(bits), mean, mean / CHANCE_BITS, None])
+    for name, bias in biases.items():
+        writer.writerows([name, *asdict(row).values()] for row in bias.parts)
+        for part, bits in (("marked", bias.marked), ("unmarked", bias.unmarked)) if bias.centres else ():
+            writer.writerow([name, "self-information", part, bias.centres, bits, bits / CHANCE_BITS, None])
     return text.getvalue().encode()
 
 

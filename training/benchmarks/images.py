@@ -460,7 +460,9 @@ def _open_burn_scars(task: Task) -> ImageSet:
 
 
 def _open_small_farms(task: Task) -> ImageSet:
-    """AI4SmallFarms: `sentinel-2-asia/{train,validate,test}/{images,masks}/*.tif`, four bands; a mask is 0 or not."""
+    """
+    AI4SmallFarms: `sentinel-2-asia/{train,validate,test}/{images,masks}/TILE.tif`, four bands; a mask is 0 or not.
+    """
     root = _existing(_folder(task) / "sentinel-2-asia", "the folder sentinel-2-asia")
     splits = {}
     for ours, own in task.splits.items():

@@ -30,8 +30,9 @@ from transformers.models.upernet.modeling_upernet import UperNetHead
 
 from training.benchmarks.encoders import Encoder, TileFormat
 from training.benchmarks.images import IGNORED, Images, ImageSet, LabelledImage, open_images
-from training.benchmarks.kinds import Bench, Kind, Outcome, Score
+from training.benchmarks.kinds import Bench, Kind, Outcome, PlaceErrors, Score
 from training.benchmarks.tasks import Task
+from training.benchmarks.tile_classification import spreads_of
 from training.checks import check_whole
 from training.pairs import chunked
 from training.settings import check_keys
@@ -336,7 +337,7 @@ def _fit(
         if labelled == 0:
             raise ValueError("No training tile has a labelled pixel; check the label values that the task names.")
         if epoch % settings.validate_every == 0 or epoch == settings.epochs:
-            score = _goodness(measure_dense(decoder, validation, data.classes))
+            score = _goodness(dense_scores(tile_counts(decoder, validation, data.classes), data.classes))
             if score > best:
                 best = score
                 best_state = {name: value.clone() for name, value in decoder.state_dict().items()}
@@ -367,23 +368,28 @@ def _by_size(labels: Sequence[np.ndarray]) -> Iterator[tuple[tuple[int, int], li
         yield size, [row for row, label in enumerate(labels) if label.shape == size]
 
 
-def measure_dense(decoder: Decoder, samples: _Samples, classes: Sequence[str]) -> dict[str, float]:
+def tile_counts(decoder: Decoder, samples: _Samples, classes: Sequence[str]) -> np.ndarray:
     """
-    Returns:
-        `dict[str, float]`: as [`segmentation_scores`] or, without classes, [`regression_scores`].
+    What each tile adds to the figures: pixels by true class and predicted class `(M, K, K)` or, without classes, number,
+    sum and sum of squares of the truth, and the sum of squared errors `(M, 4)`.
     """
     decoder.eval()
-    confusion = np.zeros((len(classes), len(classes)), np.int64)
-    sums = np.zeros(4)
+    counts = []
     for index in range(len(samples.images)):
         output, label = predict(decoder, samples, index)
         kept = _labelled(label)
         if classes:
             pairs = label[kept] * len(classes) + output.argmax(axis=0)[kept]
-            confusion += np.bincount(pairs, minlength=confusion.size).reshape(confusion.shape)
+            counts.append(np.bincount(pairs, minlength=len(classes) ** 2).reshape(len(classes), len(classes)))
         else:
-            sums += _sums(label[kept].astype(np.float64), output[0][kept])
-    return segmentation_scores(confusion, classes) if classes else regression_scores(sums)
+            counts.append(_sums(label[kept].astype(np.float64), output[0][kept]))
+    return np.stack(counts)
+
+
+def dense_scores(counts: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
+    """The figures of [`tile_counts`]: see [`segmentation_scores`] and [`regression_scores`]."""
+    total = counts.sum(axis=0)
+    return segmentation_scores(total, classes) if classes else regression_scores(total)
 
 
 @torch.no_grad()
@@ -476,18 +482,19 @@ class Segmentation(Kind):
 
     def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
         data = open_images(task)
-        scores = []
+        scores, places = [], None
         for pyramid in task.probes or ("layers",):
             settings = settings_of(task, pyramid)
             runs = [_run(encoder, data, settings, seed, bench.device) for seed in bench.seeds]
-            scores += _as_scores(task, data, f"upernet, {pyramid}", runs, settings)
-        return Outcome(scores, remarks=data.remarks)
+            scores += _as_scores(task, data, f"upernet_{pyramid}", runs, width=settings.channels)
+            places = _places(data, runs[0])
+        return Outcome(scores, places, data.remarks)
 
     def baselines(self, task: Task, bench: Bench) -> Outcome:
         """The commonest class, or the mean, of the training pixels everywhere."""
         data = open_images(task)
-        name, scores = ("majority", _majority(data)) if data.classes else ("mean", _mean(data))
-        return Outcome(_as_scores(task, data, name, [scores], None, model=name))
+        name, counts = ("majority", _majority(data)) if data.classes else ("mean", _mean(data))
+        return Outcome(_as_scores(task, data, name, [counts], model=name))
 
 
 def settings_of(task: Task, pyramid: str) -> SegmentationSettings:
@@ -505,33 +512,31 @@ def settings_of(task: Task, pyramid: str) -> SegmentationSettings:
 
 def _run(
     encoder: Encoder, data: ImageSet, settings: SegmentationSettings, seed: int, device: torch.device
-) -> dict[str, float]:
+) -> np.ndarray:
+    """[`tile_counts`] of the test tiles."""
     assert data.tile_format is not None
     backbone = Backbone(encoder, data.tile_format, settings.pyramid)
     decoder = train_decoder(backbone, data, settings, seed, device)
-    return measure_dense(decoder, _Samples(data.splits["test"], backbone, settings.window), data.classes)
+    return tile_counts(decoder, _Samples(data.splits["test"], backbone, settings.window), data.classes)
 
 
 def _as_scores(
-    task: Task,
-    data: ImageSet,
-    method: str,
-    runs: Sequence[dict[str, float]],
-    settings: SegmentationSettings | None,
-    model: str = "",
+    task: Task, data: ImageSet, method: str, runs: Sequence[np.ndarray], width: int = 0, model: str = ""
 ) -> list[Score]:
-    train, test = len(data.splits["train"]), len(data.splits["test"])
-    names = [name for name in runs[0] if name in task.metrics or name.startswith("iou ")]
+    found = [dense_scores(counts, data.classes) for counts in runs]
+    names = [name for name in found[0] if name in task.metrics or name.startswith("iou ")]
+    spreads = spreads_of(len(runs[0]), lambda drawn: dense_scores(runs[0][drawn], data.classes))
     return [
         Score(
             method=method,
             split="test",
             metric=name,
-            value=float(np.mean([run[name] for run in runs if name in run])),
-            n_samples=train,
-            n_test=test,
-            feature_dim=settings.channels if settings else 0,
+            value=float(np.mean([run[name] for run in found if name in run])),
+            n_samples=len(data.splits["train"]),
+            n_test=len(data.splits["test"]),
+            feature_dim=width,
             n_folds=len(runs),
+            spread=spreads[name],
             model=model,
             dropped=data.dropped,
         )
@@ -539,23 +544,37 @@ def _as_scores(
     ]
 
 
-def _majority(data: ImageSet) -> dict[str, float]:
-    counts = sum(_class_counts(image, data.classes) for image in data.splits["train"])
-    truth = sum(_class_counts(image, data.classes) for image in data.splits["test"])
-    confusion = np.zeros((len(data.classes), len(data.classes)), np.int64)
-    confusion[:, np.argmax(counts)] = truth
-    return segmentation_scores(confusion, data.classes)
+def _places(data: ImageSet, counts: np.ndarray) -> PlaceErrors | None:
+    """The share of wrong pixels of each tile, where classes are sought and places known."""
+    places = np.array([image.place or (np.nan, np.nan) for image in data.splits["test"]])
+    pixels = counts.reshape(len(counts), -1).sum(axis=1)
+    known = np.isfinite(places).all(axis=1) & (pixels > 0)
+    if not data.classes or not known.any():
+        return None
+    right = np.trace(counts, axis1=1, axis2=2)
+    lon, lat = places[known].T
+    return PlaceErrors(lon, lat, (1 - right[known] / pixels[known]), "wrong", "test")
+
+
+def _majority(data: ImageSet) -> np.ndarray:
+    """[`tile_counts`] of the test tiles where all is taken for the commonest class of the training tiles."""
+    train = sum(_class_counts(image, data.classes) for image in data.splits["train"])
+    counts = np.zeros((len(data.splits["test"]), len(data.classes), len(data.classes)), np.int64)
+    for tile, image in enumerate(data.splits["test"]):
+        counts[tile, :, np.argmax(train)] = _class_counts(image, data.classes)
+    return counts
 
 
 def _class_counts(image: LabelledImage, classes: Sequence[str]) -> Any:
     return np.bincount(image.label[_labelled(image.label)], minlength=len(classes))
 
 
-def _mean(data: ImageSet) -> dict[str, float]:
-    train = sum(_sums_of(image, 0.0) for image in data.splits["train"])
-    return regression_scores(sum(_sums_of(image, train[1] / train[0]) for image in data.splits["test"]))
+def _mean(data: ImageSet) -> np.ndarray:
+    """[`tile_counts`] of the test tiles where every number is taken for the mean of the training tiles."""
+    train: Any = sum(_sums_of(image, 0.0) for image in data.splits["train"])
+    return np.stack([_sums_of(image, train[1] / max(train[0], 1)) for image in data.splits["test"]])
 
 
-def _sums_of(image: LabelledImage, guess: float) -> Any:
+def _sums_of(image: LabelledImage, guess: float) -> np.ndarray:
     truth = image.label[_labelled(image.label)].astype(np.float64)
     return _sums(truth, np.full(len(truth), guess))

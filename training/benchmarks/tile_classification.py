@@ -189,7 +189,7 @@ def _as_scores(
 
 def spreads_of(rows: int, scores_of: Callable[[np.ndarray], dict[str, float]]) -> dict[str, tuple[float, float]]:
     """
-    The interval of each figure over test rows drawn with replacement; draws that hold one label only are left out.
+    The interval of each figure over test rows drawn with replacement; draws that cannot be measured are left out.
 
     Args:
         rows (`int`): how many were tested.
@@ -202,9 +202,9 @@ def spreads_of(rows: int, scores_of: Callable[[np.ndarray], dict[str, float]]) -
 
     def figure(name: str, drawn: np.ndarray) -> float:
         try:
-            return scores_of(drawn)[name]
+            return scores_of(drawn).get(name, float("nan"))
         except ValueError:
-            # Drawn rows of one label only.
+            # Drawn rows of one label only, say.
             return float("nan")
 
     return {name: bootstrap(rows, partial(figure, name)) for name in names}

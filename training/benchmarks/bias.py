@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.path import Path as Outline
+from scipy.spatial import cKDTree
 from scipy.special import log_ndtr
 from sklearn.neighbors import BallTree
 
@@ -39,7 +40,7 @@ _EARTH_RADIUS_KM = 6371.0088
 # The neighbourhoods of the self-information score.
 RADIUS_KM = 1000.0
 _MOST_PLACES, _FEWEST_PLACES, _NEIGHBOURS = 100, 12, 4
-_MOST_CENTRES = 2000
+_MOST_CENTRES = 1000
 # The mean of -log2 p where p is uniform: what strewing at random gives.
 CHANCE_BITS = float(1 / np.log(2))
 
@@ -166,7 +167,7 @@ def self_information(places: PlaceErrors) -> SelfInformation | None:
     theirs. Independent marks give 1.44 bits on average. A neighbourhood is at most 100 places within 1,000 km.
 
     Returns:
-        [`SelfInformation`], of at most 2,000 centres; None where no place of low performance has 12 others around it.
+        [`SelfInformation`], of at most 1,000 centres; None where no place of low performance has 12 others around it.
     """
     threshold = 0.5 if places.unit == "wrong" else np.median(places.error)
     low = (places.error > threshold).astype(np.float64)
@@ -192,7 +193,7 @@ def self_information(places: PlaceErrors) -> SelfInformation | None:
 
 def _surprise(points: np.ndarray, z: np.ndarray, deviation: float) -> float:
     """Bits of `Σ wᵢⱼ zᵢ zⱼ` over the nearest neighbours of points `(n, 3)` whose marks have mean 0 and a deviation."""
-    neighbours = BallTree(points).query(points, _NEIGHBOURS + 1, return_distance=False)[:, 1:]
+    neighbours = cKDTree(points).query(points, _NEIGHBOURS + 1)[1][:, 1:]
     own = np.repeat(np.arange(len(points)), _NEIGHBOURS)
     weights = np.zeros((len(points), len(points)))
     weights[own, neighbours.ravel()] = 1 / _NEIGHBOURS

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, IterableDataset, load_dataset
 from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from training.benchmarks.tasks import Task
@@ -87,7 +87,12 @@ def revision_of(task: Task) -> str:
         return _digest_of_files(local, task.data_files)
     try:
         return HfApi().dataset_info(task.source, revision=task.revision).sha or "unknown"
-    except (*_UNREACHABLE, ValueError) as error:
+    # The Hub's client passes on the errors of whatever HTTP library it uses.
+    except Exception as error:
+        # What was fetched before can be used without the Hub.
+        fetched = Path(constants.HF_HUB_CACHE) / f"datasets--{task.source.replace('/', '--')}" / "refs"
+        if (reference := fetched / (task.revision or "main")).is_file():
+            return reference.read_text(encoding="utf-8").strip()
         raise Unavailable(_why(task, error)) from error
 
 

@@ -95,7 +95,7 @@ class FeatureStore:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "key.json", json.dumps(key, indent=2, default=str).encode())
         parts = 0
-        title = f"embed by {key.get('model', '')}"
+        title = f"embed for {key.get('kind', 'tasks')}"
         chunks = tqdm(chunked(items(), part_size), desc=title, unit="part", leave=False, disable=self.rank > 0)
         for number, chunk in enumerate(chunks):
             parts += 1

@@ -43,6 +43,8 @@ _LEVELS = (4, 2, 1, 0.5)
 _DROPOUT = 0.1
 # Feature maps up to this size are kept between epochs, as they do not change.
 _KEPT_BYTES = 2**31
+# Training tiles whose targets say where a decoder of numbers starts.
+_LOOKED_AT = 32
 # Windows of a tile that are encoded at a time.
 _BATCH = 16
 
@@ -126,17 +128,26 @@ class Decoder(nn.Module):
         rescale (`bool`): whether the maps are all of one size, so that a [`Pyramid`] comes first.
         dates (`int`): dates of each sample; of several, each level is their learned weighted sum, one weight a date
             (PANGAEA's strategy "linear").
-        positive (`bool`): whether the output is a number that cannot be negative.
+        numbers (`tuple[float, float]`, *optional*): mean and standard deviation of the targets, where these are numbers,
+            which are taken to be positive: the output is in their units, and passes a ReLU as PANGAEA's does.
     """
 
-    def __init__(self, widths: Sequence[int], outputs: int, channels: int, rescale: bool, dates: int, positive: bool):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        outputs: int,
+        channels: int,
+        rescale: bool,
+        dates: int,
+        numbers: tuple[float, float] | None,
+    ):
         super().__init__()
         self.over_dates = nn.Linear(dates, 1) if dates > 1 else None
         self.pyramid = Pyramid(widths) if rescale else nn.Identity()
         head: Any = UperNetHead(_head_config(channels, outputs), list(widths))
         head.classifier = nn.Sequential(nn.Dropout2d(_DROPOUT), head.classifier)
         self.head = head
-        self.positive = positive
+        self.numbers = numbers
 
     def forward(self, maps: Maps, size: tuple[int, int]) -> torch.Tensor:
         """
@@ -152,7 +163,9 @@ class Decoder(nn.Module):
         else:
             merged = [self.over_dates(one.movedim(1, -1))[..., 0] for one in maps]
         output = self.head(self.pyramid(merged))
-        output = F.relu(output) if self.positive else output
+        if self.numbers is not None:
+            # Starting at the mean: around 0, half of the outputs would begin where a ReLU has no slope.
+            output = F.relu(self.numbers[0] + self.numbers[1] * output)
         return F.interpolate(output, size=size, mode="bilinear", align_corners=False)
 
 
@@ -203,12 +216,18 @@ class Backbone:
             maps.append(F.avg_pool2d(maps[-1], 2))
         return maps
 
-    def decoder(self, example: np.ndarray, outputs: int, settings: SegmentationSettings, positive: bool) -> Decoder:
-        """A fresh decoder for the maps that `example` gives."""
+    def decoder(
+        self,
+        example: np.ndarray,
+        outputs: int,
+        settings: SegmentationSettings,
+        numbers: tuple[float, float] | None = None,
+    ) -> Decoder:
+        """A fresh decoder for the maps that `example` gives; for `numbers` see [`Decoder`]."""
         maps = self.maps([example])
         one_size = len({one.shape[-2:] for one in maps}) == 1
         widths = [one.shape[2] for one in maps]
-        return Decoder(widths, outputs, settings.channels, one_size, len(example), positive)
+        return Decoder(widths, outputs, settings.channels, one_size, len(example), numbers)
 
 
 class _Samples:
@@ -297,11 +316,19 @@ def train_decoder(
     train = data.splits["train"]
     if len(train) < 2:
         raise ValueError(f"There are {len(train)} training tiles, expected two or more; add some.")
-    outputs = max(len(data.classes), 1)
+    outputs, numbers = (len(data.classes), None) if data.classes else (1, _mean_and_deviation(train[:_LOOKED_AT]))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        decoder = backbone.decoder(backbone.read(train[0]), outputs, settings, positive=not data.classes).to(device)
+        decoder = backbone.decoder(backbone.read(train[0]), outputs, settings, numbers).to(device)
         return _fit(decoder, _Samples(train, backbone, settings.window), backbone, data, settings, seed)
+
+
+def _mean_and_deviation(images: Images) -> tuple[float, float]:
+    sums: Any = sum(_sums_of(image, 0.0) for image in images)
+    count, total, squares = (float(value) for value in sums[:3])
+    if count == 0:
+        raise ValueError("No training tile has a labelled pixel; check the label values that the task names.")
+    return total / count, max(squares / count - (total / count) ** 2, 0.0) ** 0.5 or 1.0
 
 
 def _fit(

@@ -55,8 +55,8 @@ class HeadSettings:
     """
 
     epochs: int = 100
-    batch_size: int = 256
-    learning_rate: float = 1e-3
+    batch_size: int = 64
+    learning_rate: float = 3e-3
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:

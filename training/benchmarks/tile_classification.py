@@ -198,13 +198,17 @@ def spreads_of(rows: int, scores_of: Callable[[np.ndarray], dict[str, float]]) -
     Returns:
         `dict`: figure → [`bootstrap`]'s interval.
     """
-    names = list(scores_of(np.arange(rows)))
+    # The same rows are drawn for each figure.
+    known: dict[bytes, dict[str, float]] = {}
 
     def figure(name: str, drawn: np.ndarray) -> float:
-        try:
-            return scores_of(drawn).get(name, float("nan"))
-        except ValueError:
-            # Drawn rows of one label only, say.
-            return float("nan")
+        key = drawn.tobytes()
+        if key not in known:
+            try:
+                known[key] = scores_of(drawn)
+            except ValueError:
+                # Drawn rows of one label only, say.
+                known[key] = {}
+        return known[key].get(name, float("nan"))
 
-    return {name: bootstrap(rows, partial(figure, name)) for name in names}
+    return {name: bootstrap(rows, partial(figure, name)) for name in scores_of(np.arange(rows))}

@@ -74,7 +74,7 @@ class SelfInformation:
     Args:
         lon, lat (`np.ndarray` of shape `(C,)`): the centres, places of low performance with enough others around.
         marked (`np.ndarray` of shape `(C,)`): bits of how low and other performance lie beside each other.
-        unmarked (`np.ndarray` of shape `(C,)`): bits of how the tested places themselves lie, against an even spread.
+        unmarked (`np.ndarray` of shape `(C,)`): bits of how the tested places themselves lie, against uniform ones.
     """
 
     lon: np.ndarray
@@ -205,7 +205,10 @@ def _surprise(points: np.ndarray, z: np.ndarray, deviation: float) -> float:
 
 
 def _presence_surprise(points: np.ndarray, centre: np.ndarray) -> float:
-    """Bits of how points lie among as many that are spread evenly over the cap that holds them."""
+    """
+    Bits of how points lie among as many drawn uniformly over the cap that holds them. Drawn, and not set on a lattice,
+    beside which even uniform points would look like heaps.
+    """
     reach = np.arccos(np.clip(points @ centre, -1, 1)).max()
     background = _cap(len(points), centre, reach)
     marks = np.repeat([0.5, -0.5], [len(points), len(background)])
@@ -213,10 +216,10 @@ def _presence_surprise(points: np.ndarray, centre: np.ndarray) -> float:
 
 
 def _cap(count: int, centre: np.ndarray, reach: float) -> np.ndarray:
-    """Points `(count, 3)` spread evenly, by golden-angle turns, over the cap of a sphere around a centre (radians)."""
-    number = np.arange(count)
-    height = 1 - (number + 0.5) / count * (1 - np.cos(reach))
-    angle, radius = number * np.pi * (3 - 5**0.5), np.sqrt(1 - height**2)
+    """Points `(count, 3)` drawn uniformly over the cap of a sphere that reaches so far (radians) from its centre."""
+    share, turn = np.random.default_rng(0).random((2, count))
+    height = 1 - share * (1 - np.cos(reach))
+    angle, radius = 2 * np.pi * turn, np.sqrt(1 - height**2)
     east = np.cross([0, 0, 1] if abs(centre[2]) < 0.9 else [1, 0, 0], centre)
     east = east / np.linalg.norm(east)
     north = np.cross(centre, east)

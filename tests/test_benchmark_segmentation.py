@@ -259,6 +259,8 @@ def test_the_kind_gives_figures_and_baselines(encoder, tmp_path, monkeypatch):
     assert (score.n_samples, score.n_test, score.feature_dim, score.n_folds) == (4, 4, 8, 2)
     assert score.spread is not None and score.spread[0] <= score.spread[1]
     assert found.places.lon.tolist() == [18.0, 19.0, 20.0, 21.0] and (found.places.error <= 1).all()
+    monkeypatch.setattr(encoder, "continuous", False)
+    assert {score.method for score in Segmentation().measure(task, encoder, bench).scores} == {"upernet_layers"}
     majority = {score.metric: score.value for score in Segmentation().baselines(task, bench).scores}
     shares = np.mean([image.label.mean() for image in data.splits["test"]])
     assert majority["accuracy"] in (pytest.approx(shares), pytest.approx(1 - shares))

@@ -103,6 +103,7 @@ class Encoder:
         fingerprint (`str`): digest of all that its embeddings depend on: weights, settings, processor.
         modalities (`frozenset[str]`): `location`, `tile`, `photo`.
         dense (`bool`): whether it has feature maps of tiles.
+        continuous (`bool`): whether it has a map of tiles that can be read at any size.
         baseline (`bool`): whether it is here for comparison only.
     """
 
@@ -111,6 +112,7 @@ class Encoder:
     fingerprint: str
     modalities: frozenset[str] = frozenset()
     dense: bool = False
+    continuous: bool = False
     baseline: bool = False
 
     def embed_locations(self, lon_lat: np.ndarray) -> np.ndarray:
@@ -207,7 +209,7 @@ class GairEncoder(Encoder):
     """
 
     modalities = frozenset(("location", "tile", "photo"))
-    dense = True
+    dense = continuous = True
 
     def __init__(
         self, model: GairModel, processor: GairProcessor, name: str, revision: str | None = None, baseline: bool = False

@@ -105,11 +105,6 @@ class ImageEncoder(Encoder):
         states = getattr(output, "reshaped_hidden_states", None) or output.hidden_states
         return four_layers([_as_grid(state) for state in states], self._has_embeddings)
 
-    def tile_map(self, tiles: Sequence[Any], tile_format: TileFormat, size: tuple[int, int]) -> torch.Tensor:
-        """Bilinear interpolation of the last feature map: these models have no continuous one."""
-        last = self.tile_layers(tiles, tile_format)[-1]
-        return torch.nn.functional.interpolate(last, size=size, mode="bilinear", align_corners=False)
-
     def read_photo(self, sample: PhotoSample) -> np.ndarray:
         with named("Photo", sample.name):
             return self.photos.read(sample.source)

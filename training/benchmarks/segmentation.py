@@ -501,7 +501,7 @@ def _goodness(scores: dict[str, float]) -> float:
 class Segmentation(Kind):
     """
     UPerNet on a frozen backbone. `options.segmentation` overrides [`SegmentationSettings`]; `probes` names the pyramids to
-    try, of `layers` and `nili`. Nothing is cached between runs: the maps of a data set do not fit a disk.
+    try, of `layers` and, for models that have a continuous map, `nili`. Nothing is cached between runs: the maps of a data set do not fit a disk.
     """
 
     def extract(self, task: Task, encoder: Encoder, bench: Bench) -> None:
@@ -509,8 +509,9 @@ class Segmentation(Kind):
 
     def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
         data = open_images(task)
+        pyramids = [name for name in task.probes or ("layers",) if name != "nili" or encoder.continuous]
         scores, places = [], None
-        for pyramid in task.probes or ("layers",):
+        for pyramid in pyramids:
             settings = settings_of(task, pyramid)
             runs = [_run(encoder, data, settings, seed, bench.device) for seed in bench.seeds]
             scores += _as_scores(task, data, f"upernet_{pyramid}", runs, width=settings.channels)

@@ -369,7 +369,7 @@ def test_the_test_of_burn_scars_is_the_published_validation(folders):
 
 
 def test_data_that_are_not_here_are_skipped_with_a_reason():
-    with pytest.raises(Unavailable, match=r"download MADOS.zip .*, then pass --data mados=FOLDER"):
+    with pytest.raises(Unavailable, match=r"'mados' is none; download MADOS.zip .* by --data NAME=FOLDER"):
         open_images(TASKS["mados"])
 
 

@@ -35,6 +35,7 @@ from training.benchmarks.street_views import (
     Rows,
     StreetViews,
     _apply,
+    _collect,
     head_settings,
     number_scores,
     train_head,
@@ -216,6 +217,24 @@ def test_features_are_kept_for_another_head(folder, encoder, tmp_path, monkeypat
     quick = replace(task, options={**task.options, "head": {"epochs": 1}})
     assert StreetViews().measure(quick, encoder, bench).scores
     assert StreetViews().rivals(task)[0].name == "colour statistics"
+
+
+def test_a_changed_photo_is_embedded_again(tmp_path, encoder):
+    make_streetscapes(tmp_path)
+    task, bench = at("streetscapes-glare", tmp_path), Bench(FeatureStore(tmp_path / "store"), CPU)
+    first = _collect(task, open_images(task), encoder, bench, "test")
+    Image.new("RGB", (64, 48), (255, 0, 0)).save(tmp_path / "manual_labels/img/00000000-bbbb.jpeg")
+    second = _collect(task, open_images(task), encoder, bench, "test")
+    changed = np.abs(first["features"] - second["features"]).max(axis=1) > 1e-4
+    assert changed.tolist() == [True] + [False] * 11
+
+
+def test_a_label_that_is_no_number_is_named(tmp_path):
+    make_streetscapes(tmp_path)
+    path = tmp_path / "data/perception.csv"
+    path.write_text(path.read_text().replace("0.0", "low"))
+    with pytest.raises(ValueError, match="The label 'low' of task 'streetscapes-safe' is no number"):
+        open_images(at("streetscapes-safe", tmp_path))
 
 
 def test_rows_without_a_photo_or_a_label_are_counted(tmp_path):

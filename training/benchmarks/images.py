@@ -253,7 +253,7 @@ def _folder(task: Task) -> Path:
     if not folder.is_dir():
         raise Unavailable(
             f"The data of task {task.name!r} are read from a local folder and {task.source!r} is none; "
-            f"{task.access or 'download them'}, then pass --data {task.name}=FOLDER."
+            f"{task.access or f'pass it by --data {task.name}=FOLDER'}."
         )
     return folder
 
@@ -661,12 +661,21 @@ def _open_photos(task: Task) -> ImageSet:
     dropped = sum(map(len, tables.values())) - sum(map(len, rows.values()))
     remarks = (f"{dropped} rows have no label or no photo and are left out.",) if dropped else ()
     if task.target_type == "regression":
-        numbers = {name: _photos(part, [float(label) for _, label in part]) for name, part in rows.items()}
+        numbers = {name: _photos(part, [_number(task, label) for _, label in part]) for name, part in rows.items()}
         return ImageSet(numbers, (), None, dropped, remarks)
     # In the order of the alphabet: a table's own order says nothing.
     classes = sorted({label for part in rows.values() for _, label in part})
     found = {name: _photos(part, [classes.index(label) for _, label in part]) for name, part in rows.items()}
     return ImageSet(found, tuple(classes), None, dropped, remarks)
+
+
+def _number(task: Task, label: str) -> float:
+    try:
+        return float(label)
+    except ValueError as error:
+        raise ValueError(
+            f"The label {label!r} of task {task.name!r} is no number; name a numeric column, or make it a classification."
+        ) from error
 
 
 def _check_any_photo(task: Task, tables: dict[str, list[tuple[Path, str]]], rows: dict[str, list[Any]]) -> None:

@@ -16,9 +16,11 @@ What street views tell: classes (weather, platform, view direction, …) and num
 head, or a pooler and a head, trained on the frozen tower.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,7 +30,7 @@ from torch.nn import functional as F
 from training.benchmarks.data import revision_of
 from training.benchmarks.encoders import Encoder
 from training.benchmarks.features import Columns
-from training.benchmarks.images import SPLITS, ImageSet, LabelledImage, open_images
+from training.benchmarks.images import SPLITS, Images, ImageSet, LabelledImage, open_images
 from training.benchmarks.kinds import Bench, Kind, Outcome, PlaceErrors, Score
 from training.benchmarks.simple_features import ColourStatistics
 from training.benchmarks.tasks import Task
@@ -246,10 +248,22 @@ def _collect(task: Task, data: ImageSet, encoder: Encoder, bench: Bench, split: 
         "data": revision_of(task),
         "task": task.name,
         "split": split,
+        "photos": _state_of_files(data.splits[split]),
         "columns": task.columns,
         "options": {name: value for name, value in task.options.items() if name != "head"},
     }
     return bench.store.collect(key, lambda: iter(data.splits[split]), partial(_embed, encoder))
+
+
+def _state_of_files(images: Images) -> str:
+    """Digest of the names, sizes and times of photos that lie in files beside their table, which does not change with them."""
+    digest = hashlib.blake2b(digest_size=8)
+    for image in images:
+        source = image.sources[0].source
+        if isinstance(source, Path):
+            state = source.stat()
+            digest.update(f"{source.name} {state.st_size} {state.st_mtime_ns}".encode())
+    return digest.hexdigest()
 
 
 def _embed(encoder: Encoder, images: list[LabelledImage]) -> Columns:

@@ -39,10 +39,12 @@ from training.benchmarks.encoders import GairEncoder, PhotoSample, TileFormat, T
 from training.benchmarks.features import FeatureStore
 from training.benchmarks.images import IGNORED, Images, chosen_dates, open_images, with_validation
 from training.benchmarks.kinds import Bench
+from training.benchmarks.segmentation import Segmentation
 from training.benchmarks.simple_features import BandStatistics, ColourStatistics
 from training.benchmarks.tasks import Task, load_tasks
 from training.benchmarks.tile_classification import TileClassification, class_scores
 from training.sample_dataset import SUMS, WorldSettings, write_sample_dataset
+from training.sample_world import COVERS
 
 TASKS = load_tasks()
 SIDE = 12
@@ -293,6 +295,27 @@ def test_bands_are_found_by_name(name, folders, encoder):
         assert band_of(tile[:, 1:, 1:], wanted, band, 1e-4 if reflectance else 1.0) == bands.index(band), band
 
 
+def test_the_published_orders_of_bands_and_classes():
+    """As the data sets' cards and their readers have them: written out here, since no file names its bands."""
+    ten = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
+    orders = {name: TASKS[name].options["tiles"]["bands"] for name in MAKERS}
+    assert orders["eurosat"] == ["B01", *ten[:7], "B09", "B10", "B11", "B12", "B8A"]
+    assert orders["sen1floods11"] == ["B01", *ten[:8], "B09", "B10", "B11", "B12"]
+    assert orders["mados"] == ["B01", *ten]
+    assert orders["hls-burn-scars"] == ["B02", "B03", "B04", "B8A", "B11", "B12"]
+    assert orders["ai4smallfarms"] == ["B02", "B03", "B04", "B08"]
+    for name in ("pastis", "crop-type-south-sudan", "biomassters", "m-bigearthnet", "m-so2sat"):
+        assert orders[name] == ten, name
+    assert [len(TASKS[name].options["classes"]) for name in ("pastis", "mados", "m-bigearthnet", "m-so2sat")] == [
+        18,
+        15,
+        43,
+        17,
+    ]
+    worlds = [task for task in TASKS.values() if task.group == "sample" and "classes" in task.options]
+    assert worlds and all(list(task.options["classes"].values()) == list(COVERS) for task in worlds)
+
+
 def test_bands_that_data_lack_hold_the_model_s_means(folders, encoder):
     data = open_images(at("ai4smallfarms", folders["ai4smallfarms"]))
     processor = encoder.processor.image_processor
@@ -494,6 +517,23 @@ def test_eurosat_by_knn_and_logistic_regression(folders, encoder, tmp_path):
     baseline = TileClassification().baselines(task, bench)
     assert {score.model for score in baseline.scores} == {"majority"}
     assert next(s for s in baseline.scores if s.metric == "accuracy").value == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if TASKS[name].kind == "segmentation"])
+def test_every_segmentation_task_runs_in_its_protocol(name, folders, encoder, tmp_path):
+    """Windows, missing bands, dates and numbers together, with a decoder that is small and hardly trained."""
+    task = at(name, folders[name])
+    quick = {"channels": 4, "epochs": 1, "batch_size": 2}
+    window = {"window": 8} if "segmentation" in task.options else {}
+    task = replace(task, options={**task.options, "segmentation": {**quick, **window}})
+    bench = Bench(FeatureStore(tmp_path), torch.device("cpu"))
+    scores = Segmentation().measure(task, encoder, bench).scores
+    found = {(score.method, score.metric): score.value for score in scores}
+    assert {method for method, _ in found} == {"upernet_layers", "upernet_nili"}
+    assert {metric for _, metric in found if not metric.startswith("iou ")} == set(task.metrics)
+    assert all(np.isfinite(value) for value in found.values())
+    baseline = {score.metric: score.value for score in Segmentation().baselines(task, bench).scores}
+    assert set(task.metrics) <= set(baseline)
 
 
 def test_embeddings_are_kept_by_model_and_format(folders, encoder, tmp_path, monkeypatch):

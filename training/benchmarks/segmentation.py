@@ -54,7 +54,7 @@ Maps = list[torch.Tensor]
 @dataclass(frozen=True)
 class SegmentationSettings:
     """
-    How a decoder is trained; the defaults are PANGAEA's.
+    How a decoder is trained; the defaults are PANGAEA's, but for `validate_every`, which is ours.
 
     Args:
         channels (`int`): width of the decoder.
@@ -149,14 +149,14 @@ class Decoder(nn.Module):
         self.head = head
         self.numbers = numbers
 
-    def forward(self, maps: Maps, size: tuple[int, int]) -> torch.Tensor:
+    def forward(self, maps: Maps) -> torch.Tensor:
         """
         Args:
             maps (`list[torch.Tensor]`): four of shape `(B, T, D, h, w)`, T dates.
-            size (`tuple[int, int]`): height and width of the output.
 
         Returns:
-            `torch.Tensor` of shape `(B, outputs, height, width)`: logits, or numbers.
+            `torch.Tensor` of shape `(B, outputs, H, W)`: logits, or numbers, in the grid of the finest level; see
+            [`enlarged`].
         """
         if self.over_dates is None:
             merged = [one[:, 0] for one in maps]
@@ -166,7 +166,12 @@ class Decoder(nn.Module):
         if self.numbers is not None:
             # Starting at the mean: around 0, half of the outputs would begin where a ReLU has no slope.
             output = F.relu(self.numbers[0] + self.numbers[1] * output)
-        return F.interpolate(output, size=size, mode="bilinear", align_corners=False)
+        return output
+
+
+def enlarged(output: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """A decoder's output `(B, K, h, w)` in the grid of its labels, by bilinear interpolation."""
+    return F.interpolate(output, size=size, mode="bilinear", align_corners=False)
 
 
 def _head_config(channels: int, outputs: int) -> UperNetConfig:
@@ -341,7 +346,8 @@ def _fit(
 ) -> Decoder:
     draws = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW(decoder.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    # A last batch of one tile has no variance for batch normalisation; like PANGAEA's it is left out of the epoch.
+    # The last tiles of an epoch that fill no batch are left out, others each time: a lone one has no variance for batch
+    # normalisation.
     size = min(settings.batch_size, len(samples.images))
     steps = len(samples.images) // size * settings.epochs
     milestones = [int(share * steps) for share in settings.milestones]
@@ -364,7 +370,7 @@ def _fit(
         if labelled == 0:
             raise ValueError("No training tile has a labelled pixel; check the label values that the task names.")
         if epoch % settings.validate_every == 0 or epoch == settings.epochs:
-            score = _goodness(dense_scores(tile_counts(decoder, validation, data.classes), data.classes))
+            score = _goodness(tile_counts(decoder, validation, data.classes), data.classes)
             if score > best:
                 best = score
                 best_state = {name: value.clone() for name, value in decoder.state_dict().items()}
@@ -374,11 +380,11 @@ def _fit(
 
 def _loss(decoder: Decoder, maps: Maps, labels: Sequence[np.ndarray]) -> tuple[torch.Tensor, int]:
     """Mean over the labelled pixels of the batch of the cross entropy, or of the squared error; and their number."""
-    device = maps[0].device
-    total, count = torch.zeros((), device=device), 0
+    coarse = decoder(maps)
+    total, count = torch.zeros((), device=coarse.device), 0
     for size, rows in _by_size(labels):
-        output = decoder([one[rows] for one in maps], size)
-        target = torch.from_numpy(np.stack([labels[row] for row in rows])).to(device)
+        output = enlarged(coarse[rows], size)
+        target = torch.from_numpy(np.stack([labels[row] for row in rows])).to(coarse.device)
         if target.is_floating_point():
             labelled = torch.isfinite(target)
             total = total + ((output[:, 0] - target)[labelled] ** 2).sum()
@@ -428,7 +434,7 @@ def predict(decoder: Decoder, samples: _Samples, index: int) -> tuple[np.ndarray
     window = samples.window
     if window is None:
         maps, labels = samples.batch([index])
-        return decoder(maps, labels[0].shape)[0].cpu().numpy(), labels[0]
+        return enlarged(decoder(maps), labels[0].shape)[0].cpu().numpy(), labels[0]
     image = samples.images[index]
     tile = samples.backbone.read(image)
     rows, columns = (window_starts(side, window) for side in image.label.shape)
@@ -436,7 +442,7 @@ def predict(decoder: Decoder, samples: _Samples, index: int) -> tuple[np.ndarray
     total, count = np.zeros(()), np.zeros(image.label.shape)
     for batch in chunked(places, _BATCH):
         parts = [tile[place] for place in batch]
-        outputs = decoder(samples.backbone.maps(parts), parts[0].shape[-2:]).cpu().numpy()
+        outputs = enlarged(decoder(samples.backbone.maps(parts)), parts[0].shape[-2:]).cpu().numpy()
         if not total.ndim:
             total = np.zeros((outputs.shape[1], *image.label.shape))
         for place, output in zip(batch, outputs):
@@ -458,7 +464,7 @@ def segmentation_scores(confusion: np.ndarray, classes: Sequence[str]) -> dict[s
         ValueError: no labelled pixel.
     """
     if not confusion.sum():
-        raise ValueError("No tile to test on has a labelled pixel; check the label values that the task names.")
+        raise ValueError("No tile to measure on has a labelled pixel; check the label values that the task names.")
     right = confusion.diagonal()
     union = confusion.sum(axis=0) + confusion.sum(axis=1) - right
     occurs = union > 0
@@ -487,12 +493,16 @@ def regression_scores(sums: np.ndarray) -> dict[str, float]:
     count, total, squares, errors = (float(value) for value in sums)
     variance = squares - total**2 / count if count else 0.0
     if variance <= 0:
-        raise ValueError("The tiles to test on hold fewer than two different numbers; check the target files.")
+        raise ValueError("The tiles to measure on hold fewer than two different numbers; check the target files.")
     return {"rmse": (errors / count) ** 0.5, "r2": 1 - errors / variance}
 
 
-def _goodness(scores: dict[str, float]) -> float:
-    return scores["miou"] if "miou" in scores else -scores["rmse"]
+def _goodness(counts: np.ndarray, classes: Sequence[str]) -> float:
+    """By what the best validation is chosen: mIoU, or the mean squared error with a minus."""
+    if classes:
+        return dense_scores(counts, classes)["miou"]
+    count, _, _, errors = counts.sum(axis=0)
+    return -errors / max(count, 1)
 
 
 # The kind of task ----------------------------------------------------------------------------------------------------

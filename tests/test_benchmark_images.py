@@ -23,6 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -494,6 +496,20 @@ def test_the_sample_world_s_image_tasks(world, encoder):
     assert len(photos) == 12 and encoder.read_photo(photos[0].sources[0]).shape == (96, 128, 3)
     greenness = [one.label for one in open_images(at("world-photos-greenness", world)).splits["test"]]
     assert all(0 <= value <= 1 for value in greenness) and len(set(greenness)) > 6
+
+
+def test_rows_without_a_label_are_counted(world, tmp_path):
+    (tmp_path / "data").mkdir()
+    for path in (world / "data").glob("*.parquet"):
+        rows = pq.read_table(path).to_pylist()
+        rows[0]["cover"] = None if path.name.startswith("test-00000") else rows[0]["cover"]
+        if path.name.startswith("train-00000"):
+            rows[0]["cover"] = [float("nan")] * 7
+        pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(path)), tmp_path / "data" / path.name)
+    for name in ("world-tiles", "world-tiles-multilabel"):
+        data = open_images(at(name, tmp_path))
+        assert data.dropped == 2 and data.remarks == ("2 samples have no label and are left out.",)
+        assert len(data.splits["test"]) == 3
 
 
 def test_a_column_that_is_not_there_is_named(world):

@@ -360,13 +360,15 @@ def _photos_of_row(task: Task, row: dict[str, Any]) -> Iterator[LabelledImage]:
 
 
 def _label_of_row(task: Task, value: Any, shape: Sequence[int]) -> Any:
+    """The label by the task's rule; None where there is none."""
     rule = task.options.get("label")
-    if rule is None:
+    if rule is None or value is None:
         return value
-    if rule == "argmax":
-        return int(np.argmax(value))
-    if rule == "at_least":
-        return (np.asarray(value) >= task.options["at_least"]).astype(np.int64)
+    if rule in ("argmax", "at_least"):
+        fractions = np.asarray(value, np.float64)
+        if not np.isfinite(fractions).all():
+            return None
+        return int(fractions.argmax()) if rule == "argmax" else (fractions >= task.options["at_least"]).astype(np.int64)
     if rule == "map":
         return _class_map(task, np.frombuffer(value, np.uint8).reshape(tuple(shape)))
     raise ValueError(f"Task {task.name!r} has the label rule {rule!r}, expected argmax, at_least, map or none.")

@@ -68,7 +68,8 @@ KINDS: dict[str, Kind] = {
     "street_views": StreetViews(),
     "retrieval": Retrieval(),
 }
-DEFAULT_TASKS = ("sample",)
+# One of every kind; the group `sample` holds some more.
+DEFAULT_TASKS = ("world-location", "world-tiles", "world-segmentation", "world-photos", "world-retrieval")
 _TABLE_SUFFIXES = (".csv", ".parquet")
 # While one process probes, the others wait for it.
 _LONGEST_WAIT = timedelta(days=7)
@@ -142,7 +143,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--model", nargs="+", default=[default_model], metavar="NAME", help="directories or Hub repositories of GAIR models;"
         f" peers: timm/NAME, any image model of transformers, MODULE:FUNCTION of a location encoder (default {default_model})")  # fmt: skip
     add("--tasks", nargs="+", metavar="NAME", help="names, globs, or groups: location, rs, sv, retrieval, sample, all (default"
-        " sample)")  # fmt: skip
+        " one task of every kind on the sample world)")  # fmt: skip
     add("--list", action="store_true", help="show the tasks and stop")
     add("--data", nargs="+", default=[], metavar="NAME=PATH", help="local copies of tasks' data; sample_world=PATH for all of"
         " its tasks")  # fmt: skip

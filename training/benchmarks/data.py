@@ -14,6 +14,7 @@
 """The data of a task: a table or images from the Hub, a local file or the sample world, by `datasets`."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
+from modeling_gair.raster_gair import check_bounds, unproject, unrolled
 from training.benchmarks.tasks import Task
 from training.sample_dataset import SUMS
 
@@ -108,6 +110,25 @@ def require_columns(task: Task, data: Dataset | IterableDataset, columns: list[s
             f"The data of {task.name} have no column {', '.join(map(repr, missing))} (they have {', '.join(have)}); name "
             "the columns as the task's `columns` do, or its `target`."
         )
+
+
+def tile_centres(bounds: Iterable[Sequence[float]], systems: Iterable[str]) -> np.ndarray:
+    """
+    Where tiles lie.
+
+    Args:
+        bounds: west, south, east, north of each.
+        systems: CRS of each one's bounds.
+
+    Returns:
+        `np.ndarray` of shape `(N, 2)`: lon, lat of their centres in degrees.
+    """
+    centres = []
+    for box, crs in zip(bounds, systems):
+        west, south, east, north = unrolled(check_bounds(box, crs))
+        lon, lat = unproject((west + east) / 2, (south + north) / 2, crs)
+        centres.append((float(lon), float(lat)))
+    return np.array(centres)
 
 
 def ruled_labels(task: Task, raw: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 
 from modeling_gair import GairCoordinateProcessor
-from modeling_gair.raster_gair import unproject, unrolled
-from training.benchmarks.data import open_split, require_columns, ruled_labels
+from training.benchmarks.data import open_split, require_columns, ruled_labels, tile_centres
 from training.benchmarks.encoders import Encoder, SinCosEncoder
 from training.benchmarks.features import FeatureStore
 from training.benchmarks.folds import FOLDS, OFFICIAL, RANDOM, Holdout, make_holdout
@@ -188,7 +187,7 @@ def read_places(task: Task) -> PlaceTable:
     if "pool" in task.options:
         frame = frame[frame["id"].isin(_pool_ids(task))]
     if of_tiles:
-        lon, lat = _tile_centres(frame)
+        lon, lat = tile_centres(frame["bounds"], frame["crs"]).T
     else:
         lon, lat = (_numbers(task, frame[name], name) for name in (lon_name, lat_name))
     placed = np.isfinite(lon) & np.isfinite(lat)
@@ -341,16 +340,6 @@ def _targets(task: Task, data: Any) -> list[str]:
         numeric = [name for name, kind in data.features.items() if "int" in str(kind) or "float" in str(kind)]
         return [name for name in numeric if name not in left_out]
     return [task.columns.get("target", "target")]
-
-
-def _tile_centres(frame: Any) -> tuple[np.ndarray, np.ndarray]:
-    """lon, lat of the tiles' centres in degrees."""
-    centres = []
-    for bounds, crs in zip(frame["bounds"], frame["crs"]):
-        west, south, east, north = unrolled(tuple(bounds))
-        centres.append([float(axis) for axis in unproject((west + east) / 2, (south + north) / 2, crs)])
-    lon, lat = np.array(centres).T
-    return lon, lat
 
 
 def _pool_ids(task: Task) -> np.ndarray:

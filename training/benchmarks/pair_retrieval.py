@@ -24,7 +24,7 @@ import torch
 from torch.nn.functional import normalize
 
 from modeling_gair.raster_gair import distance_m
-from training.benchmarks.data import Unavailable, revision_of
+from training.benchmarks.data import Unavailable, open_split, revision_of, tile_centres
 from training.benchmarks.encoders import Encoder, GairEncoder
 from training.benchmarks.features import Columns
 from training.benchmarks.kinds import Bench, Kind, Outcome, PlaceErrors, Score
@@ -52,7 +52,8 @@ class Retrieval(Kind):
 
     Options of a task:
         tiles: at most so many tiles.
-        gallery: places of a regular lattice on the sphere, among which a photo's place is looked for.
+        gallery: among which places a photo's is looked for: `train`, the centres of the training tiles, or a number, so
+            many places of a regular lattice on the sphere.
     """
 
     def extract(self, task: Task, encoder: Encoder, bench: Bench) -> None:
@@ -79,12 +80,21 @@ class Retrieval(Kind):
         for split, rows in groups.items():
             chance = retrieval({}, rows, ())
             scores += _rank_scores(split, chance, pairs, rows, model="chance")
-        gallery = lattice(task.options["gallery"])
+        gallery = gallery_of(task)
         distances = _distances_km(pairs["lon_lat"], gallery)
         scores += _distance_scores(np.median(distances, axis=1), distances, model="chance")
         # No answer from the gallery can be nearer than its nearest place.
         scores += _distance_scores(distances.min(axis=1), None, model="nearest place of the gallery")
         return Outcome(scores)
+
+
+def gallery_of(task: Task) -> np.ndarray:
+    """The places `(G, 2)`, lon, lat in degrees, that a task's option `gallery` names."""
+    wanted = task.options["gallery"]
+    if wanted != "train":
+        return lattice(wanted)
+    data = open_split(task, "train", columns=["bounds", "crs"])
+    return tile_centres(data["bounds"], data["crs"])
 
 
 def lattice(count: int) -> np.ndarray:
@@ -273,7 +283,7 @@ def _offset_scores(columns: Columns, sv: torch.Tensor, groups: Sequence[torch.Te
 
 
 def _geolocation(task: Task, encoder: Encoder, columns: Columns) -> tuple[list[Score], PlaceErrors]:
-    gallery = lattice(task.options["gallery"])
+    gallery = gallery_of(task)
     places = normalize(torch.from_numpy(encoder.embed_locations(gallery)).float(), dim=-1)
     photos = torch.from_numpy(columns["sv"])
     best = torch.cat([(part @ places.T).argmax(dim=1) for part in photos.split(_CHUNK)]).numpy()

@@ -140,12 +140,13 @@ def _draw_scores(axis: Axes, task: Task, rows: Sequence[Row], own: Sequence[str]
 def _draw_errors(figure: Figure, axis: Axes, places: PlaceErrors) -> None:
     order = np.argsort(places.error, kind="stable")
     if places.unit == "wrong":
-        for wrong, colour, label in ((0, "tab:blue", "right"), (1, "tab:red", "wrong")):
-            own = places.error == wrong
-            axis.scatter(
-                places.lon[own], places.lat[own], s=_dot(places), c=colour, label=label, linewidths=0, alpha=0.7
-            )
-        axis.legend(loc="lower left", fontsize=9)
+        # Drawn in no order, so that neither kind hides the other.
+        mixed = np.random.default_rng(0).permutation(len(places.error))
+        colours = np.where(places.error[mixed] == 1, "tab:red", "tab:blue")
+        axis.scatter(places.lon[mixed], places.lat[mixed], s=_dot(places), c=colours, linewidths=0, alpha=0.7)
+        for colour, label in (("tab:blue", "right"), ("tab:red", "wrong")):
+            axis.plot([], [], "o", color=colour, label=label)
+        axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9, frameon=False)
         axis.set_title("Right and wrong places", fontsize=10)
         return
     top = float(np.percentile(places.error, 98))

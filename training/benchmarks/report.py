@@ -44,7 +44,7 @@ def task_table(task: Task, rows: Sequence[Row]) -> str:
     width of its interval of 95 %.
     """
     metrics = _ordered(row["metric_name"] for row in rows)
-    shown = [name for name in metrics if not task.metrics or name in task.metrics]
+    shown = [name for name in task.metrics if name in metrics] or metrics
     rows = [row for row in rows if row["metric_name"] in shown]
     several = len(_ordered(row["task"] for row in rows)) > 1
     heads: dict[str, Callable[[Row], str]] = {"predicted": lambda row: row["task"]} if several else {}

@@ -284,6 +284,14 @@ def test_the_revision_of_local_data_follows_their_content(tmp_path):
     assert revision_of(place_task(path)) != first
 
 
+def test_strata_are_kept_where_the_data_have_them(tmp_path, bench):
+    columns = made_columns() | {"urban": ["U", "R"] * 100}
+    task = place_task(write_table(tmp_path / "own.csv", columns), strata=("urban", "settlement"), holdouts=("random",))
+    places = KIND.measure(task, SinCosEncoder(), bench).places
+    assert set(places.strata) == {"urban"}
+    assert sorted(zip(places.lat, places.strata["urban"])) == sorted(zip(columns["lat"], columns["urban"]))
+
+
 def test_places_of_tiles_are_their_centres(tmp_path):
     columns = {
         "bounds": [[10.0, 50.0, 10.2, 50.1], [500_000.0, 5_500_000.0, 502_000.0, 5_502_000.0]],

@@ -214,6 +214,7 @@ def own_table(path: Path, target: str, target_type: str | None) -> Task:
         data_files=path.name,
         columns={"target": target},
         probes=("ridge", "knn"),
+        strata=("settlement",),
         licence="your own",
         citation="your own",
     )

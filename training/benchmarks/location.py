@@ -171,16 +171,18 @@ def read_places(task: Task) -> PlaceTable:
     lon_name, lat_name = (task.columns.get(name, name) for name in ("lon", "lat"))
     split = task.columns.get("split", "split")
     of_tiles = bool(task.options.get("tiles"))
-    wanted = [*task.strata, *task.options.get("where", {}), *filter(None, [task.columns.get("image_features")])]
+    wanted = [*task.options.get("where", {}), *filter(None, [task.columns.get("image_features")])]
     if of_tiles:
         targets = _targets(task, None)
-        data = open_split(task, columns=[*targets, *wanted, "bounds", "crs", split])
+        data = open_split(task, columns=[*targets, *wanted, *task.strata, "bounds", "crs", split])
     else:
         data = open_split(task)
         targets = _targets(task, data)
         wanted += [lon_name, lat_name]
+    # Strata divide the table of bias; data without them can still be measured on.
+    strata = [name for name in task.strata if name in data.column_names]
     require_columns(task, data, [*targets, *wanted])
-    kept = [*targets, *wanted, *(name for name in (split, "id", "bounds", "crs") if name in data.column_names)]
+    kept = [*targets, *wanted, *strata, *(name for name in (split, "id", "bounds", "crs") if name in data.column_names)]
     frame = data.select_columns(list(dict.fromkeys(kept))).to_pandas()
     for column, value in task.options.get("where", {}).items():
         frame = frame[frame[column] == value]
@@ -196,7 +198,7 @@ def read_places(task: Task) -> PlaceTable:
             f"None of the {len(frame)} rows of {task.name} has a {lon_name} and a {lat_name}; fill them in."
         )
     lon_lat = GairCoordinateProcessor().check(lon[placed], lat[placed])
-    extra = [name for name in (task.columns.get("image_features"), *task.strata) if name]
+    extra = [name for name in (task.columns.get("image_features"), *strata) if name]
     columns = {name: frame[name].to_numpy()[placed] for name in [*targets, *extra]}
     if split in frame:
         columns["split"] = frame[split].to_numpy()[placed]
@@ -323,7 +325,7 @@ def _places(
     lon, lat = table.lon_lat[rows[found.rows]].T
     tested = labels[found.rows]
     error = (tested != found.predictions).astype(np.float64) if classify else np.abs(tested - found.predictions)
-    strata = {name: table.columns[name][rows[found.rows]] for name in task.strata}
+    strata = {name: table.columns[name][rows[found.rows]] for name in task.strata if name in table.columns}
     reference = None if classify else (tested - tested.mean()) ** 2
     unit = "wrong" if classify else "absolute error"
     return PlaceErrors(lon, lat, error, unit, holdout.name, strata, reference)

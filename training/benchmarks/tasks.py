@@ -55,7 +55,7 @@ class Task:
         probes (`tuple[str, ...]`): of the kind's probes.
         metrics (`tuple[str, ...]`): which to report; the first is the headline.
         holdouts (`tuple[str, ...]`): `random`, `spatial2`, `spatial10` (cells of so many degrees), …, `official`.
-        strata (`tuple[str, ...]`): further columns by which the bias table divides the places.
+        strata (`tuple[str, ...]`): further columns by which the bias table divides the places, where the data have them.
         options (`dict`): whatever else the kind needs; its docstring says what.
         licence, citation (`str`): of the data.
         access (`str`): what a user must do to get them, if anything; shown where the task is skipped.

@@ -52,6 +52,7 @@ def test_a_local_copy_is_a_file_or_a_folder(tmp_path):
     (tmp_path / "own.csv").write_text("lon,lat,meanT\n", encoding="utf-8")
     (file,) = relocated([TASKS["air_temp"]], {"air_temp": str(tmp_path / "own.csv")})
     assert (file.source, file.data_files) == (str(tmp_path), "own.csv")
+    assert file.published_source == TASKS["air_temp"].source == "taylor-geospatial/coordbench"
     (folder,) = relocated([TASKS["air_temp"]], {"air_temp": str(tmp_path)})
     assert (folder.source, folder.data_files) == (str(tmp_path), "data/air_temp/data.parquet")
 

@@ -120,7 +120,8 @@ def main(arguments: Sequence[str]) -> int:
     if measured:
         write_reports(text, measured, models, table, findings, output_dir)
     if chosen.card and measured:
-        for model in models:
+        # A card belongs to a repository of weights; peers have their own.
+        for model in filter(lambda model: isinstance(model, GairEncoder), models):
             print(f"Wrote {card_of(model, measured, table, findings, output_dir)}")
     print(
         f"{len(measured)} of {len(tasks)} tasks measured, {len(findings.skipped)} skipped, {len(findings.failed)} failures."
@@ -251,7 +252,7 @@ def run_task(
     output_dir: Path,
 ) -> None:
     """Measures one task with all models and baselines; what goes wrong is told and ends this task alone."""
-    kind, origin = KINDS[task.kind], "sample world" if task.on_sample_world else task.source
+    kind, origin = KINDS[task.kind], task.published_source
     try:
         task = with_world(task, accelerator)
         data_revision = revision_of(task) if task.source else ""
@@ -300,7 +301,7 @@ def run_task(
                 model_name=name,
                 model_revision=encoder.revision if encoder else "",
                 model_fingerprint=encoder.fingerprint if encoder else "",
-                source=Path(origin).name if Path(origin).exists() else origin,
+                source=origin,
                 dataset_revision=data_revision,
                 seeds=bench.seeds,
                 protocol=protocol if "ridge" in task.probes else "",

@@ -59,6 +59,7 @@ class Task:
         options (`dict`): whatever else the kind needs; its docstring says what.
         licence, citation (`str`): of the data.
         access (`str`): what a user must do to get them, if anything; shown where the task is skipped.
+        origin (`str`): the source that a local copy stands for; set by [`at`].
 
     Raises:
         ValueError: an unknown group, modality, type or label rule.
@@ -85,6 +86,7 @@ class Task:
     strata: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     access: str = ""
+    origin: str = ""
 
     def __post_init__(self) -> None:
         check_choice(f"group of task {self.name!r}", self.group, GROUPS)
@@ -99,6 +101,14 @@ class Task:
         """Whether its figures are about mechanics only."""
         return self.group == "sample"
 
+    @property
+    def published_source(self) -> str:
+        """Where the data are from, in words that mean the same on another machine."""
+        if self.on_sample_world:
+            return "sample world"
+        local = Path(self.source)
+        return self.origin or (local.resolve().name if local.exists() else self.source)
+
     def at(self, path: str) -> "Task":
         """
         The same task on a local copy of its data: a file, or a folder that holds the files that the task names.
@@ -107,11 +117,12 @@ class Task:
             ValueError: there is nothing at `path`.
         """
         local = Path(path)
+        copy = replace(self, revision=None, origin=self.origin or self.source)
         if not local.exists():
             raise ValueError(f"There is nothing at {path!r}, named for task {self.name!r}; check --data for a slip.")
         if local.is_file():
-            return replace(self, source=str(local.parent), data_files=local.name, revision=None, config=None)
-        return replace(self, source=str(local), revision=None)
+            return replace(copy, source=str(local.parent), data_files=local.name, config=None)
+        return replace(copy, source=str(local))
 
 
 def load_tasks(folder: Path = FOLDER) -> dict[str, Task]:

@@ -63,6 +63,13 @@ def test_the_table_only_grows_and_knows_what_it_holds(table):
     assert len(again.of(["air_temp"], ["run", "below"])) == 3
 
 
+def test_what_a_run_had_to_say_is_said_again(table):
+    table.append(AIR, [RIDGE], replace(OURS, run="partly"), ["7 rows are left out."], ["Fold 1 is empty."])
+    again = ResultsTable(table.path)
+    assert again.notes("partly") == {"remarks": ["7 rows are left out."], "problems": ["Fold 1 is empty."]}
+    assert again.notes("run") == {"remarks": [], "problems": []}
+
+
 def test_an_interrupted_write_leaves_the_old_table(table, monkeypatch):
     before = table.path.read_bytes()
     monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -52,7 +52,7 @@ from training.benchmarks.pair_retrieval import Retrieval
 from training.benchmarks.peers import open_peer
 from training.benchmarks.plots import bias_figure, scores_figure
 from training.benchmarks.report import SAMPLE_REMARK, bias_csv, bias_text, markdown_table, task_table, write_card
-from training.benchmarks.results import Circumstances, ResultsTable, Row
+from training.benchmarks.results import Circumstances, Notes, ResultsTable, Row
 from training.benchmarks.segmentation import Segmentation
 from training.benchmarks.street_views import StreetViews
 from training.benchmarks.tasks import Task, choose, load_tasks, relocated
@@ -86,6 +86,11 @@ class Findings:
     skipped: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     inapplicable: list[str] = field(default_factory=list)
+
+    def add(self, notes: Notes) -> None:
+        """What one run had to say; remarks on the data are the same for every model and kept once."""
+        self.failed += notes["problems"]
+        self.remarks += [remark for remark in notes["remarks"] if remark not in self.remarks]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -273,6 +278,7 @@ def run_task(
         if table.has(run):
             accelerator.print(f"{task.name} by {name} is in {table.path} already.")
             findings.runs.append(run)
+            findings.add(table.notes(run))
             if encoder in models[:1]:
                 recall_bias(task, run, findings, output_dir)
             continue
@@ -288,8 +294,8 @@ def run_task(
         except _UNMEASURED as error:
             findings.failed.append(f"{task.name} by {name}: {_sentence(error)}")
             continue
-        findings.failed += [f"{task.name} by {name}: {problem}" for problem in outcome.problems]
-        findings.remarks += [remark for remark in outcome.remarks if remark not in findings.remarks]
+        problems = [f"{task.name} by {name}: {problem}" for problem in outcome.problems]
+        findings.add({"remarks": list(outcome.remarks), "problems": problems})
         if not outcome.scores:
             continue
         protocol = "nested alpha" if bench.nested_alpha else "alpha by the reported folds"
@@ -309,6 +315,8 @@ def run_task(
                 peak_memory_mb=peak_memory_mb(accelerator.device),
                 run=run,
             ),
+            outcome.remarks,
+            problems,
         )
         findings.runs.append(run)
         if encoder in models[:1]:

@@ -177,6 +177,19 @@ def test_what_cannot_be_measured_is_one_sentence_and_the_others_go_on(model, tab
     assert {row["dataset"] for row in read_results(tmp_path / "out")} == {"own"}
 
 
+def test_what_was_left_out_is_said_again_where_nothing_is_measured_anew(model, tmp_path, capsys):
+    columns = made_columns() | {"value": [float("nan")] * 9 + [1.0] * 9 + list(range(182))}
+    columns["lon"], columns["lat"] = np.linspace(1, 9, 200), np.linspace(1, 9, 200)
+    own = write_table(tmp_path / "own.csv", columns)
+    flags = ["--model", str(model), "--table", str(own), "--target", "value", "--output_dir", str(tmp_path / "out")]
+    for again in (False, True):
+        assert main([*flags, "--holdouts", "random", "spatial10"]) == 1
+        output = capsys.readouterr().out
+        assert ("is in" in output) == again
+        assert "9 of 200 rows of own have no usable value and are left out" in output
+        assert "Holdout spatial10 fills 1 of 5 folds" in output and "1 of 1 tasks measured" in output
+
+
 def test_a_changed_model_never_finds_the_features_of_another(model, table, cache, tmp_path, capsys):
     flags = ["--table", str(table), "--target", "value", "--output_dir", str(tmp_path / "out")]
     assert main(["--model", str(model), *flags]) == 0

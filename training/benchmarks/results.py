@@ -15,6 +15,7 @@
 
 import csv
 import io
+import json
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ COLUMNS = (
 _PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "numpy")
 
 Row = dict[str, str]
+Notes = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,11 @@ class Circumstances:
 
 class ResultsTable:
     """
-    A CSV file of figures.
+    A CSV file of figures, and beside it `notes.json`: what each run had to say of rows that it left out and of what it
+    could not measure, so that it is said again where the run is not repeated.
 
     Args:
-        path (`Path`): the file; made on the first figures.
+        path (`Path`): the CSV file; made on the first figures.
 
     Raises:
         ValueError: a file with other columns.
@@ -100,6 +103,10 @@ class ResultsTable:
     def __init__(self, path: Path):
         self.path = path
         self.rows: list[Row] = []
+        self._notes_path = path.with_name("notes.json")
+        self._notes: dict[str, Notes] = {}
+        if self._notes_path.is_file():
+            self._notes = json.loads(self._notes_path.read_text(encoding="utf-8"))
         if path.is_file():
             with path.open(encoding="utf-8", newline="") as file:
                 reader = csv.DictReader(file)
@@ -111,14 +118,28 @@ class ResultsTable:
         """Whether the figures of a run are there already."""
         return any(row["run"] == run for row in self.rows)
 
-    def append(self, task: Task, scores: Sequence[Score], circumstances: Circumstances) -> None:
-        """Adds figures; the file holds all of them or none."""
+    def notes(self, run: str) -> Notes:
+        """What a run had to say."""
+        return self._notes.get(run, {"remarks": [], "problems": []})
+
+    def append(
+        self,
+        task: Task,
+        scores: Sequence[Score],
+        circumstances: Circumstances,
+        remarks: Sequence[str] = (),
+        problems: Sequence[str] = (),
+    ) -> None:
+        """Adds figures, and sentences about them; the file holds all of them or none."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if remarks or problems:
+            self._notes[circumstances.run] = {"remarks": list(remarks), "problems": list(problems)}
+            write_whole(self._notes_path, json.dumps(self._notes, indent=1, ensure_ascii=False).encode())
         self.rows += [_row(task, score, circumstances) for score in scores]
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.path, text.getvalue().encode())
 
     def of(self, tasks: Iterable[str], runs: Iterable[str]) -> list[Row]:

@@ -257,24 +257,16 @@ def run_task(
     output_dir: Path,
 ) -> None:
     """Measures one task with all models and baselines; what goes wrong is told and ends this task alone."""
-    kind, origin = KINDS[task.kind], task.published_source
+    kind = KINDS[task.kind]
     try:
         task = with_world(task, accelerator)
         data_revision = revision_of(task) if task.source else ""
     except Unavailable as error:
         findings.skipped.append(f"{task.name}: {error}")
         return
+    unavailable = False
     for encoder in contestants(task, kind, models, findings):
-        run = digest_of({
-            "task": asdict(replace(task, source=origin)),
-            "data": data_revision,
-            "model": encoder.fingerprint if encoder else "baselines",
-            "seeds": bench.seeds,
-            "nested": bench.nested_alpha,
-            "penalized": bench.penalize_intercept,
-            "version": modeling_gair.__version__,
-        })  # fmt: skip
-        name = encoder.name if encoder else "baselines"
+        run, name = run_of(task, data_revision, encoder, bench), encoder.name if encoder else "baselines"
         if table.has(run):
             accelerator.print(f"{task.name} by {name} is in {table.path} already.")
             findings.runs.append(run)
@@ -284,43 +276,62 @@ def run_task(
             continue
         start = time.perf_counter()
         share_extraction(task, kind, encoder, bench, accelerator)
-        if not accelerator.is_main_process:
+        # The main process goes on where there is nothing to measure, to meet the others wherever they wait.
+        if unavailable or not accelerator.is_main_process:
             continue
         try:
             outcome = kind.measure(task, encoder, bench) if encoder else kind.baselines(task, bench)
         except Unavailable as error:
             findings.skipped.append(f"{task.name}: {error}")
-            return
+            unavailable = True
         except _UNMEASURED as error:
             findings.failed.append(f"{task.name} by {name}: {_sentence(error)}")
-            continue
-        problems = [f"{task.name} by {name}: {problem}" for problem in outcome.problems]
-        findings.add({"remarks": list(outcome.remarks), "problems": problems})
-        if not outcome.scores:
-            continue
-        protocol = "nested alpha" if bench.nested_alpha else "alpha by the reported folds"
-        protocol += ", penalised intercept" if bench.penalize_intercept else ""
-        table.append(
-            task,
-            outcome.scores,
-            Circumstances(
+        else:
+            circumstances = Circumstances(
                 model_name=name,
                 model_revision=encoder.revision if encoder else "",
                 model_fingerprint=encoder.fingerprint if encoder else "",
-                source=origin,
+                source=task.published_source,
                 dataset_revision=data_revision,
                 seeds=bench.seeds,
-                protocol=protocol if "ridge" in task.probes else "",
+                protocol=protocol_of(task, bench),
                 seconds=time.perf_counter() - start,
                 peak_memory_mb=peak_memory_mb(accelerator.device),
                 run=run,
-            ),
-            outcome.remarks,
-            problems,
-        )
-        findings.runs.append(run)
-        if encoder in models[:1]:
-            show_bias(task, name, run, outcome, findings, output_dir)
+            )
+            record(task, outcome, circumstances, table, findings)
+            if outcome.scores and encoder in models[:1]:
+                show_bias(task, name, run, outcome, findings, output_dir)
+
+
+def record(task: Task, outcome: Outcome, circumstances: Circumstances, table: ResultsTable, findings: Findings) -> None:
+    """Adds what one model gave to the results, and to what the run has to say."""
+    problems = [f"{task.name} by {circumstances.model_name}: {problem}" for problem in outcome.problems]
+    findings.add({"remarks": list(outcome.remarks), "problems": problems})
+    if outcome.scores:
+        table.append(task, outcome.scores, circumstances, outcome.remarks, problems)
+        findings.runs.append(circumstances.run)
+
+
+def run_of(task: Task, data_revision: str, encoder: Encoder | None, bench: Bench) -> str:
+    """Digest of all that the figures of one task and model depend on; where the data lie is not part of it."""
+    return digest_of({
+        "task": asdict(replace(task, source=task.published_source)),
+        "data": data_revision,
+        "model": encoder.fingerprint if encoder else "baselines",
+        "seeds": bench.seeds,
+        "nested": bench.nested_alpha,
+        "penalized": bench.penalize_intercept,
+        "version": modeling_gair.__version__,
+    })  # fmt: skip
+
+
+def protocol_of(task: Task, bench: Bench) -> str:
+    """The settings of a ridge in words; empty where there is none."""
+    if "ridge" not in task.probes:
+        return ""
+    strength = "nested alpha" if bench.nested_alpha else "alpha by the reported folds"
+    return strength + (", penalised intercept" if bench.penalize_intercept else "")
 
 
 def contestants(task: Task, kind: Kind, models: Sequence[Encoder], findings: Findings) -> Iterator[Encoder | None]:

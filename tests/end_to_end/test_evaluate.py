@@ -1,0 +1,236 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The evaluation program as a user runs it: one command, one sentence where something is wrong, nothing done twice."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import ModelCard, constants
+from PIL import Image
+
+pytest.importorskip("accelerate", reason="the extra eval is not installed")
+pytest.importorskip("rasterio", reason="the extra eval is not installed")
+from modeling_gair import GairConfig, GairModel, GairProcessor
+from tests.benchmark_tables import made_columns, write_table
+from training.evaluate import main
+from training.sample_dataset import WorldSettings, write_sample_dataset
+
+ROOT = Path(__file__).parents[2]
+KINDS = ["world-location", "world-tiles", "world-segmentation", "world-photos", "world-retrieval"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """A tiny model with random weights, saved as a user's would be."""
+    folder = tmp_path_factory.mktemp("model") / "own"
+    torch.manual_seed(3)
+    config = GairConfig.tiny()
+    GairModel(config).save_pretrained(folder)
+    GairProcessor.for_config(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    settings = WorldSettings(tiles=40, photos=2, held_out_tiles=10, held_out_photos=4)
+    return write_sample_dataset(tmp_path_factory.mktemp("world") / "small", settings, workers=2)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
+    columns = made_columns()
+    columns.pop("split")
+    return write_table(tmp_path_factory.mktemp("table") / "own.csv", columns)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr(constants, "HF_HOME", str(folder))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return folder
+
+
+def read_results(folder: Path) -> list[dict[str, str]]:
+    with (folder / "results.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def figures(folder: Path) -> dict[tuple[str, ...], float]:
+    names = ("dataset", "task", "model_name", "method", "split", "metric_name")
+    return {tuple(row[name] for name in names): float(row["metric_value"]) for row in read_results(folder)}
+
+
+@pytest.mark.slow
+def test_every_kind_of_task_on_the_sample_world(model, world, cache, tmp_path, capsys, monkeypatch):
+    flags = [
+        "--model",
+        str(model),
+        "--data",
+        f"sample_world={world}",
+        "--output_dir",
+        str(tmp_path),
+        "--holdouts",
+        "random",
+    ]
+    assert main([*flags, "--tasks", *KINDS, "--card"]) == 0, capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "5 of 5 tasks measured, 0 skipped, 0 failures" in output and "say nothing about the Earth" in output
+    rows = read_results(tmp_path)
+    models = {name: {row["model_name"] for row in rows if row["dataset"] == name} for name in KINDS}
+    for name in KINDS:
+        assert str(model) in models[name] and f"random weights of {model}" in models[name]
+    assert {"sin/cos", "mean", "inverse distance"} < models["world-location"]
+    assert {"band statistics", "majority"} < models["world-tiles"] and "majority" in models["world-segmentation"]
+    assert {"chance", "nearest place of the gallery"} < models["world-retrieval"]
+    assert all(row["source"] == "sample world" and row["versions"] and float(row["seconds"]) >= 0 for row in rows)
+    assert all(np.isfinite(float(row["metric_value"])) for row in rows)
+    for picture in ("scores.png", "errors-world-location.png", "errors-world-retrieval.png"):
+        with Image.open(tmp_path / picture) as image:
+            assert image.width > 600
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert f"Where {model} errs" in report and "settlement" in (tmp_path / "bias.csv").read_text(encoding="utf-8")
+    card = ModelCard.load(model / "README.md")
+    assert {"own"} == {card.data.model_name} and "world-retrieval" in card.text
+    assert all("not the Earth" in result.dataset_name for result in card.data.eval_results)
+
+    # Once more: nothing is embedded or measured again, and nothing is lost.
+    before = (tmp_path / "results.csv").read_bytes()
+    monkeypatch.setattr(GairModel, "get_location_features", None)
+    monkeypatch.setattr(GairModel, "get_sv_features", None)
+    assert main([*flags, "--tasks", *KINDS]) == 0
+    assert "is in" in capsys.readouterr().out and (tmp_path / "results.csv").read_bytes() == before
+    assert "# Where" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_table_of_one_s_own_in_one_command(model, table, tmp_path):
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", "training/evaluate.py"]
+    flags = ["--model", str(model), "--table", str(table), "--target", "value", "--output_dir", str(tmp_path / "out")]
+    environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    run = subprocess.run([*command, *flags], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert "| spatial10 " in run.stdout and "1 of 1 tasks measured" in run.stdout
+    rows = read_results(tmp_path / "out")
+    assert {row["split"] for row in rows} == {"random", "spatial10"} and {row["task"] for row in rows} == {"value"}
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work_and_give_the_same_figures(model, table, world, tmp_path):
+    flags = ["--model", str(model), "--table", str(table), "--target", "zone", "--data", f"sample_world={world}"]
+    flags += ["--tasks", "world-retrieval", "world-tiles"]
+    assert main([*flags, "--output_dir", str(tmp_path / "one")]) == 0
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29631"]
+    environment = os.environ | {
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": str(ROOT),
+        "ACCELERATE_USE_CPU": "true",
+        "OMP_NUM_THREADS": "1",
+    }
+    run = subprocess.run(
+        [*command, "training/evaluate.py", *flags, "--output_dir", str(tmp_path / "two")],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("3 of 3 tasks measured") == 1
+    one, two = figures(tmp_path / "one"), figures(tmp_path / "two")
+    assert one.keys() == two.keys()
+    # Embeddings of other batches differ by rounding, which may move a rank or a vote.
+    assert all(two[key] == pytest.approx(value, rel=0.02, abs=0.03) for key, value in one.items())
+
+
+def test_what_cannot_be_measured_is_one_sentence_and_the_others_go_on(model, table, tmp_path, capsys, monkeypatch):
+    def unreachable(*arguments, **settings):
+        raise ConnectionError("no route to the Hub")
+
+    monkeypatch.setattr("training.benchmarks.data.HfApi.dataset_info", unreachable)
+    headless = write_table(tmp_path / "headless.csv", {"x": [1.0, 2], "y": [3.0, 4], "meanT": [5.0, 6]})
+    flags = ["--model", str(model), "--table", str(table), "--target", "value", "--output_dir", str(tmp_path / "out")]
+    status = main([*flags, "--tasks", "mosaiks-roads", "pairs", "air_temp", "--data", f"air_temp={headless}"])
+    output = capsys.readouterr().out
+    assert status == 1 and "1 of 4 tasks measured, 2 skipped, " in output
+    assert "- mosaiks-roads: taylor-geospatial/coordbench cannot be reached (no route to the Hub)" in output
+    assert "- pairs: " in output and "--data pairs=PATH" in output
+    assert "The data of air_temp have no column 'lon', 'lat' (they have x, y, meanT)" in output
+    assert {row["dataset"] for row in read_results(tmp_path / "out")} == {"own"}
+
+
+def test_what_was_left_out_is_said_again_where_nothing_is_measured_anew(model, tmp_path, capsys):
+    columns = made_columns() | {"value": [float("nan")] * 9 + [1.0] * 9 + list(range(182))}
+    columns["lon"], columns["lat"] = np.linspace(1, 9, 200), np.linspace(1, 9, 200)
+    own = write_table(tmp_path / "own.csv", columns)
+    flags = ["--model", str(model), "--table", str(own), "--target", "value", "--output_dir", str(tmp_path / "out")]
+    for again in (False, True):
+        assert main([*flags, "--holdouts", "random", "spatial10"]) == 1
+        output = capsys.readouterr().out
+        assert ("is in" in output) == again
+        assert "9 of 200 rows of own have no usable value and are left out" in output
+        assert "Holdout spatial10 fills 1 of 5 folds" in output and "1 of 1 tasks measured" in output
+
+
+def test_a_changed_model_never_finds_the_features_of_another(model, table, cache, tmp_path, capsys):
+    flags = ["--table", str(table), "--target", "value", "--output_dir", str(tmp_path / "out")]
+    assert main(["--model", str(model), *flags]) == 0
+    store = cache / "gair" / "features"
+    before = set(store.iterdir())
+    other = GairModel.from_pretrained(model)
+    with torch.no_grad():
+        next(other.location_model.parameters()).add_(0.1)
+    other.save_pretrained(tmp_path / "other")
+    GairProcessor.from_pretrained(model).save_pretrained(tmp_path / "other")
+    assert main(["--model", str(tmp_path / "other"), *flags]) == 0
+    # The other model's own; the random weights and sin/cos are the same as before.
+    assert len(set(store.iterdir()) - before) == 1
+    ours = {
+        row["model_fingerprint"]
+        for row in read_results(tmp_path / "out")
+        if row["model_name"] in (str(model), str(tmp_path / "other"))
+    }
+    assert len(ours) == 2
+
+
+def test_the_list_needs_no_model(capsys):
+    assert main(["--list"]) == 0
+    output = capsys.readouterr().out
+    assert "| air_temp " in output and "| world-retrieval " in output
+    assert main(["--list", "--tasks", "sv"]) == 0 and "air_temp" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--tasks", "air_tmp"], "did you mean 'air_temp'"),
+        (["--table", "own.csv"], "--table and --target go together"),
+        (["--table", "nowhere.csv", "--target", "x"], "expected an existing file ending in .csv or .parquet"),
+        (["--tasks", "air_temp", "--data", "air_temp"], "expected NAME=PATH"),
+        (["--tasks", "air_temp", "--holdouts", "spatial"], "expected random, official, or spatial with degrees"),
+        (["--tasks", "air_temp", "--target_type", "regression"], "--target_type is about a --table"),
+        (["--tasks", "air_temp", "--model", "no/such-model"], "There is no model 'no/such-model'"),
+    ],
+)
+def test_a_wrong_command_is_one_sentence(flags, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        main(flags)
+    assert "\n" not in str(refused.value)

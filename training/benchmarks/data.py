@@ -1,0 +1,202 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The data of a task: a table or images from the Hub, a local file or the sample world, by `datasets`."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, IterableDataset, load_dataset
+from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+from training.benchmarks.tasks import Task
+from training.sample_dataset import SUMS
+
+# Data up to this size are digested whole; larger ones by their files' names, sizes and times of change.
+_DIGESTED_BYTES = 2**28
+_UNREACHABLE = (
+    ConnectionError,
+    TimeoutError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
+
+
+class Unavailable(ValueError):
+    """Data that cannot be had here: gated, unreachable, or to be fetched by hand. The task is skipped, not failed."""
+
+
+def open_split(
+    task: Task, split: str | None = None, streaming: bool = False, columns: list[str] | None = None
+) -> Dataset | IterableDataset:
+    """
+    One split of a task's data.
+
+    Args:
+        task ([`Task`]): whose data.
+        split (`str`, *optional*): `train`, `validation` or `test`, as the task's `splits` translate it; without it the
+            data's only split, or `train`.
+        streaming (`bool`): whether to read rows one after the other in place of preparing the whole on disk.
+        columns (`list[str]`, *optional*): of parquet files, the only columns to read.
+
+    Raises:
+        Unavailable: the data are gated or cannot be reached.
+        ValueError: they are there, but have no such split.
+    """
+    name = task.splits.get(split or "train", split or "train")
+    try:
+        return load_dataset(
+            task.source,
+            task.config,
+            revision=task.revision,
+            data_files=task.data_files,
+            split=name,
+            streaming=streaming,
+            **({} if columns is None else {"columns": columns}),
+        )
+    except (DatasetNotFoundError, FileNotFoundError, *_UNREACHABLE) as error:
+        raise Unavailable(_why(task, error)) from error
+    except DatasetGenerationError as error:
+        raise ValueError(f"The data of {task.name} cannot be read: {error.__cause__ or error}") from error
+
+
+def revision_of(task: Task) -> str:
+    """
+    What state of its data a task reads: the commit on the Hub, or a digest of local files.
+
+    Raises:
+        Unavailable: the Hub has no such data set, or cannot be reached.
+    """
+    local = Path(task.source)
+    if local.exists():
+        return _digest_of_files(local, task.data_files)
+    try:
+        return HfApi().dataset_info(task.source, revision=task.revision).sha or "unknown"
+    # The Hub's client passes on the errors of whatever HTTP library it uses.
+    except Exception as error:
+        # What was fetched before can be used without the Hub.
+        fetched = Path(constants.HF_HUB_CACHE) / f"datasets--{task.source.replace('/', '--')}" / "refs"
+        if (reference := fetched / (task.revision or "main")).is_file():
+            return reference.read_text(encoding="utf-8").strip()
+        raise Unavailable(_why(task, error)) from error
+
+
+def require_columns(task: Task, data: Dataset | IterableDataset, columns: list[str]) -> None:
+    """
+    Raises:
+        ValueError: the data lack one of the columns.
+    """
+    have = data.column_names or list(next(iter(data), {}))
+    missing = [column for column in columns if column not in have]
+    if missing:
+        raise ValueError(
+            f"The data of {task.name} have no column {', '.join(map(repr, missing))} (they have {', '.join(have)}); name "
+            "the columns as the task's `columns` do, or its `target`."
+        )
+
+
+def ruled_labels(task: Task, raw: Any) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Raw targets by the task's label rule.
+
+    Args:
+        task ([`Task`]): whose `label_rule` and `target_type`.
+        raw (sequence of N): numbers, or anything that names a class.
+
+    Returns:
+        labels `(N,)` (float64 for regression, else int64 from 0, classes in sorted order) and which are kept `(N,)`,
+        bool: NaN, None, dropped values and rare classes are not.
+
+    Raises:
+        ValueError: targets that are no numbers where numbers are needed, or none that is kept.
+    """
+    rule = task.label_rule
+    values = np.asarray(raw)
+    if task.target_type == "regression" or {"bins", "drop_below", "log1p"} & set(rule):
+        values = _as_numbers(task, values)
+        kept = np.isfinite(values)
+    else:
+        kept = np.array([value is not None and value == value and value != "" for value in values.tolist()], bool)
+    for value in rule.get("drop", ()):
+        kept &= values != value
+    if "drop_below" in rule:
+        kept &= values >= rule["drop_below"]
+    if rule.get("log1p"):
+        if (values[kept] <= -1).any():
+            raise ValueError(
+                f"The targets of {task.name} go down to {values[kept].min()}, but log1p needs more than -1; drop those "
+                "values by its label_rule."
+            )
+        values = np.log1p(np.where(kept, values, 0.0))
+    if not kept.any():
+        raise ValueError(f"All {len(values)} targets of {task.name} are missing or dropped; name another column.")
+    if task.target_type == "regression":
+        return np.where(kept, values, 0.0), kept
+    if "bins" in rule:
+        values = np.digitize(values, rule["bins"])
+    return _as_classes(values, kept, rule.get("top"))
+
+
+def _as_numbers(task: Task, values: np.ndarray) -> np.ndarray:
+    try:
+        return np.array([np.nan if value is None or value == "" else value for value in values.tolist()], np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The targets of {task.name} are no numbers ({str(error).splitlines()[0]}); name a numeric column, or make the "
+            "task a classification."
+        ) from error
+
+
+def _as_classes(values: np.ndarray, kept: np.ndarray, top: int | None) -> tuple[np.ndarray, np.ndarray]:
+    names, counts = np.unique(values[kept].astype(str) if values.dtype == object else values[kept], return_counts=True)
+    comparable = values.astype(str) if values.dtype == object else values
+    if top is not None and len(names) > top:
+        names = np.sort(names[np.argsort(-counts, kind="stable")[:top]])
+        kept = kept & np.isin(comparable, names)
+    labels = np.zeros(len(values), np.int64)
+    labels[kept] = np.searchsorted(names, comparable[kept])
+    return labels, kept
+
+
+def _digest_of_files(local: Path, data_files: Any) -> str:
+    if (local / SUMS).is_file():
+        # The sample world says itself what it holds.
+        return hashlib.blake2b((local / SUMS).read_bytes(), digest_size=8).hexdigest()
+    patterns = [data_files] if isinstance(data_files, str) else _flat(data_files)
+    paths = {path for pattern in patterns for path in local.glob(pattern)} if patterns else set(local.rglob("*"))
+    files = sorted(path for path in paths if path.is_file())
+    whole = sum(path.stat().st_size for path in files) <= _DIGESTED_BYTES
+    digest = hashlib.blake2b(digest_size=8)
+    for path in files:
+        state = path.stat()
+        digest.update(f"{path.relative_to(local)} {state.st_size}".encode())
+        digest.update(path.read_bytes() if whole else str(state.st_mtime_ns).encode())
+    return digest.hexdigest()
+
+
+def _flat(data_files: Any) -> list[str]:
+    values = data_files.values() if isinstance(data_files, dict) else data_files or ()
+    return [name for value in values for name in ([value] if isinstance(value, str) else value)]
+
+
+def _why(task: Task, error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    gated = "gated" in str(error).lower() or "401" in str(error) or "403" in str(error)
+    reason = "is gated" if gated else "cannot be reached"
+    hint = task.access or f"pass a local copy by --data {task.name}=PATH"
+    return f"{task.source} {reason} ({text[0] if text else type(error).__name__}); {hint}."

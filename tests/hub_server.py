@@ -139,20 +139,20 @@ class HubServer:
         return self.repositories[kind, name]
 
     @contextmanager
-    def fault(self, kind: str, method: str, ending: str) -> Iterator[None]:
+    def fault(self, kind: str, method: str, pattern: str) -> Iterator[None]:
         """
         Requests fail while this lasts.
 
         Args:
             kind (`str`): `"cut"` closes the connection in the middle of the body; `"short"` sends half a file as if it were
                 all of it.
-            method, ending (`str`): of which requests, the path's end given.
+            method, pattern (`str`): of which requests; a regular expression that is searched in the path.
         """
-        self.faults.append((kind, method, ending))
+        self.faults.append((kind, method, pattern))
         try:
             yield
         finally:
-            self.faults.remove((kind, method, ending))
+            self.faults.remove((kind, method, pattern))
 
 
 class _Refusal(Exception):
@@ -200,7 +200,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fault(self) -> str | None:
         path = unquote(self.path.partition("?")[0])
-        found = (kind for kind, method, end in self.hub.faults if method == self.command and path.endswith(end))
+        found = (
+            kind for kind, method, pattern in self.hub.faults if method == self.command and re.search(pattern, path)
+        )
         return next(found, None)
 
     def _answer(self, body: bytes) -> None:

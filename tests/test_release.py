@@ -15,6 +15,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -51,10 +52,8 @@ RANGES = {
 }
 
 
-@pytest.fixture
-def trained(tmp_path, tiny_model):
+def write_trained(folder, tiny_model):
     """A directory as training leaves it, with what must not be pushed."""
-    folder = tmp_path / "trained"
     config = GairConfig.tiny(nili_init="normal", similarity_ranges=RANGES)
     model = GairModel(config)
     model.load_state_dict(tiny_model.state_dict())
@@ -65,6 +64,24 @@ def trained(tmp_path, tiny_model):
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints" / "optimizer.bin").write_bytes(b"state")
     return folder
+
+
+@pytest.fixture
+def trained(tmp_path, tiny_model):
+    return write_trained(tmp_path / "trained", tiny_model)
+
+
+@pytest.fixture(scope="module")
+def whole_release(tmp_path_factory, tiny_model):
+    """A release as gathered, and the directory it was made from; tests must not change it."""
+    folder = write_trained(tmp_path_factory.mktemp("whole") / "trained", tiny_model)
+    return folder, gathered(folder)
+
+
+@pytest.fixture
+def release(whole_release, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(whole_release[1], tmp_path / "release")
 
 
 def gathered(folder, *flags):
@@ -149,8 +166,8 @@ def test_no_licence_is_guessed_or_changed(known, chosen, message):
 # What is gathered ---------------------------------------------------------------------------------------------------
 
 
-def test_a_release_holds_what_a_stranger_needs_and_nothing_else(trained):
-    release = gathered(trained)
+def test_a_release_holds_what_a_stranger_needs_and_nothing_else(whole_release):
+    trained, release = whole_release
     check(release, (str(trained),))
     names = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()}
     code = {f"{name}_gair.py" for name in ("configuration", "feature_extraction", "image_processing", "location", "modeling", "processing", "raster")}  # fmt: skip
@@ -173,8 +190,8 @@ def test_large_weights_are_sharded(trained):
     assert len(set(index["weight_map"].values())) == len(list(release.glob("model-*.safetensors"))) > 1
 
 
-def test_the_card_tells_where_all_is_from(trained):
-    text = (gathered(trained) / "README.md").read_text(encoding="utf-8")
+def test_the_card_tells_where_all_is_from(release):
+    text = (release / "README.md").read_text(encoding="utf-8")
     data = yaml.safe_load(text.split("---")[1])
     assert (data["license"], data["library_name"], data["pipeline_tag"]) == (
         "apache-2.0",
@@ -224,6 +241,18 @@ def test_converted_weights_keep_their_licence(trained):
     assert "not the published" not in text and "Nothing has been measured" in text
 
 
+def test_exported_parts_go_along_and_stand_in_the_card(trained):
+    for name in ("onnx/rs_tower.onnx", "onnx/export.json", "sv_tower/config.json", "torch_export/rs_tower.pt2"):
+        (trained / name).parent.mkdir(exist_ok=True)
+        (trained / name).write_text("{}")
+    release = gathered(trained)
+    check(release, (str(trained),))
+    assert (release / "onnx" / "rs_tower.onnx").is_file() and (release / "sv_tower" / "config.json").is_file()
+    assert not (release / "torch_export").exists()
+    text = (release / "README.md").read_text(encoding="utf-8")
+    assert "`onnx/` holds the three towers" in text and "`sv_tower/` holds the photos' tower" in text
+
+
 def test_rows_of_the_model_alone_go_along_under_its_new_name(trained, tmp_path):
     from training.benchmarks.results import COLUMNS
 
@@ -252,8 +281,8 @@ def test_rows_of_the_model_alone_go_along_under_its_new_name(trained, tmp_path):
         ("config.json", b'{"_name_or_path": "~/models/gair"}', "names the local path '~/models/gair'"),
     ],
 )
-def test_what_does_not_belong_into_a_release_is_named(trained, name, content, message):
-    release = gathered(trained)
+def test_what_does_not_belong_into_a_release_is_named(whole_release, release, name, content, message):
+    trained, _ = whole_release
     path = release / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content.replace(b"PLACE", str(trained).encode()))
@@ -262,15 +291,13 @@ def test_what_does_not_belong_into_a_release_is_named(trained, name, content, me
 
 
 @pytest.mark.parametrize("name", ["raster_gair.py", "LICENSE", "model.safetensors"])
-def test_what_is_missing_is_named(trained, name):
-    release = gathered(trained)
+def test_what_is_missing_is_named(release, name):
     (release / name).unlink()
     with pytest.raises(ValueError, match=f"^{name} is missing in the release"):
         check(release, ())
 
 
-def test_addresses_and_code_are_no_local_paths(trained):
-    release = gathered(trained)
+def test_addresses_and_code_are_no_local_paths(release):
     (release / "README.md").write_text(
         "https://hf.co/org/gair, 10 km/h, and/or, </b>/x, org/gair/resolve, a / b / c, ~96 px"
     )

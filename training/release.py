@@ -141,15 +141,16 @@ def gather(chosen: argparse.Namespace, folder: Path, shard_size: str = SHARD_SIZ
     processor.save_pretrained(folder)
     write_example(folder / _EXAMPLE)
     check_embeds_alike(model, processor, folder)
-    make_card(chosen.repo, chosen.branch, model, processor, origin, licence).save(folder / "README.md")
+    exports = [name for name in EXPORTS if (Path(chosen.model) / name).is_dir()]
+    for name in exports:
+        shutil.copytree(Path(chosen.model) / name, folder / name)
+    card = make_card(chosen.repo, chosen.branch, model, processor, origin, licence, exports)
+    card.save(folder / "README.md")
     (folder / "LICENSE").write_text(_licence_text(licence), encoding="utf-8")
     if origin.metrics is not None:
         shutil.copyfile(Path(chosen.model) / "metrics.json", folder / "metrics.json")
     if chosen.results:
         write_whole(folder / "results.csv", _results(Path(chosen.results), chosen.model, chosen.repo).encode())
-    for name in EXPORTS:
-        if (Path(chosen.model) / name).is_dir():
-            shutil.copytree(Path(chosen.model) / name, folder / name)
 
 
 def load(name: str) -> tuple[GairModel, GairProcessor]:
@@ -316,11 +317,13 @@ def push(chosen: argparse.Namespace, folder: Path) -> CommitInfo:
             commit_message=f"Release by GAIR for Hugging Face {modeling_gair.__version__}",
             delete_patterns=_STALE,
         )
-    except (HTTPError, OSError) as error:
-        raise ValueError(f"{_refusal(error, repo, api.endpoint)} Nothing was committed to {repo!r}.") from error
+    except (HTTPError, OSError, RuntimeError) as error:
+        # The client wraps what stopped the upload of a large file.
+        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
+        raise ValueError(f"{_refusal(cause, repo, api.endpoint)} Nothing was committed to {repo!r}.") from error
 
 
-def _refusal(error: Exception, repo: str, endpoint: str) -> str:
+def _refusal(error: BaseException, repo: str, endpoint: str) -> str:
     status = error.response.status_code if isinstance(error, HfHubHTTPError) and error.response is not None else None
     if status in (401, 403) or isinstance(error, RepositoryNotFoundError):
         return (
@@ -332,7 +335,7 @@ def _refusal(error: Exception, repo: str, endpoint: str) -> str:
     return f"The connection to the Hub at {endpoint} failed ({_first_line(error)}); run the same command again."
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 

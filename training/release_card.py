@@ -15,6 +15,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -128,7 +129,13 @@ def licence_of(origin: Origin, chosen: str | None, model: str) -> str:
 
 
 def make_card(
-    repo: str, branch: str | None, model: GairModel, processor: GairProcessor, origin: Origin, licence: str
+    repo: str,
+    branch: str | None,
+    model: GairModel,
+    processor: GairProcessor,
+    origin: Origin,
+    licence: str,
+    exports: Sequence[str] = (),
 ) -> ModelCard:
     """
     The card of a model.
@@ -138,6 +145,7 @@ def make_card(
         model ([`GairModel`]), processor ([`GairProcessor`]): as released, the config with its `similarity_ranges`.
         origin ([`Origin`]): of its directory.
         licence (`str`): of the weights, as the Hub calls it.
+        exports (`Sequence[str]`): folders of exported parts beside the weights.
     """
     config = model.config
     return ModelCard.from_template(
@@ -162,6 +170,7 @@ def make_card(
         limits=_limits(origin),
         training_data=_training_data(origin),
         licence=_LICENCES.get(licence, licence),
+        exports=exports,
         results=_results(origin),
         cost=_cost(model, processor, origin),
     )

@@ -23,12 +23,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from huggingface_hub import CommitOperationAdd, HfApi, constants
+from safetensors.torch import load, load_file
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairModel, GairProcessor
@@ -201,10 +203,11 @@ def released(hub, trained) -> tuple[str, str]:
     return process.stdout, hub.repository("org/gair").refs["main"]
 
 
-@pytest.fixture(scope="module")
-def files(hub, released, tmp_path_factory) -> Path:
+@pytest.fixture
+def files(hub, released, tmp_path) -> Path:
     """The released files in a folder."""
-    folder = tmp_path_factory.mktemp("files")
+    folder = tmp_path / "files"
+    folder.mkdir()
     for name, file in hub.repository("org/gair").files().items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(file.content)
@@ -236,6 +239,8 @@ def test_what_is_released_is_all_and_only_what_belongs_there(hub, trained, relea
     assert all(name in told for name in stored)
     assert not [name for name in stored if re.search(r"\.(bin|pt|pkl)$|checkpoint|log", name)]
     assert not [name for name, file in stored.items() if str(trained.parent).encode() in file.content]
+    weights, own = load(stored["model.safetensors"].content), load_file(trained / "model.safetensors")
+    assert set(weights) == set(own) and all(torch.equal(weights[name], own[name]) for name in own)
     card = stored["README.md"].content.decode()
     assert "datasets:\n- org/pairs" in card and "license: cc-by-4.0" in card and "12 photos of 6 held-out tiles" in card
     ranges = json.loads(stored["config.json"].content)["similarity_ranges"]
@@ -319,6 +324,15 @@ def test_what_the_hub_refuses_is_one_sentence_and_leaves_nothing(hub, files, her
         push(parse(["--model", "unused", "--repo", "org/absent", "--pull_request"]), files)
     with (
         hub.fault("cut", "POST", r"^/api/models/org/new/commit/main$"),
+        pytest.raises(ValueError, match=r"The connection to the Hub at .* Nothing was committed to 'org/new'\."),
+    ):
+        push(to_new, files)
+    assert not hub.repository("org/new").files()
+    (files / "example" / "photo.jpg").write_bytes(b"another photo")
+    # The client waits longer and longer before it tries again.
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with (
+        hub.fault("cut", "PUT", "^/upload/"),
         pytest.raises(ValueError, match=r"The connection to the Hub at .* Nothing was committed to 'org/new'\."),
     ):
         push(to_new, files)

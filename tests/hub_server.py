@@ -90,6 +90,16 @@ class Repository:
         return sha
 
 
+@dataclass
+class Fault:
+    """How requests fail, see [`HubServer.fault`]; `times` counts down."""
+
+    kind: str
+    method: str
+    pattern: str
+    times: int
+
+
 class HubServer:
     """
     The server; a context manager.
@@ -104,7 +114,7 @@ class HubServer:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.requests: list[str] = []
         self.uploads: dict[str, bytes] = {}
-        self.faults: list[tuple[str, str, str]] = []
+        self.faults: list[Fault] = []
         self.lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
@@ -139,7 +149,7 @@ class HubServer:
         return self.repositories[kind, name]
 
     @contextmanager
-    def fault(self, kind: str, method: str, pattern: str) -> Iterator[None]:
+    def fault(self, kind: str, method: str, pattern: str, times: int = 1_000_000) -> Iterator[None]:
         """
         Requests fail while this lasts.
 
@@ -147,12 +157,14 @@ class HubServer:
             kind (`str`): `"cut"` closes the connection in the middle of the body; `"short"` sends half a file as if it were
                 all of it.
             method, pattern (`str`): of which requests; a regular expression that is searched in the path.
+            times (`int`): how many of them at most.
         """
-        self.faults.append((kind, method, pattern))
+        fault = Fault(kind, method, pattern, times)
+        self.faults.append(fault)
         try:
             yield
         finally:
-            self.faults.remove((kind, method, pattern))
+            self.faults.remove(fault)
 
 
 class _Refusal(Exception):
@@ -200,10 +212,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fault(self) -> str | None:
         path = unquote(self.path.partition("?")[0])
-        found = (
-            kind for kind, method, pattern in self.hub.faults if method == self.command and re.search(pattern, path)
-        )
-        return next(found, None)
+        for fault in self.hub.faults:
+            if fault.times and fault.method == self.command and re.search(fault.pattern, path):
+                fault.times -= 1
+                return fault.kind
+        return None
 
     def _answer(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")

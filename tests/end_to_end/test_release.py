@@ -375,10 +375,16 @@ def test_loads_that_fail_say_why_and_leave_nothing_half_written(hub, released, t
 
 
 def test_pairs_that_cannot_be_streamed_say_why(hub, trained, tmp_path):
-    hub.repositories["datasets", "org/hidden"] = copy.deepcopy(hub.repository("org/pairs", "datasets"))
+    """Private without a token, absent, cut off for good; a connection that breaks now and then costs no row."""
+    for name in ("hidden", "short"):
+        hub.repositories["datasets", f"org/{name}"] = copy.deepcopy(hub.repository("org/pairs", "datasets"))
     hub.repository("org/hidden", "datasets").private = True
-    names = ["org/hidden", "org/none", "org/pairs"]
-    told = result_of(run(hub, tmp_path / "hf", sys.executable, "-c", _OPEN, *names, token=False))
+    names = ["org/hidden", "org/none", "org/short", "org/pairs"]
+    short, broken = r"^/datasets/org/short/.*train-.*\.parquet$", r"^/datasets/org/pairs/.*train-.*\.parquet$"
+    with hub.fault("short", "GET", short), hub.fault("cut", "GET", broken, times=2):
+        told = result_of(run(hub, tmp_path / "hf", sys.executable, "-c", _OPEN, *names, token=False))
+        assert not any(fault.times for fault in hub.faults if fault.kind == "cut")
     for name in names[:2]:
         assert told[name].startswith(f"ValueError: There is no data set '{name}'"), told[name]
+    assert told["org/short"].startswith("ValueError: A file of the data set can't be read (")
     assert sorted(told["org/pairs"]) == sorted(f"train{n}" for n in range(12))

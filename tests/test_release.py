@@ -25,6 +25,7 @@ from huggingface_hub import ModelCard
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
 from modeling_gair import GairConfig, GairModel, GairProcessor, GairRSImageProcessor
+from tests.test_pairs import write_pairs
 from training.measures import EmbeddedPairs
 from training.release import check, gather, listing, main, parse
 from training.release_card import Origin, licence_of
@@ -109,6 +110,19 @@ def test_ranges_need_two_tiles():
     one = {name: torch.eye(2) for name in ("sv", "nili", "tile_mean", "location")}
     with pytest.raises(ValueError, match="Pairs of 1 tile came, expected two tiles or more"):
         ranges_of(EmbeddedPairs(one, torch.tensor([0, 0]), {}))
+
+
+def test_ranges_are_measured_where_the_config_holds_none_or_data_are_named(trained, tmp_path, monkeypatch):
+    pairs = write_pairs(tmp_path, 30)
+    config = json.loads((trained / "config.json").read_text())
+    measured = json.loads((gathered(trained, "--data", str(pairs)) / "config.json").read_text())["similarity_ranges"]
+    assert measured != config.pop("similarity_ranges") == RANGES
+    assert re.fullmatch(r"one photo of each of \d+ held-out tiles of `pairs\.csv`", measured["measured_on"])
+    (trained / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("training.release.ensure_sample_dataset", lambda settings: pairs)
+    default = json.loads((gathered(trained) / "config.json").read_text())["similarity_ranges"]
+    assert default["pairs"] == measured["pairs"]
+    assert default["measured_on"].endswith("held-out tiles of the sample world (procedural, not the Earth)")
 
 
 # The example --------------------------------------------------------------------------------------------------------

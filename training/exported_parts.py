@@ -28,6 +28,8 @@ from modeling_gair import GairModel, GairProcessor
 DYNAMIC_SIZES = ("batch", "points")
 
 Tensors = tuple[torch.Tensor, ...]
+# Inputs for a batch and a number of points.
+Draw = Callable[[int, int], Tensors]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Part:
         name (`str`): of its files.
         module (`nn.Module`): tensors to a tensor or a tuple of them, without any branch on dynamic sizes.
         inputs, outputs (`tuple[Value, ...]`): in order.
-        draw (`Callable[[int, int], Tensors]`): inputs for a batch and a number of points, to trace and to check with.
+        draw (`Draw`): inputs to trace and to check with.
         expected (`Callable[..., Tensors]`): what the whole model gives for them.
     """
 
@@ -63,7 +65,7 @@ class Part:
     module: nn.Module
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
-    draw: Callable[[int, int], Tensors]
+    draw: Draw
     expected: Callable[..., Tensors]
 
 
@@ -123,102 +125,112 @@ def parts_of(model: GairModel, processor: GairProcessor, seed: int = 0) -> list[
         seed (`int`): of the inputs to trace and to check with.
     """
     generator = torch.Generator().manual_seed(seed)
-    rs_size, sv_size = (_sides(part) for part in (processor.image_processor, processor.sv_image_processor))
-    bands = processor.image_processor.bands
-    tokens, width = _grid(model, (1, len(bands), *rs_size))
+    rs_pixels, rs_tokens = _rs_pixels(processor), _rs_tokens(model, processor)
 
     def tiles(batch: int, points: int) -> Tensors:
-        return (torch.rand(batch, len(bands), *rs_size, generator=generator),)
+        return (torch.rand(batch, *_fixed(rs_pixels), generator=generator),)
 
-    def photos(batch: int, points: int) -> Tensors:
-        return (torch.randn(batch, 3, *sv_size, generator=generator),)
+    return [
+        _rs_part(model, rs_pixels, rs_tokens, tiles),
+        _sv_part(model, processor, generator),
+        _location_part(model, generator),
+        _query_part(model, "points", rs_tokens, tiles, generator),
+        _query_part(model, "dense", rs_tokens, tiles, generator),
+    ]
 
-    def places(batch: int, points: int) -> Tensors:
-        drawn = torch.rand(batch, 2, generator=generator)
-        return ((drawn - 0.5) * torch.tensor([360.0, 180.0]),)
 
-    def queries(batch: int, points: int) -> Tensors:
-        drawn = torch.rand(batch, points, 2, generator=generator)
-        # The first point of all is a corner, where NILI extrapolates.
-        drawn[0, 0] = torch.tensor([0.0, 1.0])
-        with torch.no_grad():
-            return model.rs_model(*tiles(batch, points)).last_hidden_state, drawn
-
-    def embedded_tiles(rs_pixel_values: torch.Tensor) -> Tensors:
+def _rs_part(model: GairModel, rs_pixels: Value, rs_tokens: Value, tiles: Draw) -> Part:
+    def expected(rs_pixel_values: torch.Tensor) -> Tensors:
         return model.rs_model(rs_pixel_values).last_hidden_state, model.get_rs_features(rs_pixel_values)
 
+    embeds = Value("rs_embeds", ("batch", rs_tokens.shape[2]), "the whole tile: the tokens' mean, not normalised")
+    return Part("rs_tower", RSTower(model), (rs_pixels,), (rs_tokens, embeds), tiles, expected)
+
+
+def _sv_part(model: GairModel, processor: GairProcessor, generator: torch.Generator) -> Part:
     pixels = Value(
-        "rs_pixel_values",
-        ("batch", len(bands), *rs_size),
-        f"tiles as the processor prepares them: bands {', '.join(bands)} in this order, row 0 in the north, column 0 in "
-        "the west, normalised per band as `preparation.rs` says",
-    )
-    photo = Value(
         "sv_pixel_values",
-        ("batch", 3, *sv_size),
+        ("batch", 3, *_sides(processor.sv_image_processor)),
         "photos as the processor prepares them: red, green, blue, row 0 at the top, normalised as `preparation.sv` says",
     )
-    place = Value(
+
+    def photos(batch: int, points: int) -> Tensors:
+        return (torch.randn(batch, *_fixed(pixels), generator=generator),)
+
+    width = model.rs_model.hidden_size
+    embeds = Value("sv_embeds", ("batch", width), "the photo, projected to the shared space, not normalised")
+    return Part("sv_tower", SVTower(model), (pixels,), (embeds,), photos, lambda given: (model.get_sv_features(given),))
+
+
+def _location_part(model: GairModel, generator: torch.Generator) -> Part:
+    coordinates = Value(
         "coordinates",
         ("batch", 2),
         "lon, lat in this order, degrees on WGS 84; lon in [-180, 180), lat in [-90, 90]; neither wrapped nor checked",
     )
-    rs_tokens = Value(
-        "rs_tokens", ("batch", tokens, width), "one token a patch, row-major from the tile's north-west corner"
+
+    def places(batch: int, points: int) -> Tensors:
+        return ((torch.rand(batch, 2, generator=generator) - 0.5) * torch.tensor([360.0, 180.0]),)
+
+    embeds = Value("location_embeds", ("batch", model.rs_model.hidden_size), "the place, not normalised")
+    return Part(
+        "location_tower",
+        LocationTower(model),
+        (coordinates,),
+        (embeds,),
+        places,
+        lambda given: (model.get_location_features(given),),
     )
-    points = Value(
+
+
+def _query_part(model: GairModel, method: str, rs_tokens: Value, tiles: Draw, generator: torch.Generator) -> Part:
+    points_value = Value(
         "query_points",
         ("batch", "points", 2),
         "x, y in this order from the tile's north-west corner, x eastwards, y southwards, in [0, 1]; not checked",
     )
 
-    def query(method: str) -> Part:
-        localized = Value("localized_rs_embeds", ("batch", "points", width), "the tile at each point, not normalised")
-        return Part(
-            f"localized_query_{method}",
-            LocalizedQuery(model, method, math.isqrt(tokens)),
-            (rs_tokens, points),
-            (localized,),
-            queries,
-            lambda tokens, given: (model.localize(tokens, given, method=method),),
-        )
+    @torch.no_grad()
+    def queries(batch: int, points: int) -> Tensors:
+        drawn = torch.rand(batch, points, 2, generator=generator)
+        # The first point of all is a corner, where NILI extrapolates.
+        drawn[0, 0] = torch.tensor([0.0, 1.0])
+        return model.rs_model(*tiles(batch, points)).last_hidden_state, drawn
 
-    return [
-        Part(
-            "rs_tower",
-            RSTower(model),
-            (pixels,),
-            (rs_tokens, Value("rs_embeds", ("batch", width), "the whole tile: the tokens' mean, not normalised")),
-            tiles,
-            embedded_tiles,
-        ),
-        Part(
-            "sv_tower",
-            SVTower(model),
-            (photo,),
-            (Value("sv_embeds", ("batch", width), "the photo, projected to the shared space, not normalised"),),
-            photos,
-            lambda given: (model.get_sv_features(given),),
-        ),
-        Part(
-            "location_tower",
-            LocationTower(model),
-            (place,),
-            (Value("location_embeds", ("batch", width), "the place, not normalised"),),
-            places,
-            lambda given: (model.get_location_features(given),),
-        ),
-        query("points"),
-        query("dense"),
-    ]
+    _, tokens, width = rs_tokens.shape
+    assert isinstance(tokens, int)
+    return Part(
+        f"localized_query_{method}",
+        LocalizedQuery(model, method, math.isqrt(tokens)),
+        (rs_tokens, points_value),
+        (Value("localized_rs_embeds", ("batch", "points", width), "the tile at each point, not normalised"),),
+        queries,
+        lambda given, places: (model.localize(given, places, method=method),),
+    )
+
+
+def _rs_pixels(processor: GairProcessor) -> Value:
+    bands = processor.image_processor.bands
+    return Value(
+        "rs_pixel_values",
+        ("batch", len(bands), *_sides(processor.image_processor)),
+        f"tiles as the processor prepares them: bands {', '.join(bands)} in this order, row 0 in the north, column 0 in "
+        "the west, normalised per band as `preparation.rs` says",
+    )
+
+
+@torch.no_grad()
+def _rs_tokens(model: GairModel, processor: GairProcessor) -> Value:
+    _, tokens, width = model.rs_model(torch.zeros(1, *_fixed(_rs_pixels(processor)))).last_hidden_state.shape
+    return Value(
+        "rs_tokens", ("batch", tokens, width), "one token a patch, row-major from the tile's north-west corner"
+    )
 
 
 def _sides(image_processor: Any) -> tuple[int, int]:
     return image_processor.size["height"], image_processor.size["width"]
 
 
-@torch.no_grad()
-def _grid(model: GairModel, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Number and width of a tile's tokens."""
-    _, tokens, width = model.rs_model(torch.zeros(shape)).last_hidden_state.shape
-    return tokens, width
+def _fixed(value: Value) -> list[int]:
+    """The sizes behind the batch, none of which is dynamic."""
+    return [size for size in value.shape if isinstance(size, int)]

@@ -16,6 +16,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,7 +149,7 @@ def test_the_example_is_held_out_and_reads_alike_from_both_files(tmp_path):
 def origin(licence=None, data=None):
     card = None if licence is None else ModelCard(f"---\nlicense: {licence}\n---\n# Card\n")
     metrics = None if data is None else {**METRICS, "training": {**FACTS, "data": data}}
-    return Origin(metrics, card, None)
+    return Origin(Path("DIR"), metrics, card, None)
 
 
 @pytest.mark.parametrize(
@@ -228,13 +229,17 @@ def test_the_card_tells_where_all_is_from(release):
 def test_results_of_benchmarks_stay_in_the_card(trained):
     (trained / "README.md").write_text(
         "---\nlicense: mit\nmodel-index:\n- name: x\n  results:\n  - task: {type: feature-extraction}\n    dataset: {type: a/b, "
-        "name: air}\n    metrics:\n    - {type: r2, value: 0.5}\n---\n# X\n<!-- evaluation: start -->\nR² 0.50 by ridge\n"
+        "name: air}\n    metrics:\n    - {type: r2, value: 0.5}\n---\n# X\n<!-- evaluation: start -->\n"
+        f"| model | R² |\n|---|---|\n| {trained}   | 0.50 |\n| random weights of {trained} | 0.10 |\n| 0.3 | a/b |\n"
         "<!-- evaluation: end -->\n"
     )
-    text = (gathered(trained) / "README.md").read_text(encoding="utf-8")
+    release = gathered(trained)
+    check(release, (str(trained),))
+    text = (release / "README.md").read_text(encoding="utf-8")
     results = yaml.safe_load(text.split("---")[1])["model-index"][0]["results"]
     assert {metric["type"] for result in results for metric in result["metrics"]} == {"r2", "median_rank", "R@1"}
-    assert "R² 0.50 by ridge" in text and "license: mit" in text
+    assert "license: mit" in text and "| 0.3 | a/b |" in text
+    assert re.search(r"\| org/gair +\| 0.50 \|\n\| random weights of org/gair \| 0.10 \|", text)
 
 
 def test_figures_of_training_pairs_are_no_results(trained):

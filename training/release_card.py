@@ -39,6 +39,8 @@ PUBLISHED_LICENCE = "cc-by-nc-4.0"
 _LICENCES = {PUBLISHED_LICENCE: "CC BY-NC 4.0: no commercial use", "apache-2.0": "Apache-2.0"}
 _TAGS = ("geospatial", "remote-sensing", "street-view", "sentinel-2", "location-encoder", "geo-embeddings")
 _EVALUATION = re.compile(r"<!-- evaluation: start -->.*<!-- evaluation: end -->", re.DOTALL)
+# A cell of a table, with the name of a model, or of the same with random weights.
+_CELL = re.compile(r"(?<=\| )(random weights of )?([^|\n]*[^|\s])(?= *\|)")
 # The headline of what pre-training measures at its end.
 _HEADLINE, _HEADLINE_METRICS = "SV → RS at the point (NILI)", ("median_rank", "R@1")
 _ON_WORLD = "(procedural, not the Earth)"
@@ -50,11 +52,13 @@ class Origin:
     What a model's directory says of how it came about.
 
     Attributes:
+        folder (`Path`): the directory.
         metrics (`dict`, *optional*): metrics.json of [`training.pretrain`], where the model was trained here.
         card ([`ModelCard`], *optional*): README.md as it is, which may hold results of [`training.evaluate`].
         pairs_per_second (`float`, *optional*): the median over the run's log.
     """
 
+    folder: Path
     metrics: dict[str, Any] | None
     card: ModelCard | None
     pairs_per_second: float | None
@@ -73,7 +77,7 @@ class Origin:
             found = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
         except json.JSONDecodeError as error:
             raise ValueError(f"{str(metrics)!r} is no JSON ({error}); train again, or delete it.") from error
-        return cls(found, ModelCard.load(card) if card.is_file() else None, median(rates) if rates else None)
+        return cls(folder, found, ModelCard.load(card) if card.is_file() else None, median(rates) if rates else None)
 
     @property
     def training(self) -> dict[str, Any]:
@@ -92,11 +96,6 @@ class Origin:
     @property
     def on_sample_world(self) -> bool:
         return self.training.get("data") == [SAMPLE_WORLD]
-
-    @property
-    def has_results(self) -> bool:
-        """Whether results of benchmarks stand in the card."""
-        return self.card is not None and _EVALUATION.search(self.card.text) is not None
 
 
 def licence_of(origin: Origin, chosen: str | None, model: str) -> str:
@@ -171,7 +170,7 @@ def make_card(
         training_data=_training_data(origin),
         licence=_LICENCES.get(licence, licence),
         exports=exports,
-        results=_results(origin),
+        results=_results(origin, repo),
         cost=_cost(model, processor, origin),
     )
 
@@ -262,7 +261,7 @@ def _training_data(origin: Origin) -> str:
     return f"Pre-trained on {', '.join(names)}; {licences}."
 
 
-def _results(origin: Origin) -> str:
+def _results(origin: Origin, repo: str) -> str:
     """Every figure with how it was obtained."""
     parts = []
     if origin.metrics is not None:
@@ -273,8 +272,13 @@ def _results(origin: Origin) -> str:
             f"their mean rank.\n\n```\n{format_measures(origin.metrics)}\n```{remark}"
         )
     if origin.card is not None and (section := _EVALUATION.search(origin.card.text)):
-        parts.append(section[0])
+        parts.append(_CELL.sub(lambda cell: _public(cell, origin.folder, repo), section[0]))
     return "\n\n".join(parts) or "Nothing has been measured on this model; `training/evaluate.py --card` does."
+
+
+def _public(cell: re.Match, folder: Path, repo: str) -> str:
+    """A table's cell, with the model's name on the Hub where its directory stands."""
+    return f"{cell[1] or ''}{repo}" if Path(cell[2]).resolve() == folder.resolve() else cell[0]
 
 
 def _cost(model: GairModel, processor: GairProcessor, origin: Origin) -> str:

@@ -168,6 +168,11 @@ class GairConfig(PreTrainedConfig):
             Coordinates nearer than this (metres) to a pair's own are no negatives of it in SECL; 0 as published.
         initializer_range (`float`, defaults to 0.02):
             Standard deviation of freshly drawn weights outside the towers.
+        similarity_ranges (`dict`, *optional*):
+            How high cosines between embeddings of this model come out, so that maps of them can be compared; the model
+            itself does not use it. `percentiles` lists percents, `measured_on` says of which pairs, and `pairs` maps
+            `sv_localized`, `sv_location` … (two modalities, as in the `similarity_…` outputs) to `matched` and `others`:
+            the cosines at these percentiles, of what belongs together and of what does not.
 
     Example:
 
@@ -191,6 +196,7 @@ class GairConfig(PreTrainedConfig):
     incl_min_distance_m: float | int = 150.0
     secl_min_distance_m: float | int = 1000.0
     initializer_range: float = 0.02
+    similarity_ranges: Any = None
 
     def __post_init__(self, **kwargs):
         self.rs_config = _as_config(self.rs_config, GAIR_RS_MODEL_TYPE)

@@ -15,6 +15,7 @@
 
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ import pytest
 import torch
 
 from modeling_gair import GairConfig, GairModel
+from tests.hub_server import HubServer
 
 
 def _folder(variable: str, what: str) -> Path:
@@ -41,6 +43,13 @@ def data_dir() -> Path:
 def reference_dir() -> Path:
     """Inputs and outputs of the published implementation."""
     return _folder("GAIR_REFERENCE_DIR", "outputs of the published implementation")
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[HubServer]:
+    """An empty Hub on the loopback, for processes started with its `environment`."""
+    with HubServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

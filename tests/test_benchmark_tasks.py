@@ -12,10 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+from pathlib import Path
+
 import pytest
 
 from training.benchmarks.tasks import GROUPS, Task, choose, load_tasks, relocated
-from training.evaluate import KINDS, listing
+from training.evaluate import KINDS, listing, own_table
 
 TASKS = load_tasks()
 
@@ -55,6 +57,12 @@ def test_a_local_copy_is_a_file_or_a_folder(tmp_path):
     assert file.published_source == TASKS["air_temp"].source == "taylor-geospatial/coordbench"
     (folder,) = relocated([TASKS["air_temp"]], {"air_temp": str(tmp_path)})
     assert (folder.source, folder.data_files) == (str(tmp_path), "data/air_temp/data.parquet")
+
+
+def test_a_table_in_the_current_directory_is_read(tmp_path, monkeypatch):
+    (tmp_path / "places.csv").write_text("lon,lat,warmth\n13,52,0.5\n2,48,0.6\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert own_table(Path("places.csv"), "warmth", None).target_type == "regression"
 
 
 def test_the_listing_names_every_task_and_its_licence():

@@ -64,3 +64,10 @@ def test_config_survives_saving(tmp_path):
 def test_a_wrong_setting_is_named(fields, sentence):
     with pytest.raises((ValueError, StrictDataclassError), match=sentence):
         GairConfig(**fields)
+
+
+def test_similarity_ranges_survive_saving(tmp_path):
+    ranges = {"percentiles": [1, 50, 99], "pairs": {"sv_location": {"matched": [0.1, 0.2, 0.3], "others": [0, 0, 0]}}}
+    GairConfig.tiny(similarity_ranges=ranges).save_pretrained(tmp_path)
+    assert AutoConfig.from_pretrained(tmp_path).similarity_ranges == ranges
+    assert GairConfig.tiny().similarity_ranges is None

@@ -173,7 +173,7 @@ def step_costs(
         tiles=tiles,
         photos_per_tile=photos_per_tile,
         parts=batches_per_step,
-        parameters=_parameters(model),
+        parameters=parameter_counts(model),
         flops_per_pair=each,
         activations_bytes=activation_bytes(config, processor, tiles, photos_per_tile),
         matrix_rate=rate,
@@ -248,7 +248,7 @@ def _time_pass(model: GairModel, inputs: Tensors, dtype: torch.dtype) -> float:
     return min(seconds)
 
 
-def _parameters(model: GairModel) -> dict[str, int]:
+def parameter_counts(model: GairModel) -> dict[str, int]:
     """How many parameters each tower has."""
     parts = {
         "RS": [model.rs_model],

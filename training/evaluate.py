@@ -216,7 +216,7 @@ def own_table(path: Path, target: str, target_type: str | None) -> Task:
         kind="location",
         needs=("location",),
         target_type=target_type or "regression",
-        source=str(path.parent),
+        source=str(path.parent.resolve()),
         data_files=path.name,
         columns={"target": target},
         probes=("ridge", "knn"),

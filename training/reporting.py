@@ -14,6 +14,7 @@
 """What a run ends with: the saved model, loaded again as a stranger would, measured, with tables, a picture and a card."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModel, AutoProcessor
@@ -142,7 +143,7 @@ def report(
     proves = _PROVES_OF_WORLD if list(settings.weights()) == [SAMPLE_WORLD] else _PROVES_OF_PAIRS
     tables = format_measures(found)
     print(f"\nMeasured on {evaluated}\n\n{tables}\n\n{proves}")
-    write_metrics({"evaluated": evaluated, **found}, Path(settings.output_dir))
+    write_metrics({"evaluated": evaluated, "training": training_facts(settings), **found}, Path(settings.output_dir))
     card = _CARD.format(
         data=", ".join(f"`{Path(name).name}`" for name in settings.weights()),
         steps=settings.max_steps,
@@ -156,3 +157,15 @@ def report(
         name=Path(settings.output_dir).name,
     )
     (Path(settings.output_dir) / "README.md").write_text(card, encoding="utf-8")
+
+
+def training_facts(settings: PretrainSettings) -> dict[str, Any]:
+    """What a card tells of a run, without the paths of the machine that it ran on."""
+    return {
+        "data": [Path(name).name if Path(name).exists() else name for name in settings.weights()],
+        "max_steps": settings.max_steps,
+        "batch_size": settings.batch_size * settings.batches_per_step,
+        "photos_per_tile": settings.photos_per_tile,
+        "learning_rate": settings.learning_rate,
+        "seed": settings.seed,
+    }

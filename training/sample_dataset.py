@@ -432,7 +432,7 @@ def _render(settings: WorldSettings, task: _Task, files: Path | None) -> pa.Tabl
         row, tile = _row(settings, task.split, row_id, place)
         rows.append(row)
         if files:
-            _write_tile(files / _tile_path(row_id), tile)
+            write_tile(files / _tile_path(row_id), tile)
             for photo in row["photos"]:
                 (files / _photo_path(photo["id"])).write_bytes(photo["jpeg"])
     return pa.Table.from_pylist(rows, schema=SAMPLE_FEATURES.arrow_schema)
@@ -472,7 +472,15 @@ def _photo_columns(
     return {
         "tile_time": dates[photos],
         "photos": [
-            {"id": photo_id, "jpeg": _jpeg(view), "lon": lon, "lat": lat, "heading": heading, "time": time, **common}
+            {
+                "id": photo_id,
+                "jpeg": encode_jpeg(view),
+                "lon": lon,
+                "lat": lat,
+                "heading": heading,
+                "time": time,
+                **common,
+            }
             for photo_id, view, lon, lat, heading, time in zip(
                 _photo_ids(row_id, photos), views, place.photo_lon, place.photo_lat, headings, dates
             )
@@ -498,7 +506,8 @@ def _photo_ids(row_id: str, photos: int) -> list[str]:
     return [f"{row_id}-{number:02d}" for number in range(photos)]
 
 
-def _jpeg(pixels: np.ndarray) -> bytes:
+def encode_jpeg(pixels: np.ndarray) -> bytes:
+    """A photo `(H, W, 3)`, uint8, as the data set stores it."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="JPEG", quality=_JPEG_QUALITY)
     return buffer.getvalue()
@@ -523,7 +532,7 @@ def _write_shards(
                     progress.update(sum(len(place.photo_lon) for place in task.places))
 
 
-def _write_tile(path: Path, tile: SampleTile) -> None:
+def write_tile(path: Path, tile: SampleTile) -> None:
     """A GeoTIFF whose bands have their names as descriptions."""
     bands, height, width = tile.pixels.shape
     with rasterio.open(

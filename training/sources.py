@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from datasets import Dataset, IterableDataset, load_dataset
 from datasets.exceptions import DatasetNotFoundError
 
@@ -63,11 +64,19 @@ class Rows:
         return self.stream.num_shards
 
     def shard(self, index: int) -> Iterator[Row]:
-        """The rows of one shard, in order."""
+        """
+        The rows of one shard, in order.
+
+        Raises:
+            ValueError: a file that is cut off, or is no parquet file.
+        """
         # `iter`, as a stream iterated over plainly divides itself once more among the workers of a loader.
         batches = self.stream.shard(num_shards=self.num_shards, index=index).iter(_ROWS_AT_A_TIME)
         rows = (dict(zip(batch, values)) for batch in batches for values in zip(*batch.values()))
-        return (row for row in rows if self._belongs(row["id"]))
+        try:
+            yield from (row for row in rows if self._belongs(row["id"]))
+        except pa.ArrowException as error:
+            raise ValueError(f"A file of the data set can't be read ({error}); fetch it or push it again.") from error
 
     def __iter__(self) -> Iterator[Row]:
         for index in range(self.num_shards):

@@ -1,0 +1,236 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The parts of a model that are exported, each a module of tensors alone, with what goes in and what comes out."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from modeling_gair import GairModel, GairProcessor
+
+# Sizes of an export that may differ from call to call.
+DYNAMIC_SIZES = ("batch", "points")
+
+Tensors = tuple[torch.Tensor, ...]
+# Inputs for a batch and a number of points.
+Draw = Callable[[int, int], Tensors]
+
+
+@dataclass(frozen=True)
+class Value:
+    """
+    A tensor that goes in or comes out; float32.
+
+    Attributes:
+        name (`str`): as the files call it.
+        shape (`tuple[int | str, ...]`): sizes in order; those of `DYNAMIC_SIZES` by name.
+        meaning (`str`): what it holds, with units, order and range.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    A part of a model.
+
+    Attributes:
+        name (`str`): of its files.
+        module (`nn.Module`): tensors to a tensor or a tuple of them, without any branch on dynamic sizes.
+        inputs, outputs (`tuple[Value, ...]`): in order.
+        draw (`Draw`): inputs to trace and to check with.
+        expected (`Callable[..., Tensors]`): what the whole model gives for them.
+    """
+
+    name: str
+    module: nn.Module
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    draw: Draw
+    expected: Callable[..., Tensors]
+
+
+class RSTower(nn.Module):
+    """Tiles to tokens, and to their mean."""
+
+    def __init__(self, model: GairModel):
+        super().__init__()
+        self.rs_model = model.rs_model
+
+    def forward(self, rs_pixel_values: torch.Tensor) -> Tensors:
+        tokens = self.rs_model(rs_pixel_values).last_hidden_state
+        return tokens, tokens.mean(dim=1)
+
+
+class SVTower(nn.Module):
+    """Street views to the shared space."""
+
+    def __init__(self, model: GairModel):
+        super().__init__()
+        self.sv_model, self.sv_projection = model.sv_model, model.sv_projection
+
+    def forward(self, sv_pixel_values: torch.Tensor) -> torch.Tensor:
+        return self.sv_projection(self.sv_model(pixel_values=sv_pixel_values).pooler_output)
+
+
+class LocationTower(nn.Module):
+    """Places to the shared space."""
+
+    def __init__(self, model: GairModel):
+        super().__init__()
+        self.location_model = model.location_model
+
+    def forward(self, coordinates: torch.Tensor) -> torch.Tensor:
+        return self.location_model(coordinates)
+
+
+class LocalizedQuery(nn.Module):
+    """Tokens read at points by NILI; the method is fixed, as choosing it would branch on the number of points."""
+
+    def __init__(self, model: GairModel, method: str, patches_per_side: int):
+        super().__init__()
+        self.nili, self.method, self.patches_per_side = model.nili, method, patches_per_side
+
+    def forward(self, rs_tokens: torch.Tensor, query_points: torch.Tensor) -> torch.Tensor:
+        sides = (self.patches_per_side, self.patches_per_side)
+        return self.nili(rs_tokens.transpose(1, 2).unflatten(2, sides), query_points, self.method)
+
+
+def parts_of(model: GairModel, processor: GairProcessor, seed: int = 0) -> list[Part]:
+    """
+    The three towers, and the localized query by either method.
+
+    Args:
+        model ([`GairModel`]): in float32 on the CPU, in evaluation mode.
+        processor ([`GairProcessor`]): the model's, which states the sizes of its images.
+        seed (`int`): of the inputs to trace and to check with.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rs_pixels, rs_tokens = _rs_pixels(processor), _rs_tokens(model, processor)
+
+    def tiles(batch: int, points: int) -> Tensors:
+        return (torch.rand(batch, *_fixed(rs_pixels), generator=generator),)
+
+    return [
+        _rs_part(model, rs_pixels, rs_tokens, tiles),
+        _sv_part(model, processor, generator),
+        _location_part(model, generator),
+        _query_part(model, "points", rs_tokens, tiles, generator),
+        _query_part(model, "dense", rs_tokens, tiles, generator),
+    ]
+
+
+def _rs_part(model: GairModel, rs_pixels: Value, rs_tokens: Value, tiles: Draw) -> Part:
+    def expected(rs_pixel_values: torch.Tensor) -> Tensors:
+        return model.rs_model(rs_pixel_values).last_hidden_state, model.get_rs_features(rs_pixel_values)
+
+    embeds = Value("rs_embeds", ("batch", rs_tokens.shape[2]), "the whole tile: the tokens' mean, not normalised")
+    return Part("rs_tower", RSTower(model), (rs_pixels,), (rs_tokens, embeds), tiles, expected)
+
+
+def _sv_part(model: GairModel, processor: GairProcessor, generator: torch.Generator) -> Part:
+    pixels = Value(
+        "sv_pixel_values",
+        ("batch", 3, *_sides(processor.sv_image_processor)),
+        "photos as the processor prepares them: red, green, blue, row 0 at the top, normalised as `preparation.sv` says",
+    )
+
+    def photos(batch: int, points: int) -> Tensors:
+        return (torch.randn(batch, *_fixed(pixels), generator=generator),)
+
+    width = model.rs_model.hidden_size
+    embeds = Value("sv_embeds", ("batch", width), "the photo, projected to the shared space, not normalised")
+    return Part("sv_tower", SVTower(model), (pixels,), (embeds,), photos, lambda given: (model.get_sv_features(given),))
+
+
+def _location_part(model: GairModel, generator: torch.Generator) -> Part:
+    coordinates = Value(
+        "coordinates",
+        ("batch", 2),
+        "lon, lat in this order, degrees on WGS 84; lon in [-180, 180), lat in [-90, 90]; neither wrapped nor checked",
+    )
+
+    def places(batch: int, points: int) -> Tensors:
+        return ((torch.rand(batch, 2, generator=generator) - 0.5) * torch.tensor([360.0, 180.0]),)
+
+    embeds = Value("location_embeds", ("batch", model.rs_model.hidden_size), "the place, not normalised")
+    return Part(
+        "location_tower",
+        LocationTower(model),
+        (coordinates,),
+        (embeds,),
+        places,
+        lambda given: (model.get_location_features(given),),
+    )
+
+
+def _query_part(model: GairModel, method: str, rs_tokens: Value, tiles: Draw, generator: torch.Generator) -> Part:
+    points_value = Value(
+        "query_points",
+        ("batch", "points", 2),
+        "x, y in this order from the tile's north-west corner, x eastwards, y southwards, in [0, 1]; not checked",
+    )
+
+    @torch.no_grad()
+    def queries(batch: int, points: int) -> Tensors:
+        drawn = torch.rand(batch, points, 2, generator=generator)
+        # The first point of all is a corner, where NILI extrapolates.
+        drawn[0, 0] = torch.tensor([0.0, 1.0])
+        return model.rs_model(*tiles(batch, points)).last_hidden_state, drawn
+
+    _, tokens, width = rs_tokens.shape
+    assert isinstance(tokens, int)
+    return Part(
+        f"localized_query_{method}",
+        LocalizedQuery(model, method, math.isqrt(tokens)),
+        (rs_tokens, points_value),
+        (Value("localized_rs_embeds", ("batch", "points", width), "the tile at each point, not normalised"),),
+        queries,
+        lambda given, places: (model.localize(given, places, method=method),),
+    )
+
+
+def _rs_pixels(processor: GairProcessor) -> Value:
+    bands = processor.image_processor.bands
+    return Value(
+        "rs_pixel_values",
+        ("batch", len(bands), *_sides(processor.image_processor)),
+        f"tiles as the processor prepares them: bands {', '.join(bands)} in this order, row 0 in the north, column 0 in "
+        "the west, normalised per band as `preparation.rs` says",
+    )
+
+
+@torch.no_grad()
+def _rs_tokens(model: GairModel, processor: GairProcessor) -> Value:
+    _, tokens, width = model.rs_model(torch.zeros(1, *_fixed(_rs_pixels(processor)))).last_hidden_state.shape
+    return Value(
+        "rs_tokens", ("batch", tokens, width), "one token a patch, row-major from the tile's north-west corner"
+    )
+
+
+def _sides(image_processor: Any) -> tuple[int, int]:
+    return image_processor.size["height"], image_processor.size["width"]
+
+
+def _fixed(value: Value) -> list[int]:
+    """The sizes behind the batch, none of which is dynamic."""
+    return [size for size in value.shape if isinstance(size, int)]

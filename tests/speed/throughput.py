@@ -31,7 +31,7 @@ from pathlib import Path
 from training.sample_dataset import WorldSettings, write_sample_dataset
 from training.watching import read_log
 
-PROCESSES, BATCHES, WORKERS = (1, 2), (16, 64), (0, 1, 2)
+PROCESSES, BATCHES, WORKERS = (1, 2), (16, 64), (0, 2)
 STEPS, EVERY = 60, 10
 # Compilers, caches and readers warm up in the first reports.
 WARM_UP = 2

@@ -71,12 +71,20 @@ def embed(model: GairModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.
     its photos and modes.
     """
     tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
+    features = features_of(model, inputs, tokens)
+    return {name: torch.nn.functional.normalize(value, dim=-1).cpu() for name, value in features.items()}
+
+
+def features_of(model: GairModel, inputs: dict[str, torch.Tensor], tokens: torch.Tensor) -> dict[str, torch.Tensor]:
+    """
+    The same under the same names, not normalised and on the model's device, from tokens `(T, N, D)` of the tiles.
+    """
     index, points = inputs["tile_index"], inputs["query_points"]
     features = {mode: model.localize(tokens, points, mode, tile_index=index)[:, 0] for mode in POINT_MODES}
     features["tile_mean"] = tokens.mean(dim=1)[index]
     features["sv"] = model.get_sv_features(inputs["sv_pixel_values"])
     features["location"] = model.get_location_features(inputs["coordinates"])
-    return {name: torch.nn.functional.normalize(value, dim=-1).cpu() for name, value in features.items()}
+    return features
 
 
 def embed_pairs(

@@ -29,7 +29,7 @@ from training.benchmarks.encoders import Encoder, GairEncoder
 from training.benchmarks.features import Columns
 from training.benchmarks.kinds import Bench, Kind, Outcome, PlaceErrors, Score
 from training.benchmarks.tasks import Task
-from training.measures import POINT_MODES
+from training.measures import POINT_MODES, features_of
 from training.pairs import PairBatch, PairDecoder, collate, prepare_pairs
 from training.retrieval import LABELS, one_photo_per_tile, photos_of_each_tile, retrieval
 from training.sources import open_source
@@ -185,16 +185,12 @@ def _embed(part: list[_Row], encoder: GairEncoder) -> Columns:
     model = encoder.model
     inputs = prepare_pairs(batch, encoder.processor, model.device)
     tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
-    index, points = inputs["tile_index"], inputs["query_points"]
-    features = {mode: model.localize(tokens, points, mode, tile_index=index)[:, 0] for mode in POINT_MODES}
-    features["tile_mean"] = tokens.mean(dim=1)[index]
-    features["sv"] = model.get_sv_features(inputs["sv_pixel_values"])
-    features["location"] = model.get_location_features(inputs["coordinates"])
+    features = features_of(model, inputs, tokens)
     sizes = np.asarray(batch.tile_sizes_m)[batch.tile_index.numpy()]
     for offset in OFFSETS_M:
         moved = offset_points(batch.query_points[:, 0].numpy().astype(np.float64), sizes, offset, part[0].number)
         asked = torch.from_numpy(np.nan_to_num(moved).astype(np.float32))[:, None].to(model.device)
-        read = model.localize(tokens, asked, "nili", tile_index=index)[:, 0].cpu()
+        read = model.localize(tokens, asked, "nili", tile_index=inputs["tile_index"])[:, 0].cpu()
         features[_offset_name(offset)] = read.masked_fill(torch.from_numpy(np.isnan(moved[:, :1])), float("nan"))
     columns = {name: normalize(value.float(), dim=-1).cpu().numpy() for name, value in features.items()}
     numbers = np.array([row.number for row in part])

@@ -65,7 +65,17 @@ class PlaceTable:
         return np.isin(self.columns["split"].astype(str), names) if "split" in self.columns else None
 
 
-class Location(Kind):
+class _OfPlaces(Kind):
+    """What is measured on embeddings of places, beside sines and cosines of them."""
+
+    def rivals(self, task: Task) -> Sequence[Encoder]:
+        return (SinCosEncoder(),)
+
+    def extract(self, task: Task, encoder: Encoder, bench: Bench) -> None:
+        location_features(read_places(task).lon_lat, encoder, bench.store)
+
+
+class Location(_OfPlaces):
     """
     Ridge and, of classes, KNN on frozen location embeddings.
 
@@ -76,12 +86,6 @@ class Location(Kind):
         tiles: true where rows are tiles in the schema of training/rows.py, whose place is the centre of their `bounds`.
         pool: {data_files, where}: only rows whose `id` another table of the source holds.
     """
-
-    def rivals(self, task: Task) -> Sequence[Encoder]:
-        return (SinCosEncoder(),)
-
-    def extract(self, task: Task, encoder: Encoder, bench: Bench) -> None:
-        location_features(read_places(task).lon_lat, encoder, bench.store)
 
     def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
         table = read_places(task)
@@ -115,7 +119,7 @@ class Location(Kind):
         return Outcome(named)
 
 
-class LocationPrior(Kind):
+class LocationPrior(_OfPlaces):
     """
     LocBench's classification with image features: what a place tells beside the picture. Two logistic probes, one on
     precomputed image features and one on the frozen location embedding, each chosen on the validation rows; their
@@ -125,12 +129,6 @@ class LocationPrior(Kind):
     Columns: `lon`, `lat`, `target`, `image_features` (a list of numbers), and a `split` of train, val and test rows.
     Without val rows, every fifth training row chooses.
     """
-
-    def rivals(self, task: Task) -> Sequence[Encoder]:
-        return (SinCosEncoder(),)
-
-    def extract(self, task: Task, encoder: Encoder, bench: Bench) -> None:
-        location_features(read_places(task).lon_lat, encoder, bench.store)
 
     def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
         table = read_places(task)

@@ -211,6 +211,8 @@ class Checkpoints:
     def _give_up(self, unfinished: Path, step: int, failure: BaseException) -> None:
         if self.accelerator.is_main_process:
             shutil.rmtree(unfinished, ignore_errors=True)
+        # Whoever hears of the failure finds the folder as it will stay.
+        self.accelerator.wait_for_everyone()
         last = self.latest()
         kept = f"{last.name}, the last good one, is kept" if last else "there is none before it"
         raise ValueError(

@@ -22,6 +22,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 # Where a config says which tower it describes.
 GAIR_RS_MODEL_TYPE = "gair_rs"
 TIMM_MODEL_TYPE = "timm_wrapper"
+# The ways to read a tile at a point.
+QUERY_MODES = ("nili", "bilinear", "bicubic", "mean")
 
 
 def _require_positive(owner: str, **values: float) -> None:
@@ -159,6 +161,9 @@ class GairConfig(PreTrainedConfig):
         nili_init (`str`, defaults to `"center_token"`):
             How a fresh NILI starts: `"center_token"` (the identity on the centre of the 3x3 neighbourhood, so that at
             first NILI reads the tile as bilinear interpolation does) or `"normal"` (drawn at random).
+        query_mode (`str`, defaults to `"nili"`):
+            How the model reads tiles at points: `"nili"`, `"bilinear"`, `"bicubic"` or `"mean"` (the tile's mean at every
+            point). NILI is trained in its own mode only.
         temperature (`float`, defaults to 0.07):
             Temperature τ of the contrastive loss.
         incl_min_distance_m (`float`, defaults to 150.0):
@@ -192,6 +197,7 @@ class GairConfig(PreTrainedConfig):
     sv_config: Any = None
     location_config: Any = None
     nili_init: str = "center_token"
+    query_mode: str = "nili"
     temperature: float | int = 0.07
     incl_min_distance_m: float | int = 150.0
     secl_min_distance_m: float | int = 1000.0
@@ -218,6 +224,8 @@ class GairConfig(PreTrainedConfig):
             )
         if self.nili_init not in ("center_token", "normal"):
             raise ValueError(f"GairConfig.nili_init is {self.nili_init!r}; expected 'center_token' or 'normal'.")
+        if self.query_mode not in QUERY_MODES:
+            raise ValueError(f"GairConfig.query_mode is {self.query_mode!r}; expected one of {', '.join(QUERY_MODES)}.")
         _require_positive("GairConfig", temperature=self.temperature)
         for name in ("incl_min_distance_m", "secl_min_distance_m"):
             if getattr(self, name) < 0:

@@ -32,10 +32,9 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
-from .configuration_gair import GAIR_RS_MODEL_TYPE, TIMM_MODEL_TYPE, GairConfig, GairRSConfig
+from .configuration_gair import GAIR_RS_MODEL_TYPE, QUERY_MODES, TIMM_MODEL_TYPE, GairConfig, GairRSConfig
 from .location_gair import GairGaussianFeatures, GairLocationEncoder, GairLocationLinear
 
-QUERY_MODES = ("nili", "bilinear", "bicubic", "mean")
 NILI_METHODS = ("auto", "dense", "points")
 _EARTH_RADIUS_M = 6_371_008.8
 
@@ -632,7 +631,7 @@ class GairModel(GairPreTrainedModel):
         return self.location_model(coordinates)
 
     def get_localized_rs_features(
-        self, rs_pixel_values: torch.Tensor, query_points: torch.Tensor, mode: str = "nili", method: str = "auto"
+        self, rs_pixel_values: torch.Tensor, query_points: torch.Tensor, mode: str | None = None, method: str = "auto"
     ) -> torch.Tensor:
         """
         Embeddings of points in tiles, not normalised.
@@ -641,7 +640,9 @@ class GairModel(GairPreTrainedModel):
             rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles as the processor prepares them.
             query_points (`torch.Tensor` of shape `(B, Q, 2)`):
                 x east, y south from the tile's north-west corner, in [0, 1]; neither checked nor clamped here.
-            mode (`str`): `"nili"`, `"bilinear"`, `"bicubic"`, or `"mean"` (the tile's mean at every point).
+            mode (`str`, *optional*):
+                `"nili"`, `"bilinear"`, `"bicubic"`, or `"mean"` (the tile's mean at every point); by default the config's
+                `query_mode`.
             method (`str`): how NILI is evaluated, with equal results: `"dense"` costs by the tile, `"points"` by the
                 point, `"auto"` takes the cheaper. The other modes have one way only.
 
@@ -654,7 +655,7 @@ class GairModel(GairPreTrainedModel):
         self,
         rs_tokens: torch.Tensor,
         query_points: torch.Tensor,
-        mode: str = "nili",
+        mode: str | None = None,
         method: str = "auto",
         tile_index: torch.Tensor | None = None,
     ) -> torch.Tensor:
@@ -664,13 +665,14 @@ class GairModel(GairPreTrainedModel):
         Args:
             rs_tokens (`torch.Tensor` of shape `(B, N, D)`): `rs_model(...).last_hidden_state`.
             query_points (`torch.Tensor` of shape `(R, Q, 2)`): x east, y south, in [0, 1].
-            mode, method (`str`): see [`~GairModel.get_localized_rs_features`].
+            mode, method (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
             tile_index (`torch.Tensor` of shape `(R,)`, *optional*): the tile of each row of points, as tiles may hold
                 differing numbers of photos; without it R = B, in order.
 
         Returns:
             `torch.Tensor` of shape `(R, Q, D)`.
         """
+        mode = self.config.query_mode if mode is None else mode
         _check_choice("mode", mode, QUERY_MODES)
         _check_choice("method", method, NILI_METHODS)
         shape, rows = tuple(query_points.shape), (rs_tokens if tile_index is None else tile_index).shape[0]
@@ -687,7 +689,7 @@ class GairModel(GairPreTrainedModel):
         return sample_tokens(_as_map(rs_tokens if tile_index is None else rs_tokens[tile_index]), query_points, mode)
 
     def get_rs_feature_map(
-        self, rs_pixel_values: torch.Tensor, size: tuple[int, int], mode: str = "nili"
+        self, rs_pixel_values: torch.Tensor, size: tuple[int, int], mode: str | None = None
     ) -> torch.Tensor:
         """
         Embeddings over tiles as images of any size, not normalised: the points ((j + ½)/w, (i + ½)/h).
@@ -695,25 +697,26 @@ class GairModel(GairPreTrainedModel):
         Args:
             rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles as the processor prepares them.
             size (`tuple[int, int]`): h, w.
-            mode (`str`): see [`~GairModel.get_localized_rs_features`].
+            mode (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
 
         Returns:
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
         """
         return self.feature_map(self.rs_model(rs_pixel_values).last_hidden_state, size, mode)
 
-    def feature_map(self, rs_tokens: torch.Tensor, size: tuple[int, int], mode: str = "nili") -> torch.Tensor:
+    def feature_map(self, rs_tokens: torch.Tensor, size: tuple[int, int], mode: str | None = None) -> torch.Tensor:
         """
         As [`~GairModel.get_rs_feature_map`], from tokens at hand.
 
         Args:
             rs_tokens (`torch.Tensor` of shape `(B, N, D)`): `rs_model(...).last_hidden_state`.
             size (`tuple[int, int]`): h, w.
-            mode (`str`): see [`~GairModel.get_localized_rs_features`].
+            mode (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
 
         Returns:
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
         """
+        mode = self.config.query_mode if mode is None else mode
         _check_choice("mode", mode, QUERY_MODES)
         height, width = size
         if height < 1 or width < 1:

@@ -42,7 +42,7 @@ def make_module(
     model = GairModel(made.config)
     objective = objective_of(model, **{**SETTINGS, **settings})
     module = PretrainingModule(model, objective).to(dtype)
-    module.objective.after_step({"coordinates": random_places(4) if places is None else places})
+    module.objective.after_step(module.model, {"coordinates": random_places(4) if places is None else places})
     return module.train()
 
 

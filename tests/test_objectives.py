@@ -38,7 +38,7 @@ from transformers import (
 
 from modeling_gair import GairConfig, GairModel, GairProcessor, gair_contrastive_loss
 from training.distributed import mean_over_ranks
-from training.objectives import GairObjective, ObjectiveSettings, PretrainingModule
+from training.objectives import GairObjective, GairSettings, PretrainingModule
 
 TOWER = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 # Metres east of the first photo: some nearer than INCL's least distance, some than SECL's, one far away.
@@ -90,11 +90,11 @@ def rows_of(count: int = 8, seed: int = 0, width: int = 6) -> dict[str, torch.Te
 
 
 def objective_of(model: GairModel | None = None, **settings) -> GairObjective:
-    return GairObjective(model or small_model(), PROCESSOR, ObjectiveSettings(**settings))
+    return GairObjective(model or small_model(), PROCESSOR, GairSettings(**settings))
 
 
 def filled(objective: GairObjective, coordinates: torch.Tensor) -> GairObjective:
-    objective.after_step({"coordinates": coordinates})
+    objective.after_step(small_model(), {"coordinates": coordinates})
     return objective
 
 
@@ -225,7 +225,7 @@ def test_the_queue_holds_the_newest_places():
     objective, places = objective_of(queue_size=5), random_places(20)
     kept: list[list[float]] = []
     for start, stop, oldest in ((0, 3, 3), (3, 7, 2), (7, 7, 2), (7, 19, 2), (19, 20, 3)):
-        objective.after_step({"coordinates": places[start:stop]})
+        objective.after_step(small_model(), {"coordinates": places[start:stop]})
         kept = [*kept, *places[start:stop].tolist()][-5:]
         held = objective.queue[: objective.queue_filled].tolist()
         assert sorted(held) == sorted(kept)
@@ -262,7 +262,7 @@ def test_a_learned_temperature_gets_its_gradient_and_stays_in_its_range():
     assert objective.log_temperature.grad != 0
     for log_temperature, bound in ((9.0, 0.4), (-9.0, 0.05), (math.log(0.3), 0.3)):
         objective.log_temperature.data.fill_(log_temperature)
-        objective.after_step(rows_of())
+        objective.after_step(model, rows_of())
         assert math.isclose(objective.temperature, bound, rel_tol=1e-6)
         told = objective.loss(rows_of(), objective.shared(model))[1]["temperature"]
         assert math.isclose(told, bound, rel_tol=1e-6)
@@ -438,7 +438,7 @@ def test_teachers_are_frozen(sv_teacher):
 )
 def test_a_wrong_setting_is_named(settings, sentence):
     with pytest.raises(ValueError, match=sentence) as raised:
-        ObjectiveSettings(**settings)
+        GairSettings(**settings)
     check_sentence(raised)
 
 
@@ -524,7 +524,7 @@ def make_module(case: str, folder: str, dtype: torch.dtype, places: torch.Tensor
     distances = {"incl_min_distance_m": 0, "secl_min_distance_m": 0} if case == "published" else {}
     model = small_model(**distances)
     module = PretrainingModule(model, objective_of(model, **cases(folder)[case])).to(dtype)
-    module.objective.after_step({"coordinates": places})
+    module.objective.after_step(module.model, {"coordinates": places})
     return module
 
 
@@ -543,7 +543,7 @@ def two_steps(module: torch.nn.Module, batches: list[dict[str, torch.Tensor]]) -
             for parameter in trained.values():
                 parameter -= 0.05 * parameter.grad
         module.zero_grad(set_to_none=True)
-        bare.objective.after_step(rows)
+        bare.objective.after_step(bare.model, rows)
         told[-1]["queue"] = {name: value.clone() for name, value in bare.objective.named_buffers() if "queue" in name}
     return told
 
@@ -610,7 +610,7 @@ def test_every_parameter_gets_a_gradient(wide_teacher, in_batch_places, temperat
             trained = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
             assert [name for name in trained if module.get_parameter(name).grad is None] == []
             assert all(module.get_parameter(name).grad.isfinite().all() for name in trained)
-            module.objective.after_step(rows)
+            module.objective.after_step(module.model, rows)
 
 
 def test_parts_together_are_the_whole(wide_teacher):

@@ -15,7 +15,7 @@
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.initialization import no_init_weights
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
+from training.objectives import GairSettings, PretrainingModule, make_objective
 
 Tensors = dict[str, torch.Tensor]
 
@@ -78,33 +79,45 @@ class StepCosts:
         return sum(self.parameters.values()) * _TRAINED_BYTES
 
 
-def flops_per_pair(config: GairConfig, processor: GairProcessor, photos_per_tile: int) -> float:
+class _Shapes(FakeTensorMode):
+    """Computes shapes alone, also of modules that are copied."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Shapes":
+        return self
+
+
+def flops_per_pair(
+    config: GairConfig, processor: GairProcessor, photos_per_tile: int, objective: Any | None = None
+) -> float:
     """
     FLOPs of forward and backward for one photo with its share of its tile, counted from the operations on shapes alone: of
-    the towers and NILI, without the objective, whose products are few beside them.
+    what embeds the rows of an objective, without its loss, whose products are few beside them, and without teachers.
 
     Args:
         config (`GairConfig`): of the model.
         processor (`GairProcessor`): whose sizes the inputs have.
         photos_per_tile (`int`): photos that share a tile's encoding.
+        objective (*optional*): settings of what is learned; by default GAIR's own.
     """
     config = copy.deepcopy(config)
     # Attention in one operation is counted on some devices only.
     config._attn_implementation = "eager"
-    with FakeTensorMode(), no_init_weights():
-        model = GairModel(config)
+    with _Shapes(), no_init_weights():
+        module = _module(config, processor, objective)
         inputs = random_inputs(processor, _COUNTED_TILES, photos_per_tile, torch.device("cpu"))
         with FlopCounterMode(display=False) as counter:
-            _forward(model, inputs).backward()
+            _forward(module, inputs).backward()
     return counter.get_total_flops() / (_COUNTED_TILES * photos_per_tile)
 
 
-def activation_bytes(config: GairConfig, processor: GairProcessor, tiles: int, photos_per_tile: int) -> int:
+def activation_bytes(
+    config: GairConfig, processor: GairProcessor, tiles: int, photos_per_tile: int, objective: Any | None = None
+) -> int:
     """
     Bytes that a forward pass keeps for the backward pass in float32, without the weights, counted from shapes alone.
 
     Args:
-        config, processor, photos_per_tile: as in [`flops_per_pair`].
+        config, processor, photos_per_tile, objective: as in [`flops_per_pair`].
         tiles (`int`): of the batch.
     """
     # Kept, so that no address is given to two of them.
@@ -115,12 +128,12 @@ def activation_bytes(config: GairConfig, processor: GairProcessor, tiles: int, p
         return tensor
 
     counted = min(tiles, _COUNTED_TILES)
-    with FakeTensorMode(), no_init_weights():
-        model = GairModel(config)
+    with _Shapes(), no_init_weights():
+        module = _module(config, processor, objective)
         inputs = random_inputs(processor, counted, photos_per_tile, torch.device("cpu"))
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            _forward(model, inputs)
-    for parameter in model.parameters():
+            _forward(module, inputs)
+    for parameter in module.parameters():
         kept.pop(_address(parameter), None)
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) * tiles // counted
 
@@ -152,30 +165,31 @@ def step_costs(
     tiles: int,
     photos_per_tile: int,
     batches_per_step: int,
+    objective: Any | None = None,
 ) -> StepCosts:
     """
     Counts a step's FLOPs and memory, and makes a short one to tell its time.
 
     Args:
-        config, processor, photos_per_tile: as in [`flops_per_pair`].
+        config, processor, photos_per_tile, objective: as in [`flops_per_pair`].
         device, dtype: what is computed on, and in which precision.
         tiles (`int`): of a part of the batch.
         batches_per_step (`int`): parts.
     """
-    each, rate = flops_per_pair(config, processor, photos_per_tile), matrix_rate(device, dtype)
+    each, rate = flops_per_pair(config, processor, photos_per_tile, objective), matrix_rate(device, dtype)
     affordable = int(_TIMED_SECONDS * rate / (each * photos_per_tile))
     timed = max(min(tiles, affordable), 1)
-    model: Any = GairModel(config)
-    seconds = _time_pass(model.to(device), random_inputs(processor, timed, photos_per_tile, device), dtype)
+    module = _module(config, processor, objective)
+    seconds = _time_pass(module.to(device), random_inputs(processor, timed, photos_per_tile, device), dtype)
     # Gradient caching embeds all parts once more, which is a third of forward and backward.
     again = 4 / 3 if batches_per_step > 1 else 1
     return StepCosts(
         tiles=tiles,
         photos_per_tile=photos_per_tile,
         parts=batches_per_step,
-        parameters=parameter_counts(model),
+        parameters=parameter_counts(module.model),
         flops_per_pair=each,
-        activations_bytes=activation_bytes(config, processor, tiles, photos_per_tile),
+        activations_bytes=activation_bytes(config, processor, tiles, photos_per_tile, objective),
         matrix_rate=rate,
         device=device.type,
         precision=str(dtype).removeprefix("torch."),
@@ -229,20 +243,31 @@ def random_inputs(processor: GairProcessor, tiles: int, photos_per_tile: int, de
     }
 
 
-def _forward(model: GairModel, inputs: Tensors) -> torch.Tensor:
-    """A scalar that depends on all embeddings."""
-    outputs = model(**inputs)
-    return outputs.localized_rs_embeds.sum() + outputs.sv_embeds.sum() + outputs.location_embeds.sum()
+def _module(config: GairConfig, processor: GairProcessor, objective: Any | None) -> PretrainingModule:
+    """A model with an objective, as they are trained but for teachers."""
+    settings = GairSettings() if objective is None else objective
+    if isinstance(settings, GairSettings):
+        settings = replace(
+            settings, sv_teacher=None, rs_teacher=None, sv_teacher_projection=None, rs_teacher_projection=None
+        )
+    model = GairModel(config)
+    return PretrainingModule(model, make_objective(model, processor, settings))
 
 
-def _time_pass(model: GairModel, inputs: Tensors, dtype: torch.dtype) -> float:
+def _forward(module: PretrainingModule, inputs: Tensors) -> torch.Tensor:
+    """A scalar that depends on all rows."""
+    rows, _ = module(inputs, with_shared=False)
+    return torch.stack([values.sum() for values in rows.values() if values.requires_grad]).sum()
+
+
+def _time_pass(module: PretrainingModule, inputs: Tensors, dtype: torch.dtype) -> float:
     """Seconds of forward and backward, the least of some."""
     device = inputs["rs_pixel_values"].device
     seconds = []
     for _ in range(_PASSES):
         start = _now(device)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            value = _forward(model, inputs)
+            value = _forward(module, inputs)
         value.backward()
         seconds.append(_now(device) - start)
     return min(seconds)

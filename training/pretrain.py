@@ -43,7 +43,7 @@ from training.costs import flops_per_pair, format_costs, matrix_rate, step_costs
 from training.distributed import unwrapped
 from training.gradient_cache import backward
 from training.measures import retrieval_of
-from training.objectives import GairObjective, PretrainingModule
+from training.objectives import PretrainingModule, make_objective
 from training.pairs import load
 from training.reporting import evaluation_pairs, finish
 from training.settings import PretrainSettings, load_settings
@@ -168,6 +168,7 @@ def print_costs(settings: PretrainSettings, processor: GairProcessor) -> None:
         settings.batch_size,
         settings.photos_per_tile,
         settings.batches_per_step,
+        settings.objective_settings(),
     )
     print(format_costs(costs, accelerator.num_processes, settings.max_steps))
 
@@ -189,13 +190,13 @@ def train(
     """
     model = initial_model(settings)
     config, count = model.config, model.num_parameters()
-    module = PretrainingModule(model, GairObjective(model, processor, settings.objective_settings()))
+    module = PretrainingModule(model, make_objective(model, processor, settings.objective_settings()))
     optimizer = make_optimizer(module, settings, accelerator.device)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings))
     accelerator.register_for_checkpointing(schedule)
     # The loader and the schedule stay out: batches are dealt out already, and the schedule counts steps of the run.
     module, optimizer = accelerator.prepare(module, optimizer)
-    objective = unwrapped(module, accelerator).objective
+    trained, objective = (getattr(unwrapped(module, accelerator), name) for name in ("model", "objective"))
     # Dropout differs from process to process.
     set_seed(settings.seed + accelerator.process_index)
     progress = Progress(0, None) if resumed is None else checkpoints.load(resumed)
@@ -212,14 +213,14 @@ def train(
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            objective.after_step(rows)
+            objective.after_step(trained, rows)
             watch.step(step, loss, terms | {"gradient_norm": norm}, photo_ids, waited)
             stopped = stop.agreed()
             saves = step % settings.checkpoint_every == 0 or step == settings.max_steps or stopped
             if watch.due(step) or saves:
                 # Also checks that all is finite: what is not must not be saved.
                 watch.report(float(schedule.get_last_lr()[0]))
-            if settings.retrieval_every and step % settings.retrieval_every == 0:
+            if objective.aligns and settings.retrieval_every and step % settings.retrieval_every == 0:
                 with watch.paused():
                     watch.write(step, held_out_retrieval(module, processor, sources, settings, accelerator))
             if saves:
@@ -229,7 +230,9 @@ def train(
                 accelerator.print(f"\nStopped and saved at step {step}; the same command goes on from there.")
                 return None
     watch.close()
-    config.temperature = objective.temperature.item()
+    temperature = objective.temperature
+    if temperature is not None:
+        config.temperature = temperature.item()
     return gathered(module, config, accelerator)
 
 
@@ -266,7 +269,7 @@ def start_watch(
         start=step,
         last=settings.max_steps,
         every=settings.logging_steps,
-        flops_per_pair=flops_per_pair(config, processor, settings.photos_per_tile),
+        flops_per_pair=flops_per_pair(config, processor, settings.photos_per_tile, settings.objective_settings()),
         peak=matrix_rate(accelerator.device, compute_dtype(accelerator)),
     )
 

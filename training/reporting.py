@@ -50,7 +50,8 @@ tags: [geospatial, remote-sensing, street-view, sentinel-2, location-encoder]
 ---
 # GAIR, trained on {data}
 
-Sentinel-2 tiles, street views and places in one embedding space. Trained from scratch: {steps} steps of {batch} tiles with
+Sentinel-2 tiles, street views and places in one embedding space. Trained from scratch with the objective
+`{objective}`: {steps} steps of {batch} tiles with
 up to {photos} photos each, learning rate {learning_rate}, seed {seed}. These are not the published GAIR weights.
 {proves}
 
@@ -146,6 +147,7 @@ def report(
     write_metrics({"evaluated": evaluated, "training": training_facts(settings), **found}, Path(settings.output_dir))
     card = _CARD.format(
         data=", ".join(f"`{Path(name).name}`" for name in settings.weights()),
+        objective=settings.objective_name(),
         steps=settings.max_steps,
         batch=settings.batch_size,
         photos=settings.photos_per_tile,
@@ -163,6 +165,7 @@ def training_facts(settings: PretrainSettings) -> dict[str, Any]:
     """What a card tells of a run, without the paths of the machine that it ran on."""
     return {
         "data": [Path(name).name if Path(name).exists() else name for name in settings.weights()],
+        "objective": settings.objective_name(),
         "max_steps": settings.max_steps,
         "batch_size": settings.batch_size * settings.batches_per_step,
         "photos_per_tile": settings.photos_per_tile,

@@ -27,7 +27,7 @@ from transformers import PreTrainedConfig
 from modeling_gair import GairConfig
 from training.augmentation import AugmentationSettings
 from training.checks import check_whole, is_number
-from training.objectives import ObjectiveSettings
+from training.objectives import OBJECTIVES
 from training.sample_dataset import WorldSettings
 
 # The data set that is made where none is named.
@@ -138,9 +138,16 @@ class PretrainSettings:
         """The sample world to make where `data` names it."""
         return self._nested("sample_world", WorldSettings, "tiles: 256")
 
-    def objective_settings(self) -> ObjectiveSettings:
-        """What is learned; checked against the model when it is built."""
-        return self._nested("objective", ObjectiveSettings, "queue_size: 1024")
+    def objective_name(self) -> str:
+        """Which of `OBJECTIVES` is learned."""
+        name = self.objective.get("name", "gair") if isinstance(self.objective, dict) else "gair"
+        if not isinstance(name, str) or name not in OBJECTIVES:
+            raise ValueError(f"objective.name is {name!r}; expected one of {', '.join(OBJECTIVES)}.")
+        return name
+
+    def objective_settings(self) -> Any:
+        """Settings of what is learned; checked against the model when it is built."""
+        return self._nested("objective", OBJECTIVES[self.objective_name()].settings, "queue_size: 1024", ("name",))
 
     def augmentation_settings(self) -> AugmentationSettings:
         """How tiles and photos are varied."""
@@ -158,7 +165,7 @@ class PretrainSettings:
     def resolved(self) -> dict[str, Any]:
         """All settings as plain values, those inside others with their defaults filled in."""
         inner = {
-            "objective": asdict(self.objective_settings()),
+            "objective": {"name": self.objective_name(), **asdict(self.objective_settings())},
             "augmentation": asdict(self.augmentation_settings()),
             "sample_world": asdict(self.world()),
         }
@@ -168,12 +175,13 @@ class PretrainSettings:
         """The settings that decide what is trained: a run that is resumed must have the same."""
         return {name: value for name, value in self.resolved().items() if name not in _MAY_CHANGE}
 
-    def _nested(self, name: str, kind: type[_Settings], example: str) -> _Settings:
+    def _nested(self, name: str, kind: type[_Settings], example: str, apart: Sequence[str] = ()) -> _Settings:
+        """Settings inside others, without the keys that stand `apart` from them."""
         values = getattr(self, name)
         if not isinstance(values, dict):
             raise ValueError(f"{name} is {values!r}; expected its settings, e.g. {{{example}}}.")
-        check_keys(values, (setting.name for setting in fields(cast(Any, kind))), name)
-        return kind(**values)
+        check_keys(values, [*apart, *(setting.name for setting in fields(cast(Any, kind)))], name)
+        return kind(**{key: value for key, value in values.items() if key not in apart})
 
     def gair_config(self) -> GairConfig:
         """

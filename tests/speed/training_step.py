@@ -34,7 +34,7 @@ from tests.literal_nili import literal_nili
 from tests.speed.measuring import median_seconds, peak_bytes
 from training.costs import random_inputs
 from training.gradient_cache import backward
-from training.objectives import GairObjective, ObjectiveSettings, PretrainingModule
+from training.objectives import GairObjective, GairSettings, PretrainingModule
 
 # Tiles and photos a tile.
 SIZES = {"tiny": (32, 4), "base": (2, 4)}
@@ -69,7 +69,7 @@ def make_module(config: GairConfig, plain: type[GairNILI] | None = None) -> Pret
         model.set_attn_implementation({"rs_config": "eager", "sv_config": "eager"})
         model.nili.__class__ = plain
     processor = GairProcessor.for_config(config)
-    return PretrainingModule(model, GairObjective(model, processor, ObjectiveSettings(queue_size=1024))).train()
+    return PretrainingModule(model, GairObjective(model, processor, GairSettings(queue_size=1024))).train()
 
 
 def step_of(module: PretrainingModule, parts: list[Tensors], accelerator: Accelerator) -> Callable[[], None]:

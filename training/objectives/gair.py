@@ -11,9 +11,8 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What is learned: GAIR's contrastive objective over the batches of all processes, with a queue and distillation."""
+"""GAIR's contrastive objective over the batches of all processes, with a queue and distillation."""
 
-import copy
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,22 +21,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.distributed.tensor import DTensor
-from transformers import AutoImageProcessor, AutoModel
 
 from modeling_gair import GairModel, GairProcessor, great_circle_distance_m
 from training.checks import check_whole, is_number
 from training.distributed import gather_rows, gather_with_grad, row_counts, row_offset
-
-Tensors = dict[str, torch.Tensor]
-
-# The RS teacher that is the tower of the model itself, as it is before training.
-INITIAL = "initial"
-# What decides which values a tile's pixels take; a teacher sees our pixels, so it must have been trained on such.
-_TILE_SETTINGS = ("bands", "band_mean", "band_std", "clip_range")
+from training.objectives.base import Objective, Tensors, precise, row_losses, share_of_mean
+from training.objectives.teachers import Distillation, RSTeacher, SVTeacher
 
 
 @dataclass
-class ObjectiveSettings:
+class GairSettings:
     """
     Settings of [`GairObjective`]. Its temperature and its least distances of negatives are those of the model's config.
 
@@ -103,7 +96,7 @@ class ObjectiveSettings:
             raise ValueError(f"{name}_projection is {projection!r} without a teacher; set {name} or leave it out.")
 
 
-class GairObjective(nn.Module):
+class GairObjective(Objective):
     """
     The objective of GAIR (arXiv 2503.16683): `INCL + SECL`, weighted, plus distillation.
 
@@ -116,17 +109,18 @@ class GairObjective(nn.Module):
     Args:
         model (`GairModel`): what will be trained; not kept.
         processor (`GairProcessor`): that makes the model's inputs.
-        settings (`ObjectiveSettings`): weights, queue, teachers.
+        settings (`GairSettings`): weights, queue, teachers.
 
     Raises:
         ValueError: the config's temperature lies outside the range of a learned one, or a teacher does not fit.
     """
 
+    aligns = True
     queue: torch.Tensor
     queue_filled: torch.Tensor
     queue_next: torch.Tensor
 
-    def __init__(self, model: GairModel, processor: GairProcessor, settings: ObjectiveSettings):
+    def __init__(self, model: GairModel, processor: GairProcessor, settings: GairSettings):
         super().__init__()
         self.settings = settings
         self.initial_temperature = float(model.config.temperature)
@@ -140,14 +134,18 @@ class GairObjective(nn.Module):
             self.register_buffer("queue", torch.zeros(settings.queue_size, 2))
             self.register_buffer("queue_filled", torch.zeros((), dtype=torch.int64))
             self.register_buffer("queue_next", torch.zeros((), dtype=torch.int64))
+        if settings.secl_weight == 0:
+            model.location_model.requires_grad_(False)
+        if model.config.query_mode != "nili":
+            model.nili.requires_grad_(False)
         self.distillations = nn.ModuleDict()
         width = model.rs_model.hidden_size
         if settings.sv_teacher is not None:
-            sv_teacher = _SVTeacher(settings.sv_teacher, processor)
-            self.distillations["sv"] = _Distillation(sv_teacher, width, "sv_teacher", settings.sv_teacher_projection)
+            sv_teacher = SVTeacher(settings.sv_teacher, processor)
+            self.distillations["sv"] = Distillation(sv_teacher, width, "sv_teacher", settings.sv_teacher_projection)
         if settings.rs_teacher is not None:
-            rs_teacher = _RSTeacher(settings.rs_teacher, model, processor)
-            self.distillations["rs"] = _Distillation(rs_teacher, width, "rs_teacher", settings.rs_teacher_projection)
+            rs_teacher = RSTeacher(settings.rs_teacher, model, processor)
+            self.distillations["rs"] = Distillation(rs_teacher, width, "rs_teacher", settings.rs_teacher_projection)
 
     def _checked_log_temperature(self) -> float:
         low, high = self.settings.temperature_range
@@ -170,12 +168,6 @@ class GairObjective(nn.Module):
 
     def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
         """
-        What the loss needs to know of a part of a batch. Parts concatenated by key are the rows of the whole.
-
-        Args:
-            model (`GairModel`): the model that is trained.
-            inputs (`dict[str, torch.Tensor]`): as [`prepare_pairs`] gives them, T tiles with N photos.
-
         Returns:
             `dict[str, torch.Tensor]`: `sv`, `localized`, `location` `(N, D)`, L2-normalised; `coordinates` `(N, 2)`, lon,
             lat in degrees; with teachers `sv_teacher_cosine` `(N,)` and `rs_teacher_cosine` `(T,)`, of each row's
@@ -195,8 +187,6 @@ class GairObjective(nn.Module):
 
     def shared(self, model: GairModel) -> Tensors:
         """
-        What the loss needs beside the rows: it depends on parameters, not on the inputs.
-
         Returns:
             `dict[str, torch.Tensor]`: with a queue `queue` `(queue_size, D)`, its places as the location encoder now
             embeds them, L2-normalised, unfilled slots too; where it is learned `log_temperature`, a scalar.
@@ -210,26 +200,16 @@ class GairObjective(nn.Module):
 
     def loss(self, rows: Tensors, shared: Tensors) -> tuple[torch.Tensor, Tensors]:
         """
-        This process's share of the loss of the global batch: the mean of the shares over the processes is that loss, and
-        the mean of their gradients, as DDP takes it, its gradient. Processes may have differing numbers of rows, and all
-        must call it. Computed in float32, or float64 if the rows are.
-
-        Args:
-            rows (`dict[str, torch.Tensor]`): of [`~GairObjective.embed`], all parts of this process's batch.
-            shared (`dict[str, torch.Tensor]`): of [`~GairObjective.shared`].
-
-        Returns:
-            The scalar loss; and scalars without gradient whose means over the processes are those of the global batch:
-            `incl`, `secl`, `sv_distillation` and `rs_distillation` (with such teachers; all unweighted), `temperature`,
-            and shares of rows whose best key is their own: `accuracy_sv_localized`, `accuracy_localized_sv`,
-            `accuracy_sv_location`, `accuracy_localized_location`.
+        The terms are `incl`, `secl`, `sv_distillation` and `rs_distillation` (with such teachers; all unweighted),
+        `temperature`, and shares of rows whose best key is their own: `accuracy_sv_localized`, `accuracy_localized_sv`,
+        `accuracy_sv_location`, `accuracy_localized_location`.
         """
         with torch.autocast(rows["sv"].device.type, enabled=False):
-            rows, shared = ({name: _precise(value) for name, value in part.items()} for part in (rows, shared))
+            rows, shared = ({name: precise(value) for name, value in part.items()} for part in (rows, shared))
             losses, terms = self._contrast(rows, shared)
             for tower in self.distillations:
                 cosines = rows[f"{tower}_teacher_cosine"]
-                losses[f"{tower}_distillation"] = -_share_of_mean(cosines, row_counts(len(cosines)))
+                losses[f"{tower}_distillation"] = -share_of_mean(cosines, row_counts(len(cosines)))
             weights = {name: getattr(self.settings, f"{name}_weight") for name in losses}
             loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
         terms |= {name: value.detach() for name, value in losses.items()}
@@ -250,17 +230,17 @@ class GairObjective(nn.Module):
         near = distance < self.incl_min_distance_m
         places, no_negatives = self._places(all_location, distance, coordinates, shared)
         contrasts = {
-            "sv_localized": _row_losses(sv, all_localized, own, near, temperature),
-            "localized_sv": _row_losses(localized, all_sv, own, near, temperature),
-            "sv_location": _row_losses(sv, places, own, no_negatives, temperature),
-            "localized_location": _row_losses(localized, places, own, no_negatives, temperature),
+            "sv_localized": row_losses(sv, all_localized, own, near, temperature),
+            "localized_sv": row_losses(localized, all_sv, own, near, temperature),
+            "sv_location": row_losses(sv, places, own, no_negatives, temperature),
+            "localized_location": row_losses(localized, places, own, no_negatives, temperature),
         }
-        found = {name: _share_of_mean(losses, counts) for name, (losses, _) in contrasts.items()}
+        found = {name: share_of_mean(losses, counts) for name, (losses, _) in contrasts.items()}
         losses = {
             "incl": found["sv_localized"] + found["localized_sv"],
             "secl": found["sv_location"] + found["localized_location"],
         }
-        terms = {f"accuracy_{name}": _share_of_mean(right, counts) for name, (_, right) in contrasts.items()}
+        terms = {f"accuracy_{name}": share_of_mean(right, counts) for name, (_, right) in contrasts.items()}
         return losses, terms | {"temperature": temperature.detach()}
 
     def _places(
@@ -278,13 +258,10 @@ class GairObjective(nn.Module):
         return torch.cat([location, shared["queue"]]), torch.cat([no_negatives, near | empty], dim=1)
 
     @torch.no_grad()
-    def after_step(self, rows: Tensors) -> None:
+    def after_step(self, model: GairModel, rows: Tensors) -> None:
         """
-        Follows an optimiser's step: puts the coordinates of the global batch into the queue, over the oldest ones, and
-        keeps a learned temperature in its range. All processes must call it; their queues stay the same.
-
-        Args:
-            rows (`dict[str, torch.Tensor]`): those of the step.
+        Puts the coordinates of the global batch into the queue, over the oldest ones, and keeps a learned temperature in
+        its range. The queues of all processes stay the same.
         """
         if self.settings.queue_size:
             coordinates = rows["coordinates"]
@@ -297,195 +274,3 @@ class GairObjective(nn.Module):
         if self.settings.temperature_learned:
             low, high = self.settings.temperature_range
             self.log_temperature.clamp_(math.log(low), math.log(high))
-
-
-def _row_losses(
-    queries: torch.Tensor, keys: torch.Tensor, own: torch.Tensor, masked: torch.Tensor, temperature: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    InfoNCE (van den Oord et al., 2018) of some of the rows of a batch.
-
-    Args:
-        queries: `(n, D)`, L2-normalised.
-        keys: `(M, D)`, L2-normalised.
-        own: `(n,)`, the index of each query's own key.
-        masked: `(n, M)`, bool: keys that are no negatives of a query; the own one is kept.
-        temperature: scalar.
-
-    Returns:
-        Each query's cross-entropy, and 1 where its best key is its own, else 0; both `(n,)`.
-    """
-    masked = masked.scatter(1, own[:, None], False)
-    logits = (queries @ keys.T / temperature).masked_fill(masked, float("-inf"))
-    return F.cross_entropy(logits, own, reduction="none"), (logits.argmax(dim=1) == own).to(logits.dtype)
-
-
-def _share_of_mean(values: torch.Tensor, counts: list[int]) -> torch.Tensor:
-    """
-    What this process's values `(n,)` add to the mean over the rows of all processes, times their number: the mean of such
-    shares over the processes is that mean.
-    """
-    return values.sum() * (len(counts) / sum(counts))
-
-
-def _precise(values: torch.Tensor) -> torch.Tensor:
-    """In float32 at least: half precision is too coarse for logits."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
-
-
-class _Distillation(nn.Module):
-    """Cosines of our embeddings, or of a learned linear map of them, with a frozen teacher's."""
-
-    def __init__(self, teacher: "_Teacher", width: int, setting: str, projection: str | None):
-        super().__init__()
-        self.teacher = teacher
-        self.projection = nn.Identity() if projection is None else nn.Linear(width, teacher.width)
-        if projection is None and teacher.width != width:
-            raise ValueError(
-                f"The embeddings of {setting} are {teacher.width} wide and the model's {width}; set {setting}_projection "
-                "to 'linear'."
-            )
-
-    def forward(self, student: torch.Tensor, pixel_values: torch.Tensor) -> torch.Tensor:
-        student, teacher = self.projection(student), self.teacher(pixel_values)
-        return F.cosine_similarity(_precise(student), _precise(teacher), dim=-1)
-
-
-class _Teacher(nn.Module):
-    """A model that is never trained, nor ever in training mode. Its embeddings are `width` wide."""
-
-    width: int
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-        self.requires_grad_(False).eval()
-
-    def train(self, mode: bool = True) -> "_Teacher":
-        return super().train(False)
-
-
-class _RSTeacher(_Teacher):
-    """An RS tower: means of its tokens, of tiles as our processor prepares them."""
-
-    def __init__(self, name: str, model: GairModel, processor: GairProcessor):
-        tower = copy.deepcopy(model.rs_model) if name == INITIAL else _load_rs_tower(name, processor)
-        super().__init__(tower)
-        self.width = tower.hidden_size
-
-    @torch.no_grad()
-    def forward(self, rs_pixel_values: torch.Tensor) -> torch.Tensor:
-        return self.model(rs_pixel_values).last_hidden_state.mean(dim=1)
-
-
-class _SVTeacher(_Teacher):
-    """
-    An image model: its pooled output, or the mean of its tokens where it has none, of photos as our processor prepares
-    them. They are scaled and resized as its own processor would; the whole photo is kept where that one would crop.
-    """
-
-    scale: torch.Tensor
-    shift: torch.Tensor
-
-    def __init__(self, name: str, processor: GairProcessor):
-        model = _load_model(name, "sv_teacher")
-        theirs = _load(AutoImageProcessor, name, "sv_teacher")
-        if model.main_input_name != "pixel_values" or not hasattr(theirs, "image_mean"):
-            raise ValueError(
-                f"sv_teacher {name!r} is a {type(model).__name__} with a {type(theirs).__name__}; expected an image model "
-                "of transformers whose processor states image_mean and image_std: name another."
-            )
-        super().__init__(model)
-        self.size = _side_lengths(theirs)
-        # Both processors are affine: ours gives (x - mean) / std of x in 0-255, theirs the same of x times a factor.
-        ours = processor.sv_image_processor
-        ours_mean, ours_std = torch.tensor(ours.image_mean), torch.tensor(ours.image_std)
-        factor = theirs.rescale_factor if theirs.do_rescale else 1.0
-        mean, std = map(torch.tensor, (theirs.image_mean, theirs.image_std) if theirs.do_normalize else ([0.0], [1.0]))
-        self.register_buffer("scale", (ours_std * factor / std)[:, None, None], persistent=False)
-        self.register_buffer("shift", ((ours_mean * factor - mean) / std)[:, None, None], persistent=False)
-        self.width = self(torch.zeros(1, 3, *self.size)).shape[1]
-
-    @torch.no_grad()
-    def forward(self, sv_pixel_values: torch.Tensor) -> torch.Tensor:
-        pixels = sv_pixel_values * self.scale + self.shift
-        if pixels.shape[-2:] != self.size:
-            pixels = F.interpolate(pixels, size=self.size, mode="bicubic", align_corners=False, antialias=True)
-        outputs = self.model(pixel_values=pixels.to(self.scale.dtype))
-        pooled = getattr(outputs, "pooler_output", None)
-        return outputs.last_hidden_state.mean(dim=1) if pooled is None else pooled.flatten(1)
-
-
-def _side_lengths(image_processor: Any) -> tuple[int, int]:
-    """Height and width of the images that an image processor of transformers gives."""
-    size = image_processor.crop_size if getattr(image_processor, "do_center_crop", False) else image_processor.size
-    side = size.get("shortest_edge")
-    return (size["height"], size["width"]) if side is None else (side, side)
-
-
-def _load_rs_tower(name: str, processor: GairProcessor) -> Any:
-    model = _load_model(name, "rs_teacher")
-    if not isinstance(model, GairModel):
-        raise ValueError(f"rs_teacher {name!r} is a {type(model).__name__}; expected a GairModel, or {INITIAL!r}.")
-    ours, theirs = processor.image_processor, _load(GairProcessor, name, "rs_teacher").image_processor
-    for setting in _TILE_SETTINGS:
-        if getattr(theirs, setting) != getattr(ours, setting):
-            raise ValueError(
-                f"rs_teacher {name!r} was trained on tiles with {setting} {getattr(theirs, setting)}, but these come with "
-                f"{getattr(ours, setting)}; name a teacher with the same tile processor."
-            )
-    return model.rs_model
-
-
-def _load_model(name: str, setting: str) -> Any:
-    """A model with all its weights; in float32, whatever they are saved in."""
-    model, found = _load(AutoModel, name, setting, dtype=torch.float32, output_loading_info=True)
-    if found["missing_keys"]:
-        # They would be random.
-        raise ValueError(
-            f"{setting} {name!r} lacks weights of a {type(model).__name__}, e.g. {min(found['missing_keys'])}; name one "
-            "that has them all."
-        )
-    return model
-
-
-def _load(kind: Any, name: str, setting: str, **more: Any) -> Any:
-    try:
-        return kind.from_pretrained(name, **more)
-    except (OSError, ValueError) as error:
-        # The library's errors run over many sentences.
-        reason = str(error).split("\n")[0].split(". ")[0].rstrip(".")
-        raise ValueError(
-            f"{setting} {name!r} cannot be loaded ({reason}); expected a model id on the Hub or a directory with a saved "
-            "model and its processor."
-        ) from error
-
-
-class PretrainingModule(nn.Module):
-    """
-    The model and its objective as one module, which Accelerate wraps: all that has parameters lies in its forward pass.
-
-    Args:
-        model (`GairModel`): the model that is trained.
-        objective (`GairObjective`): made for it.
-    """
-
-    def __init__(self, model: GairModel, objective: GairObjective):
-        super().__init__()
-        self.model = model
-        self.objective = objective
-
-    def forward(self, inputs: Tensors, with_shared: bool = True) -> tuple[Tensors, Tensors]:
-        """
-        What the objective's `loss` takes. A step's last pass that is followed backwards must be `with_shared`, or
-        parameters would be left without gradient.
-
-        Args:
-            inputs (`dict[str, torch.Tensor]`): the model's inputs, of a whole batch or a part of it.
-            with_shared (`bool`): whether to compute also what does not depend on the inputs; else it is empty.
-
-        Returns:
-            The rows of [`~GairObjective.embed`], and [`~GairObjective.shared`].
-        """
-        rows = self.objective.embed(self.model, inputs)
-        return rows, self.objective.shared(self.model) if with_shared else {}

@@ -1,0 +1,261 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Masked autoencoders (He et al., 2022, arXiv 2111.06377) of tiles and of photos, each on its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from modeling_gair import GairModel, GairProcessor
+from modeling_gair.modeling_gair import GairRSModel
+from training.checks import check_whole, is_number
+from training.distributed import row_counts
+from training.objectives.base import Objective, Tensors, precise, share_of_mean
+
+# Added to the variance of a patch's pixels, as in the source.
+_VARIANCE_FLOOR = 1e-6
+
+
+@dataclass
+class MaeSettings:
+    """
+    Settings of [`MaeObjective`]; the defaults are the source's, for towers of the published sizes.
+
+    Args:
+        mask_ratio (`float`): share of an image's patches that its tower does not see, between 0 and 1.
+        decoder_size (`int`): width of the decoders' tokens, a multiple of 4 and of the heads.
+        decoder_layers, decoder_heads (`int`): blocks of a decoder, and heads of each.
+        rs_weight, sv_weight (`float`): weights of the losses of tiles and photos.
+
+    Raises:
+        ValueError: a setting is of the wrong kind or out of range.
+    """
+
+    mask_ratio: float = 0.75
+    decoder_size: int = 512
+    decoder_layers: int = 8
+    decoder_heads: int = 16
+    rs_weight: float = 1.0
+    sv_weight: float = 1.0
+
+    def __post_init__(self):
+        if not is_number(self.mask_ratio) or not 0 < self.mask_ratio < 1:
+            raise ValueError(f"mask_ratio is {self.mask_ratio!r}; expected a number between 0 and 1, e.g. 0.75.")
+        for name in ("decoder_size", "decoder_layers", "decoder_heads"):
+            check_whole(name, getattr(self, name), 1)
+        if self.decoder_size % 4 or self.decoder_size % self.decoder_heads:
+            raise ValueError(
+                f"decoder_size is {self.decoder_size}; expected a multiple of 4 and of decoder_heads {self.decoder_heads}."
+            )
+        for name in ("rs_weight", "sv_weight"):
+            if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number greater than 0.")
+
+
+class MaeObjective(Objective):
+    """
+    Each tower sees a random part of an image's patches, and a small decoder paints the others: the loss is the squared
+    error of their pixels, each patch of an image standardised, averaged over the masked patches. Tiles and photos are not
+    related to one another, and places not used: the location encoder, NILI, the SV pooler and projection stay as they are.
+
+    Args:
+        model (`GairModel`): what will be trained; not kept.
+        processor (`GairProcessor`): that makes the model's inputs.
+        settings (`MaeSettings`): masking, decoders, weights.
+
+    Raises:
+        ValueError: a tower does not embed its patches in a way that some can be left out.
+    """
+
+    aligns = False
+
+    def __init__(self, model: GairModel, processor: GairProcessor, settings: MaeSettings):
+        super().__init__()
+        self.settings = settings
+        _check_towers(model)
+        rs, sv = model.config.rs_config, model.config.sv_config
+        self.decoders = nn.ModuleDict(
+            {
+                "rs": _Decoder(settings, rs.hidden_size, rs.patch_size, rs.num_channels),
+                "sv": _Decoder(settings, sv.hidden_size, sv.patch_size, sv.num_channels),
+            }
+        )
+        for part in (model.location_model, model.nili, model.sv_projection, getattr(model.sv_model, "pooler", None)):
+            if part is not None:
+                part.requires_grad_(False)
+
+    def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
+        """
+        Returns:
+            `dict[str, torch.Tensor]`: `rs` `(T,)` and `sv` `(N,)`, the error of each tile and each photo.
+        """
+        return {
+            "rs": self._errors("rs", model.rs_model, inputs["rs_pixel_values"]),
+            "sv": self._errors("sv", model.sv_model, inputs["sv_pixel_values"]),
+        }
+
+    def loss(self, rows: Tensors, shared: Tensors) -> tuple[torch.Tensor, Tensors]:
+        """The terms are `rs` and `sv`, not weighted."""
+        terms = {name: share_of_mean(precise(errors), row_counts(len(errors))) for name, errors in rows.items()}
+        loss = self.settings.rs_weight * terms["rs"] + self.settings.sv_weight * terms["sv"]
+        return loss, {name: value.detach() for name, value in terms.items()}
+
+    def _errors(self, name: str, tower: Any, pixels: torch.Tensor) -> torch.Tensor:
+        decoder: Any = self.decoders[name]
+        targets = patches_of(precise(pixels), decoder.patch_size)
+        order = torch.rand(targets.shape[:2]).argsort(dim=1).to(pixels.device)
+        # One patch at least is seen, and one is not.
+        seen = min(max(round(order.shape[1] * (1 - self.settings.mask_ratio)), 1), order.shape[1] - 1)
+        visible, masked = order[:, :seen], order[:, seen:]
+        with _only(tower, visible, order.shape[1]):
+            tokens = tower(pixels).last_hidden_state
+        # The patches are the last of the tokens, behind those of class and register.
+        painted = decoder(tokens[:, -seen:], visible, masked)
+        wanted = _standardised(_taken(targets, masked))
+        return (precise(painted) - wanted).square().mean(dim=(1, 2))
+
+
+class _Decoder(nn.Module):
+    """
+    From the tokens of seen patches to the pixels of the others.
+
+    Args:
+        settings (`MaeSettings`): width, blocks and heads.
+        width (`int`): of the tower's tokens.
+        patch_size, channels (`int`): of the images.
+    """
+
+    def __init__(self, settings: MaeSettings, width: int, patch_size: int, channels: int):
+        super().__init__()
+        self.patch_size, self.size = patch_size, settings.decoder_size
+        self.enter = nn.Linear(width, self.size)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, self.size))
+        block = nn.TransformerEncoderLayer(
+            self.size,
+            settings.decoder_heads,
+            4 * self.size,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.blocks = nn.TransformerEncoder(
+            block, settings.decoder_layers, nn.LayerNorm(self.size), enable_nested_tensor=False
+        )
+        self.leave = nn.Linear(self.size, channels * patch_size**2)
+
+    def forward(self, tokens: torch.Tensor, visible: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            tokens (`torch.Tensor` of shape `(B, V, width)`): of the seen patches.
+            visible, masked (`torch.Tensor` of shape `(B, V)`, `(B, M)`): numbers of the seen patches and of the others.
+
+        Returns:
+            `torch.Tensor` of shape `(B, M, channels · patch_size²)`: the pixels of the others.
+        """
+        entered = self.enter(tokens)
+        hidden = self.mask_token.to(entered.dtype).expand(*masked.shape, -1)
+        patches = torch.cat([visible, masked], dim=1)
+        side = round(patches.shape[1] ** 0.5)
+        positions = sine_cosine_positions(side, self.size, tokens.device)[patches]
+        all_tokens = torch.cat([entered, hidden], dim=1) + positions.to(entered.dtype)
+        return self.leave(self.blocks(all_tokens)[:, visible.shape[1] :])
+
+
+def patches_of(pixels: torch.Tensor, patch_size: int) -> torch.Tensor:
+    """
+    Patches, row-major from the upper left, each flattened as (channel, row, column).
+
+    Args:
+        pixels (`torch.Tensor` of shape `(B, C, H, W)`): images.
+        patch_size (`int`): divides H and W.
+
+    Returns:
+        `torch.Tensor` of shape `(B, H W / patch_size², C · patch_size²)`.
+    """
+    return F.unfold(pixels, patch_size, stride=patch_size).transpose(1, 2)
+
+
+def sine_cosine_positions(side: int, size: int, device: torch.device) -> torch.Tensor:
+    """
+    Fixed positions of the cells of a square grid: sines and cosines of column and row at falling frequencies (Vaswani et
+    al., 2017), a quarter of the width each.
+
+    Args:
+        side (`int`): cells along a side.
+        size (`int`): width, a multiple of 4.
+        device (`torch.device`): of the result.
+
+    Returns:
+        `torch.Tensor` of shape `(side², size)`, row-major.
+    """
+    quarter = size // 4
+    frequencies = 10_000.0 ** -(torch.arange(quarter, device=device) / quarter)
+    row, column = torch.meshgrid(*(2 * [torch.arange(side, device=device)]), indexing="ij")
+    angles = torch.stack([column.flatten(), row.flatten()], dim=1)[:, :, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+
+def _standardised(patches: torch.Tensor) -> torch.Tensor:
+    """Each patch with mean 0 and variance 1, which the source found to teach more than its pixels as they are."""
+    variance, mean = torch.var_mean(patches, dim=2, keepdim=True)
+    return (patches - mean) / (variance + _VARIANCE_FLOOR).sqrt()
+
+
+def _taken(rows: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Of rows `(B, N, K)` those of the numbers `(B, n)`."""
+    return rows.gather(1, chosen[:, :, None].expand(-1, -1, rows.shape[2]))
+
+
+@contextmanager
+def _only(tower: Any, visible: torch.Tensor, patches: int) -> Iterator[None]:
+    """A tower that sees some patches `(B, V)` alone of each image's: the others are taken out behind its embeddings."""
+
+    def leave_out(module: nn.Module, arguments: Any, tokens: torch.Tensor) -> torch.Tensor:
+        # Tokens of class and register come first.
+        first = tokens.shape[1] - patches
+        return torch.cat([tokens[:, :first], _taken(tokens[:, first:], visible)], dim=1)
+
+    def leave_out_bias(module: nn.Module, arguments: Any, bias: torch.Tensor) -> torch.Tensor:
+        rows = bias[0][:, visible]
+        columns = visible[None, :, None, :].expand(len(rows), -1, visible.shape[1], -1)
+        return rows.gather(3, columns).transpose(0, 1)
+
+    hooks = [tower.embeddings.register_forward_hook(leave_out)]
+    if isinstance(tower, GairRSModel):
+        hooks.append(tower.alibi.register_forward_hook(leave_out_bias))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _check_towers(model: GairModel) -> None:
+    sv = model.config.sv_config
+    if not isinstance(model.rs_model, GairRSModel):
+        raise ValueError(
+            f"The RS tower is of type {model.config.rs_config.model_type!r}, whose patches mae cannot leave out; use GAIR's "
+            "own RS tower."
+        )
+    if not (hasattr(model.sv_model, "embeddings") and hasattr(sv, "patch_size") and hasattr(sv, "num_channels")):
+        raise ValueError(
+            f"The SV tower is of type {sv.model_type!r}, whose patches mae cannot leave out; use a vision transformer of "
+            "transformers, e.g. vit."
+        )

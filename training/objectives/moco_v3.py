@@ -1,0 +1,194 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""MoCo v3 (Chen, Xie and He, 2021, arXiv 2104.02057) of tiles and of photos, each on its own."""
+
+import copy
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from modeling_gair import GairModel, GairProcessor
+from training.augmentation import Augmentation, AugmentationSettings, crop
+from training.checks import check_whole, is_number
+from training.distributed import gather_rows, row_counts, row_offset
+from training.objectives.base import Objective, Tensors, precise, row_losses, share_of_mean
+
+_VIEWS = {"rs_flip": 0.5, "rs_jitter": 0.8, "rs_jitter_strength": 0.4}
+_VIEWS |= {"sv_flip": 0.5, "sv_jitter": 0.8, "sv_jitter_strength": 0.4}
+
+
+@dataclass
+class MocoV3Settings:
+    """
+    Settings of [`MocoV3Objective`]; the defaults are the source's, but for views that suit ten bands: no blur, hue or
+    solarisation.
+
+    Args:
+        temperature (`float`): of the contrast, greater than 0.
+        momentum (`float`): share of itself that the momentum encoder keeps at a step, from 0 to below 1.
+        projection_size, projection_hidden_size (`int`): widths of the heads' outputs and hidden layers.
+        crop_scale (`float`): least side of a view as a share of the image's side, in (0, 1].
+        views (`dict`): further changes of a view, keys of `AugmentationSettings`; `rs_crop_scale` stays with `crop_scale`.
+        rs_weight, sv_weight (`float`): weights of the losses of tiles and photos.
+
+    Raises:
+        ValueError: a setting is of the wrong kind or out of range.
+    """
+
+    temperature: float = 0.2
+    momentum: float = 0.99
+    projection_size: int = 256
+    projection_hidden_size: int = 4096
+    crop_scale: float = 0.3
+    views: dict[str, Any] = field(default_factory=lambda: dict(_VIEWS))
+    rs_weight: float = 1.0
+    sv_weight: float = 1.0
+
+    def __post_init__(self):
+        for name in ("temperature", "rs_weight", "sv_weight"):
+            if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number greater than 0.")
+        if not is_number(self.momentum) or not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum!r}; expected a number from 0 to below 1, e.g. 0.99.")
+        if not is_number(self.crop_scale) or not 0 < self.crop_scale <= 1:
+            raise ValueError(f"crop_scale is {self.crop_scale!r}; expected a number above 0, up to 1 for no crops.")
+        for name in ("projection_size", "projection_hidden_size"):
+            check_whole(name, getattr(self, name), 1)
+        self.view_settings()
+
+    def view_settings(self) -> AugmentationSettings:
+        """How a view differs from its image, but for the crop."""
+        known = set(AugmentationSettings.__dataclass_fields__) - {"rs_crop_scale"}
+        if not isinstance(self.views, dict) or not set(self.views) <= known:
+            raise ValueError(f"views is {self.views!r}; expected a dict with keys among {', '.join(sorted(known))}.")
+        return AugmentationSettings(**self.views)
+
+
+class MocoV3Objective(Objective):
+    """
+    Two views of an image agree: an encoder with a projection and a prediction head finds, among all images of the batches
+    of all processes, the other view as a momentum encoder sees it, `2τ (CE(q₁ k₂ᵀ/τ) + CE(q₂ k₁ᵀ/τ))`. Tiles and photos
+    are not related to one another, and places not used: the location encoder and NILI stay as they are.
+
+    The heads have layer norms where the source has batch norms, so that the loss depends neither on how a batch is divided
+    among processes nor on gradient caching; the momentum is constant.
+
+    Args:
+        model (`GairModel`): what will be trained; its towers are copied as the momentum encoder.
+        processor (`GairProcessor`): that makes the model's inputs.
+        settings (`MocoV3Settings`): views, heads, momentum.
+    """
+
+    aligns = False
+
+    def __init__(self, model: GairModel, processor: GairProcessor, settings: MocoV3Settings):
+        super().__init__()
+        self.settings = settings
+        self._augment = Augmentation(settings.view_settings(), processor)
+        width, hidden, size = model.rs_model.hidden_size, settings.projection_hidden_size, settings.projection_size
+        self.projections = nn.ModuleDict({name: _head([width, hidden, hidden, size]) for name in ("rs", "sv")})
+        self.predictions = nn.ModuleDict({name: _head([size, hidden, size]) for name in ("rs", "sv")})
+        self.momentum_encoder = copy.deepcopy(_encoder(model, self.projections)).requires_grad_(False)
+        for part in (model.location_model, model.nili):
+            part.requires_grad_(False)
+
+    def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
+        """
+        Returns:
+            `dict[str, torch.Tensor]`: for tiles `(T, P)` and photos `(N, P)`, L2-normalised, `rs_query_0`, `rs_query_1`,
+            `rs_key_0`, `rs_key_1` (of the two views, the keys without gradient) and the same of `sv`.
+        """
+        rows = {}
+        encoder = _encoder(model, self.projections)
+        for number in range(2):
+            view = self._view(inputs)
+            for name, pixels in view.items():
+                rows[f"{name}_query_{number}"] = F.normalize(
+                    self.predictions[name](_embed(encoder, name, pixels)), dim=-1
+                )
+                with torch.no_grad():
+                    rows[f"{name}_key_{number}"] = F.normalize(_embed(self.momentum_encoder, name, pixels), dim=-1)
+        return rows
+
+    def loss(self, rows: Tensors, shared: Tensors) -> tuple[torch.Tensor, Tensors]:
+        """The terms are `rs` and `sv`, not weighted, and `accuracy_rs`, `accuracy_sv`: shares of views found first."""
+        terms = {}
+        for name in ("rs", "sv"):
+            found = [self._contrast(rows[f"{name}_query_{own}"], rows[f"{name}_key_{1 - own}"]) for own in range(2)]
+            terms[name] = found[0][0] + found[1][0]
+            terms[f"accuracy_{name}"] = (found[0][1] + found[1][1]) / 2
+        loss = self.settings.rs_weight * terms["rs"] + self.settings.sv_weight * terms["sv"]
+        return loss, {name: value.detach() for name, value in terms.items()}
+
+    @torch.no_grad()
+    def after_step(self, model: GairModel, rows: Tensors) -> None:
+        """The momentum encoder follows the encoder."""
+        encoder = _encoder(model, self.projections)
+        for slow, fast in zip(self.momentum_encoder.parameters(), encoder.parameters(), strict=True):
+            slow.lerp_(fast, 1 - self.settings.momentum)
+
+    def _contrast(self, queries: torch.Tensor, keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        counts = row_counts(len(queries))
+        own = torch.arange(len(queries), device=queries.device) + row_offset(counts)
+        with torch.autocast(queries.device.type, enabled=False):
+            all_keys = gather_rows(precise(keys), counts)
+            none = torch.zeros(len(queries), len(all_keys), dtype=torch.bool, device=queries.device)
+            temperature = all_keys.new_full((), self.settings.temperature)
+            losses, right = row_losses(precise(queries), all_keys, own, none, temperature)
+        return 2 * temperature * share_of_mean(losses, counts), share_of_mean(right, counts)
+
+    def _view(self, inputs: Tensors) -> dict[str, torch.Tensor]:
+        """One random view of each tile and photo. Drawn from torch's own generator, which gradient caching replays."""
+        varied = self._augment(inputs, torch.default_generator)
+        pixels = {"rs": varied["rs_pixel_values"], "sv": varied["sv_pixel_values"]}
+        return {name: _random_crops(images, self.settings.crop_scale) for name, images in pixels.items()}
+
+
+def _encoder(model: GairModel, projections: nn.ModuleDict) -> nn.ModuleDict:
+    """What has a slow copy: the towers up to where a projection head ends."""
+    return nn.ModuleDict(
+        {"rs": model.rs_model, "sv": model.sv_model, "sv_projection": model.sv_projection, "heads": projections}
+    )
+
+
+def _embed(encoder: Any, name: str, pixels: torch.Tensor) -> torch.Tensor:
+    """Projected embeddings `(B, P)` of one view of tiles or photos."""
+    if name == "rs":
+        features = encoder["rs"](pixels).last_hidden_state.mean(dim=1)
+    else:
+        features = encoder["sv_projection"](encoder["sv"](pixel_values=pixels).pooler_output)
+    return encoder["heads"][name](features)
+
+
+def _head(widths: list[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for width, following in pairwise(widths):
+        layers += [nn.Linear(width, following, bias=False), nn.LayerNorm(following), nn.ReLU()]
+    # The last norm neither scales nor shifts, as in the source, and nothing is cut off.
+    layers[-2:] = [nn.LayerNorm(widths[-1], elementwise_affine=False)]
+    return nn.Sequential(*layers)
+
+
+def _random_crops(images: torch.Tensor, least_side: float) -> torch.Tensor:
+    """A square of each image, of a random side from `least_side` to 1 as a share of its sides, resampled to its size."""
+    side, *corner = torch.rand(3, len(images), 1).to(images)
+    side = torch.lerp(torch.full_like(side, least_side), torch.ones_like(side), side)
+    corners = torch.cat(corner, dim=1) * (1 - side)
+    nowhere = images.new_zeros(0, 1, 2)
+    cropped, _ = crop(images, nowhere, torch.zeros(0, dtype=torch.int64, device=images.device), corners, side)
+    return cropped

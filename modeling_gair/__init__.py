@@ -21,7 +21,7 @@ from transformers.models.auto.image_processing_auto import AutoImageProcessor
 from .configuration_gair import GairConfig, GairLocationConfig, GairRSConfig
 from .feature_extraction_gair import GairCoordinateProcessor
 from .image_processing_gair import BAND_ORDERS, GairRSImageProcessor, GairSVImageProcessor
-from .location_gair import GairLocationEncoder
+from .location_gair import GairLocationEncoder, GairSphericalHarmonicsEncoder
 from .modeling_gair import (
     GairModel,
     GairOutput,
@@ -68,6 +68,7 @@ __all__ = [
     "GairRSImageProcessor",
     "GairRSModel",
     "GairSVImageProcessor",
+    "GairSphericalHarmonicsEncoder",
     "GairTile",
     "gair_contrastive_loss",
     "great_circle_distance_m",

@@ -34,7 +34,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from . import GairConfig, GairModel, GairProcessor
+from . import GairConfig, GairModel, GairProcessor, GairRSConfig
 
 # Tensors of the published checkpoint that no published embedding depends on, and why they are left behind.
 UNUSED_TENSORS = {
@@ -69,30 +69,46 @@ Pixels are prepared exactly as in the release (8-bit quantisation, resizing with
 """
 
 
-def _published_layout(config: GairConfig) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+# Of a tensor: its published name, its name here, its published shape.
+Layout = Iterator[tuple[str, str, tuple[int, ...]]]
+
+
+def _affine(published: str, saved: str, rows: int, columns: int, bias: bool = True) -> Layout:
+    yield f"{published}.weight", f"{saved}.weight", (rows, columns)
+    if bias:
+        yield f"{published}.bias", f"{saved}.bias", (rows,)
+
+
+def _norm(published: str, saved: str, size: int) -> Layout:
+    yield f"{published}.weight", f"{saved}.weight", (size,)
+    yield f"{published}.bias", f"{saved}.bias", (size,)
+
+
+def optical_blocks_layout(rs: GairRSConfig) -> Layout:
+    """
+    The transformer blocks of CROMA's optical encoder, as its own files name them and GAIR's after it: published name,
+    name in [`GairRSModel`], shape.
+    """
+    width = rs.hidden_size
+    for index in range(rs.num_hidden_layers):
+        published, saved = f"transformer.layers.{index}", f"layers.{index}"
+        yield from _norm(f"{published}.0.input_norm", f"{saved}.attention_norm", width)
+        yield from _affine(f"{published}.0.to_qkv", f"{saved}.attention.qkv_proj", 3 * width, width, bias=False)
+        yield from _affine(f"{published}.0.to_out", f"{saved}.attention.o_proj", width, width)
+        yield from _norm(f"{published}.1.input_norm", f"{saved}.mlp_norm", width)
+        yield from _affine(f"{published}.1.net.0", f"{saved}.mlp.up_proj", rs.intermediate_size, width)
+        yield from _affine(f"{published}.1.net.3", f"{saved}.mlp.down_proj", width, rs.intermediate_size)
+
+
+def _published_layout(config: GairConfig) -> Layout:
     """Yields (published name, saved name here, published shape) of every tensor that a model of `config` needs."""
     rs, sv, location = config.rs_config, config.sv_config, config.location_config
     width, patch_values = rs.hidden_size, rs.num_channels * rs.patch_size**2
 
-    def affine(published: str, saved: str, rows: int, columns: int, bias: bool = True):
-        yield f"{published}.weight", f"{saved}.weight", (rows, columns)
-        if bias:
-            yield f"{published}.bias", f"{saved}.bias", (rows,)
-
-    def norm(published: str, saved: str, size: int):
-        yield f"{published}.weight", f"{saved}.weight", (size,)
-        yield f"{published}.bias", f"{saved}.bias", (size,)
-
     yield "rs_encoder.s2_encoder.linear_input.weight", "rs_model.embeddings.projection.weight", (width, patch_values)
     yield "rs_encoder.s2_encoder.linear_input.bias", "rs_model.embeddings.projection.bias", (width,)
-    for index in range(rs.num_hidden_layers):
-        published, saved = f"rs_encoder.s2_encoder.transformer.layers.{index}", f"rs_model.layers.{index}"
-        yield from norm(f"{published}.0.input_norm", f"{saved}.attention_norm", width)
-        yield from affine(f"{published}.0.to_qkv", f"{saved}.attention.qkv_proj", 3 * width, width, bias=False)
-        yield from affine(f"{published}.0.to_out", f"{saved}.attention.o_proj", width, width)
-        yield from norm(f"{published}.1.input_norm", f"{saved}.mlp_norm", width)
-        yield from affine(f"{published}.1.net.0", f"{saved}.mlp.up_proj", rs.intermediate_size, width)
-        yield from affine(f"{published}.1.net.3", f"{saved}.mlp.down_proj", width, rs.intermediate_size)
+    for published, saved, shape in optical_blocks_layout(rs):
+        yield f"rs_encoder.s2_encoder.{published}", f"rs_model.{saved}", shape
 
     # The SV tower keeps its published names: transformers saves a ViT under them to this day.
     width, patch = sv.hidden_size, sv.patch_size
@@ -107,31 +123,31 @@ def _published_layout(config: GairConfig) -> Iterator[tuple[str, str, tuple[int,
         published, saved = (f"{tower}.encoder.layer.{index}" for tower in ("sv_encoder", "sv_model"))
         for name in ("query", "key", "value"):
             name = f"attention.attention.{name}"
-            yield from affine(f"{published}.{name}", f"{saved}.{name}", width, width)
-        yield from affine(f"{published}.attention.output.dense", f"{saved}.attention.output.dense", width, width)
+            yield from _affine(f"{published}.{name}", f"{saved}.{name}", width, width)
+        yield from _affine(f"{published}.attention.output.dense", f"{saved}.attention.output.dense", width, width)
         for name, rows, columns in (
             ("intermediate.dense", sv.intermediate_size, width),
             ("output.dense", width, sv.intermediate_size),
         ):
-            yield from affine(f"{published}.{name}", f"{saved}.{name}", rows, columns)
+            yield from _affine(f"{published}.{name}", f"{saved}.{name}", rows, columns)
         for name in ("layernorm_before", "layernorm_after"):
-            yield from norm(f"{published}.{name}", f"{saved}.{name}", width)
-    yield from norm("sv_encoder.layernorm", "sv_model.layernorm", width)
-    yield from affine("sv_encoder.pooler.dense", "sv_model.pooler.dense", width, width)
+            yield from _norm(f"{published}.{name}", f"{saved}.{name}", width)
+    yield from _norm("sv_encoder.layernorm", "sv_model.layernorm", width)
+    yield from _affine("sv_encoder.pooler.dense", "sv_model.pooler.dense", width, width)
 
     embedding = rs.hidden_size
-    yield from affine("optical_proj", "sv_projection", embedding, width)
-    yield from affine("imnet", "nili.affine", embedding, 9 * embedding + 2)
+    yield from _affine("optical_proj", "sv_projection", embedding, width)
+    yield from _affine("imnet", "nili.affine", embedding, 9 * embedding + 2)
     for index in range(len(location.scales)):
         published, saved = f"location_encoder.LocEnc{index}", f"location_model.capsules.{index}"
         yield f"{published}.capsule.0.b", f"{saved}.features.frequencies", (location.num_frequencies, 2)
         columns = 2 * location.num_frequencies
         for layer in range(location.num_hidden_layers):
-            yield from affine(
+            yield from _affine(
                 f"{published}.capsule.{2 * layer + 1}", f"{saved}.layers.{layer}", location.hidden_size, columns
             )
             columns = location.hidden_size
-        yield from affine(f"{published}.head.0", f"{saved}.head", embedding, columns)
+        yield from _affine(f"{published}.head.0", f"{saved}.head", embedding, columns)
 
 
 def convert_state_dict(tensors: dict[str, torch.Tensor], config: GairConfig) -> dict[str, torch.Tensor]:
@@ -168,6 +184,22 @@ def convert_state_dict(tensors: dict[str, torch.Tensor], config: GairConfig) -> 
     return converted
 
 
+def read_pickle(checkpoint: str | os.PathLike) -> Any:
+    """
+    Reads tensors, in whatever dictionaries they lie, from a `.pth` or `.pt`, without running any code that it may hold.
+
+    Raises:
+        ValueError: the file is missing, is no checkpoint, or holds more than tensors and plain values.
+    """
+    if not os.path.isfile(checkpoint):
+        raise ValueError(f"There is no file {str(checkpoint)!r}; pass the path of the published checkpoint (.pth).")
+    try:
+        return torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{str(checkpoint)!r} can't be read as a checkpoint of plain tensors: {reason}") from error
+
+
 def read_checkpoint(checkpoint: str | os.PathLike) -> dict[str, torch.Tensor]:
     """
     Reads the tensors of a `.pth` without running any code that it may hold; a `model` key is unwrapped.
@@ -175,13 +207,7 @@ def read_checkpoint(checkpoint: str | os.PathLike) -> dict[str, torch.Tensor]:
     Raises:
         ValueError: the file is missing, is no checkpoint, or holds anything but tensors by name.
     """
-    if not os.path.isfile(checkpoint):
-        raise ValueError(f"There is no file {str(checkpoint)!r}; pass the path of the published checkpoint (.pth).")
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{str(checkpoint)!r} can't be read as a checkpoint of plain tensors: {reason}") from error
+    content = read_pickle(checkpoint)
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         content = content["model"]
     if not isinstance(content, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):

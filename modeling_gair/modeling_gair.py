@@ -33,7 +33,7 @@ from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_gair import GAIR_RS_MODEL_TYPE, QUERY_MODES, TIMM_MODEL_TYPE, GairConfig, GairRSConfig
-from .location_gair import GairGaussianFeatures, GairLocationEncoder, GairLocationLinear
+from .location_gair import LOCATION_ENCODER_CLASSES, GairGaussianFeatures, GairLocationLinear, GairSineLinear
 
 NILI_METHODS = ("auto", "dense", "points")
 _EARTH_RADIUS_M = 6_371_008.8
@@ -236,6 +236,9 @@ class GairPreTrainedModel(PreTrainedModel):
             init.normal_(module.frequencies, std=module.scale)
         elif isinstance(module, GairLocationLinear):
             init.kaiming_normal_(module.weight, nonlinearity="relu")
+        elif isinstance(module, GairSineLinear):
+            for parameter in (module.weight, module.bias):
+                init.uniform_(parameter, -module.initial_bound, module.initial_bound)
         elif isinstance(module, GairNILIAffine) and self.config.nili_init == "center_token":
             init.copy_(module.weight, module.center_token_weight())
 
@@ -578,7 +581,8 @@ class GairModel(GairPreTrainedModel):
         hidden_size = self.rs_model.hidden_size
         self.sv_model = AutoModel.from_config(config.sv_config)
         self.sv_projection = nn.Linear(_pooled_width(self.sv_model), hidden_size)
-        self.location_model = GairLocationEncoder(config.location_config, hidden_size)
+        location_encoder = LOCATION_ENCODER_CLASSES[config.location_config.encoder]
+        self.location_model = location_encoder(config.location_config, hidden_size)
         self.nili = GairNILI(hidden_size)
         self.post_init()
 
@@ -621,7 +625,7 @@ class GairModel(GairPreTrainedModel):
 
         Args:
             coordinates (`torch.Tensor` of shape `(..., 2)`):
-                lon, lat in degrees. Neither wrapped nor checked here: 180° and −180° differ.
+                lon, lat in degrees. Neither wrapped nor checked here: to the published encoder 180° and −180° differ.
 
         Returns:
             `torch.Tensor` of shape `(..., D)`.

@@ -28,6 +28,7 @@ import pytest
 import torch
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
+from modeling_gair.configuration_gair import LOCATION_ENCODERS
 
 PYTHONS = [sys.executable, *filter(None, os.environ.get("GAIR_OTHER_PYTHONS", "").split(":"))]
 
@@ -93,10 +94,11 @@ print("RESULT" + json.dumps(first))
 """
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
+@pytest.fixture(scope="module", params=LOCATION_ENCODERS)
+def saved(tmp_path_factory, request):
     torch.manual_seed(0)
     config = GairConfig.tiny(nili_init="normal")
+    config.location_config.encoder = request.param
     model, folder = GairModel(config).eval(), tmp_path_factory.mktemp("saved")
     model.save_pretrained(folder)
     GairProcessor.for_config(config).save_pretrained(folder)

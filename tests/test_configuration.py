@@ -11,6 +11,8 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+import json
+
 import pytest
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig
@@ -31,6 +33,7 @@ def test_defaults_are_the_published_sizes():
         1e-12,
     )
     assert (list(location.scales), location.num_frequencies, location.hidden_size) == ([1, 16, 256], 256, 1024)
+    assert (location.encoder, location.degree) == ("equal_earth_rff", 10)
     assert config.temperature == 0.07
 
 
@@ -42,6 +45,17 @@ def test_config_survives_saving(tmp_path):
     assert {**loaded.to_dict(), "_name_or_path": ""} == config.to_dict()
     assert isinstance(GairLocationConfig.from_pretrained(tmp_path), GairLocationConfig)
     assert list(GairLocationConfig.from_pretrained(tmp_path).scales) == [1, 2.5]
+
+
+def test_location_encoders_survive_saving_and_old_configs_mean_the_published_one(tmp_path):
+    fields = {"encoder": "spherical_harmonics", "degree": 7}
+    GairConfig.tiny(location_config=fields).save_pretrained(tmp_path)
+    loaded = AutoConfig.from_pretrained(tmp_path).location_config
+    assert (loaded.encoder, loaded.degree) == ("spherical_harmonics", 7)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    del saved["location_config"]["encoder"], saved["location_config"]["degree"]
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    assert AutoConfig.from_pretrained(tmp_path).location_config.encoder == "equal_earth_rff"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +70,8 @@ def test_config_survives_saving(tmp_path):
         ({"rs_config": {"hidden_size": "wide"}}, "expected int"),
         ({"rs_config": {"model_type": "vit"}}, "expected 'gair_rs' or 'timm_wrapper'"),
         ({"sv_config": {"model_type": "no_such_model"}}, "no model type of the installed transformers"),
+        ({"location_config": {"encoder": "rff"}}, "expected 'equal_earth_rff' or 'spherical_harmonics'"),
+        ({"location_config": {"degree": 0}}, "degree is 0; it must be greater than 0"),
         ({"location_config": {"scales": []}}, "at least one scale"),
         ({"location_config": {"scales": [1, -1]}}, "greater than 0"),
         ({"location_config": {"model_type": "vit"}}, "expected 'gair_location'"),

@@ -139,6 +139,13 @@ def test_the_published_location_encoder_is_equal_too(tmp_path):
     assert errors["location_tower.onnx"] < 1e-4 and errors["location_tower.pt2"] < 1e-6
 
 
+def test_spherical_harmonics_are_equal_too(tmp_path):
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(location_config={"encoder": "spherical_harmonics", "degree": 20})).eval()
+    part = next(part for part in parts_of(model, PROCESSOR) if part.name == "location_tower")
+    assert max(export_part(part, tmp_path, tmp_path)["largest_error"].values()) < 1e-5
+
+
 def test_what_differs_from_the_model_leaves_nothing(tiny_model, tmp_path, monkeypatch):
     part = next(part for part in parts_of(tiny_model, PROCESSOR) if part.name == "localized_query_points")
     wrong = replace(part, expected=lambda *given: tuple(1.001 * value for value in part.expected(*given)))

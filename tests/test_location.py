@@ -11,19 +11,49 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from modeling_gair import GairLocationConfig, GairLocationEncoder
-from modeling_gair.location_gair import equal_earth
+from modeling_gair import (
+    GairConfig,
+    GairLocationConfig,
+    GairLocationEncoder,
+    GairModel,
+    GairSphericalHarmonicsEncoder,
+)
+from modeling_gair.configuration_gair import LOCATION_ENCODERS
+from modeling_gair.location_gair import LOCATION_ENCODER_CLASSES, equal_earth, spherical_harmonics
 
 
 @pytest.fixture
 def encoder() -> GairLocationEncoder:
     torch.manual_seed(0)
     return GairLocationEncoder(GairLocationConfig(scales=[1, 256], num_frequencies=16, hidden_size=32), 24)
+
+
+@pytest.fixture(scope="module")
+def seamless() -> GairSphericalHarmonicsEncoder:
+    """As a model initialises it."""
+    torch.manual_seed(0)
+    config = GairConfig.tiny(location_config={"encoder": "spherical_harmonics", "hidden_size": 64})
+    return GairModel(config).location_model.requires_grad_(False)
+
+
+def random_places(count: int) -> torch.Tensor:
+    """Uniform in lon and lat, in float64."""
+    generator = torch.Generator().manual_seed(0)
+    places = 2 * torch.rand(count, 2, generator=generator, dtype=torch.float64) - 1
+    return places * torch.tensor([180.0, 90.0], dtype=torch.float64)
+
+
+def coordinates_of(vectors: torch.Tensor) -> torch.Tensor:
+    """lon, lat in degrees of unit vectors."""
+    x, y, z = vectors.unbind(-1)
+    return torch.rad2deg(torch.stack([torch.atan2(y, x), torch.atan2(z, torch.hypot(x, y))], dim=-1))
 
 
 def test_projection_at_known_places():
@@ -69,6 +99,13 @@ def test_the_seam_is_real_and_documented(encoder):
     assert (west - east).abs().max() > 1e-2
 
 
+def test_the_poles_of_the_published_encoder_are_torn_and_documented(encoder):
+    """A pole is a line on the plane: every longitude has an embedding of its own there."""
+    pole = encoder(torch.tensor([[-120.0, 90.0], [0.0, 90.0], [60.0, 90.0]]))
+    assert (pole[0] - pole[1]).abs().max() > 1e-2 and (pole[2] - pole[1]).abs().max() > 1e-2
+    assert "every longitude" in GairLocationEncoder.__doc__
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_casting_never_rounds_the_frequencies(encoder, dtype):
     before = [capsule.features.frequencies.clone() for capsule in encoder.capsules]
@@ -86,3 +123,134 @@ def test_mixed_precision_leaves_the_phase_alone(encoder):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = features(plane)
     torch.testing.assert_close(mixed, features(plane))
+
+
+def test_harmonics_are_those_of_scipy():
+    """Up to degree 40, at random places, both poles and both sides of the seam."""
+    scipy_special = pytest.importorskip("scipy.special", reason="scipy is not installed")
+    if not hasattr(scipy_special, "sph_harm_y"):
+        pytest.skip("scipy is older than 1.15 and has no sph_harm_y")
+    special = [[0.0, 90.0], [50.0, -90.0], [180.0, 3.0], [-180.0, 3.0], [7.0, 89.9999]]
+    places = torch.cat([random_places(50), torch.tensor(special, dtype=torch.float64)])
+    longitude, latitude = torch.deg2rad(places).numpy().T
+    found = spherical_harmonics(places, 40)
+    assert found.shape == (55, 41**2) and found.dtype == torch.float64
+    for l in range(41):  # noqa: E741
+        for m in range(l + 1):
+            # Theirs carry the Condon-Shortley phase and are complex.
+            theirs = torch.from_numpy((-1) ** m * scipy_special.sph_harm_y(l, m, math.pi / 2 - latitude, longitude))
+            center = l * l + l
+            if m == 0:
+                torch.testing.assert_close(found[:, center], theirs.real, rtol=0, atol=1e-12)
+            else:
+                torch.testing.assert_close(found[:, center + m], math.sqrt(2) * theirs.real, rtol=0, atol=1e-12)
+                torch.testing.assert_close(found[:, center - m], math.sqrt(2) * theirs.imag, rtol=0, atol=1e-12)
+
+
+def test_the_first_harmonics_in_closed_form():
+    places = random_places(20)
+    longitude, latitude = torch.deg2rad(places).unbind(-1)
+    x, y, z = latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()
+    expected = torch.stack([torch.ones_like(z), math.sqrt(3) * y, math.sqrt(3) * z, math.sqrt(3) * x], dim=-1)
+    torch.testing.assert_close(spherical_harmonics(places, 1), expected / math.sqrt(4 * math.pi))
+
+
+def test_harmonics_are_orthonormal():
+    """Gauss-Legendre in sin lat and equal steps in longitude integrate products up to degree 2 L exactly."""
+    degree = 12
+    nodes, weights = (torch.from_numpy(values) for values in np.polynomial.legendre.leggauss(degree + 1))
+    latitude = torch.rad2deg(torch.asin(nodes))
+    longitude = torch.arange(2 * degree + 1, dtype=torch.float64) * 360 / (2 * degree + 1)
+    places = torch.stack(torch.meshgrid(longitude, latitude, indexing="xy"), dim=-1)
+    area = weights[:, None] * 2 * math.pi / (2 * degree + 1)
+    harmonics = spherical_harmonics(places, degree)
+    products = torch.einsum("yx,yxi,yxj->ij", area.expand(-1, 2 * degree + 1), harmonics, harmonics)
+    torch.testing.assert_close(products, torch.eye((degree + 1) ** 2, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+def test_high_degrees_stay_finite_and_keep_the_addition_theorem():
+    """The squares of a degree's harmonics sum to (2 l + 1) / 4π everywhere, so all together to (L + 1)² / 4π."""
+    harmonics = spherical_harmonics(torch.cat([random_places(5), torch.tensor([[3.0, 90.0]]).double()]), 200)
+    torch.testing.assert_close((harmonics**2).sum(-1), torch.full((6,), 201**2 / (4 * math.pi), dtype=torch.float64))
+
+
+def test_gradients_are_right_at_the_poles_too():
+    places = torch.tensor([[13.4, 52.5], [40.0, 90.0], [-180.0, -90.0]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda coordinates: spherical_harmonics(coordinates, 6), places)
+
+
+def test_no_seam(seamless):
+    latitude = torch.linspace(-90, 90, 19)
+    west, east = (seamless(torch.stack([torch.full_like(latitude, lon), latitude], -1)) for lon in (-180.0, 180.0))
+    torch.testing.assert_close(west, east, rtol=0, atol=1e-5)
+
+
+def test_a_pole_has_one_embedding(seamless):
+    longitude = torch.linspace(-180, 180, 25)
+    for latitude in (-90.0, 90.0):
+        pole = seamless(torch.stack([longitude, torch.full_like(longitude, latitude)], -1))
+        torch.testing.assert_close(pole, pole[:1].expand_as(pole), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("crossed", ["antimeridian", "north pole", "south pole"])
+def test_embeddings_are_continuous_along_great_circles(seamless, crossed):
+    """Along a circle over the seam or a pole, equal steps change the embedding by nearly equal amounts."""
+    angle = torch.linspace(-0.02, 0.02, 40, dtype=torch.float64)
+    along, up = angle.sin(), angle.cos()
+    if crossed == "antimeridian":
+        vectors = torch.stack([-up * math.cos(0.3), along, up * math.sin(0.3)], dim=-1)
+    else:
+        sign = 1 if crossed == "north pole" else -1
+        vectors = torch.stack([along * math.cos(0.7), along * math.sin(0.7), sign * up], dim=-1)
+    coordinates = coordinates_of(vectors)
+    # The circle does cross it.
+    assert coordinates[:, 0].diff().abs().max() > 150
+    steps = seamless(coordinates).diff(dim=0).norm(dim=-1)
+    assert steps.min() > 1e-5 and steps.max() < 1.5 * steps.min()
+
+
+def test_the_published_encoder_fails_the_same_test_of_continuity():
+    torch.manual_seed(0)
+    encoder = GairModel(GairConfig.tiny()).location_model.requires_grad_(False)
+    longitude = torch.tensor([179.7, 179.8, 179.9, -180.0, -179.9, -179.8])
+    steps = encoder(torch.stack([longitude, torch.full((6,), 17.0)], dim=-1)).diff(dim=0).norm(dim=-1)
+    assert steps[2] > 5 * steps[[0, 1, 3, 4]].max()
+
+
+def test_whole_turns_change_nothing(seamless):
+    places = random_places(10)
+    turned = places + torch.tensor([360.0, 0.0])
+    torch.testing.assert_close(seamless(places), seamless(turned), rtol=0, atol=1e-5)
+
+
+def test_a_siren_starts_with_phases_of_moderate_size(seamless):
+    """Neither all linear nor noise, and of the same size in all layers but the first, whose ω₀ is 30."""
+    hidden_states = spherical_harmonics(random_places(500), 10)
+    bounds = [1 / 121, math.sqrt(6 / 64), math.sqrt(6 / 64)]
+    for layer, bound in zip(seamless.layers, bounds, strict=True):
+        for parameter in (layer.weight, layer.bias):
+            assert 0.8 * bound < parameter.abs().max() <= bound
+        hidden_states = layer(hidden_states)
+        assert 0.2 < torch.asin(hidden_states).std() < 1.2
+    assert [layer.frequency for layer in seamless.layers] == [30, 1, 1]
+
+
+def test_a_cast_seamless_encoder_keeps_its_phases(seamless):
+    exact = seamless(random_places(50))
+    for dtype in (torch.bfloat16, torch.float16, torch.float64):
+        cast = copy.deepcopy(seamless).to(dtype)(random_places(50))
+        assert cast.dtype == dtype
+        assert torch.cosine_similarity(cast.float(), exact).min() > 0.999
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = seamless(random_places(50))
+    assert torch.cosine_similarity(mixed.float(), exact).min() > 0.999
+
+
+def test_a_seamless_encoder_takes_any_leading_shape(seamless):
+    coordinates = random_places(24).reshape(2, 3, 4, 2)
+    assert seamless(coordinates).shape == (2, 3, 4, 96)
+    torch.testing.assert_close(seamless(coordinates)[1, 2], seamless(coordinates[1, 2]))
+
+
+def test_every_encoder_of_the_config_has_its_class():
+    assert tuple(LOCATION_ENCODER_CLASSES) == LOCATION_ENCODERS

@@ -238,10 +238,39 @@ def test_gradient_checkpointing_changes_no_gradient(batch):
         torch.testing.assert_close(gradients[1][name], gradient, msg=name)
 
 
+@pytest.fixture(scope="module")
+def seamless_model() -> GairModel:
+    """Tiny, with spherical harmonics."""
+    torch.manual_seed(0)
+    return GairModel(GairConfig.tiny(location_config={"encoder": "spherical_harmonics", "hidden_size": 64})).eval()
+
+
 @needs_traceable_library
-def test_it_compiles_as_one_graph(tiny_model, batch):
-    compiled = torch.compile(copy.deepcopy(tiny_model), fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(**batch, return_loss=True).loss, tiny_model(**batch, return_loss=True).loss)
+@pytest.mark.parametrize("name", ["tiny_model", "seamless_model"])
+def test_it_compiles_as_one_graph(name, batch, request):
+    model = request.getfixturevalue(name)
+    compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(**batch, return_loss=True).loss, model(**batch, return_loss=True).loss)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_spherical_harmonics_survive_saving_and_casts(seamless_model, batch, tmp_path, dtype):
+    seamless_model.save_pretrained(tmp_path)
+    loaded, info = AutoModel.from_pretrained(tmp_path, dtype=dtype, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+    found, exact = (model(**batch).location_embeds.float() for model in (loaded, seamless_model))
+    assert F.cosine_similarity(found, exact).min() > (0.999999 if dtype == torch.float32 else 0.999)
+    seam = torch.tensor([[-180.0, 17.0], [180.0, 17.0]])
+    west, east = loaded.get_location_features(seam).float()
+    torch.testing.assert_close(west, east, rtol=0, atol=1e-5 if dtype == torch.float32 else 1e-2)
+
+
+def test_spherical_harmonics_train(batch):
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(location_config={"encoder": "spherical_harmonics", "hidden_size": 64}))
+    model(**batch, return_loss=True).loss.backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    assert all(layer.weight.grad.abs().max() > 0 for layer in model.location_model.layers)
 
 
 @pytest.mark.parametrize("save_dtype", [torch.float32, torch.bfloat16])

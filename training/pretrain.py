@@ -42,6 +42,7 @@ from training.checkpointing import Checkpoints, Progress, StopSignal
 from training.costs import flops_per_pair, format_costs, matrix_rate, step_costs
 from training.distributed import unwrapped
 from training.gradient_cache import backward
+from training.initial_weights import load_initial_weights
 from training.measures import retrieval_of
 from training.objectives import PretrainingModule, make_objective
 from training.pairs import load
@@ -86,7 +87,7 @@ def main(arguments: list[str]) -> None:
         model = train(processor, sources, settings, accelerator, checkpoints, resumed)
         accelerator.end_training()
         if model is not None and accelerator.is_main_process:
-            finish(model, initial_model(settings).to(accelerator.device), processor, sources, settings)
+            finish(model, untrained_model(settings).to(accelerator.device), processor, sources, settings)
 
 
 def make_accelerator(settings: PretrainSettings) -> Accelerator:
@@ -188,7 +189,11 @@ def train(
         The trained model on the main process's device (its weights are right on that process alone); None where the run
         was told to stop.
     """
-    model = initial_model(settings)
+    model = random_model(settings)
+    if resumed is None:
+        # Else all weights come from the checkpoint, an initial tower that teaches among them.
+        for sentence in load_initial_weights(model, settings.towers()):
+            accelerator.print(sentence)
     config, count = model.config, model.num_parameters()
     module = PretrainingModule(model, make_objective(model, processor, settings.objective_settings()))
     optimizer = make_optimizer(module, settings, accelerator.device)
@@ -236,10 +241,21 @@ def train(
     return gathered(module, config, accelerator)
 
 
-def initial_model(settings: PretrainSettings) -> GairModel:
+def random_model(settings: PretrainSettings) -> GairModel:
     """The model with the random weights of the seed: the same on every process, and whenever it is made."""
     set_seed(settings.seed)
     return GairModel(settings.gair_config())
+
+
+def untrained_model(settings: PretrainSettings) -> GairModel:
+    """The model as training began with it; with random weights alone, and said, where the initial ones have gone since."""
+    model = random_model(settings)
+    try:
+        load_initial_weights(model, settings.towers())
+    except ValueError as error:
+        print(f"What was trained is compared with random weights: {error}")
+        return random_model(settings)
+    return model
 
 
 def make_optimizer(module: torch.nn.Module, settings: PretrainSettings, device: torch.device) -> torch.optim.Optimizer:

@@ -27,6 +27,7 @@ from transformers import PreTrainedConfig
 from modeling_gair import GairConfig
 from training.augmentation import AugmentationSettings
 from training.checks import check_whole, is_number
+from training.initial_weights import InitialWeights
 from training.objectives import OBJECTIVES
 from training.sample_dataset import WorldSettings
 
@@ -67,6 +68,7 @@ class PretrainSettings:
     sample_world: dict[str, Any] = field(default_factory=dict)
     output_dir: str = "outputs/pretrain"
     model: str | dict[str, Any] = "tiny"
+    initial_weights: dict[str, Any] = field(default_factory=dict)
     objective: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
     max_steps: int = 700
@@ -117,6 +119,7 @@ class PretrainSettings:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected true or false.")
         self.weights()
         self.world()
+        self.towers()
         self.objective_settings()
         self.augmentation_settings()
         self.trackers()
@@ -137,6 +140,10 @@ class PretrainSettings:
     def world(self) -> WorldSettings:
         """The sample world to make where `data` names it."""
         return self._nested("sample_world", WorldSettings, "tiles: 256")
+
+    def towers(self) -> InitialWeights:
+        """Where the towers' initial weights come from."""
+        return self._nested("initial_weights", InitialWeights, "rs: CROMA_base.pt")
 
     def objective_name(self) -> str:
         """Which of `OBJECTIVES` is learned."""
@@ -165,6 +172,7 @@ class PretrainSettings:
     def resolved(self) -> dict[str, Any]:
         """All settings as plain values, those inside others with their defaults filled in."""
         inner = {
+            "initial_weights": asdict(self.towers()),
             "objective": {"name": self.objective_name(), **asdict(self.objective_settings())},
             "augmentation": asdict(self.augmentation_settings()),
             "sample_world": asdict(self.world()),

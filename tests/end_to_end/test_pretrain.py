@@ -23,9 +23,11 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from transformers import AutoModel, AutoProcessor
+from transformers import AutoModel, AutoProcessor, ViTConfig, ViTModel
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
+from modeling_gair import GairConfig
+from tests.test_initial_weights import croma_file, encoder
 from tests.test_pairs import read_rows, write_csv, write_pairs
 
 ROOT = Path(__file__).parents[2]
@@ -141,12 +143,49 @@ def test_the_real_pairs(data_dir, tmp_path):
     check_reloads(tmp_path / "out", data_dir / tile, data_dir / photo, float(lon), float(lat))
 
 
+def test_towers_start_from_given_weights_and_a_resumed_run_needs_them_no_more(tmp_path):
+    optical = encoder(width=96, depth=1)
+    vit = ViTModel(ViTConfig(**GairConfig.tiny().sv_config.to_diff_dict()))
+    vit.save_pretrained(tmp_path / "vit")
+    pairs, output_dir = write_pairs(tmp_path, 8), tmp_path / "out"
+    # fmt: off
+    flags = ["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", "2", "--batch_size", "4",
+             "--learning_rate", "1e-12", "--model.rs_config.num_attention_heads", "16", *SMALL,
+             "--initial_weights.rs", croma_file(tmp_path / "CROMA.pt", optical), "--initial_weights.sv", str(tmp_path / "vit")]
+    # fmt: on
+    run = launch(*flags, hf_home=tmp_path / "hf")
+    assert run.returncode == 0, run.stderr
+    assert "projection of patches stays freshly drawn" in run.stdout and "SV tower: weights from" in run.stdout
+    model = AutoModel.from_pretrained(output_dir)
+    # So small a learning rate leaves them as they were.
+    block = model.rs_model.layers[0]
+    torch.testing.assert_close(block.attention.qkv_proj.weight, optical["transformer.layers.0.0.to_qkv.weight"])
+    torch.testing.assert_close(model.sv_model.state_dict(), vit.state_dict())
+
+    (tmp_path / "CROMA.pt").unlink()
+    run = launch(*flags, hf_home=tmp_path / "hf")
+    assert run.returncode == 0, run.stderr
+    assert "going on from step 2" in run.stdout and "SV tower:" not in run.stdout
+    assert "What was trained is compared with random weights: There is no file" in run.stdout
+
+
 def test_a_dry_run_tells_settings_and_costs_and_writes_nothing(tmp_path, capsys):
     from training.pretrain import main
 
-    main(["--dry_run", "--output_dir", str(tmp_path / "out"), "--batch_size", "2", "--objective.queue_size", "64"])
+    # fmt: off
+    main(["--dry_run", "--output_dir", str(tmp_path / "out"), "--batch_size", "2", "--objective.queue_size", "64",
+          "--initial_weights.rs", "CROMA_base.pt"])
+    # fmt: on
     told = capsys.readouterr().out
-    for words in ("queue_size: 64", "incl_weight: 0.5", "rs_flip: 0.0", "1,064,480", "FLOPs a pair", "700 steps"):
+    for words in (
+        "rs: CROMA_base.pt",
+        "queue_size: 64",
+        "incl_weight: 0.5",
+        "rs_flip: 0.0",
+        "1,064,480",
+        "FLOPs a pair",
+        "700 steps",
+    ):
         assert words in told
     assert not list(tmp_path.iterdir())
 

@@ -1,0 +1,255 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The weights that a run starts from where it does not start from scratch: of the RS tower, and of the SV tower."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, PreTrainedConfig
+
+from modeling_gair import GairModel, GairRSConfig, GairRSModel
+from modeling_gair.convert_gair_checkpoint import optical_blocks_layout, read_pickle
+
+# CROMA's published files hold these dictionaries; only the optical encoder is ours.
+_OPTICAL = "s2_encoder"
+_OTHER_PARTS = {"s1_encoder", "s1_GAP_FFN", "s2_GAP_FFN", "joint_encoder"}
+# What its optical encoder holds beside the blocks: the projection of patches with 12 bands, and a last norm that GAIR's
+# tower does not have.
+_PATCHES = "linear_input.weight"
+_UNUSED = {_PATCHES, "linear_input.bias", "transformer.norm_out.weight", "transformer.norm_out.bias"}
+_CROMA_BANDS, _CROMA_HEADS = 12, 16
+# Fields of a config that change what a tower computes, but no shape of its weights.
+_WITHOUT_SHAPE = {"num_attention_heads", "hidden_act", "layer_norm_eps", "architecture"}
+# Fields that decide nothing about the weights.
+_FREE = re.compile(r".*dropout.*|.*drop_path.*|initializer_range|encoder_stride|do_pooling")
+
+
+@dataclass
+class InitialWeights:
+    """
+    Where the towers' initial weights come from; by default they are drawn.
+
+    Args:
+        rs (`str`, *optional*): CROMA's published file (`CROMA_base.pt`), or a saved GAIR model or its RS tower, as a
+            directory or a Hub id.
+        sv (`str`, *optional*): a vision model of transformers or timm (`timm/…`), as a directory or a Hub id.
+
+    Raises:
+        ValueError: one is no text.
+    """
+
+    rs: str | None = None
+    sv: str | None = None
+
+    def __post_init__(self):
+        for name in ("rs", "sv"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value):
+                raise ValueError(
+                    f"initial_weights.{name} is {value!r}; expected a file, a directory or a Hub id, or leave it out."
+                )
+
+
+def load_initial_weights(model: GairModel, weights: InitialWeights) -> list[str]:
+    """
+    Loads the towers' initial weights into `model`; what they do not hold stays as it was drawn.
+
+    Args:
+        model (`GairModel`): freshly made.
+        weights (`InitialWeights`): where they come from.
+
+    Returns:
+        `list[str]`: a sentence for each tower that was loaded, saying what was and what was not.
+
+    Raises:
+        ValueError: weights cannot be read, or do not fit the model's config; the model may then be half loaded.
+    """
+    said = []
+    if weights.rs is not None:
+        # A missing file is not looked for on the Hub.
+        is_file = Path(weights.rs).is_file() or Path(weights.rs).suffix in (".pt", ".pth")
+        said.append((_load_croma if is_file else _load_rs_tower)(model, weights.rs))
+    if weights.sv is not None:
+        said.append(_load_sv_tower(model, weights.sv))
+    return said
+
+
+def _load_croma(model: GairModel, path: str) -> str:
+    config = model.config.rs_config
+    if config.model_type != GairRSConfig.model_type:
+        raise ValueError(
+            f"initial_weights.rs {path!r} is a file of CROMA's, and model.rs_config of type {config.model_type!r}; leave "
+            f"that out, for GAIR's own tower."
+        )
+    converted = convert_croma(read_pickle(path), config, f"initial_weights.rs {path!r}")
+    model.rs_model.load_state_dict(converted, strict=False)
+    return (
+        f"RS tower: {len(converted)} tensors of CROMA's optical encoder from {path!r}; the projection of patches stays "
+        f"freshly drawn, as CROMA's has {_CROMA_BANDS} bands."
+    )
+
+
+def convert_croma(content: Any, config: GairRSConfig, owner: str) -> dict[str, torch.Tensor]:
+    """
+    Renames the blocks of CROMA's optical encoder to [`GairRSModel`]'s names.
+
+    Args:
+        content: what a published file of CROMA's holds: dictionaries of tensors, by part.
+        config (`GairRSConfig`): the sizes that the tensors must have.
+        owner (`str`): what errors call the file.
+
+    Returns:
+        `dict[str, torch.Tensor]`: all weights of the tower but the projection of patches.
+
+    Raises:
+        ValueError: it is no file of CROMA's, its sizes are others, or a tensor is missing, unknown or of another shape.
+    """
+    if not isinstance(content, Mapping) or not isinstance(content.get(_OPTICAL), Mapping):
+        raise ValueError(f"{owner} holds no dictionary {_OPTICAL!r}; expected CROMA_base.pt as published.")
+    tensors = dict(content[_OPTICAL])
+    _check_croma_sizes(tensors, config, owner)
+    converted, problems = {}, [f"{part} is not known" for part in content.keys() - _OTHER_PARTS - {_OPTICAL}]
+    for published, saved, shape in optical_blocks_layout(config):
+        tensor = tensors.pop(published, None)
+        if tensor is None:
+            problems.append(f"{_OPTICAL}.{published} is missing")
+        elif tuple(tensor.shape) != shape:
+            problems.append(f"{_OPTICAL}.{published} has the shape {tuple(tensor.shape)}, expected {shape}")
+        else:
+            converted[saved] = tensor
+    problems += [f"{_OPTICAL}.{name} is not known" for name in tensors if name not in _UNUSED]
+    if problems:
+        raise ValueError(f"{owner} does not fit CROMA as published: {'; '.join(problems)}.")
+    return converted
+
+
+def _check_croma_sizes(tensors: Mapping[str, torch.Tensor], config: GairRSConfig, owner: str) -> None:
+    """Whether the config is that of the file: one sentence in place of one for each tensor."""
+    try:
+        width, patch_values = tensors[_PATCHES].shape
+        intermediate_size = tensors["transformer.layers.0.1.net.0.weight"].shape[0]
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{owner} lacks the weights of {_OPTICAL}; expected CROMA_base.pt as published.") from error
+    blocks = {name.split(".")[2] for name in tensors if name.startswith("transformer.layers.")}
+    theirs = {
+        "hidden_size": width,
+        "num_hidden_layers": len(blocks),
+        "intermediate_size": intermediate_size,
+        # The file does not say; it is so in both published sizes.
+        "num_attention_heads": _CROMA_HEADS,
+        "patch_size": round((patch_values / _CROMA_BANDS) ** 0.5),
+    }
+    wrong = {name: value for name, value in theirs.items() if getattr(config, name) != value}
+    if wrong:
+        here = ", ".join(f"{name} {getattr(config, name)}" for name in wrong)
+        raise ValueError(
+            f"{owner} holds an encoder of other sizes than model.rs_config with {here}; {_to_set('rs', wrong)}."
+        )
+
+
+def _load_rs_tower(model: GairModel, name: str) -> str:
+    loaded, found = _pretrained("rs", AutoModel, name, dtype=torch.float32, output_loading_info=True)
+    if isinstance(loaded, GairModel):
+        tower, config, prefix = loaded.rs_model, loaded.config.rs_config, "rs_model."
+    elif isinstance(loaded, GairRSModel):
+        tower, config, prefix = loaded, loaded.config, ""
+    else:
+        raise ValueError(
+            f"initial_weights.rs {name!r} is a {type(loaded).__name__}; expected a GairModel, a GairRSModel or CROMA_base.pt."
+        )
+    absent = {key.removeprefix(prefix) for key in found["missing_keys"] if key.startswith(prefix)}
+    _check_fit("rs", name, (model.rs_model, model.config.rs_config), (tower, config))
+    _check_complete("rs", name, absent)
+    model.rs_model.load_state_dict(tower.state_dict())
+    return f"RS tower: all weights from {name!r}."
+
+
+def _load_sv_tower(model: GairModel, name: str) -> str:
+    ours: Any = model.sv_model
+    config = _pretrained("sv", AutoConfig, name)
+    # Models of images and text keep their tower's config in theirs.
+    config = getattr(config, "vision_config", config)
+    if config.model_type != ours.config.model_type:
+        raise ValueError(
+            f"initial_weights.sv {name!r} is of type {config.model_type!r}, and model.sv_config of type "
+            f"{ours.config.model_type!r}; set model.sv_config.model_type to {config.model_type!r}, with its sizes."
+        )
+    theirs, found = _pretrained("sv", type(ours), name, config=config, dtype=torch.float32, output_loading_info=True)
+    _check_fit("sv", name, (ours, ours.config), (theirs, config))
+    poolers = {key for key in found["missing_keys"] if key.startswith("pooler.")}
+    _check_complete("sv", name, set(found["missing_keys"]) - poolers)
+    given = {key: tensor for key, tensor in theirs.state_dict().items() if key not in poolers}
+    ours.load_state_dict(given, strict=False)
+    return f"SV tower: weights from {name!r}" + ("; it has no pooler, ours stays freshly drawn." if poolers else ".")
+
+
+_Tower = tuple[nn.Module, PreTrainedConfig]
+
+
+def _check_fit(key: str, name: str, ours: _Tower, theirs: _Tower) -> None:
+    """Whether two towers have the same weights, by name and shape, and compute the same with them."""
+    shapes, their_shapes = (
+        {name: tuple(t.shape) for name, t in tower.state_dict().items()} for tower, _ in (ours, theirs)
+    )
+    misfits = [weight for weight in shapes | their_shapes if shapes.get(weight) != their_shapes.get(weight)]
+    differing = _differing_fields(ours[1], theirs[1])
+    if misfits:
+        first = misfits[0]
+        there, here = (each.get(first, "missing") for each in (their_shapes, shapes))
+        raise ValueError(
+            f"initial_weights.{key} {name!r} does not fit: its {first} is {there}, the model's {here}; "
+            f"{_to_set(key, differing) if differing else 'name weights of the same model'}."
+        )
+    changing = {field: value for field, value in differing.items() if field in _WITHOUT_SHAPE}
+    if changing:
+        raise ValueError(
+            f"initial_weights.{key} {name!r} was trained with other {' and '.join(changing)} than "
+            f"model.{key}_config sets; {_to_set(key, changing)}."
+        )
+
+
+def _differing_fields(ours: PreTrainedConfig, theirs: PreTrainedConfig) -> dict[str, Any]:
+    """Fields of the towers' own that differ, with their values in `theirs`."""
+    own = [field for field in type(theirs).__annotations__ if not _FREE.fullmatch(field)]
+    values = {field: getattr(theirs, field) for field in own}
+    return {field: value for field, value in values.items() if value != getattr(ours, field, None)}
+
+
+def _to_set(key: str, fields: Mapping[str, Any]) -> str:
+    """The end of a sentence: which fields of the config to set."""
+    return f"set in model.{key}_config " + ", ".join(f"{field}: {value!r}" for field, value in fields.items())
+
+
+def _check_complete(key: str, name: str, missing: Iterable[str]) -> None:
+    if missing:
+        raise ValueError(
+            f"initial_weights.{key} {name!r} lacks weights of the tower, e.g. {min(missing)}; name weights that have all."
+        )
+
+
+def _pretrained(key: str, kind: Any, name: str, **more: Any) -> Any:
+    try:
+        return kind.from_pretrained(name, **more)
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        # The library's errors run over many sentences.
+        reason = str(error).strip().split("\n")[0].split(". ")[0].rstrip(".")
+        raise ValueError(
+            f"initial_weights.{key} {name!r} cannot be loaded ({reason}); expected a directory with a saved model, or a "
+            "model id on the Hub."
+        ) from error

@@ -56,7 +56,7 @@ def small_model(dtype: torch.dtype = torch.float32, **config) -> GairModel:
         "sv_config": {**TOWER, "image_size": 16, "patch_size": 8},
         "location_config": {"scales": [1.0], "num_frequencies": 8, "hidden_size": 16, "num_hidden_layers": 1},
     }
-    return GairModel(GairConfig(**parts, nili_init="normal", initializer_range=0.2, **config)).to(dtype)
+    return GairModel(GairConfig(**{**parts, "nili_init": "normal", "initializer_range": 0.2, **config})).to(dtype)
 
 
 PROCESSOR = GairProcessor.for_config(small_model().config)

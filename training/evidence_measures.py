@@ -1,0 +1,329 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What is measured of an arm of the evidence: retrieval, probes, robustness, and what its location encoder knows of places."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from pyproj import Geod
+from torch.nn.functional import normalize
+
+from modeling_gair import GairModel, GairProcessor
+from training.augmentation import crop
+from training.benchmarks.data import tile_centres
+from training.benchmarks.encoders import SinCosEncoder
+from training.benchmarks.folds import Holdout, make_holdout
+from training.benchmarks.pair_retrieval import offset_points
+from training.benchmarks.probes import inverse_distance, ridge
+from training.pairs import EvaluationPairs, PairBatch, load, prepare_pairs
+from training.probes import ridge_r2
+from training.retrieval import one_photo_per_tile, photos_of_each_tile, retrieval
+from training.sample_dataset import WorldSettings, ensure_sample_dataset
+from training.sources import Source, open_source
+
+# Metres between a photo and where its tile is read; standard deviations, in metres, of noise on its coordinates; sides of a
+# crop of the tile, as shares of the tile's.
+OFFSETS_M = (0, 50, 100, 200, 400, 700, 1000)
+POINT_NOISES_M = (0, 30, 100, 300)
+PLACE_NOISES_M = (0, 1_000, 10_000, 100_000, 300_000, 1_000_000)
+SCALES = (1.0, 0.75, 0.5, 0.25)
+HOLDOUTS = ("random", "spatial10")
+# Fields of the sample world that places are probed for.
+FIELDS = ("moisture", "temperature", "settlement")
+_LABELS = ("photo_cover", "moisture")
+_TILES_A_BATCH = 32
+# Training tiles that probes are fitted on, and photos of a tile that are looked at through crops of it.
+_PROBE_TILES, _CROPPED_PHOTOS = 512, 4
+_EARTH = Geod(ellps="WGS84")
+
+Embedded = dict[str, torch.Tensor]
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class PlaceTarget:
+    """
+    A value to predict from places.
+
+    Attributes:
+        name (`str`): of the table and the value.
+        lon_lat (`np.ndarray` of shape `(N, 2)`): lon, lat in degrees.
+        values (`np.ndarray` of shape `(N,)`): finite.
+    """
+
+    name: str
+    lon_lat: np.ndarray
+    values: np.ndarray
+
+
+def open_world(settings: WorldSettings) -> Source:
+    """A sample world, made on its first use."""
+    return open_source(str(ensure_sample_dataset(settings, 1)), holdout_fraction=0.0)
+
+
+# Retrieval -----------------------------------------------------------------------------------------------------------
+
+
+def pair_measures(model: GairModel, processor: GairProcessor, source: Source, tiles: int) -> Figures:
+    """
+    Retrieval among held-out pairs: `across/median_rank`, `across/R@5` and `across/mean_rank` of a photo's place among one
+    photo of each tile, `among/mean_rank` among the photos of its tile, `location/median_rank` of its coordinates.
+
+    Args:
+        model, processor: what is measured; tiles are read in the model's own query mode.
+        source (`Source`): with held-out rows.
+        tiles (`int`): at most so many of them.
+    """
+    embedded = _embedded(_held_out(source, processor, tiles), lambda batch: _features(model, processor, batch))
+    across, among = one_photo_per_tile(embedded["tile"]), photos_of_each_tile(embedded["tile"])
+    found = _ranks(embedded, across, "localized")
+    return {
+        **{f"across/{name}": found[name] for name in ("median_rank", "R@5", "mean_rank")},
+        "among/mean_rank": _ranks(embedded, among, "localized")["mean_rank"],
+        "location/median_rank": _ranks(embedded, across, "location")["median_rank"],
+    }
+
+
+def probe_measures(model: GairModel, processor: GairProcessor, source: Source, tiles: int) -> Figures:
+    """
+    R² on held-out tiles of linear probes of frozen embeddings: `probe/cover from the point` (the tile read at the photo),
+    `probe/cover from SV` (the mean of the tower's tokens, which no head has seen) and `probe/moisture from RS`.
+    """
+
+    def features(batch: PairBatch) -> Embedded:
+        found = _features(model, processor, batch)
+        photos = processor.sv_image_processor.prepare(batch.photos, device=model.device)
+        found["sv_tokens"] = model.sv_model(pixel_values=photos).last_hidden_state.mean(dim=1)
+        found["cover"] = torch.from_numpy(np.asarray(batch.labels["photo_cover"]))
+        found["moisture"] = torch.from_numpy(np.asarray(batch.labels["moisture"]))[batch.tile_index]
+        return found
+
+    train_rows = EvaluationPairs([(source.train, source.folder)], processor, _TILES_A_BATCH, _PROBE_TILES, _LABELS)
+    train, test = (_embedded(rows, features) for rows in (train_rows, _held_out(source, processor, tiles)))
+    probes = {
+        "cover from the point": ("localized", "cover"),
+        "cover from SV": ("sv_tokens", "cover"),
+        "moisture from RS": ("tile_mean", "moisture"),
+    }
+    return {
+        f"probe/{name}": ridge_r2(train[given], train[wanted].numpy(), test[given], test[wanted].numpy())
+        for name, (given, wanted) in probes.items()
+    }
+
+
+# Robustness ----------------------------------------------------------------------------------------------------------
+
+
+def robustness_measures(model: GairModel, processor: GairProcessor, source: Source, tiles: int, seed: int) -> Figures:
+    """
+    Retrieval across tiles where the tile is read beside the photo's place (`offset/M m`), where its coordinates are noisy
+    (`noise/M m`, of the point in the tile, and `noise location/M m`, of the place), and through a smaller tile about the
+    photo (`scale/S`, and `scale mean/S` by its mean): median ranks. Noise that would lead out of a tile is drawn again; the
+    few photos whose tile is too small for some offset are left out of all levels, as ranks among fewer compare with none.
+
+    Args:
+        seed (`int`): of directions and noise.
+    """
+
+    random = np.random.default_rng(seed)
+
+    def features(batch: PairBatch) -> Embedded:
+        inputs = prepare_pairs(batch, processor, model.device)
+        tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
+        found = {"sv": model.get_sv_features(inputs["sv_pixel_values"])}
+        for name, points in _moved_points(batch, random).items():
+            asked = torch.from_numpy(points.astype(np.float32)).to(model.device)[:, None]
+            read = model.localize(tokens, asked.nan_to_num(), tile_index=inputs["tile_index"])[:, 0]
+            found[name] = read.masked_fill(asked[:, 0].isnan().any(dim=1, keepdim=True), float("nan"))
+        for name, (lon, lat) in _moved_places(batch, random).items():
+            places = processor.feature_extractor(lon, lat, return_tensors="pt")["coordinates"]
+            found[name] = model.get_location_features(places.to(model.device))
+        return found
+
+    embedded = _embedded(_held_out(source, processor, tiles), features)
+    cropped = _embedded(_held_out(source, processor, tiles), lambda batch: _cropped_features(model, processor, batch))
+    figures = {}
+    for part in (embedded, cropped):
+        across = one_photo_per_tile(part["tile"])
+        whole = torch.stack([values.isfinite().all(dim=-1) for name, values in part.items() if name != "tile"]).all(
+            dim=0
+        )
+        groups = [group[whole[group]] for group in across]
+        for name in sorted(part.keys() - {"sv", "tile"}):
+            figures[name] = _ranks(part, groups, name)["median_rank"]
+    return figures
+
+
+def _moved_points(batch: PairBatch, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Query points `(N, 2)`, moved by each offset and by noise of each strength; NaN where their tile has no room."""
+    points = batch.query_points[:, 0].numpy().astype(np.float64)
+    sizes = np.asarray(batch.tile_sizes_m)[batch.tile_index.numpy()]
+    directions = int(random.integers(2**31))
+    moved = {f"offset/{offset} m": offset_points(points, sizes, offset, directions) for offset in OFFSETS_M}
+    for noise in POINT_NOISES_M:
+        noisy = np.full_like(points, np.nan)
+        while (missing := np.isnan(noisy[:, 0])).any():
+            drawn = points + noise * random.standard_normal(points.shape) / sizes
+            fits = missing & ((drawn >= 0) & (drawn <= 1)).all(axis=1)
+            noisy[fits] = drawn[fits]
+        moved[f"noise/{noise} m"] = noisy
+    return moved
+
+
+def _moved_places(batch: PairBatch, random: np.random.Generator) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The photos' lon, lat in degrees, moved over the globe by noise of each strength."""
+    lon, lat = batch.coordinates.numpy().astype(np.float64).T
+    moved = {}
+    for noise in PLACE_NOISES_M:
+        east, north = noise * random.standard_normal((2, len(lon)))
+        new_lon, new_lat, _ = _EARTH.fwd(lon, lat, np.degrees(np.arctan2(east, north)), np.hypot(east, north))
+        moved[f"noise location/{noise} m"] = (new_lon, new_lat)
+    return moved
+
+
+def _cropped_features(model: GairModel, processor: GairProcessor, batch: PairBatch) -> Embedded:
+    """Some photos of each tile, and their points as smaller tiles about them show them."""
+    inputs = prepare_pairs(batch, processor, model.device)
+    index = inputs["tile_index"]
+    few = torch.cat([rows[:_CROPPED_PHOTOS] for rows in photos_of_each_tile(index, least=1)])
+    tiles, points, own = inputs["rs_pixel_values"][index[few]], inputs["query_points"][few], torch.arange(len(few))
+    found = {"sv": model.get_sv_features(inputs["sv_pixel_values"][few]), "tile": index[few]}
+    for scale in SCALES:
+        side = torch.full((len(few), 1), scale)
+        # As far about the photo as the tile reaches.
+        corner = (points[:, 0] - scale / 2).clamp(torch.zeros(()), torch.tensor(1 - scale))
+        smaller, moved = crop(tiles, points, own, corner, side)
+        tokens = model.rs_model(smaller).last_hidden_state
+        found[f"scale/{scale}"] = model.localize(tokens, moved)[:, 0]
+        found[f"scale mean/{scale}"] = tokens.mean(dim=1)
+    return found
+
+
+# Places --------------------------------------------------------------------------------------------------------------
+
+
+def place_measures(model: GairModel, processor: GairProcessor, targets: Sequence[PlaceTarget], seed: int) -> Figures:
+    """R² of CoordBench's ridge on frozen location embeddings: `place/TARGET/HOLDOUT`, mean over five folds."""
+
+    def embed(lon_lat: np.ndarray) -> np.ndarray:
+        places = processor.feature_extractor(lon_lat[:, 0], lon_lat[:, 1], return_tensors="pt")["coordinates"]
+        with torch.no_grad():
+            return model.get_location_features(places.to(model.device)).float().cpu().numpy()
+
+    return _over_holdouts(
+        targets,
+        seed,
+        lambda target, holdout: ridge(embed(target.lon_lat), target.values, holdout, classify=False).score,
+    )
+
+
+def place_baselines(targets: Sequence[PlaceTarget], seed: int) -> dict[str, Figures]:
+    """The same of sin/cos features, and of interpolation by inverse distance, which needs no features."""
+    simple = SinCosEncoder()
+    return {
+        "sin/cos": _over_holdouts(
+            targets,
+            seed,
+            lambda target, holdout: (
+                ridge(simple.embed_locations(target.lon_lat), target.values, holdout, classify=False).score
+            ),
+        ),
+        "inverse distance": _over_holdouts(
+            targets,
+            seed,
+            lambda target, holdout: inverse_distance(target.lon_lat, target.values, holdout, classify=False).score,
+        ),
+    }
+
+
+def field_targets(source: Source) -> list[PlaceTarget]:
+    """The fields of a sample world at the centres of its training tiles."""
+    rows = list(source.train)
+    lon_lat = tile_centres([row["bounds"] for row in rows], [row["crs"] for row in rows])
+    return [
+        PlaceTarget(f"sample world, {name}", lon_lat, np.array([row[name] for row in rows], np.float64))
+        for name in FIELDS
+    ]
+
+
+def table_targets(path: Path, columns: Sequence[str]) -> list[PlaceTarget]:
+    """
+    Columns of a CSV with lon, lat.
+
+    Raises:
+        ValueError: the file lacks one of them, or holds values that are no numbers.
+    """
+    table = pd.read_csv(path)
+    missing = {"lon", "lat", *columns} - set(table.columns)
+    if missing:
+        raise ValueError(f"{str(path)!r} lacks {', '.join(sorted(missing))}; expected lon, lat, {', '.join(columns)}.")
+    if not np.isfinite(table[["lon", "lat", *columns]].to_numpy(np.float64)).all():
+        raise ValueError(f"{str(path)!r} holds values that are no finite numbers; remove their rows.")
+    lon_lat = table[["lon", "lat"]].to_numpy(np.float64)
+    return [PlaceTarget(f"{path.stem}, {name}", lon_lat, table[name].to_numpy(np.float64)) for name in columns]
+
+
+def _over_holdouts(
+    targets: Sequence[PlaceTarget], seed: int, score: Callable[[PlaceTarget, Holdout], float]
+) -> Figures:
+    figures = {}
+    for target in targets:
+        for name in HOLDOUTS:
+            holdout = make_holdout(name, target.lon_lat[:, 0], target.lon_lat[:, 1], seed)
+            figures[f"place/{target.name}/{name}"] = score(target, holdout)
+    return figures
+
+
+# What they share -----------------------------------------------------------------------------------------------------
+
+
+def _held_out(source: Source, processor: GairProcessor, tiles: int) -> EvaluationPairs:
+    rows = source.train if source.held_out is None else source.held_out
+    return EvaluationPairs([(rows, source.folder)], processor, _TILES_A_BATCH, tiles, _LABELS)
+
+
+def _features(model: GairModel, processor: GairProcessor, batch: PairBatch) -> Embedded:
+    inputs = prepare_pairs(batch, processor, model.device)
+    index = inputs["tile_index"]
+    tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
+    return {
+        "sv": model.get_sv_features(inputs["sv_pixel_values"]),
+        "localized": model.localize(tokens, inputs["query_points"], tile_index=index)[:, 0],
+        "tile_mean": tokens.mean(dim=1)[index],
+        "location": model.get_location_features(inputs["coordinates"]),
+    }
+
+
+@torch.no_grad()
+def _embedded(pairs: EvaluationPairs, features: Callable[[PairBatch], Embedded]) -> Embedded:
+    """Features of all pairs, on the CPU, and `tile` `(N,)`, the tile of each."""
+    parts: list[Embedded] = []
+    tiles = 0
+    for batch in load(pairs, 0):
+        found = features(batch)
+        found["tile"] = found.get("tile", batch.tile_index).cpu() + tiles
+        parts.append({name: values.cpu() for name, values in found.items()})
+        tiles += len(batch.tile_ids)
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _ranks(embedded: Embedded, groups: Sequence[torch.Tensor], target: str) -> Figures:
+    """Of photos searched for by what `target` names; chance where a query mode tells none apart."""
+    unit = {name: normalize(embedded[name].float(), dim=1) for name in ("sv", target)}
+    table = retrieval({"sv": unit["sv"], "nili": unit[target]}, groups, [("sv", "nili")])
+    return list(table.values())[-1]

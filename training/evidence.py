@@ -28,7 +28,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from modeling_gair import GairProcessor
 from training.benchmarks.encoders import open_gair
 from training.costs import flops_per_pair
 from training.evidence_measures import (
+    PlaceTarget,
     field_targets,
     open_world,
     pair_measures,
@@ -55,8 +56,6 @@ from training.settings import PretrainSettings, load_settings
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = Path(__file__).parent / "configs" / "evidence"
-# A world that no arm is trained on; few tiles to train on, as none is.
-SECOND_WORLD = WorldSettings(seed=1, tiles=64)
 # Real values at places, in the folder of --tables.
 TABLES = {"air_temp.csv": ("meanT", "meanP")}
 # The arm whose trained model is the RS teacher of this one.
@@ -113,8 +112,9 @@ def main(arguments: list[str]) -> None:
     runs = [(arm, seed) for seed in options.seeds for arm in in_order(compared)]
     for arm in dict.fromkeys(arm for arm, _ in runs):
         # Made once, before several runs ask for it at the same time.
-        open_world(settings_of(arm, 0, options).world())
-    open_world(SECOND_WORLD)
+        world = settings_of(arm, 0, options).world()
+        open_world(world)
+        open_world(second_world(world))
     with ThreadPoolExecutor(options.jobs) as pool, tqdm(total=len(runs), unit="run", desc="train and measure") as bar:
         waiting: dict[tuple[str, int], Future] = {}
         for arm, seed in runs:
@@ -126,7 +126,7 @@ def main(arguments: list[str]) -> None:
         raise ValueError(failures[0])
     found = [Run(arm, seed, json.loads((folder_of(arm, seed, options) / _MEASURES).read_text())) for arm, seed in runs]
     if any(comparison.places for comparison in compared.values()):
-        targets = place_targets(options.tables)
+        targets = place_targets(settings_of("nili", 0, options).world(), options.tables)
         found += [
             Run(name, seed, {"": figures})
             for seed in options.seeds
@@ -232,19 +232,24 @@ def measured(
     cost = flops_per_pair(model.config, processor, settings.photos_per_tile, settings.objective_settings())
     found = {"MFLOP a pair": cost / 1e6}
     found |= {f"own world/{name}": value for name, value in pair_measures(model, processor, own, tiles).items()}
-    second = pair_measures(model, processor, open_world(SECOND_WORLD), tiles)
+    second = pair_measures(model, processor, open_world(second_world(settings.world())), tiles)
     found |= {f"second world/{name}": value for name, value in second.items()}
     found |= probe_measures(model, processor, own, tiles)
     if any(comparison.robust for comparison in asking):
         found |= robustness_measures(model, processor, own, tiles, seed)
     if any(comparison.places for comparison in asking):
-        found |= place_measures(model, processor, place_targets(options.tables), seed)
+        found |= place_measures(model, processor, place_targets(settings.world(), options.tables), seed)
     return found
 
 
-def place_targets(tables: Path | None) -> list[Any]:
+def second_world(world: WorldSettings) -> WorldSettings:
+    """A world that no arm is trained on; of few tiles to train on, as none is."""
+    return replace(world, seed=world.seed + 1, tiles=min(world.tiles, 64), control=False)
+
+
+def place_targets(world: WorldSettings, tables: Path | None) -> list[PlaceTarget]:
     """Fields of the sample world, and real values where the tables are at hand."""
-    targets = field_targets(open_world(WorldSettings()))
+    targets = field_targets(open_world(world))
     if tables is not None:
         targets += [target for name, columns in TABLES.items() for target in table_targets(tables / name, columns)]
     return targets

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -284,7 +285,7 @@ def _from_cache(path: Path) -> tuple[list[EncodedTile], np.ndarray] | None:
         with np.load(path, allow_pickle=False) as kept:
             parts = [kept[name] for name in _KEPT]
             return [EncodedTile(*own) for own in zip(*parts)], kept["photos"]
-    except (OSError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError, BadZipFile):
         return None
 
 

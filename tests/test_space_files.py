@@ -20,14 +20,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import modeling_gair
 from modeling_gair import GairProcessor
 from training import space_files
-from training.rows import FEATURES, unpack_tile
-from training.sample_dataset import WorldSettings, write_sample_dataset
+from training.rows import FEATURES, pack_tile, unpack_tile
 
 MODEL, GALLERY = space_files.SPACE / "model", space_files.SPACE / "gallery"
 CODE = sorted(Path(modeling_gair.__file__).parent.glob("*_gair.py"))
@@ -44,9 +44,33 @@ assert "modeling_gair" not in sys.modules
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Two tiles held out, with five photos each."""
-    settings = WorldSettings(tiles=1, photos=1, held_out_tiles=2, held_out_photos=5)
-    return write_sample_dataset(tmp_path_factory.mktemp("world") / "world", settings)
+    """A data set of four of the bundled tiles, with pixels that are not rounded."""
+    rows = pq.read_table(GALLERY / "gallery.parquet").slice(0, 4).to_pylist()
+    noise = np.random.default_rng(0).integers(0, space_files.PIXEL_STEP, (10, 96, 96), dtype=np.uint16)
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "data").mkdir()
+    table = pa.Table.from_pylist(
+        [{**row, **pack_tile(unpack_tile(row) + noise)} for row in rows], FEATURES.arrow_schema
+    )
+    for split in ("train", "test"):
+        pq.write_table(table, folder / "data" / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def small(world, monkeypatch):
+    """The command writes two tiles of that world, with two photos each."""
+    monkeypatch.setattr(space_files, "ensure_sample_dataset", lambda settings: world)
+    monkeypatch.setattr(space_files, "TILES", 2)
+    monkeypatch.setattr(space_files, "PHOTOS", 2)
+
+
+@pytest.fixture
+def trained(tiny_model, tmp_path):
+    folder = tmp_path / "trained"
+    tiny_model.save_pretrained(folder)
+    GairProcessor.for_config(tiny_model.config).save_pretrained(folder)
+    return str(folder)
 
 
 def contents(folder):
@@ -81,20 +105,16 @@ def test_the_bundled_gallery_is_in_the_schema_of_pairs():
     table = pq.read_table(GALLERY / "gallery.parquet")
     assert table.schema.equals(FEATURES.arrow_schema)
     rows = table.to_pylist()
-    assert len(rows) == space_files.TILES
+    assert len(rows) == 24
     for row in rows:
-        assert row["split"] == "test" and len(row["photos"]) == space_files.PHOTOS
+        assert row["split"] == "test" and len(row["photos"]) == 4
         assert (unpack_tile(row) % space_files.PIXEL_STEP == 0).all()
         assert all("sample world" in photo["attribution"] for photo in row["photos"])
 
 
-def test_the_command_writes_the_same_bytes_again(tiny_model, world, tmp_path, monkeypatch):
-    monkeypatch.setattr(space_files, "ensure_sample_dataset", lambda settings: world)
-    monkeypatch.setattr(space_files, "TILES", 2)
-    tiny_model.save_pretrained(tmp_path / "trained")
-    GairProcessor.for_config(tiny_model.config).save_pretrained(tmp_path / "trained")
+def test_the_command_writes_the_same_bytes_again(trained, tmp_path):
     output = tmp_path / "space"
-    command = ["--model", str(tmp_path / "trained"), "--output", str(output)]
+    command = ["--model", trained, "--output", str(output)]
     space_files.main(command)
     first = contents(output)
     (output / "gallery" / "stale").touch()
@@ -106,11 +126,10 @@ def test_the_command_writes_the_same_bytes_again(tiny_model, world, tmp_path, mo
     assert b'"similarity_ranges": {' in first["model/config.json"]
 
 
-def test_pixels_of_the_gallery_are_near_those_of_the_world(world, tmp_path, monkeypatch):
-    monkeypatch.setattr(space_files, "TILES", 2)
+def test_pixels_of_the_gallery_are_near_those_of_the_world(world, tmp_path):
     space_files.write_gallery(tmp_path / "gallery", world)
     written = pq.read_table(tmp_path / "gallery" / "gallery.parquet").to_pylist()
-    made = [row for path in sorted((world / "data").glob("test-*")) for row in pq.read_table(path).to_pylist()]
+    made = pq.read_table(world / "data" / "test-00000-of-00001.parquet").to_pylist()[::2]
     assert [row["id"] for row in written] == [row["id"] for row in made]
     for row, original in zip(written, made):
         difference = unpack_tile(row).astype(np.int32) - unpack_tile(original)
@@ -118,12 +137,8 @@ def test_pixels_of_the_gallery_are_near_those_of_the_world(world, tmp_path, monk
         assert row["photos"] == original["photos"][: space_files.PHOTOS]
 
 
-def test_too_large_a_model_is_refused_and_nothing_written(tiny_model, world, tmp_path, monkeypatch):
-    monkeypatch.setattr(space_files, "ensure_sample_dataset", lambda settings: world)
-    monkeypatch.setattr(space_files, "TILES", 2)
+def test_too_large_a_model_is_refused_and_nothing_written(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(space_files, "MAX_MODEL_BYTES", 1000)
-    tiny_model.save_pretrained(tmp_path / "trained")
-    GairProcessor.for_config(tiny_model.config).save_pretrained(tmp_path / "trained")
     with pytest.raises(ValueError, match="expected at most 1,000"):
-        space_files.main(["--model", str(tmp_path / "trained"), "--output", str(tmp_path / "space")])
+        space_files.main(["--model", trained, "--output", str(tmp_path / "space")])
     assert contents(tmp_path / "space") == {}

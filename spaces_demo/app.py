@@ -1,0 +1,61 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+The page of GAIR: maps of embedding similarity.
+
+    python spaces_demo/app.py
+
+`GAIR_MODEL` names another model (a directory or a repository on the Hub), `GAIR_GALLERY` another gallery.
+"""
+
+import gradio as gr
+import maps
+import world_map
+from loaded import Loaded, load
+
+# What `launch` is given; the tests start the page with the same.
+LAUNCH = {
+    "theme": gr.themes.Base(
+        primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    ),
+    "css_paths": [maps.CSS],
+    # Of one upload; `uploads` has its own limits by kind.
+    "max_file_size": "32mb",
+    "enable_monitoring": False,
+    "run_history": False,
+    "footer_links": ["gradio"],
+    "pwa": False,
+    "ssr_mode": False,
+    "show_error": False,
+}
+# Uploads are looked for, and deleted when older than this, in seconds.
+_DELETE_AFTER = 3600
+
+
+def build(loaded: Loaded) -> gr.Blocks:
+    """The page of one model."""
+    with gr.Blocks(
+        title="GAIR: maps of similarity", analytics_enabled=False, delete_cache=(_DELETE_AFTER, _DELETE_AFTER)
+    ) as page:
+        gr.Markdown(f"# GAIR: one space for tiles, street views and places\nModel: **{loaded.name}**. {loaded.note}")
+        with gr.Tab("World map"):
+            world_map.add_tab(loaded, None)
+    # Visitors take turns; each call is short.
+    return page.queue(default_concurrency_limit=2, max_size=64)
+
+
+demo = build(load())
+
+if __name__ == "__main__":
+    demo.launch(**LAUNCH)

@@ -23,6 +23,7 @@ import gradio as gr
 import maps
 import place_to_place
 import world_map
+from gallery import load_gallery
 from loaded import Loaded, load
 
 # What `launch` is given; the tests start the page with the same.
@@ -46,7 +47,8 @@ _TABS = {"World map": world_map, "Place to place": place_to_place}
 
 
 def build(loaded: Loaded) -> gr.Blocks:
-    """The page of one model."""
+    """The page of one model, with the gallery that the environment names."""
+    gallery = load_gallery(None, loaded)
     with gr.Blocks(
         title="GAIR: maps of similarity", analytics_enabled=False, delete_cache=(_DELETE_AFTER, _DELETE_AFTER)
     ) as page:
@@ -54,7 +56,7 @@ def build(loaded: Loaded) -> gr.Blocks:
         with gr.Tabs() as tabs:
             for name, module in _TABS.items():
                 with gr.Tab(name, id=name):
-                    module.add_tab(loaded, None)
+                    module.add_tab(loaded, gallery)
         page.load(_tab_of_link, None, tabs, api_visibility="private")
     # Visitors take turns; each call is short.
     return page.queue(default_concurrency_limit=2, max_size=64)

@@ -147,7 +147,8 @@ class Grids:
 
     def _read(self) -> np.ndarray:
         try:
-            return np.load(self._file, allow_pickle=False)
-        # Cut off by a full disk: it is made again.
+            world = np.load(self._file, allow_pickle=False)
+        # Cut off by a full disk: it is made again, as is one of another layout.
         except (ValueError, EOFError):
             return self._make()
+        return world if world.dtype == np.float32 and world.shape[:2] == (8, CELLS * CELLS) else self._make()

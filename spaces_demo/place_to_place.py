@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
+from gallery import Gallery
 from loaded import Loaded, on_gpu
 from maps import HANDLER, TURNS, box_map, numbers, typed_numbers, warned
 from similarity import Comparison, compare_distributions, spread_in_box
@@ -89,7 +90,7 @@ def sentence(found: Comparison) -> str:
     return f"### Difference {found.difference:.2f}: {judged}\n\n*p* = {found.p_value:.3f}, of {_SHUFFLES} regroupings; 0 is the same mix, 1 nothing in common."
 
 
-def add_tab(loaded: Loaded, gallery: Any) -> None:
+def add_tab(loaded: Loaded, gallery: Gallery) -> None:
     """
     Builds the tab, inside `gr.Blocks`.
 

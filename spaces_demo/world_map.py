@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 import numpy as np
+from gallery import Gallery
 from grids import WORLD, Grids, Region
 from huggingface_hub import constants
 from loaded import Loaded, on_gpu
@@ -47,6 +49,7 @@ _PAIRS = {"photo": "sv_location", "tile": "rs_location"}
 _LOWEST_PERCENTILE, _HIGHEST_PERCENTILE = 1, 99
 _SAMPLED_PLACES = 512
 _KEPT_QUERIES = 64
+_PHOTO_EXAMPLES = 2
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,7 @@ def _text(numbers: Sequence[float]) -> str:
     return ", ".join(f"{number:.4f}".rstrip("0").rstrip(".") for number in numbers)
 
 
-def add_tab(loaded: Loaded, gallery: Any) -> None:
+def add_tab(loaded: Loaded, gallery: Gallery) -> None:
     """
     Builds the tab, inside `gr.Blocks`.
 
@@ -240,7 +243,7 @@ def add_tab(loaded: Loaded, gallery: Any) -> None:
                 gr.Markdown("With pins, photo and tile at once, the map shows their mean direction.")
             scale = gr.Radio(_SCALES, value=FIXED, label="Colours run over")
             count = gr.Slider(0, _MAX_TOP, value=5, step=1, label="Most similar places, apart from each other")
-    examples = gr.Examples([[text] for text in _EXAMPLES.values()], places, example_labels=list(_EXAMPLES), label="Try")
+    examples = _examples(gallery, places, photo)
     status = gr.Markdown(elem_id="world-status")
     table = gr.Dataframe(headers=["#", "lon", "lat", "cosine similarity"], interactive=False, label="Most similar places in this view", elem_id="world-places")  # fmt: skip
     view = gr.Textbox(_text(WORLD), visible=False)
@@ -277,6 +280,17 @@ def add_tab(loaded: Loaded, gallery: Any) -> None:
     )
     examples.load_input_event.then(warned(draw), inputs, outputs, **HANDLER)
     gr.api(_api(maps), api_name="similarity_map", **TURNS)
+
+
+def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> gr.Examples:
+    """Places, and some photos of the gallery, each to be tried by one click."""
+    folder = Path(mkdtemp(prefix="gair-examples-"))
+    rows: dict[str, list[str | None]] = {name: [text, None] for name, text in _EXAMPLES.items()}
+    for number, found in enumerate(gallery.photos[:: max(len(gallery.photos) // _PHOTO_EXAMPLES, 1)][:_PHOTO_EXAMPLES]):
+        path = folder / f"photo-{number + 1}.jpg"
+        path.write_bytes(found.jpeg)
+        rows[f"Photo {number + 1} of the gallery"] = ["", str(path)]
+    return gr.Examples(list(rows.values()), [places, photo], example_labels=list(rows), label="Try")
 
 
 def _api(maps: WorldMaps) -> Any:

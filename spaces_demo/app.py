@@ -28,9 +28,10 @@ from loaded import Loaded, load
 
 # What `launch` is given; the tests start the page with the same.
 LAUNCH = {
+    # Fonts of the visitor's system: none is fetched. Grey that can be read on white.
     "theme": gr.themes.Base(
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-    ),
+    ).set(body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600"),
     "css_paths": [maps.CSS],
     # Of one upload; `uploads` has its own limits by kind.
     "max_file_size": "32mb",

@@ -29,7 +29,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from encoded_tile import EncodedTile, encode
 from huggingface_hub import constants
-from loaded import Loaded
+from loaded import Loaded, on_gpu
 from PIL import Image
 
 BUNDLED = Path(__file__).parent / "gallery"
@@ -45,7 +45,7 @@ LAYERS = {
 
 _COLUMNS = ("id", "tile", "tile_shape", "bands", "bounds", "crs", "photos")
 # What is kept of each encoded tile, in the order of its fields.
-_KEPT = ("tokens", "cells", "lengths")
+_KEPT = ("grids", "lengths", "slopes")
 _ROWS_AT_ONCE = 8
 _MAX_PICTURE_SIDE = 512
 _BUNDLED_NAME = "the bundled gallery of the sample world"
@@ -142,7 +142,7 @@ def load_gallery(source: str | None, loaded: Loaded) -> Gallery:
     cache = _cache_path(rows, loaded)
     kept = _from_cache(cache)
     if kept is None:
-        kept = _embed(read, photos, loaded)
+        kept = on_gpu(_embed)(read, photos, loaded)
         _to_cache(cache, *kept)
     encoded, photo_embeds = kept
     tiles = [
@@ -165,7 +165,7 @@ def show(name: str, read: Any, loaded: Loaded) -> Tile:
     Returns:
         [`Tile`]
     """
-    encoded = encode(loaded.model, loaded.processor.image_processor.prepare([read.pixels]))
+    encoded = on_gpu(encode)(loaded.model, loaded.processor.image_processor.prepare([read.pixels]))
     return Tile(name, pictures(read.pixels, loaded), read.bounds, read.crs, read.valid_fraction, encoded)
 
 
@@ -264,7 +264,7 @@ def _photos(row: dict[str, Any], position: int, loaded: Loaded) -> Iterator[Phot
 def _embed(read: list[Any], photos: list[Photo], loaded: Loaded) -> tuple[list[EncodedTile], np.ndarray]:
     prepare = loaded.processor.image_processor.prepare
     encoded = [encode(loaded.model, prepare([tile.pixels])) for tile in read]
-    width = encoded[0].tokens.shape[1]
+    width = len(encoded[0].mean)
     embeds = [loaded.photo(photo.jpeg) for photo in photos]
     return encoded, np.stack(embeds) if embeds else np.zeros((0, width), np.float32)
 

@@ -21,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from encoded_tile import similarity_map
 from gallery import LAYERS, load_gallery, show
 
 from training.rows import FEATURES
@@ -75,7 +74,7 @@ def test_embeddings_come_from_the_cache(space_loaded, rows, tmp_path, cache, mon
     monkeypatch.setattr(gallery, "_embed", lambda *_: pytest.fail("the gallery was embedded again"))
     second = load_gallery(folder, space_loaded)
     np.testing.assert_array_equal(first.photo_embeds, second.photo_embeds)
-    np.testing.assert_array_equal(first.tiles[1].encoded.cells, second.tiles[1].encoded.cells)
+    np.testing.assert_array_equal(first.tiles[1].encoded.grids, second.tiles[1].encoded.grids)
 
 
 def test_another_model_or_gallery_is_embedded_anew(space_loaded, rows, tmp_path, cache):
@@ -125,6 +124,6 @@ def test_an_upload_is_shown_as_a_tile_of_the_gallery(space_loaded, rows):
     read = gallery._read(row, space_loaded)
     tile, kept = show("mine.tif", read, space_loaded), load_gallery(None, space_loaded)
     query = kept.photo_embeds[0]
-    ours, theirs = (similarity_map(space_loaded.model, own.encoded, query) for own in (tile, kept.tiles[0]))
+    ours, theirs = (own.encoded.similarity(query) for own in (tile, kept.tiles[0]))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert json.dumps(tile.layers) == json.dumps(kept.tiles[0].layers)

@@ -31,7 +31,7 @@ def cache(tmp_path, monkeypatch):
     """A cache of its own for each test, and no gallery chosen from outside."""
     monkeypatch.setattr(gallery.constants, "HF_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("GAIR_GALLERY", raising=False)
-    return tmp_path / "cache" / "gair" / "space"
+    return tmp_path / "cache" / "gair" / "space" / "gallery"
 
 
 @pytest.fixture(scope="session")
@@ -70,16 +70,17 @@ def test_a_folder_of_pairs_is_a_gallery(space_loaded, rows, tmp_path, monkeypatc
 def test_embeddings_come_from_the_cache(space_loaded, rows, tmp_path, cache, monkeypatch):
     folder = written(tmp_path / "mine", rows)
     first = load_gallery(folder, space_loaded)
-    assert [path.suffix for path in cache.iterdir()] == [".npz"]
+    assert [path.suffix for path in cache.iterdir()] == [".npz"] * 2
     monkeypatch.setattr(gallery, "_embed", lambda *_: pytest.fail("the gallery was embedded again"))
     second = load_gallery(folder, space_loaded)
     np.testing.assert_array_equal(first.photo_embeds, second.photo_embeds)
     np.testing.assert_array_equal(first.tiles[1].encoded.grids, second.tiles[1].encoded.grids)
 
 
-def test_another_model_or_gallery_is_embedded_anew(space_loaded, rows, tmp_path, cache):
+def test_a_row_is_embedded_once_for_each_model(space_loaded, rows, tmp_path, cache):
     load_gallery(written(tmp_path / "two", rows), space_loaded)
     load_gallery(written(tmp_path / "one", rows[:1]), space_loaded)
+    assert len(list(cache.iterdir())) == 2
     load_gallery(str(tmp_path / "one"), replace(space_loaded, fingerprint="another"))
     assert len(list(cache.iterdir())) == 3
 
@@ -87,7 +88,7 @@ def test_another_model_or_gallery_is_embedded_anew(space_loaded, rows, tmp_path,
 def test_a_damaged_cache_is_written_again(space_loaded, rows, tmp_path, cache):
     folder = written(tmp_path / "mine", rows)
     first = load_gallery(folder, space_loaded)
-    (kept,) = cache.iterdir()
+    kept = next(cache.iterdir())
     whole = kept.read_bytes()
     kept.write_bytes(whole[:1000])
     second = load_gallery(folder, space_loaded)

@@ -21,7 +21,9 @@ The page of GAIR: maps of embedding similarity.
 
 import gradio as gr
 import maps
+import place_to_place
 import world_map
+from gallery import load_gallery
 from loaded import Loaded, load
 
 # What `launch` is given; the tests start the page with the same.
@@ -41,18 +43,28 @@ LAUNCH = {
 }
 # Uploads are looked for, and deleted when older than this, in seconds.
 _DELETE_AFTER = 3600
+_TABS = {"World map": world_map, "Place to place": place_to_place}
 
 
 def build(loaded: Loaded) -> gr.Blocks:
-    """The page of one model."""
+    """The page of one model, with the gallery that the environment names."""
+    gallery = load_gallery(None, loaded)
     with gr.Blocks(
         title="GAIR: maps of similarity", analytics_enabled=False, delete_cache=(_DELETE_AFTER, _DELETE_AFTER)
     ) as page:
         gr.Markdown(f"# GAIR: one space for tiles, street views and places\nModel: **{loaded.name}**. {loaded.note}")
-        with gr.Tab("World map"):
-            world_map.add_tab(loaded, None)
+        with gr.Tabs() as tabs:
+            for name, module in _TABS.items():
+                with gr.Tab(name, id=name):
+                    module.add_tab(loaded, gallery)
+        page.load(_tab_of_link, None, tabs, api_visibility="private")
     # Visitors take turns; each call is short.
     return page.queue(default_concurrency_limit=2, max_size=64)
+
+
+def _tab_of_link(request: gr.Request) -> gr.Tabs:
+    """A link to two boxes opens their tab."""
+    return gr.Tabs(selected="Place to place" if "a" in request.query_params else "World map")
 
 
 demo = build(load())

@@ -33,8 +33,8 @@ from similarity import cell_centers
 CELLS = 90
 # Cells of 100 m; the location encoders know nothing finer.
 MAX_LEVEL = 10
-# Beside the world (100 MB at D = 768), finer blocks take at most so much.
-MAX_BYTES = 256 * 2**20
+# Beside the world (200 MB at D = 768), finer blocks take at most so much.
+MAX_BYTES = 512 * 2**20
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 Bounds = tuple[float, float, float, float]
@@ -89,7 +89,7 @@ class Region:
 
 class Grids:
     """
-    The embeddings of blocks, float16, of length 1.
+    The embeddings of blocks, float32, of length 1: neighbours differ by less than float16 can tell.
 
     Args:
         embed (`Callable`): lon, lat `(N,)` in degrees → float32 `(N, D)` of length 1.
@@ -109,7 +109,7 @@ class Grids:
         for row in range(region.rows):
             for column in range(region.columns):
                 block = self._block(region.level, region.first_column + column, region.first_row + row)
-                cosines = (block.astype(np.float32) @ query).reshape(CELLS, CELLS)
+                cosines = (block @ query).reshape(CELLS, CELLS)
                 values[row * CELLS : (row + 1) * CELLS, column * CELLS : (column + 1) * CELLS] = cosines
         return np.clip(values, -1, 1)
 
@@ -135,7 +135,7 @@ class Grids:
 
     def _embedded(self, level: int, column: int, row: int) -> np.ndarray:
         lon, lat = cell_centers(*Region(level, column, row, 1, 1).bounds, CELLS, CELLS)
-        return self._embed(lon, lat).astype(np.float16)
+        return self._embed(lon, lat)
 
     def _make(self) -> np.ndarray:
         world = np.stack([self._embedded(0, column, row) for row in range(2) for column in range(4)])
@@ -147,7 +147,8 @@ class Grids:
 
     def _read(self) -> np.ndarray:
         try:
-            return np.load(self._file, allow_pickle=False)
-        # Cut off by a full disk: it is made again.
+            world = np.load(self._file, allow_pickle=False)
+        # Cut off by a full disk: it is made again, as is one of another layout.
         except (ValueError, EOFError):
             return self._make()
+        return world if world.dtype == np.float32 and world.shape[:2] == (8, CELLS * CELLS) else self._make()

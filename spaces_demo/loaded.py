@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from huggingface_hub import snapshot_download
+from safetensors import SafetensorError
 from transformers import AutoModel, AutoProcessor
 
 try:
@@ -116,7 +117,7 @@ def load(source: str | None = None) -> Loaded:
     try:
         model = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
-    except OSError as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"GAIR_MODEL is {source!r}, which holds no whole model: {error}") from error
     if torch.cuda.is_available():
         model = model.to("cuda")

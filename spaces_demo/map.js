@@ -62,16 +62,19 @@ function gairMap(element, props, watch, send) {
     return { west: start, south: Math.max(south, -90), east: start + Math.min(east - west, 360), north: Math.min(north, 90) };
   };
 
-  function moveTo(lon, lat, scale) {
+  function moveTo(lon, lat, scale, quietly = false) {
     scale = gairClamped(scale, smallest(), GAIR_DEEPEST);
     const reach = Math.max(90 - size().height / 2 / scale, 0);
     view = { lon: gairWrapped(lon), lat: gairClamped(lat, -reach, reach), scale };
     // Where there is nothing to pan to, a finger scrolls the page.
     canvas.style.touchAction = drawing.which || scale > smallest() * 1.01 ? "none" : "pan-y";
     clearTimeout(settled);
-    if (value.cells) settled = setTimeout(() => send("view", bounds()), GAIR_SETTLED_MS);
+    if (value.cells && !quietly) settled = setTimeout(() => send("view", bounds()), GAIR_SETTLED_MS);
     draw();
   }
+
+  /** Whether all that can be seen is drawn already, so that a new size of the window asks for nothing. */
+  const wholeWorld = () => value.east - value.west >= 360;
 
   function zoomAt(x, y, factor) {
     const [lon, lat] = toPlace(x, y);
@@ -81,7 +84,7 @@ function gairMap(element, props, watch, send) {
 
   function showBounds([west, south, east, north]) {
     const scale = Math.min(size().width / (east - west), size().height / (north - south));
-    moveTo((west + east) / 2, (south + north) / 2, scale);
+    moveTo((west + east) / 2, (south + north) / 2, scale, wholeWorld());
   }
 
   // Layers ------------------------------------------------------------------------------------------------------------
@@ -209,11 +212,8 @@ function gairMap(element, props, watch, send) {
     context.globalAlpha = 1;
     traceLand(context);
     context.lineJoin = "round";
-    context.lineWidth = 2.5;
-    context.strokeStyle = "rgba(0, 0, 0, 0.45)";
-    context.stroke();
     context.lineWidth = 1;
-    context.strokeStyle = "rgba(255, 255, 255, 0.9)";
+    context.strokeStyle = layers.length ? "rgba(255, 255, 255, 0.75)" : colour("--map-coast");
     context.stroke();
     Object.entries(value.boxes || {}).forEach(([name, edges]) => box(context, name, edges, colour(`--map-box-${name.toLowerCase()}`)));
     if (drawing.from && drawing.to) box(context, drawing.which, edgesDrawn(), colour(`--map-box-${drawing.which.toLowerCase()}`));
@@ -290,7 +290,7 @@ function gairMap(element, props, watch, send) {
     const west = Math.min(lon, otherLon);
     const width = Math.min(Math.abs(lon - otherLon), 360);
     const [south, north] = [Math.min(lat, otherLat), Math.max(lat, otherLat)].map((edge) => gairClamped(edge, -90, 90));
-    return [gairWrapped(west), south, width === 360 ? gairWrapped(west) + 360 : gairWrapped(west + width), north];
+    return width === 360 ? [-180, south, 180, north] : [gairWrapped(west), south, gairWrapped(west + width), north];
   }
 
   canvas.addEventListener("pointerdown", (event) => {
@@ -408,7 +408,7 @@ function gairMap(element, props, watch, send) {
   }
 
   new ResizeObserver(() => {
-    if (size().width) moveTo(view.lon, view.lat, view.scale);
+    if (size().width) moveTo(view.lon, view.lat, view.scale, wholeWorld());
   }).observe(canvas);
   new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   watch("value", receive);

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 _HERE = Path(__file__).parent
 CSS = _HERE / "map.css"
@@ -46,13 +47,18 @@ _TEMPLATE = """
     </div>
     <div class="gair-map-controls">
       <label>Colours <select data-part="palette"><option value="cividis">cividis</option><option value="viridis">viridis</option><option value="PuOr">purple–orange (only −1 to 1)</option></select></label>
-      <label>Show <input type="range" data-part="threshold" min="0" max="254" value="0"><output data-part="least"></output></label>
+      <label>Show from <input type="range" data-part="threshold" min="0" max="254" value="0"><output data-part="least"></output></label>
       <label>Opacity <input type="range" data-part="opacity" min="0" max="100" value="100"><output data-part="seen"></output></label>
     </div>
   </div>
   <div class="gair-map-tools"><button type="button" data-part="link">Copy link to this view</button><span role="status" data-part="copied"></span></div>
 </div>
 """
+# How the handlers of all maps run: two at a time, whoever asked first; programs have endpoints of their own.
+TURNS = {"concurrency_id": "maps", "concurrency_limit": 2}
+HANDLER = {"api_visibility": "private", "show_progress": "hidden", **TURNS}
+# Degrees; a longer number is a mischief.
+_FARTHEST = 1000
 _PICK_LABEL = "Map of the world. Arrow keys move a cursor, Enter picks its place, plus and minus zoom."
 _BOX_LABEL = "Map of the world with two boxes. Arrow keys move a cursor, plus and minus zoom; boxes can be typed below."
 _BOX_TOOLS = """<div class="gair-map-tools" role="group" aria-label="What a drag does">
@@ -92,9 +98,26 @@ def numbers(event: gr.EventData, *names: str) -> list[float]:
         ValueError: one of them is missing, or no number.
     """
     values = [event._data.get(name) if isinstance(event._data, dict) else None for name in names]
-    if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+    if not all(isinstance(value, (int, float)) and abs(value) <= _FARTHEST for value in values):
         raise ValueError(f"The page sent {values!r:.80}, expected numbers for {', '.join(names)}; load it again.")
     return [float(value) for value in values]
+
+
+def typed_numbers(text: str, count: int, expected: str) -> list[float]:
+    """
+    Numbers that a visitor typed, separated by commas.
+
+    Raises:
+        ValueError: not so many, or one that is none.
+    """
+    parts = text.replace("−", "-").split(",")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if len(values) != count or not np.isfinite(values).all():
+        raise ValueError(f"{text.strip()[:60]!r} came, expected {expected}; correct it.")
+    return values
 
 
 def warned(function: Callable) -> Callable:

@@ -17,15 +17,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 import numpy as np
+from gallery import Gallery
 from grids import WORLD, Grids, Region
 from huggingface_hub import constants
 from loaded import Loaded, on_gpu
-from maps import numbers, similarity_map, warned
+from maps import HANDLER, TURNS, numbers, similarity_map, typed_numbers, warned
 from similarity import Scale, cell_centers, distinct_top, mean_direction, spread_in_box, stretched, to_base64
 from uploads import read_photo, read_tile
 
@@ -47,6 +49,7 @@ _PAIRS = {"photo": "sv_location", "tile": "rs_location"}
 _LOWEST_PERCENTILE, _HIGHEST_PERCENTILE = 1, 99
 _SAMPLED_PLACES = 512
 _KEPT_QUERIES = 64
+_PHOTO_EXAMPLES = 2
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,8 @@ class WorldMaps:
         Raises:
             ValueError: a scale or a count that there is not.
         """
-        if not 0 <= count <= _MAX_TOP:
-            raise ValueError(f"{count} places were asked for, expected 0 to {_MAX_TOP}; move the slider.")
+        if not (isinstance(count, int) and 0 <= count <= _MAX_TOP):
+            raise ValueError(f"{count!r:.40} places were asked for, expected 0 to {_MAX_TOP}; move the slider.")
         region = Region.covering(*view)
         cosines = self._grids.cosines(query.embedding, region)
         colours = self._scale(scale, query.kinds, cosines)
@@ -149,16 +152,18 @@ class WorldMaps:
             ValueError: nothing came, or what cannot be read.
         """
         pins = self._pins(places)
-        embeddings = list(self._places(*np.array(pins).T)) if pins else []
-        embeddings += [self._photo(photo)] * bool(photo) + [self._tile(tile)] * bool(tile)
-        kinds = ("place",) * bool(pins) + ("photo",) * bool(photo) + ("tile",) * bool(tile)
-        return Query(mean_direction(embeddings), pins, kinds, f"{pins} {photo} {tile}")
+        embeddings, kinds = (list(self._places(*np.array(pins).T)), ["place"]) if pins else ([], [])
+        for kind, embed, path in (("photo", self._photo, photo), ("tile", self._tile, tile)):
+            if path:
+                embeddings.append(embed(path))
+                kinds.append(kind)
+        return Query(mean_direction(embeddings), pins, tuple(kinds), f"{pins} {photo} {tile}")
 
     def _pins(self, text: str) -> list[tuple[float, float]]:
         pairs = [part.strip() for part in text.split(";") if part.strip()]
         if len(pairs) > _MAX_PLACES:
             raise ValueError(f"{len(pairs)} places came, expected at most {_MAX_PLACES}; leave some out.")
-        places = [parse_numbers(pair, 2, "lon, lat, as in 13.40, 52.52") for pair in pairs]
+        places = [typed_numbers(pair, 2, "lon, lat, as in 13.40, 52.52") for pair in pairs]
         if not places:
             return []
         checked = self._loaded.processor.feature_extractor.check(*np.array(places).T)
@@ -197,23 +202,6 @@ class WorldMaps:
         return (others, matched) if others < matched else None
 
 
-def parse_numbers(text: str, count: int, expected: str) -> list[float]:
-    """
-    Numbers that a visitor typed, separated by commas.
-
-    Raises:
-        ValueError: not so many, or one that is none.
-    """
-    parts = text.replace("−", "-").split(",")
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        values = []
-    if len(values) != count or not np.isfinite(values).all():
-        raise ValueError(f"{text.strip()[:60]!r} came, expected {expected}; correct it.")
-    return values
-
-
 def parse_view(text: str) -> list[float]:
     """
     What is seen, from a link or the browser: west, south, east, north in degrees, where east may lie beyond 180.
@@ -221,7 +209,7 @@ def parse_view(text: str) -> list[float]:
     Raises:
         ValueError: no such part of the world.
     """
-    west, south, east, north = view = parse_numbers(text, 4, "a view as west, south, east, north in degrees")
+    west, south, east, north = view = typed_numbers(text, 4, "a view as west, south, east, north in degrees")
     if not (-180 <= west <= 180 and 1e-6 < east - west <= 360 + 1e-6 and -90 <= south < north <= 90):
         raise ValueError(f"The view is {text[:60]!r}, expected west, south, east, north in degrees; zoom out.")
     return view
@@ -231,7 +219,7 @@ def _text(numbers: Sequence[float]) -> str:
     return ", ".join(f"{number:.4f}".rstrip("0").rstrip(".") for number in numbers)
 
 
-def add_tab(loaded: Loaded, gallery: Any) -> None:
+def add_tab(loaded: Loaded, gallery: Gallery) -> None:
     """
     Builds the tab, inside `gr.Blocks`.
 
@@ -255,6 +243,7 @@ def add_tab(loaded: Loaded, gallery: Any) -> None:
                 gr.Markdown("With pins, photo and tile at once, the map shows their mean direction.")
             scale = gr.Radio(_SCALES, value=FIXED, label="Colours run over")
             count = gr.Slider(0, _MAX_TOP, value=5, step=1, label="Most similar places, apart from each other")
+    examples = _examples(gallery, places, photo)
     status = gr.Markdown(elem_id="world-status")
     table = gr.Dataframe(headers=["#", "lon", "lat", "cosine similarity"], interactive=False, label="Most similar places in this view", elem_id="world-places")  # fmt: skip
     view = gr.Textbox(_text(WORLD), visible=False)
@@ -278,19 +267,33 @@ def add_tab(loaded: Loaded, gallery: Any) -> None:
         asked = dict(request.query_params)
         places, view, scale = asked.get("at", _FIRST), asked.get("view", _text(WORLD)), asked.get("scale", FIXED)
         value, *rest = draw(places, None, None, view, scale, 5)
-        return places, view, scale, value | {"view": parse_view(view)}, *rest
+        # The address stays as it came until the visitor asks for something else.
+        value["view"] = parse_view(view)
+        del value["link"]
+        return places, view, scale, value, *rest
 
-    once = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on(None, warned(restore), None, [places, view, scale, *outputs], **once)
-    world.pick(warned(pick), [adding, *inputs], [places, *outputs], trigger_mode="always_last", **once)
-    world.view(warned(look), inputs, [view, *outputs], trigger_mode="always_last", **once)
-    gr.on([places.submit, photo.change, tile.change, scale.input, count.release], warned(draw), inputs, outputs, **once)
-    examples = gr.Examples([[text] for text in _EXAMPLES.values()], places, example_labels=list(_EXAMPLES), label="Try")
-    examples.load_input_event.then(warned(draw), inputs, outputs, **once)
-    gr.api(maps_api(maps), api_name="similarity_map")
+    gr.on(None, warned(restore), None, [places, view, scale, *outputs], **HANDLER)
+    world.pick(warned(pick), [adding, *inputs], [places, *outputs], trigger_mode="always_last", **HANDLER)
+    world.view(warned(look), inputs, [view, *outputs], trigger_mode="always_last", **HANDLER)
+    gr.on(
+        [places.submit, photo.change, tile.change, scale.input, count.release], warned(draw), inputs, outputs, **HANDLER
+    )
+    examples.load_input_event.then(warned(draw), inputs, outputs, **HANDLER)
+    gr.api(_api(maps), api_name="similarity_map", **TURNS)
 
 
-def maps_api(maps: WorldMaps) -> Any:
+def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> gr.Examples:
+    """Places, and some photos of the gallery, each to be tried by one click."""
+    folder = Path(mkdtemp(prefix="gair-examples-"))
+    rows: dict[str, list[str | None]] = {name: [text, None] for name, text in _EXAMPLES.items()}
+    for number, found in enumerate(gallery.photos[:: max(len(gallery.photos) // _PHOTO_EXAMPLES, 1)][:_PHOTO_EXAMPLES]):
+        path = folder / f"photo-{number + 1}.jpg"
+        path.write_bytes(found.jpeg)
+        rows[f"Photo {number + 1} of the gallery"] = ["", str(path)]
+    return gr.Examples(list(rows.values()), [places, photo], example_labels=list(rows), label="Try")
+
+
+def _api(maps: WorldMaps) -> Any:
     """The map for programs, as `gradio_client` calls it."""
 
     def similarity_map(places: str, view: str = _text(WORLD), scale: str = FIXED, count: int = 5) -> dict:

@@ -34,23 +34,63 @@ READINGS = ("nili", "bilinear")
 @dataclass(frozen=True)
 class EncodedTile:
     """
-    What is kept of a tile of P × P tokens of width D, on the CPU: at the published size about 1 MB.
+    What is kept of a tile of P × P tokens of width D: at the published size about 1 MB. Needs the model no more.
 
     Attributes:
-        tokens (`np.ndarray` of shape `(P * P, D)`): of the RS tower, float32, row-major from the north-west.
-        cells (`np.ndarray` of shape `(P * P, D)`): NILI at the tokens' centres.
-        lengths (`np.ndarray` of shape `(2, SIDE, SIDE)`): of the embeddings at the map's points, by `READINGS`.
+        grids (`np.ndarray` of shape `(2, P, P, D)`): float32, row 0 in the north, by `READINGS`: NILI at the tokens' centres,
+            and the tokens.
+        lengths (`np.ndarray` of shape `(2, SIDE, SIDE)`): of the embeddings at the map's points, likewise.
+        slopes (`np.ndarray` of shape `(2, D)`): what NILI adds for each step beyond the outermost centres, by x and y.
     """
 
-    tokens: np.ndarray
-    cells: np.ndarray
+    grids: np.ndarray
     lengths: np.ndarray
+    slopes: np.ndarray
 
     @property
     def mean(self) -> np.ndarray:
         """The whole tile's embedding `(D,)`, of length 1."""
-        mean = self.tokens.mean(axis=0)
+        mean = self.grids[READINGS.index("bilinear")].mean(axis=(0, 1))
         return mean / np.linalg.norm(mean)
+
+    def similarity(self, query: np.ndarray, reading: str = "nili") -> np.ndarray:
+        """
+        Cosines of a query to the points ((j + ½) / SIDE, (i + ½) / SIDE).
+
+        Args:
+            query (`np.ndarray` of shape `(D,)`): an embedding of length 1.
+            reading (`str`, defaults to `"nili"`): one of `READINGS`.
+
+        Returns:
+            `np.ndarray` of shape `(SIDE, SIDE)`, float32, in [-1, 1], row 0 in the north.
+        """
+        which = READINGS.index(reading)
+        products = enlarged(torch.from_numpy(self.grids[which] @ query)[None])[0].numpy()
+        if reading == "nili":
+            beyond = _beyond_centres((np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE, len(self.grids[0]))
+            slope_x, slope_y = self.slopes @ query
+            products = products + slope_x * beyond + slope_y * beyond[:, None]
+        return np.clip(products / np.maximum(self.lengths[which], 1e-12), -1, 1)
+
+    def at(self, x: float, y: float) -> np.ndarray:
+        """
+        NILI at one point.
+
+        Args:
+            x, y (`float`): eastwards and southwards in [0, 1] from the north-west corner.
+
+        Returns:
+            `np.ndarray` of shape `(D,)`, float32, of length 1.
+        """
+        grid = self.grids[READINGS.index("nili")]
+        patches = len(grid)
+        point = np.array([x, y])
+        cell = np.clip(point * patches - 0.5, 0, patches - 1)
+        first = np.minimum(cell.astype(int), max(patches - 2, 0))
+        (right, down), last = cell - first, np.minimum(first + 1, patches - 1)
+        north, south = ((1 - right) * grid[row, first[0]] + right * grid[row, last[0]] for row in (first[1], last[1]))
+        read = (1 - down) * north + down * south + _beyond_centres(point, patches) @ self.slopes
+        return (read / np.linalg.norm(read)).astype(np.float32)
 
 
 @torch.no_grad()
@@ -67,65 +107,18 @@ def encode(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
     """
     tokens = model.rs_model(rs_pixel_values.to(model.device)).last_hidden_state
     patches = round(tokens.shape[1] ** 0.5)
-    cells = model.feature_map(tokens, (patches, patches), "nili").flatten(2).transpose(1, 2)
-    lengths = [model.feature_map(tokens, (SIDE, SIDE), reading)[0].float().norm(dim=0) for reading in READINGS]
-    return EncodedTile(*(part.float().cpu().numpy() for part in (tokens[0], cells[0], torch.stack(lengths))))
-
-
-@torch.no_grad()
-def similarity_map(model: Any, tile: EncodedTile, query: np.ndarray, reading: str = "nili") -> np.ndarray:
-    """
-    Cosines of a query to the points ((j + ½) / SIDE, (i + ½) / SIDE) of a tile.
-
-    Args:
-        model (`GairModel`): that encoded the tile.
-        tile ([`EncodedTile`]): the tile.
-        query (`np.ndarray` of shape `(D,)`): an embedding of length 1.
-        reading (`str`, defaults to `"nili"`): one of `READINGS`.
-
-    Returns:
-        `np.ndarray` of shape `(SIDE, SIDE)`, float32, in [-1, 1], row 0 in the north.
-    """
-    if reading == "nili":
-        products = _nili_products(model, tile.cells @ query, query)
-    else:
-        # The reading is linear and knows no width: tokens may as well have one number.
-        scalars = torch.from_numpy(tile.tokens @ query)[None, :, None]
-        products = model.feature_map(scalars, (SIDE, SIDE), reading)[0, 0].numpy()
-    return np.clip(products / np.maximum(tile.lengths[READINGS.index(reading)], 1e-12), -1, 1)
-
-
-def _nili_products(model: Any, cells: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """
-    Products `(SIDE, SIDE)` of a query with NILI: between the tokens' centres NILI is bilinear, and beyond the outermost it
-    adds its offset term, `W_r · P · (c - clip(c, ±(1 - 1/P)))` for c from -1 to 1 over the tile.
-    """
-    patches = round(len(cells) ** 0.5)
-    grid = torch.from_numpy(cells).view(1, 1, patches, patches)
-    inside = F.interpolate(grid, size=(SIDE, SIDE), mode="bilinear", align_corners=False)[0, 0].numpy()
-    centres = (2 * np.arange(SIDE, dtype=np.float32) + 1) / SIDE - 1
-    offset = patches * (centres - np.clip(centres, 1 / patches - 1, 1 - 1 / patches))
-    slope_x, slope_y = query @ model.nili.affine.weight[:, -2:].float().cpu().numpy()
-    return inside + slope_x * offset + slope_y * offset[:, None]
-
-
-@torch.no_grad()
-def embedding_at(model: Any, tile: EncodedTile, x: float, y: float) -> np.ndarray:
-    """
-    NILI at one point of a tile.
-
-    Args:
-        model (`GairModel`): that encoded the tile.
-        tile ([`EncodedTile`]): the tile.
-        x, y (`float`): eastwards and southwards in [0, 1] from the north-west corner.
-
-    Returns:
-        `np.ndarray` of shape `(D,)`, float32, of length 1.
-    """
-    weight = model.nili.affine.weight
-    tokens, points = torch.from_numpy(tile.tokens)[None], torch.tensor([[[x, y]]])
-    read = model.localize(tokens.to(weight), points.to(weight.device), "nili", "points")[0, 0]
-    return F.normalize(read.float(), dim=0).cpu().numpy()
+    grids = [model.feature_map(tokens, (patches, patches), reading)[0].float() for reading in READINGS]
+    lengths = [
+        model.feature_map(tokens, (SIDE, SIDE), "nili")[0].float().norm(dim=0),
+        # The model's bilinear reading fades out beyond the outermost centres, which no cosine sees.
+        enlarged(grids[1]).norm(dim=0),
+    ]
+    slopes = model.nili.affine.weight[:, -2:].float().T
+    return EncodedTile(
+        torch.stack(grids).permute(0, 2, 3, 1).contiguous().cpu().numpy(),
+        torch.stack(lengths).cpu().numpy(),
+        slopes.contiguous().cpu().numpy(),
+    )
 
 
 def best_point(similarity: np.ndarray) -> tuple[float, float, float]:
@@ -133,3 +126,14 @@ def best_point(similarity: np.ndarray) -> tuple[float, float, float]:
     row, column = np.unravel_index(int(similarity.argmax()), similarity.shape)
     height, width = similarity.shape
     return (int(column) + 0.5) / width, (int(row) + 0.5) / height, float(similarity[row, column])
+
+
+def enlarged(grid: torch.Tensor) -> torch.Tensor:
+    """`(C, P, P)` read bilinearly at the map's points, `(C, SIDE, SIDE)`; constant beyond the outermost centres."""
+    return F.interpolate(grid[None], size=(SIDE, SIDE), mode="bilinear", align_corners=False)[0]
+
+
+def _beyond_centres(position: np.ndarray, patches: int) -> np.ndarray:
+    """NILI's offset `P · (c - clip(c, ±(1 - 1/P)))` for c = 2 position - 1, by which it goes on beyond the centres."""
+    centred = 2 * position - 1
+    return patches * (centred - np.clip(centred, 1 / patches - 1, 1 - 1 / patches))

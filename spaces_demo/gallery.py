@@ -29,13 +29,15 @@ import numpy as np
 import pyarrow.parquet as pq
 from encoded_tile import EncodedTile, encode
 from huggingface_hub import constants
-from loaded import Loaded
-from PIL import Image
+from loaded import Loaded, on_gpu
+from PIL import Image, ImageOps
 
 BUNDLED = Path(__file__).parent / "gallery"
 # At the published size an encoded tile takes 1 MB, its pictures less: 0.3 GB in all.
 MAX_TILES = 256
 MAX_PHOTOS_PER_TILE = 4
+# Of pictures that are shown, in pixels; what is embedded is never made smaller here.
+MAX_PICTURE_SIDE = 512
 # Red, green and blue of each picture of a tile.
 LAYERS = {
     "True colour": ("B04", "B03", "B02"),
@@ -45,9 +47,8 @@ LAYERS = {
 
 _COLUMNS = ("id", "tile", "tile_shape", "bands", "bounds", "crs", "photos")
 # What is kept of each encoded tile, in the order of its fields.
-_KEPT = ("tokens", "cells", "lengths")
+_KEPT = ("grids", "lengths", "slopes")
 _ROWS_AT_ONCE = 8
-_MAX_PICTURE_SIDE = 512
 _BUNDLED_NAME = "the bundled gallery of the sample world"
 
 
@@ -80,7 +81,7 @@ class Photo:
 
     Attributes:
         name (`str`): of the photo.
-        jpeg (`bytes`): the file.
+        jpeg (`bytes`): its picture, of at most `MAX_PICTURE_SIDE` pixels a side.
         lon, lat (`float`): where it was taken, degrees on WGS 84.
         tile (`int`): the position of its tile in the gallery.
         point (`tuple[float, float]`): where in that tile: x eastwards, y southwards, in [0, 1].
@@ -134,23 +135,21 @@ def load_gallery(source: str | None, loaded: Loaded) -> Gallery:
         ValueError: there is no such gallery, it is empty, or a row does not fit the schema.
     """
     source = source or os.environ.get("GAIR_GALLERY") or str(BUNDLED)
-    rows = list(islice(_rows(source), MAX_TILES))
-    if not rows:
+    tiles: list[Tile] = []
+    photos: list[Photo] = []
+    photo_embeds: list[np.ndarray] = []
+    # Row by row, so that no more than pictures and embeddings stay in memory.
+    for position, row in enumerate(islice(_rows(source), MAX_TILES)):
+        read = _read(row, loaded)
+        encoded, embeds = _embeddings(row, read, loaded)
+        name = str(row["id"])
+        tiles.append(Tile(name, pictures(read.pixels, loaded), read.bounds, read.crs, read.valid_fraction, encoded))
+        photos += _photos(row, position, loaded)
+        photo_embeds.append(embeds)
+    if not tiles:
         raise ValueError(f"The gallery {source!r} has no rows, expected tiles with photos; name another.")
-    read = [_read(row, loaded) for row in rows]
-    photos = [photo for position, row in enumerate(rows) for photo in _photos(row, position, loaded)]
-    cache = _cache_path(rows, loaded)
-    kept = _from_cache(cache)
-    if kept is None:
-        kept = _embed(read, photos, loaded)
-        _to_cache(cache, *kept)
-    encoded, photo_embeds = kept
-    tiles = [
-        Tile(str(row["id"]), pictures(tile.pixels, loaded), tile.bounds, tile.crs, tile.valid_fraction, own)
-        for row, tile, own in zip(rows, read, encoded)
-    ]
     name = _BUNDLED_NAME if Path(source).resolve() == BUNDLED.resolve() else Path(source).name
-    return Gallery(name, tiles, photos, photo_embeds)
+    return Gallery(name, tiles, photos, np.concatenate(photo_embeds))
 
 
 def show(name: str, read: Any, loaded: Loaded) -> Tile:
@@ -165,7 +164,7 @@ def show(name: str, read: Any, loaded: Loaded) -> Tile:
     Returns:
         [`Tile`]
     """
-    encoded = encode(loaded.model, loaded.processor.image_processor.prepare([read.pixels]))
+    encoded = on_gpu(encode)(loaded.model, loaded.processor.image_processor.prepare([read.pixels]))
     return Tile(name, pictures(read.pixels, loaded), read.bounds, read.crs, read.valid_fraction, encoded)
 
 
@@ -190,11 +189,11 @@ def data_uri(jpeg: bytes) -> str:
 
 
 def jpeg_of(image: Image.Image, side: int) -> bytes:
-    """An image as JPEG, made smaller where a side exceeds `side` pixels."""
-    small = image.convert("RGB")
+    """An image as upright JPEG, made smaller where a side exceeds `side` pixels."""
+    small = image.copy()
     small.thumbnail((side, side))
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=92, subsampling=0)
+    ImageOps.exif_transpose(small).convert("RGB").save(buffer, "JPEG", quality=92, subsampling=0)
     return buffer.getvalue()
 
 
@@ -203,7 +202,7 @@ def _picture(colours: np.ndarray) -> str:
     low, high = np.percentile(values, (2, 98))
     scaled = np.clip((values - low) / max(float(high - low), 1e-9), 0, 1)
     image = Image.fromarray((255 * scaled).round().astype(np.uint8).transpose(1, 2, 0))
-    return data_uri(jpeg_of(image, _MAX_PICTURE_SIDE))
+    return data_uri(jpeg_of(image, MAX_PICTURE_SIDE))
 
 
 # Rows ----------------------------------------------------------------------------------------------------------------
@@ -244,12 +243,16 @@ def _read(row: dict[str, Any], loaded: Loaded) -> Any:
     return loaded.processor.image_processor.read(pixels, bands=row["bands"], bounds=row["bounds"], crs=row["crs"])
 
 
+def _shown(row: dict[str, Any]) -> list[dict[str, Any]]:
+    return row["photos"][:MAX_PHOTOS_PER_TILE]
+
+
 def _photos(row: dict[str, Any], position: int, loaded: Loaded) -> Iterator[Photo]:
-    for photo in row["photos"][:MAX_PHOTOS_PER_TILE]:
+    for photo in _shown(row):
         x, y = loaded.processor.feature_extractor.locate(photo["lon"], photo["lat"], row["bounds"], row["crs"])
         yield Photo(
             str(photo["id"]),
-            photo["jpeg"],
+            jpeg_of(Image.open(io.BytesIO(photo["jpeg"])), MAX_PICTURE_SIDE),
             photo["lon"],
             photo["lat"],
             position,
@@ -261,41 +264,39 @@ def _photos(row: dict[str, Any], position: int, loaded: Loaded) -> Iterator[Phot
 # Embeddings and their cache ------------------------------------------------------------------------------------------
 
 
-def _embed(read: list[Any], photos: list[Photo], loaded: Loaded) -> tuple[list[EncodedTile], np.ndarray]:
-    prepare = loaded.processor.image_processor.prepare
-    encoded = [encode(loaded.model, prepare([tile.pixels])) for tile in read]
-    width = encoded[0].tokens.shape[1]
-    embeds = [loaded.photo(photo.jpeg) for photo in photos]
-    return encoded, np.stack(embeds) if embeds else np.zeros((0, width), np.float32)
-
-
-def _cache_path(rows: list[dict[str, Any]], loaded: Loaded) -> Path:
-    """Named by what the embeddings depend on: the model, and the bytes of the tiles and photos."""
-    digest = hashlib.sha256(loaded.fingerprint.encode())
-    for row in rows:
-        digest.update(repr((row["tile_shape"], row["bands"])).encode() + row["tile"])
-        for photo in row["photos"][:MAX_PHOTOS_PER_TILE]:
-            digest.update(photo["jpeg"])
-    return Path(constants.HF_HOME) / "gair" / "space" / f"gallery-{digest.hexdigest()[:32]}.npz"
-
-
-def _from_cache(path: Path) -> tuple[list[EncodedTile], np.ndarray] | None:
-    """None where nothing whole lies there, as after a change of this program."""
+def _embeddings(row: dict[str, Any], read: Any, loaded: Loaded) -> tuple[EncodedTile, np.ndarray]:
+    """The encoded tile of a row, and the embeddings `(photos, D)` of its photos: from the cache, or made for it."""
+    cache = _cache_path(row, loaded)
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            parts = [kept[name] for name in _KEPT]
-            return [EncodedTile(*own) for own in zip(*parts)], kept["photos"]
+        with np.load(cache, allow_pickle=False) as kept:
+            return EncodedTile(*(kept[name] for name in _KEPT)), kept["photos"]
     except (OSError, KeyError, ValueError, BadZipFile):
-        return None
+        # Nothing whole lies there.
+        encoded, photos = on_gpu(_embed)(row, read, loaded)
+    _write(cache, photos=photos, **{name: getattr(encoded, name) for name in _KEPT})
+    return encoded, photos
 
 
-def _to_cache(path: Path, encoded: list[EncodedTile], photo_embeds: np.ndarray) -> None:
-    """Writes whole or not at all. Where nothing can be written, the next start embeds again."""
-    parts: dict[str, Any] = {name: np.stack([getattr(tile, name) for tile in encoded]) for name in _KEPT}
+def _embed(row: dict[str, Any], read: Any, loaded: Loaded) -> tuple[EncodedTile, np.ndarray]:
+    encoded = encode(loaded.model, loaded.processor.image_processor.prepare([read.pixels]))
+    embeds = [loaded.photo(photo["jpeg"]) for photo in _shown(row)]
+    return encoded, np.array(embeds, np.float32).reshape(len(embeds), len(encoded.mean))
+
+
+def _cache_path(row: dict[str, Any], loaded: Loaded) -> Path:
+    """Named by what the embeddings depend on: the model, and the bytes of tile and photos."""
+    digest = hashlib.sha256(f"{loaded.fingerprint} {row['tile_shape']} {row['bands']}".encode())
+    for part in (row["tile"], *(photo["jpeg"] for photo in _shown(row))):
+        digest.update(hashlib.sha256(part).digest())
+    return Path(constants.HF_HOME) / "gair" / "space" / "gallery" / f"{digest.hexdigest()[:32]}.npz"
+
+
+def _write(path: Path, **parts: Any) -> None:
+    """Whole or not at all. Where nothing can be written, the next start embeds again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            np.savez(file, photos=photo_embeds, **parts)
+            np.savez(file, **parts)
         os.replace(file.name, path)
     except OSError:
         return

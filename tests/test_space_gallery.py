@@ -21,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from encoded_tile import similarity_map
 from gallery import LAYERS, load_gallery, show
 
 from training.rows import FEATURES
@@ -32,7 +31,7 @@ def cache(tmp_path, monkeypatch):
     """A cache of its own for each test, and no gallery chosen from outside."""
     monkeypatch.setattr(gallery.constants, "HF_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("GAIR_GALLERY", raising=False)
-    return tmp_path / "cache" / "gair" / "space"
+    return tmp_path / "cache" / "gair" / "space" / "gallery"
 
 
 @pytest.fixture(scope="session")
@@ -71,16 +70,17 @@ def test_a_folder_of_pairs_is_a_gallery(space_loaded, rows, tmp_path, monkeypatc
 def test_embeddings_come_from_the_cache(space_loaded, rows, tmp_path, cache, monkeypatch):
     folder = written(tmp_path / "mine", rows)
     first = load_gallery(folder, space_loaded)
-    assert [path.suffix for path in cache.iterdir()] == [".npz"]
+    assert [path.suffix for path in cache.iterdir()] == [".npz"] * 2
     monkeypatch.setattr(gallery, "_embed", lambda *_: pytest.fail("the gallery was embedded again"))
     second = load_gallery(folder, space_loaded)
     np.testing.assert_array_equal(first.photo_embeds, second.photo_embeds)
-    np.testing.assert_array_equal(first.tiles[1].encoded.cells, second.tiles[1].encoded.cells)
+    np.testing.assert_array_equal(first.tiles[1].encoded.grids, second.tiles[1].encoded.grids)
 
 
-def test_another_model_or_gallery_is_embedded_anew(space_loaded, rows, tmp_path, cache):
+def test_a_row_is_embedded_once_for_each_model(space_loaded, rows, tmp_path, cache):
     load_gallery(written(tmp_path / "two", rows), space_loaded)
     load_gallery(written(tmp_path / "one", rows[:1]), space_loaded)
+    assert len(list(cache.iterdir())) == 2
     load_gallery(str(tmp_path / "one"), replace(space_loaded, fingerprint="another"))
     assert len(list(cache.iterdir())) == 3
 
@@ -88,7 +88,7 @@ def test_another_model_or_gallery_is_embedded_anew(space_loaded, rows, tmp_path,
 def test_a_damaged_cache_is_written_again(space_loaded, rows, tmp_path, cache):
     folder = written(tmp_path / "mine", rows)
     first = load_gallery(folder, space_loaded)
-    (kept,) = cache.iterdir()
+    kept = next(cache.iterdir())
     whole = kept.read_bytes()
     kept.write_bytes(whole[:1000])
     second = load_gallery(folder, space_loaded)
@@ -125,6 +125,6 @@ def test_an_upload_is_shown_as_a_tile_of_the_gallery(space_loaded, rows):
     read = gallery._read(row, space_loaded)
     tile, kept = show("mine.tif", read, space_loaded), load_gallery(None, space_loaded)
     query = kept.photo_embeds[0]
-    ours, theirs = (similarity_map(space_loaded.model, own.encoded, query) for own in (tile, kept.tiles[0]))
+    ours, theirs = (own.encoded.similarity(query) for own in (tile, kept.tiles[0]))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert json.dumps(tile.layers) == json.dumps(kept.tiles[0].layers)

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from modeling_gair import GairConfig, GairModel
-from spaces_demo.encoded_tile import READINGS, SIDE, encode, similarity_map
+from spaces_demo.encoded_tile import READINGS, SIDE, encode
 from tests.speed.measuring import median_seconds
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     for reading in READINGS:
         runs = {
             "literal": lambda reading=reading: literal(reading),
-            "as used": lambda reading=reading: similarity_map(model, tile, query.numpy(), reading),
+            "as used": lambda reading=reading: tile.similarity(query.numpy(), reading),
         }
         seconds = median_seconds(runs, 10)
         difference = np.abs(runs["literal"]() - runs["as used"]()).max()

@@ -22,6 +22,7 @@ The page of GAIR: maps of embedding similarity.
 import gradio as gr
 import maps
 import place_to_place
+import tile_view
 import world_map
 from gallery import load_gallery
 from loaded import Loaded, load
@@ -44,7 +45,7 @@ LAUNCH = {
 }
 # Uploads are looked for, and deleted when older than this, in seconds.
 _DELETE_AFTER = 3600
-_TABS = {"World map": world_map, "Place to place": place_to_place}
+_TABS = {"World map": world_map, "Tile view": tile_view, "Place to place": place_to_place}
 
 
 def build(loaded: Loaded) -> gr.Blocks:

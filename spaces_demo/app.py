@@ -22,15 +22,17 @@ The page of GAIR: maps of embedding similarity.
 import gradio as gr
 import maps
 import place_to_place
+import tile_view
 import world_map
 from gallery import load_gallery
 from loaded import Loaded, load
 
 # What `launch` is given; the tests start the page with the same.
 LAUNCH = {
+    # Fonts of the visitor's system: none is fetched. Grey that can be read on white.
     "theme": gr.themes.Base(
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-    ),
+    ).set(body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600"),
     "css_paths": [maps.CSS],
     # Of one upload; `uploads` has its own limits by kind.
     "max_file_size": "32mb",
@@ -43,7 +45,7 @@ LAUNCH = {
 }
 # Uploads are looked for, and deleted when older than this, in seconds.
 _DELETE_AFTER = 3600
-_TABS = {"World map": world_map, "Place to place": place_to_place}
+_TABS = {"World map": world_map, "Tile view": tile_view, "Place to place": place_to_place}
 
 
 def build(loaded: Loaded) -> gr.Blocks:

@@ -87,7 +87,14 @@ def sentence(found: Comparison) -> str:
         judged = "clearly different mixes of places"
     else:
         judged = "very different mixes of places"
-    return f"### Difference {found.difference:.2f}: {judged}\n\n*p* = {found.p_value:.3f}, of {_SHUFFLES} regroupings; 0 is the same mix, 1 nothing in common."
+    return (
+        f"## Difference {found.difference:.2f}: {judged}\n\n"
+        f"*p* = {found.p_value:.3f}, of {_SHUFFLES} regroupings; 0 is the same mix, 1 nothing in common.\n\n"
+        "| places | mean cosine |\n|---|--:|\n"
+        f"| within A | {found.cosine_within_first:.3f} |\n"
+        f"| within B | {found.cosine_within_second:.3f} |\n"
+        f"| between A and B | {found.cosine_between:.3f} |"
+    )
 
 
 def add_tab(loaded: Loaded, gallery: Gallery) -> None:
@@ -115,13 +122,12 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
                 for name in "AB"
             ]
             result = gr.Markdown(elem_id="comparison")
-            table = gr.Dataframe(headers=["places", "mean cosine"], interactive=False, elem_id="box-cosines")
     gr.Markdown(f"{_EXPLAINED} About {_PLACES} places a box, by **{loaded.name}**. {loaded.note}")
 
     def compare(first: str, second: str) -> tuple:
         found_boxes, found = comparison.compare(first, second)
         value = {"boxes": found_boxes, "link": urlencode({"a": first.replace(" ", ""), "b": second.replace(" ", "")})}
-        return value, sentence(found), _rows(found)
+        return value, sentence(found)
 
     def draw(event: gr.EventData, first: str, second: str) -> tuple:
         bounds = ", ".join(f"{edge:.2f}" for edge in numbers(event, "west", "south", "east", "north"))
@@ -131,25 +137,19 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
     def restore(request: gr.Request) -> tuple:
         asked = dict(request.query_params)
         first, second = asked.get("a", _FIRST["A"]), asked.get("b", _FIRST["B"])
-        value, *rest = compare(first, second)
-        return first, second, {"boxes": value["boxes"]}, *rest
+        value, said = compare(first, second)
+        # The address stays as it came until the visitor asks for something else.
+        return first, second, {"boxes": value["boxes"]}, said
 
-    outputs = [drawn, result, table]
+    outputs = [drawn, result]
     gr.on(None, warned(restore), None, [*boxes, *outputs], **HANDLER)
     drawn.box(warned(draw), boxes, [*boxes, *outputs], **HANDLER)
     gr.on([box.submit for box in boxes], warned(compare), boxes, outputs, **HANDLER)
-    examples = gr.Examples(list(_EXAMPLES.values()), boxes, example_labels=list(_EXAMPLES), label="Try")
+    examples = gr.Examples(
+        list(_EXAMPLES.values()), boxes, example_labels=list(_EXAMPLES), label="Try", api_visibility="private"
+    )
     examples.load_input_event.then(warned(compare), boxes, outputs, **HANDLER)
     gr.api(_api(comparison), api_name="compare_boxes", **TURNS)
-
-
-def _rows(found: Comparison) -> list[list[Any]]:
-    cosines = {
-        "within A": found.cosine_within_first,
-        "within B": found.cosine_within_second,
-        "between A and B": found.cosine_between,
-    }
-    return [[name, round(cosine, 3)] for name, cosine in cosines.items()]
 
 
 def _api(comparison: BoxComparison) -> Any:

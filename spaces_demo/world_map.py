@@ -245,14 +245,13 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
             count = gr.Slider(0, _MAX_TOP, value=5, step=1, label="Most similar places, apart from each other")
     examples = _examples(gallery, places, photo)
     status = gr.Markdown(elem_id="world-status")
-    table = gr.Dataframe(headers=["#", "lon", "lat", "cosine similarity"], interactive=False, label="Most similar places in this view", elem_id="world-places")  # fmt: skip
     view = gr.Textbox(_text(WORLD), visible=False)
-    inputs, outputs = [places, photo, tile, view, scale, count], [world, table, status]
+    inputs, outputs = [places, photo, tile, view, scale, count], [world, status]
 
     def draw(places: str, photo: str | None, tile: str | None, view: str, scale: str, count: int) -> tuple:
         value = maps.draw(maps.query(places, photo, tile), parse_view(view), scale, int(count))
         value["link"] = urlencode({"at": places, "view": view.replace(" ", ""), "scale": scale})
-        return value, _rows(value), _sentence(value, places, photo, tile, loaded)
+        return value, _told(value, photo, tile, loaded)
 
     def pick(event: gr.EventData, adding: bool, old: str, *rest: Any) -> tuple:
         pin = _text(numbers(event, "lon", "lat"))
@@ -276,7 +275,11 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
     world.pick(warned(pick), [adding, *inputs], [places, *outputs], trigger_mode="always_last", **HANDLER)
     world.view(warned(look), inputs, [view, *outputs], trigger_mode="always_last", **HANDLER)
     gr.on(
-        [places.submit, photo.change, tile.change, scale.input, count.release], warned(draw), inputs, outputs, **HANDLER
+        [places.submit, photo.upload, photo.clear, tile.upload, tile.clear, scale.input, count.release],
+        warned(draw),
+        inputs,
+        outputs,
+        **HANDLER,
     )
     examples.load_input_event.then(warned(draw), inputs, outputs, **HANDLER)
     gr.api(_api(maps), api_name="similarity_map", **TURNS)
@@ -290,7 +293,9 @@ def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> gr.Exampl
         path = folder / f"photo-{number + 1}.jpg"
         path.write_bytes(found.jpeg)
         rows[f"Photo {number + 1} of the gallery"] = ["", str(path)]
-    return gr.Examples(list(rows.values()), [places, photo], example_labels=list(rows), label="Try")
+    return gr.Examples(
+        list(rows.values()), [places, photo], example_labels=list(rows), label="Try", api_visibility="private"
+    )
 
 
 def _api(maps: WorldMaps) -> Any:
@@ -305,18 +310,20 @@ def _api(maps: WorldMaps) -> Any:
     return similarity_map
 
 
-def _rows(value: dict[str, Any]) -> list[list[Any]]:
-    return [
-        [number, round(place["lon"], 3), round(place["lat"], 3), round(place["similarity"], 4)]
-        for number, place in enumerate(value["places"], start=1)
-    ]
-
-
-def _sentence(value: dict[str, Any], places: str, photo: str | None, tile: str | None, loaded: Loaded) -> str:
+def _told(value: dict[str, Any], photo: str | None, tile: str | None, loaded: Loaded) -> str:
+    """What the map shows, and the numbered places as a table."""
     names = [f"lon, lat {pin['lon']:.2f}, {pin['lat']:.2f}" for pin in value["pins"]]
     names += ["your photo"] * bool(photo) + ["your tile"] * bool(tile)
     together = "the mean direction of " if len(names) > 1 else ""
-    return (
-        f"Cosine similarity of {together}{' + '.join(names)} to the model's embedding of each place. Numbered: the most similar places "
-        f"at least {value['apart_km']:,.0f} km apart, and from the pins. Drawn by **{loaded.name}**. {loaded.note}"
+    rows = [
+        f"| {number} | {place['lon']:.3f} | {place['lat']:.3f} | {place['similarity']:.4f} |"
+        for number, place in enumerate(value["places"], start=1)
+    ]
+    table = ["| # | lon | lat | cosine similarity |", "|--:|--:|--:|--:|", *rows]
+    return "\n".join(
+        [
+            f"Cosine similarity of {together}{' + '.join(names)} to the model's embedding of each place, by **{loaded.name}**. "
+            f"{loaded.note}\n\nThe most similar places in this view, at least {value['apart_km']:,.0f} km apart and from the pins:\n",
+            *table,
+        ]
     )

@@ -17,6 +17,7 @@ import base64
 import csv
 import html
 import io
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -361,10 +362,13 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
                     label="Sentinel-2 tile (GeoTIFF, 0.5 to 5 km)", file_types=[".tif", ".tiff"], height=110
                 )
     saved = gr.HTML({}, html_template="<div></div>", js_on_load=_ON_SAVED, elem_id="tile-saved")
-    outputs = [view, status]
+
+    def photos_of(at: int | None) -> list[int]:
+        """A visitor's own tile, which has no position in the gallery, has none."""
+        return [] if at is None else gallery.photos_of(at)
 
     def draw(tile: Tile, at: int | None, query: Query | None) -> tuple:
-        points = [] if at is None else [gallery.photos[number].point for number in gallery.photos_of(at)]
+        points = [gallery.photos[number].point for number in photos_of(at)]
         return tile_value(loaded, tile, query, points), summary(loaded, tile, query)
 
     def open_tile(at: int) -> tuple:
@@ -376,21 +380,22 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
         return open_tile(chosen(event, len(gallery.tiles)))
 
     def choose_photo(event: gr.EventData, tile: Tile, at: int | None) -> tuple:
-        own = [] if at is None else gallery.photos_of(at)
+        own = photos_of(at)
         # After the gallery's comes the visitor's own, which is the query already.
         number = chosen(event, len(own) + 1)
         if number == len(own):
             return gr.skip()
         query = gallery_query(gallery, own[number])
-        return query, *draw(tile, at, query)
+        return query, photo_choices(gallery, own, number), *draw(tile, at, query)
 
     def pick(event: gr.EventData, tile: Tile, at: int | None) -> tuple:
         query = point_query(tile, *numbers(event, "x", "y"))
-        return query, *draw(tile, at, query)
+        own = photos_of(at)
+        return query, photo_choices(gallery, own), *draw(tile, at, query)
 
     def send_photo(path: str, tile: Tile, at: int | None) -> tuple:
         query = upload_query(loaded, path)
-        own = [] if at is None else gallery.photos_of(at)
+        own = photos_of(at)
         return (
             query,
             [*photo_choices(gallery, own), choice(query.picture, "Your photo", "yours", True)],
@@ -402,18 +407,20 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
         return tile, None, None, [], *draw(tile, None, None)
 
     def save(event: gr.EventData, tile: Tile, query: Query | None) -> dict[str, Any]:
-        wanted = event._data.get("format") if isinstance(event._data, dict) else None
+        wanted = str(event._data.get("format")) if isinstance(event._data, dict) else ""
         if query is None or wanted not in _WRITERS:
             raise ValueError("There is no map to save yet; click a point of the tile first.")
         content = base64.b64encode(_WRITERS[wanted](tile, query)).decode()
-        return {"file": {"name": f"similarity.{wanted}", "content": content}}
+        # The page takes notice of a value that differs from the last: the same file may be saved twice.
+        return {"file": {"name": f"similarity.{wanted}", "content": content, "moment": time.time_ns()}}
 
     once: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    opened = [shown, position, asked, photos, *outputs]
+    asks = [asked, photos, view, status]
+    opened = [shown, position, *asks]
     gr.on(None, warned(lambda: open_tile(0)), None, opened, **once)
     tiles.choose(warned(choose_tile), None, opened, **once)
-    photos.choose(warned(choose_photo), [shown, position], [asked, *outputs], **once)
-    view.pick(warned(pick), [shown, position], [asked, *outputs], trigger_mode="always_last", **once)
-    photo_file.upload(warned(send_photo), [photo_file, shown, position], [asked, photos, *outputs], **once)
+    photos.choose(warned(choose_photo), [shown, position], asks, **once)
+    view.pick(warned(pick), [shown, position], asks, trigger_mode="always_last", **once)
+    photo_file.upload(warned(send_photo), [photo_file, shown, position], asks, **once)
     tile_file.upload(warned(send_tile), [tile_file, order], opened, **once)
     view.save(warned(save), [shown, asked], saved, **once)

@@ -38,6 +38,7 @@ MAX_TILES = 256
 MAX_PHOTOS_PER_TILE = 4
 # Of pictures that are shown, in pixels; what is embedded is never made smaller here.
 MAX_PICTURE_SIDE = 512
+_THUMBNAIL_SIDE = 128
 # Red, green and blue of each picture of a tile.
 LAYERS = {
     "True colour": ("B04", "B03", "B02"),
@@ -186,6 +187,11 @@ def pictures(pixels: np.ndarray, loaded: Loaded) -> dict[str, str]:
 def data_uri(jpeg: bytes) -> str:
     """A JPEG for the `src` of an image."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def thumbnail(uri: str) -> str:
+    """The picture of a data URI, small enough for a strip of hundreds."""
+    return data_uri(jpeg_of(Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))), _THUMBNAIL_SIDE))
 
 
 def jpeg_of(image: Image.Image, side: int) -> bytes:

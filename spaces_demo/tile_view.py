@@ -15,7 +15,9 @@
 
 import base64
 import csv
+import html
 import io
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,10 @@ import gradio as gr
 import numpy as np
 import rasterio
 from encoded_tile import READINGS, SIDE, best_point
-from gallery import LAYERS, Gallery, Tile, data_uri, jpeg_of, show
+from gallery import LAYERS, MAX_PICTURE_SIDE, Gallery, Tile, data_uri, jpeg_of, show
 from loaded import Loaded, on_gpu
 from maps import numbers, warned
-from PIL import Image
+from picker import choice, chosen, photo_choices, picker, tile_choices
 from rasterio import warp
 from uploads import read_photo, read_tile
 
@@ -42,13 +44,12 @@ _COSINE_UNIT = 1e-4
 # The pair of modalities, of `similarity_ranges`, whose range a query's colours run over.
 _PAIRS = {"photo": "sv_localized", "point": "localized_rs"}
 _LOWEST_PERCENTILE, _HIGHEST_PERCENTILE = 1, 99
-_ORDERS = [
+BAND_ORDERS = [
     ("named in the file", ""),
     ("10: B02 … B08, B8A, B11, B12", "gair_10"),
     ("12: B01 … B12, Level-2A", "sentinel2_l2a_12"),
     ("13: B01 … B12, Level-1C", "sentinel2_l1c_13"),
 ]
-_THUMBNAIL_SIDE = 192
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def upload_query(loaded: Loaded, path: str) -> Query:
     """
     image = read_photo(path)
     embedding = on_gpu(loaded.photo)(image)
-    return Query(embedding, "photo", "your photo", picture=data_uri(jpeg_of(image, _THUMBNAIL_SIDE)))
+    return Query(embedding, "photo", "your photo", picture=data_uri(jpeg_of(image, MAX_PICTURE_SIDE)))
 
 
 def fixed_range(kind: str, ranges: dict[str, Any]) -> tuple[float, float] | None:
@@ -187,25 +188,27 @@ def tile_value(
     }
 
 
-def sentence(loaded: Loaded, tile: Tile, query: Query | None) -> str:
-    """What the maps say, in words."""
+def summary(loaded: Loaded, tile: Tile, query: Query | None) -> str:
+    """What the maps say, in words, as Markdown."""
+    lines = []
     if query is None:
-        return f"**{tile.name}**: click a point of the tile, or choose a photo."
-    nili, bilinear = (tile.encoded.similarity(query.embedding, reading) for reading in READINGS)
-    x, y, greatest = best_point(nili)
-    found = f"Highest by NILI: **{greatest:.3f}** at {place_text(tile, x, y)}"
-    if query.kind == "photo" and query.point is not None:
-        own = float(tile.encoded.at(*query.point) @ query.embedding)
-        share = float((nili < own).mean())
-        found += f"; where the photo was taken: **{own:.3f}**, more than at {share:.0%} of the tile"
-    missing = ""
+        head = "**Click a point of the tile, or choose a photo.**"
+    else:
+        head = f"**Cosine similarity of {query.text} to every point of the tile**"
+        nili, bilinear = (tile.encoded.similarity(query.embedding, reading) for reading in READINGS)
+        x, y, greatest = best_point(nili)
+        lines.append(f"highest by NILI: **{greatest:.3f}** at {place_text(tile, x, y)}")
+        if query.kind == "photo" and query.point is not None:
+            own = float(tile.encoded.at(*query.point) @ query.embedding)
+            lines.append(f"where it was taken: **{own:.3f}**, more than at {(nili < own).mean():.0%} of the tile")
+        lines.append(f"NILI: {nili.min():.3f} to {nili.max():.3f}")
+        lines.append(f"bilinear: {bilinear.min():.3f} to {bilinear.max():.3f}")
+        lines.append(f"the tile as a whole: {float(tile.encoded.mean @ query.embedding):.3f}")
     if tile.valid_fraction < 1:
-        missing = f" {1 - tile.valid_fraction:.0%} of the tile's pixels hold no data and count as average: the map means little there."
-    return (
-        f"Cosine similarity of {query.text} to every point of the tile. {found}. NILI runs from {nili.min():.3f} to "
-        f"{nili.max():.3f}, bilinear from {bilinear.min():.3f} to {bilinear.max():.3f}; the whole tile has one value, "
-        f"{float(tile.encoded.mean @ query.embedding):.3f}.{missing} Drawn by {loaded.name}. {loaded.note}"
-    )
+        lines.append(
+            f"{1 - tile.valid_fraction:.0%} of the tile's pixels hold no data and count as average: there, the map means little"
+        )
+    return "\n".join([head, "", *(f"- {line}" for line in lines), "", f"Drawn by {loaded.name}. {loaded.note}"])
 
 
 def geotiff(tile: Tile, query: Query) -> bytes:
@@ -288,16 +291,16 @@ _PANEL = """
     <canvas data-part="marks" tabindex="0" role="application" aria-label="TITLE. Arrow keys move a cursor, Enter compares with that point."></canvas>
   </div><figcaption><span><b>TITLE</b> NOTE</span><span data-part="read"></span></figcaption></figure>"""
 _PANELS = (
-    ("nili", "NILI", "trained to read any point"),
-    ("bilinear", "Bilinear", "between patches"),
-    ("mean", "Tile mean", "one value"),
+    ("nili", "NILI", "reads any point"),
+    ("bilinear", "Bilinear", "blends patches"),
+    ("mean", "Tile mean", "one for all"),
 )
 # Gradio rewrites what a changed template yields, so nothing in it may vary: tile.js fills in the rest.
 _TEMPLATE = f"""
 <div class="gair-map gair-tile">
   <div class="gair-map-tools" role="group" aria-label="Bands of the picture">
     {"".join(f'<button type="button" data-layer aria-pressed="{str(not number).lower()}" title="{", ".join(bands)} as red, green, blue">{name}</button>' for number, (name, bands) in enumerate(LAYERS.items()))}
-    <label>Map’s opacity <input type="range" data-part="opacity" min="0" max="100" value="60"><output data-part="seen"></output></label>
+    <label>Map’s opacity <input type="range" data-part="opacity" min="0" max="100" value="70"><output data-part="seen"></output></label>
   </div>
   <div class="gair-tile-panels">
     {"".join(_PANEL.replace("READING", reading).replace("TITLE", title).replace("NOTE", note) for reading, title, note in _PANELS)}
@@ -326,12 +329,7 @@ gairTile(element, props, watch, (name, data) => events.includes(name) && trigger
 # The file goes to the visitor in the answer itself, so that none stays on the server.
 _ON_SAVED = "watch('value', () => gairSave(props.value.file));"
 _WRITERS = {"tif": geotiff, "csv": table}
-_PHOTO_TYPES = [".jpg", ".jpeg", ".png", ".webp"]
-
-
-def thumbnails(gallery: Gallery) -> list[str]:
-    """The tiles in true colour, as data URIs."""
-    return [tile.layers["True colour"] for tile in gallery.tiles]
+PHOTO_TYPES = [".jpg", ".jpeg", ".png", ".webp"]
 
 
 def add_tab(loaded: Loaded, gallery: Gallery) -> None:
@@ -348,83 +346,81 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
         "Click a point of the tile, or choose a photo: the colours show where in the tile the model finds the same. NILI reads "
         "the tile at any point; bilinear interpolation of its patches and the tile’s mean stand beside it."
     )
+    tiles = picker(tile_choices(gallery, 0), f"A tile of {html.escape(gallery.name)}", "tile-tiles")
+    photos = picker([], "A photo taken in it, as query; or click a point of the tile", "tile-photos")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             view = gr.HTML(
                 {}, html_template=_TEMPLATE, js_on_load=_ON_LOAD, head=_SCRIPT, css_template=_CSS, apply_default_css=False, elem_id="tile-view",
             )  # fmt: skip
+        with gr.Column(scale=1, min_width=280):
             status = gr.Markdown(elem_id="tile-status")
-        with gr.Column(scale=2, min_width=300):
-            photos = gr.Gallery(label="Photos taken in this tile: choose one as query", columns=4, height=130, allow_preview=False, elem_id="tile-photos")  # fmt: skip
-            tiles = gr.Gallery(
-                _pictures(thumbnails(gallery)), label=f"Tiles of {gallery.name}", columns=6, height=320, allow_preview=False, elem_id="tile-tiles",
-            )  # fmt: skip
             with gr.Accordion("Your own photo or tile", open=False):
-                photo_file = gr.File(label="Street-view photo", file_types=_PHOTO_TYPES, height=110)
-                order = gr.Dropdown(_ORDERS, value="", label="Bands of the tile")
+                photo_file = gr.File(label="Street-view photo", file_types=PHOTO_TYPES, height=110)
+                order = gr.Dropdown(BAND_ORDERS, value="", label="Bands of the tile")
                 tile_file = gr.File(
                     label="Sentinel-2 tile (GeoTIFF, 0.5 to 5 km)", file_types=[".tif", ".tiff"], height=110
                 )
     saved = gr.HTML({}, html_template="<div></div>", js_on_load=_ON_SAVED, elem_id="tile-saved")
-    outputs = [view, status]
+
+    def photos_of(at: int | None) -> list[int]:
+        """A visitor's own tile, which has no position in the gallery, has none."""
+        return [] if at is None else gallery.photos_of(at)
 
     def draw(tile: Tile, at: int | None, query: Query | None) -> tuple:
-        points = [] if at is None else [gallery.photos[number].point for number in gallery.photos_of(at)]
-        return tile_value(loaded, tile, query, points), sentence(loaded, tile, query)
-
-    def start() -> tuple:
-        return open_tile(0)
+        points = [gallery.photos[number].point for number in photos_of(at)]
+        return tile_value(loaded, tile, query, points), summary(loaded, tile, query)
 
     def open_tile(at: int) -> tuple:
         tile, own = gallery.tiles[at], gallery.photos_of(at)
         query = gallery_query(gallery, own[0]) if own else None
-        pictures = _pictures([data_uri(gallery.photos[number].jpeg) for number in own])
-        return tile, at, query, pictures, *draw(tile, at, query)
+        return tile, at, query, photo_choices(gallery, own, 0), *draw(tile, at, query)
 
-    def choose_tile(event: gr.SelectData) -> tuple:
-        return open_tile(_index(event, len(gallery.tiles)))
+    def choose_tile(event: gr.EventData) -> tuple:
+        return open_tile(chosen(event, len(gallery.tiles)))
 
-    def choose_photo(event: gr.SelectData, tile: Tile, at: int | None) -> tuple:
-        own = [] if at is None else gallery.photos_of(at)
-        query = gallery_query(gallery, own[_index(event, len(own))])
-        return query, *draw(tile, at, query)
+    def choose_photo(event: gr.EventData, tile: Tile, at: int | None) -> tuple:
+        own = photos_of(at)
+        # After the gallery's comes the visitor's own, which is the query already.
+        number = chosen(event, len(own) + 1)
+        if number == len(own):
+            return gr.skip()
+        query = gallery_query(gallery, own[number])
+        return query, photo_choices(gallery, own, number), *draw(tile, at, query)
 
     def pick(event: gr.EventData, tile: Tile, at: int | None) -> tuple:
         query = point_query(tile, *numbers(event, "x", "y"))
-        return query, *draw(tile, at, query)
+        own = photos_of(at)
+        return query, photo_choices(gallery, own), *draw(tile, at, query)
 
     def send_photo(path: str, tile: Tile, at: int | None) -> tuple:
         query = upload_query(loaded, path)
-        return query, *draw(tile, at, query)
+        own = photos_of(at)
+        return (
+            query,
+            [*photo_choices(gallery, own), choice(query.picture, "Your photo", "yours", True)],
+            *draw(tile, at, query),
+        )
 
     def send_tile(path: str, order: str) -> tuple:
         tile = on_gpu(show)("Your tile", read_tile(path, loaded.processor.image_processor, order or None), loaded)
         return tile, None, None, [], *draw(tile, None, None)
 
     def save(event: gr.EventData, tile: Tile, query: Query | None) -> dict[str, Any]:
-        wanted = event._data.get("format") if isinstance(event._data, dict) else None
+        wanted = str(event._data.get("format")) if isinstance(event._data, dict) else ""
         if query is None or wanted not in _WRITERS:
             raise ValueError("There is no map to save yet; click a point of the tile first.")
         content = base64.b64encode(_WRITERS[wanted](tile, query)).decode()
-        return {"file": {"name": f"similarity.{wanted}", "content": content}}
+        # The page takes notice of a value that differs from the last: the same file may be saved twice.
+        return {"file": {"name": f"similarity.{wanted}", "content": content, "moment": time.time_ns()}}
 
     once: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    opened = [shown, position, asked, photos, *outputs]
-    gr.on(None, warned(start), None, opened, **once)
-    tiles.select(warned(choose_tile), None, opened, **once)
-    photos.select(warned(choose_photo), [shown, position], [asked, *outputs], **once)
-    view.pick(warned(pick), [shown, position], [asked, *outputs], trigger_mode="always_last", **once)
-    photo_file.upload(warned(send_photo), [photo_file, shown, position], [asked, *outputs], **once)
+    asks = [asked, photos, view, status]
+    opened = [shown, position, *asks]
+    gr.on(None, warned(lambda: open_tile(0)), None, opened, **once)
+    tiles.choose(warned(choose_tile), None, opened, **once)
+    photos.choose(warned(choose_photo), [shown, position], asks, **once)
+    view.pick(warned(pick), [shown, position], asks, trigger_mode="always_last", **once)
+    photo_file.upload(warned(send_photo), [photo_file, shown, position], asks, **once)
     tile_file.upload(warned(send_tile), [tile_file, order], opened, **once)
     view.save(warned(save), [shown, asked], saved, **once)
-
-
-def _index(event: gr.SelectData, count: int) -> int:
-    """Which of `count` things was chosen; a `ValueError` for what the page cannot have sent."""
-    if not isinstance(event.index, int) or not 0 <= event.index < count:
-        raise ValueError(f"Number {event.index!r:.20} of {count} came; choose one that is shown.")
-    return event.index
-
-
-def _pictures(uris: list[str]) -> list[Image.Image]:
-    return [Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))) for uri in uris]

@@ -24,7 +24,7 @@ import pytest
 import rasterio
 import torch
 from encoded_tile import READINGS, SIDE, best_point, encode
-from gallery import Gallery, Tile, data_uri, jpeg_of
+from gallery import Gallery, Photo, Tile, data_uri, jpeg_of
 from PIL import Image
 from tile_view import (
     Query,
@@ -36,7 +36,7 @@ from tile_view import (
     geotiff,
     place_text,
     point_query,
-    sentence,
+    summary,
     table,
     tile_value,
     upload_query,
@@ -195,26 +195,24 @@ def test_a_tile_without_coordinates_has_no_file_with_them(tile, query, write):
         write(replace(tile, bounds=None, crs=None), query)
 
 
-def test_the_sentence_tells_what_the_map_shows(space_loaded, tile, query):
-    text = sentence(space_loaded, tile, query)
+def test_the_summary_tells_what_the_map_shows(space_loaded, tile, query):
+    text = summary(space_loaded, tile, query)
     cosines = tile.encoded.similarity(query.embedding)
     assert f"**{cosines.max():.3f}**" in text and f"{cosines.min():.3f}" in text
     assert "bundled tiny model" in text and "no data" not in text
-    assert "25% of the tile's pixels hold no data" in sentence(space_loaded, replace(tile, valid_fraction=0.75), query)
-    assert "click a point" in sentence(space_loaded, tile, None)
+    assert "25% of the tile's pixels hold no data" in summary(space_loaded, replace(tile, valid_fraction=0.75), query)
+    assert "Click a point" in summary(space_loaded, tile, None)
 
 
 def test_a_photo_of_the_gallery_is_asked_as_it_was_embedded(space_loaded, tile):
     image = Image.new("RGB", (64, 48), "green")
     jpeg = jpeg_of(image, 64)
-    from gallery import Photo
-
     embeds = np.eye(96, dtype=np.float32)[:1]
     kept = Gallery("made", [tile], [Photo("p", jpeg, 15.01, 45.14, 0, (0.4, 0.6), "")], embeds)
     query = gallery_query(kept, 0)
     assert query.point == (0.4, 0.6) and query.picture == data_uri(jpeg)
     np.testing.assert_array_equal(query.embedding, embeds[0])
-    assert "where the photo was taken" in sentence(space_loaded, tile, query)
+    assert "where it was taken" in summary(space_loaded, tile, query)
 
 
 def test_an_uploaded_photo_is_embedded(space_loaded, tmp_path):

@@ -19,16 +19,19 @@ The page of GAIR: maps of embedding similarity.
 `GAIR_MODEL` names another model (a directory or a repository on the Hub), `GAIR_GALLERY` another gallery.
 """
 
+from typing import Any
+
 import gradio as gr
 import maps
 import place_to_place
+import retrieval
 import tile_view
 import world_map
 from gallery import load_gallery
 from loaded import Loaded, load
 
 # What `launch` is given; the tests start the page with the same.
-LAUNCH = {
+LAUNCH: dict[str, Any] = {
     # Fonts of the visitor's system: none is fetched. Grey that can be read on white.
     "theme": gr.themes.Base(
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
@@ -45,7 +48,7 @@ LAUNCH = {
 }
 # Uploads are looked for, and deleted when older than this, in seconds.
 _DELETE_AFTER = 3600
-_TABS = {"World map": world_map, "Tile view": tile_view, "Place to place": place_to_place}
+_TABS = {"World map": world_map, "Tile view": tile_view, "Retrieval": retrieval, "Place to place": place_to_place}
 
 
 def build(loaded: Loaded) -> gr.Blocks:

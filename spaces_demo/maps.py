@@ -97,10 +97,13 @@ def numbers(event: gr.EventData, *names: str) -> list[float]:
     Raises:
         ValueError: one of them is missing, or no number.
     """
-    values = [event._data.get(name) if isinstance(event._data, dict) else None for name in names]
-    if not all(isinstance(value, (int, float)) and abs(value) <= _FARTHEST for value in values):
-        raise ValueError(f"The page sent {values!r:.80}, expected numbers for {', '.join(names)}; load it again.")
-    return [float(value) for value in values]
+    data = event._data if isinstance(event._data, dict) else {}
+    values = [
+        float(value) for value in map(data.get, names) if isinstance(value, (int, float)) and abs(value) <= _FARTHEST
+    ]
+    if len(values) < len(names):
+        raise ValueError(f"The page sent {data!s:.80}, expected numbers for {', '.join(names)}; load it again.")
+    return values
 
 
 def typed_numbers(text: str, count: int, expected: str) -> list[float]:

@@ -73,8 +73,8 @@ class BoxComparison:
             ValueError: no such box.
         """
         boxes = {"A": parse_box(first, "A"), "B": parse_box(second, "B")}
-        embeddings = [self._places(*spread_in_box(*box, _PLACES)) for box in boxes.values()]
-        return boxes, compare_distributions(*embeddings, shuffles=_SHUFFLES)
+        first_embeds, second_embeds = (self._places(*spread_in_box(*box, _PLACES)) for box in boxes.values())
+        return boxes, compare_distributions(first_embeds, second_embeds, _SHUFFLES)
 
 
 def sentence(found: Comparison) -> str:

@@ -89,9 +89,9 @@ class WorldMaps:
         self._tile = lru_cache(_KEPT_QUERIES)(
             lambda path: on_gpu(loaded.tile)(read_tile(path, loaded.processor.image_processor))
         )
-        self._ranges = {"place": self._range_of_places()} | {
-            kind: self._range_of_pair(pair) for kind, pair in _PAIRS.items()
-        }
+        self._ranges: dict[str, tuple[float, float] | None] = {"place": self._range_of_places()}
+        for kind, pair in _PAIRS.items():
+            self._ranges[kind] = self._range_of_pair(pair)
         self._grids.world()
 
     def draw(self, query: Query, view: Sequence[float], scale: str, count: int) -> dict[str, Any]:
@@ -285,7 +285,7 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
     gr.api(_api(maps), api_name="similarity_map", **TURNS)
 
 
-def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> gr.Examples:
+def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> Any:
     """Places, and some photos of the gallery, each to be tried by one click."""
     folder = Path(mkdtemp(prefix="gair-examples-"))
     rows: dict[str, list[str | None]] = {name: [text, None] for name, text in _EXAMPLES.items()}

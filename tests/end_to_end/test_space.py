@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
 ]
-TABS = ("World map", "Tile view", "Place to place")
+TABS = ("World map", "Tile view", "Retrieval", "Place to place")
 
 
 def numbers(text: str) -> list[float]:

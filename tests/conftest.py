@@ -59,6 +59,14 @@ def tiny_model() -> GairModel:
     return GairModel(GairConfig.tiny(nili_init="normal")).eval()
 
 
+@pytest.fixture(scope="session")
+def space_loaded():
+    """The model that the Space bundles, as its page loads it."""
+    from loaded import BUNDLED, load
+
+    return load(str(BUNDLED))
+
+
 def made_tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     """The deterministic weight that the reference outputs were computed with, by the tensor's published name."""
     generator = np.random.RandomState(zlib.crc32(name.encode()))

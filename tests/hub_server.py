@@ -70,11 +70,13 @@ class Repository:
         private (`bool`): whether a token is needed to see it.
         refs (`dict[str, str]`): branch, or `refs/pr/N` → commit.
         commits (`dict[str, dict[str, StoredFile]]`): commit → its files by path.
+        variables (`dict[str, str]`): of a Space.
     """
 
     private: bool
     refs: dict[str, str] = field(default_factory=lambda: {"main": _BEGINNING})
     commits: dict[str, dict[str, StoredFile]] = field(default_factory=lambda: {_BEGINNING: {}})
+    variables: dict[str, str] = field(default_factory=dict)
 
     def files(self, revision: str = "main") -> dict[str, StoredFile]:
         """The files of a branch or commit; a `KeyError` where there is none."""
@@ -272,6 +274,10 @@ class _Handler(BaseHTTPRequestHandler):
         if rest[0] == "paths-info":
             return self._paths_info(repository, rest[1], body)
         self._authorize()
+        if rest[0] == "variables":
+            asked = json.loads(body)
+            repository.variables[asked["key"]] = asked["value"]
+            return lambda: self._send_json({key: {"value": value} for key, value in repository.variables.items()})
         if rest[0] == "preupload":
             return self._preupload(repository, rest[1], json.loads(body))
         if rest[0] == "branch":

@@ -30,7 +30,15 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 _BLOCK = re.compile(r"^(<!-- not run: [^\n]+ -->\n)?```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 # The blocks that need the network, minutes, or a file that only its owner has.
-NOT_RUN = {"index.md": 1, "tour.md": 1, "pretraining.md": 2, "evaluation.md": 1, "release.md": 1, "export.md": 1}
+NOT_RUN = {
+    "index.md": 1,
+    "tour.md": 1,
+    "pretraining.md": 2,
+    "evaluation.md": 1,
+    "release.md": 1,
+    "export.md": 1,
+    "space.md": 4,
+}
 # One process for the Python of a page, in which its commands run in their turn.
 _RUNNER = """
 import subprocess, sys

@@ -19,6 +19,10 @@ Takes a trained or converted model to a Hub repository that works for a stranger
 Pushes, in one commit: weights as safetensors, config and processors, all code files, the card (model_card.md, filled), the
 licence, what was measured, and an example. `--dry_run` prints what would go. Before anything is sent, the files are
 checked, loaded as a stranger would, and compared with the directory.
+
+    python training/release.py --space ORG/NAME --model ORG/MODEL
+
+Pushes the page of `spaces_demo` as a Space that shows a released model, without `--model` the one that is bundled.
 """
 
 import argparse
@@ -53,6 +57,7 @@ from training.settings import SAMPLE_WORLD
 from training.similarity_ranges import measure_ranges
 
 ROOT = Path(__file__).parents[1]
+SPACE = ROOT / "spaces_demo"
 # Larger weights are divided; so much can be sent again after a broken connection.
 SHARD_SIZE = "2GB"
 # What `training/export.py` puts beside a model, pushed where it is there.
@@ -82,15 +87,24 @@ def main(arguments: Sequence[str]) -> None:
     chosen = parse(arguments)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "release"
-        gather(chosen, folder)
-        check(folder, (str(Path(chosen.model).resolve()), str(ROOT), str(Path(scratch).resolve()), sys.prefix))
-        target = f"{chosen.repo}, branch {chosen.branch or 'main'}{', as a pull request' * chosen.pull_request}"
+        local = [str(ROOT), str(Path(scratch).resolve()), sys.prefix]
+        if chosen.space:
+            shutil.copytree(SPACE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+            check_names_no_path(folder, local)
+        else:
+            gather(chosen, folder)
+            check(folder, [str(Path(chosen.model).resolve()), *local])
+        kind = "the Space " if chosen.space else ""
+        target = f"{kind}{chosen.repo}, branch {chosen.branch or 'main'}{', as a pull request' * chosen.pull_request}"
         print(f"{listing(folder)}\n")
         if chosen.dry_run:
             print(f"This would go to {target}. Nothing was sent.")
             return
         pushed = push(chosen, folder)
         print(f"Pushed to {target}: {pushed.pr_url or pushed.commit_url}")
+        if chosen.space:
+            print(f"It shows {chosen.model or 'the bundled model'}.")
+            return
         print(f'Load it with revision="{pushed.oid}", so that code that you have read is what runs.')
 
 
@@ -103,8 +117,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(prog="training/release.py", description="Releases a model to the Hub.")
     add = parser.add_argument
-    add("--model", required=True, metavar="DIR", help="a directory of training/pretrain.py or of the converter")
-    add("--repo", required=True, metavar="ORG/NAME", help="the repository; made where there is none")
+    add("--model", metavar="DIR", help="a directory of training/pretrain.py or of the converter; with --space, a model on"
+        " the Hub")  # fmt: skip
+    to = parser.add_mutually_exclusive_group(required=True)
+    to.add_argument("--repo", metavar="ORG/NAME", help="the repository; made where there is none")
+    to.add_argument(
+        "--space", metavar="ORG/NAME", help="push spaces_demo to this Space instead; made where there is none"
+    )
     add("--branch", metavar="NAME", help="push to this branch, made where there is none (default main)")
     add("--private", action="store_true", help="make a private repository")
     add("--pull_request", action="store_true", help="propose the files to an existing repository")
@@ -114,12 +133,38 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         " set on the Hub (default: the ranges that the config holds, else the sample world)")  # fmt: skip
     add("--results", metavar="FILE", help="results.csv of training/evaluate.py, of which this model's rows are pushed")
     chosen = parser.parse_args(arguments)
+    if chosen.space:
+        _check_for_space(chosen)
+        chosen.repo = chosen.space
+    elif not chosen.model:
+        parser.error("the following arguments are required: --model")
     validate_repo_id(chosen.repo)
     if "/" not in chosen.repo:
-        raise ValueError(f"--repo is {chosen.repo!r}, expected ORG/NAME or USER/NAME; put its owner before it.")
+        raise ValueError(
+            f"--{'space' if chosen.space else 'repo'} is {chosen.repo!r}, expected ORG/NAME or USER/NAME; put its owner before it."
+        )
     if chosen.branch and chosen.pull_request:
         raise ValueError("--branch and --pull_request came together, expected one: pull requests go to main; drop one.")
     return chosen
+
+
+def _check_for_space(chosen: argparse.Namespace) -> None:
+    needless = [name for name in ("license", "data", "results") if getattr(chosen, name)]
+    if needless:
+        raise ValueError(
+            f"--{needless[0]} came with --space, expected it with --repo: a Space has no weights of its own."
+        )
+    if chosen.model and (chosen.branch or chosen.pull_request):
+        raise ValueError(
+            "--model came with --branch or --pull_request, expected it without: the model that is shown is a setting of the "
+            "whole Space; leave it out."
+        )
+    if chosen.model:
+        validate_repo_id(chosen.model)
+        if Path(chosen.model).exists() or "/" not in chosen.model:
+            raise ValueError(
+                f"--model is {chosen.model!r}, expected a repository that a Space can load; release it first."
+            )
 
 
 # Gathering -----------------------------------------------------------------------------------------------------------
@@ -263,7 +308,12 @@ def check(folder: Path, local: Sequence[str]) -> None:
         raise ValueError(
             f"{', '.join(missing) or 'model.safetensors'} is missing in the release; save the model again."
         )
-    for name, path in files.items():
+    check_names_no_path(folder, local)
+
+
+def check_names_no_path(folder: Path, local: Sequence[str]) -> None:
+    """A `ValueError` if a file, other than weights, names a path of this machine; `local` as in [`check`]."""
+    for name, path in _files(folder).items():
         for found in _local_paths(path, local):
             raise ValueError(f"{name!r} names the local path {found!r}, expected none in a release; take it out.")
 
@@ -294,28 +344,33 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def push(chosen: argparse.Namespace, folder: Path) -> CommitInfo:
     """
-    Sends all in one commit: it is there whole, or not at all.
+    Sends all in one commit: it is there whole, or not at all. A Space keeps no file that `folder` lacks.
 
     Raises:
         ValueError: the Hub refuses, or can't be reached.
     """
     api, repo = HfApi(), chosen.repo
+    kind, sdk, stale = ("space", "gradio", ["*"]) if chosen.space else ("model", None, _STALE)
     try:
         if not chosen.pull_request:
-            api.create_repo(repo, private=chosen.private or None, exist_ok=True)
-        if chosen.private and not api.model_info(repo).private:
+            api.create_repo(repo, repo_type=kind, space_sdk=sdk, private=chosen.private or None, exist_ok=True)
+        if chosen.private and not api.repo_info(repo, repo_type=kind).private:
             raise ValueError(
                 f"--private came, but {repo!r} exists and is public; make it private first, or leave it out."
             )
         if chosen.branch:
-            api.create_branch(repo, branch=chosen.branch, exist_ok=True)
+            api.create_branch(repo, branch=chosen.branch, repo_type=kind, exist_ok=True)
+        if chosen.space and chosen.model:
+            # Before the files, so that the page starts once, with its model.
+            api.add_space_variable(repo, "GAIR_MODEL", chosen.model)
         return api.upload_folder(
             repo_id=repo,
+            repo_type=kind,
             folder_path=folder,
             revision=chosen.branch,
             create_pr=chosen.pull_request,
             commit_message=f"Release by GAIR for Hugging Face {modeling_gair.__version__}",
-            delete_patterns=_STALE,
+            delete_patterns=stale,
         )
     except (HTTPError, OSError, RuntimeError) as error:
         # The client wraps what stopped the upload of a large file.

@@ -1,0 +1,78 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+The page of GAIR: maps of embedding similarity.
+
+    python spaces_demo/app.py
+
+`GAIR_MODEL` names another model (a directory or a repository on the Hub), `GAIR_GALLERY` another gallery.
+"""
+
+from typing import Any
+
+import gradio as gr
+import maps
+import place_to_place
+import retrieval
+import tile_view
+import world_map
+from gallery import load_gallery
+from loaded import Loaded, load
+
+# What `launch` is given; the tests start the page with the same.
+LAUNCH: dict[str, Any] = {
+    # Fonts of the visitor's system: none is fetched. Grey that can be read on white.
+    "theme": gr.themes.Base(
+        primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    ).set(body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600"),
+    "css_paths": [maps.CSS],
+    # Of one upload; `uploads` has its own limits by kind.
+    "max_file_size": "32mb",
+    "enable_monitoring": False,
+    "run_history": False,
+    "footer_links": ["gradio"],
+    "pwa": False,
+    "ssr_mode": False,
+    "show_error": False,
+}
+# Uploads are looked for, and deleted when older than this, in seconds.
+_DELETE_AFTER = 3600
+_TABS = {"World map": world_map, "Tile view": tile_view, "Retrieval": retrieval, "Place to place": place_to_place}
+
+
+def build(loaded: Loaded) -> gr.Blocks:
+    """The page of one model, with the gallery that the environment names."""
+    gallery = load_gallery(None, loaded)
+    with gr.Blocks(
+        title="GAIR: maps of similarity", analytics_enabled=False, delete_cache=(_DELETE_AFTER, _DELETE_AFTER)
+    ) as page:
+        gr.Markdown(f"# GAIR: one space for tiles, street views and places\nModel: **{loaded.name}**. {loaded.note}")
+        with gr.Tabs() as tabs:
+            for name, module in _TABS.items():
+                with gr.Tab(name, id=name):
+                    module.add_tab(loaded, gallery)
+        page.load(_tab_of_link, None, tabs, api_visibility="private")
+    # Visitors take turns; each call is short.
+    return page.queue(default_concurrency_limit=2, max_size=64)
+
+
+def _tab_of_link(request: gr.Request) -> gr.Tabs:
+    """A link to two boxes opens their tab."""
+    return gr.Tabs(selected="Place to place" if "a" in request.query_params else "World map")
+
+
+demo = build(load())
+
+if __name__ == "__main__":
+    demo.launch(**LAUNCH)

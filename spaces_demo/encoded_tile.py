@@ -1,0 +1,139 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+A tile encoded once, and the cosine of any query to every point of it.
+
+How the tile is read at a point is affine in its tokens, so the product with a query is read from one number a token instead
+of D; the lengths to divide by do not depend on the query.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+# Points of a similarity map along each side.
+SIDE = 128
+# How a tile is read at a point.
+READINGS = ("nili", "bilinear")
+
+
+@dataclass(frozen=True)
+class EncodedTile:
+    """
+    What is kept of a tile of P × P tokens of width D: at the published size about 1 MB. Needs the model no more.
+
+    Attributes:
+        grids (`np.ndarray` of shape `(2, P, P, D)`): float32, row 0 in the north, by `READINGS`: NILI at the tokens' centres,
+            and the tokens.
+        lengths (`np.ndarray` of shape `(2, SIDE, SIDE)`): of the embeddings at the map's points, likewise.
+        slopes (`np.ndarray` of shape `(2, D)`): what NILI adds for each step beyond the outermost centres, by x and y.
+    """
+
+    grids: np.ndarray
+    lengths: np.ndarray
+    slopes: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The whole tile's embedding `(D,)`, of length 1."""
+        mean = self.grids[READINGS.index("bilinear")].mean(axis=(0, 1))
+        return mean / np.linalg.norm(mean)
+
+    def similarity(self, query: np.ndarray, reading: str = "nili") -> np.ndarray:
+        """
+        Cosines of a query to the points ((j + ½) / SIDE, (i + ½) / SIDE).
+
+        Args:
+            query (`np.ndarray` of shape `(D,)`): an embedding of length 1.
+            reading (`str`, defaults to `"nili"`): one of `READINGS`.
+
+        Returns:
+            `np.ndarray` of shape `(SIDE, SIDE)`, float32, in [-1, 1], row 0 in the north.
+        """
+        which = READINGS.index(reading)
+        products = enlarged(torch.from_numpy(self.grids[which] @ query)[None])[0].numpy()
+        if reading == "nili":
+            beyond = _beyond_centres((np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE, len(self.grids[0]))
+            slope_x, slope_y = self.slopes @ query
+            products = products + slope_x * beyond + slope_y * beyond[:, None]
+        return np.clip(products / np.maximum(self.lengths[which], 1e-12), -1, 1)
+
+    def at(self, x: float, y: float) -> np.ndarray:
+        """
+        NILI at one point.
+
+        Args:
+            x, y (`float`): eastwards and southwards in [0, 1] from the north-west corner.
+
+        Returns:
+            `np.ndarray` of shape `(D,)`, float32, of length 1.
+        """
+        grid = self.grids[READINGS.index("nili")]
+        patches = len(grid)
+        point = np.array([x, y])
+        cell = np.clip(point * patches - 0.5, 0, patches - 1)
+        first = np.minimum(cell.astype(int), max(patches - 2, 0))
+        (right, down), last = cell - first, np.minimum(first + 1, patches - 1)
+        north, south = ((1 - right) * grid[row, first[0]] + right * grid[row, last[0]] for row in (first[1], last[1]))
+        read = (1 - down) * north + down * south + _beyond_centres(point, patches) @ self.slopes
+        return (read / np.linalg.norm(read)).astype(np.float32)
+
+
+@torch.no_grad()
+def encode(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
+    """
+    Encodes one tile.
+
+    Args:
+        model (`GairModel`): in evaluation mode.
+        rs_pixel_values (`torch.Tensor` of shape `(1, 10, H, H)`): as the processor prepares it.
+
+    Returns:
+        [`EncodedTile`]
+    """
+    tokens = model.rs_model(rs_pixel_values.to(model.device)).last_hidden_state
+    patches = round(tokens.shape[1] ** 0.5)
+    grids = [model.feature_map(tokens, (patches, patches), reading)[0].float() for reading in READINGS]
+    lengths = [
+        model.feature_map(tokens, (SIDE, SIDE), "nili")[0].float().norm(dim=0),
+        # The model's bilinear reading fades out beyond the outermost centres, which no cosine sees.
+        enlarged(grids[1]).norm(dim=0),
+    ]
+    slopes = model.nili.affine.weight[:, -2:].float().T
+    return EncodedTile(
+        torch.stack(grids).permute(0, 2, 3, 1).contiguous().cpu().numpy(),
+        torch.stack(lengths).cpu().numpy(),
+        slopes.contiguous().cpu().numpy(),
+    )
+
+
+def best_point(similarity: np.ndarray) -> tuple[float, float, float]:
+    """x, y in [0, 1] (east, south) of the greatest cosine of a map, and the cosine."""
+    row, column = np.unravel_index(int(similarity.argmax()), similarity.shape)
+    height, width = similarity.shape
+    return (int(column) + 0.5) / width, (int(row) + 0.5) / height, float(similarity[row, column])
+
+
+def enlarged(grid: torch.Tensor) -> torch.Tensor:
+    """`(C, P, P)` read bilinearly at the map's points, `(C, SIDE, SIDE)`; constant beyond the outermost centres."""
+    return F.interpolate(grid[None], size=(SIDE, SIDE), mode="bilinear", align_corners=False)[0]
+
+
+def _beyond_centres(position: np.ndarray, patches: int) -> np.ndarray:
+    """NILI's offset `P · (c - clip(c, ±(1 - 1/P)))` for c = 2 position - 1, by which it goes on beyond the centres."""
+    centred = 2 * position - 1
+    return patches * (centred - np.clip(centred, 1 / patches - 1, 1 - 1 / patches))

@@ -1,0 +1,261 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Configuration of GAIR: the remote-sensing tower, the street-view tower and the location encoder."""
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+# Where a config says which tower it describes.
+GAIR_RS_MODEL_TYPE = "gair_rs"
+TIMM_MODEL_TYPE = "timm_wrapper"
+
+
+def _require_positive(owner: str, **values: float) -> None:
+    for name, value in values.items():
+        if value <= 0:
+            raise ValueError(f"{owner}.{name} is {value}; it must be greater than 0.")
+
+
+@strict
+class GairRSConfig(PreTrainedConfig):
+    r"""
+    The remote-sensing (RS) tower: a vision transformer over Sentinel-2 tiles with 2D-ALiBi in place of position
+    embeddings. The defaults are the published sizes (optical CROMA-base).
+
+    Args:
+        hidden_size (`int`, defaults to 768):
+            Width D of the tokens, and of every embedding of the GAIR model that holds this tower.
+        num_hidden_layers (`int`, defaults to 12):
+            Number of transformer blocks.
+        num_attention_heads (`int`, defaults to 16):
+            Heads per block; must divide `hidden_size`.
+        intermediate_size (`int`, defaults to 3072):
+            Width of the MLP's hidden layer.
+        num_channels (`int`, defaults to 10):
+            Bands of a tile (B02 B03 B04 B05 B06 B07 B08 B8A B11 B12).
+        image_size (`int`, defaults to 96):
+            Side in pixels that the processor resizes tiles to. The tower itself takes any square whose side is a
+            multiple of `patch_size`.
+        patch_size (`int`, defaults to 8):
+            Side of a patch in pixels.
+        hidden_act (`str`, defaults to `"gelu"`):
+            Activation of the MLP (`"gelu"` is the exact one).
+        attention_dropout (`float`, defaults to 0.0):
+            Dropout probability of the attention weights, in training.
+        layer_norm_eps (`float`, defaults to 1e-5):
+            Epsilon of the layer norms.
+        initializer_range (`float`, defaults to 0.02):
+            Standard deviation of freshly drawn weights.
+    """
+
+    model_type = GAIR_RS_MODEL_TYPE
+    base_config_key = "rs_config"
+
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 16
+    intermediate_size: int = 3072
+    num_channels: int = 10
+    image_size: int = 96
+    patch_size: int = 8
+    hidden_act: str = "gelu"
+    attention_dropout: float | int = 0.0
+    layer_norm_eps: float = 1e-5
+    initializer_range: float = 0.02
+
+    def validate_architecture(self):
+        """Checks that the sizes fit one another."""
+        _require_positive(
+            "GairRSConfig",
+            hidden_size=self.hidden_size,
+            num_hidden_layers=self.num_hidden_layers,
+            num_attention_heads=self.num_attention_heads,
+            intermediate_size=self.intermediate_size,
+            num_channels=self.num_channels,
+            image_size=self.image_size,
+            patch_size=self.patch_size,
+        )
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"GairRSConfig.hidden_size is {self.hidden_size}, which {self.num_attention_heads} attention heads do "
+                "not divide; choose a multiple of num_attention_heads."
+            )
+        if self.image_size % self.patch_size:
+            raise ValueError(
+                f"GairRSConfig.image_size is {self.image_size}, which is no multiple of patch_size {self.patch_size}."
+            )
+        if not 0 <= self.attention_dropout < 1:
+            raise ValueError(f"GairRSConfig.attention_dropout is {self.attention_dropout}; expected 0 <= p < 1.")
+
+
+@strict
+class GairLocationConfig(PreTrainedConfig):
+    r"""
+    The location encoder: Equal Earth projection, random Fourier features (RFF) at several scales, one MLP a scale. The
+    defaults are the published ones. Its output width is the RS tower's, so that it is stated once only.
+
+    Args:
+        scales (`list[float]`, defaults to `[1, 16, 256]`):
+            Standard deviations σ of the Gaussian frequencies, one capsule each. Small scales give smooth embeddings;
+            with few training places, `[0.25, 1]` generalises better than the published scales.
+        num_frequencies (`int`, defaults to 256):
+            Frequencies per capsule; each gives a cosine and a sine.
+        hidden_size (`int`, defaults to 1024):
+            Width of the capsules' hidden layers.
+        num_hidden_layers (`int`, defaults to 3):
+            Hidden layers (Linear and ReLU) per capsule, before the last Linear.
+    """
+
+    model_type = "gair_location"
+    base_config_key = "location_config"
+
+    scales: list[float | int] | tuple[float | int, ...] = (1.0, 16.0, 256.0)
+    num_frequencies: int = 256
+    hidden_size: int = 1024
+    num_hidden_layers: int = 3
+
+    def validate_architecture(self):
+        """Checks that the sizes and scales are positive."""
+        _require_positive(
+            "GairLocationConfig",
+            num_frequencies=self.num_frequencies,
+            hidden_size=self.hidden_size,
+            num_hidden_layers=self.num_hidden_layers,
+        )
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError(
+                f"GairLocationConfig.scales is {list(self.scales)}; expected at least one scale, all greater than 0."
+            )
+
+
+@strict
+class GairConfig(PreTrainedConfig):
+    r"""
+    Configuration of a [`GairModel`]. The defaults are the published sizes; [`GairConfig.tiny`] trains on two CPU cores.
+
+    Args:
+        rs_config (`GairRSConfig`, `TimmWrapperConfig` or `dict`, *optional*):
+            The RS tower. A dict needs no `model_type` for GAIR's own tower; `{"model_type": "timm_wrapper",
+            "architecture": ..., "model_args": {"in_chans": 10, "img_size": 96, "patch_size": 8}}` takes one from timm.
+        sv_config (`PreTrainedConfig` or `dict`, *optional*):
+            The street-view (SV) tower, any vision config of transformers whose model gives a `pooler_output`; a dict
+            without `model_type` describes a ViT. Defaults to ViT-B/16.
+        location_config (`GairLocationConfig` or `dict`, *optional*):
+            The location encoder.
+        nili_init (`str`, defaults to `"center_token"`):
+            How a fresh NILI starts: `"center_token"` (the identity on the centre of the 3x3 neighbourhood, so that at
+            first NILI reads the tile as bilinear interpolation does) or `"normal"` (drawn at random).
+        temperature (`float`, defaults to 0.07):
+            Temperature τ of the contrastive loss.
+        incl_min_distance_m (`float`, defaults to 150.0):
+            Two photos nearer than this (metres) are no negatives of each other in INCL; 0 counts every other photo as
+            a negative, as published.
+        secl_min_distance_m (`float`, defaults to 1000.0):
+            Coordinates nearer than this (metres) to a pair's own are no negatives of it in SECL; 0 as published.
+        initializer_range (`float`, defaults to 0.02):
+            Standard deviation of freshly drawn weights outside the towers.
+        similarity_ranges (`dict`, *optional*):
+            How high cosines between embeddings of this model come out, so that maps of them can be compared; the model
+            itself does not use it. `percentiles` lists percents, `measured_on` says of which pairs, and `pairs` maps
+            `sv_localized`, `sv_location` … (two modalities, as in the `similarity_…` outputs) to `matched` and `others`:
+            the cosines at these percentiles, of what belongs together and of what does not.
+
+    Example:
+
+    ```python
+    >>> from modeling_gair import GairConfig, GairModel
+
+    >>> model = GairModel(GairConfig.tiny())
+    ```
+    """
+
+    model_type = "gair"
+    # The towers may be of other families: their `model_type` decides, see `__post_init__`.
+    sub_configs = {"rs_config": AutoConfig, "sv_config": AutoConfig, "location_config": GairLocationConfig}
+
+    # Given as a config, a dict or None; configs from `__post_init__` on.
+    rs_config: Any = None
+    sv_config: Any = None
+    location_config: Any = None
+    nili_init: str = "center_token"
+    temperature: float | int = 0.07
+    incl_min_distance_m: float | int = 150.0
+    secl_min_distance_m: float | int = 1000.0
+    initializer_range: float = 0.02
+    similarity_ranges: Any = None
+
+    def __post_init__(self, **kwargs):
+        self.rs_config = _as_config(self.rs_config, GAIR_RS_MODEL_TYPE)
+        self.sv_config = _as_config(self.sv_config, "vit")
+        self.location_config = _as_config(self.location_config, GairLocationConfig.model_type)
+        super().__post_init__(**kwargs)
+
+    def validate_architecture(self):
+        """Checks the settings of the whole; the towers' configs check themselves."""
+        if self.rs_config.model_type not in (GAIR_RS_MODEL_TYPE, TIMM_MODEL_TYPE):
+            raise ValueError(
+                f"GairConfig.rs_config is of type {self.rs_config.model_type!r}; expected {GAIR_RS_MODEL_TYPE!r} or "
+                f"{TIMM_MODEL_TYPE!r}."
+            )
+        if self.location_config.model_type != GairLocationConfig.model_type:
+            raise ValueError(
+                f"GairConfig.location_config is of type {self.location_config.model_type!r}; expected "
+                f"{GairLocationConfig.model_type!r}."
+            )
+        if self.nili_init not in ("center_token", "normal"):
+            raise ValueError(f"GairConfig.nili_init is {self.nili_init!r}; expected 'center_token' or 'normal'.")
+        _require_positive("GairConfig", temperature=self.temperature)
+        for name in ("incl_min_distance_m", "secl_min_distance_m"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"GairConfig.{name} is {getattr(self, name)}; expected metres, 0 or more.")
+
+    @classmethod
+    def tiny(cls, **overrides: Any) -> "GairConfig":
+        """
+        A preset of about one million parameters that trains on two CPU cores: D = 96, two blocks of four heads in each
+        tower, tiles of 96 pixels in patches of 8, photos of 64 in patches of 16, location scales for few places.
+
+        Args:
+            overrides: fields of [`GairConfig`] to set otherwise, e.g. `nili_init="normal"`.
+        """
+        tower = {"hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 384}
+        preset: dict[str, Any] = {
+            "rs_config": {**tower, "image_size": 96, "patch_size": 8},
+            "sv_config": {**tower, "image_size": 64, "patch_size": 16},
+            "location_config": {"scales": [0.25, 1.0], "num_frequencies": 64, "hidden_size": 256},
+        }
+        return cls(**{**preset, **overrides})
+
+
+# GAIR's own sub-configs by name: as code on the Hub they are not registered with the Auto classes.
+_OWN_CONFIGS = {GAIR_RS_MODEL_TYPE: GairRSConfig, GairLocationConfig.model_type: GairLocationConfig}
+
+
+def _as_config(value: dict[str, Any] | PreTrainedConfig | None, default_type: str) -> PreTrainedConfig:
+    """Turns a dict (as read from JSON, or written by a user) into the config of its `model_type`."""
+    if isinstance(value, PreTrainedConfig):
+        return value
+    fields = dict(value or {})
+    model_type = fields.pop("model_type", default_type)
+    if model_type in _OWN_CONFIGS:
+        return _OWN_CONFIGS[model_type](**fields)
+    if model_type not in CONFIG_MAPPING:
+        raise ValueError(f"{model_type!r} is no model type of the installed transformers; check it for a slip.")
+    return CONFIG_MAPPING[model_type](**fields)
+
+
+__all__ = ["GairConfig", "GairLocationConfig", "GairRSConfig"]

@@ -1,0 +1,664 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Pixels: Sentinel-2 tiles and street views, in two steps. *Read* decodes, picks and checks one image (NumPy, in workers);
+*prepare* scales, normalises and resizes a batch (torch, on any device).
+"""
+
+import io
+import math
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch.nn import functional as F
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_processing_utils import BaseImageProcessor
+
+from .raster_gair import Bounds, GairTile, check_bounds, ground_size_m, local_file, open_geotiff
+
+GAIR_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+
+# The orders in which a stack without band names may be declared to come.
+BAND_ORDERS: dict[str, tuple[str, ...]] = {
+    "gair_10": GAIR_BANDS,
+    "sentinel2_l2a_12": ("B01", *GAIR_BANDS[:8], "B09", "B11", "B12"),
+    "sentinel2_l1c_13": ("B01", *GAIR_BANDS[:8], "B09", "B10", "B11", "B12"),
+}
+
+# The published model's statistics: L2A surface reflectance times 10,000.
+_RELEASE_MEAN = (1172.9397, 1378.0846, 1509.3327, 1750.0275, 2073.2758, 2207.3283, 2245.1629, 2284.6384)
+_RELEASE_STD = (706.6250, 720.1862, 783.1424, 707.1962, 714.2782, 748.1827, 852.3585, 762.0849)
+RS_BAND_MEAN = dict(zip(GAIR_BANDS, (*_RELEASE_MEAN, 2231.7283, 1899.1932)))
+RS_BAND_STD = dict(zip(GAIR_BANDS, (*_RELEASE_STD, 690.0165, 669.9036)))
+SV_MEAN = (135.47184384, 142.28621995, 145.12271992)
+SV_STD = (59.19978436, 59.35279219, 72.02295734)
+
+DIGITAL_NUMBERS_PER_REFLECTANCE = 10_000.0
+# Reflectance over snow or glint may pass 1; a whole tile of digital numbers under 1.5 is black.
+MAX_PLAUSIBLE_REFLECTANCE = 1.5
+# No surface reflects a hundredfold: such numbers are digital ones.
+IMPOSSIBLE_REFLECTANCE = 100.0
+MIN_TILE_SIDE_M, MAX_TILE_SIDE_M = 500.0, 5000.0
+
+_RS_DTYPES = ("uint16", "int16", "uint32", "int32", "int64", "float32", "float64")
+# Pillow opens an MPO through JPEG.
+_SV_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+_BAND_NAME = re.compile(r"B?(?:0?([1-9])|(1[0-2]))", re.IGNORECASE)
+_BAND_8A = re.compile(r"B?0?8A", re.IGNORECASE)
+
+
+@lru_cache
+def _band_name(name: str | None) -> str | None:
+    """The canonical name (B02 … B8A … B12) of a band written as B2, B02, 2, B8A, B08A or 8A; None if it is no band."""
+    text = (name or "").strip()
+    if _BAND_8A.fullmatch(text):
+        return "B8A"
+    match = _BAND_NAME.fullmatch(text)
+    return f"B{int(match[1] or match[2]):02d}" if match else None
+
+
+def _orders() -> str:
+    return "bands=[names in order] or bands=" + " or ".join(repr(key) for key in BAND_ORDERS)
+
+
+def _declared_order(bands: str | Sequence[str] | None) -> list[str] | None:
+    """The band names that the caller declared, canonical where they are Sentinel-2 bands."""
+    if bands is None:
+        return None
+    if isinstance(bands, str):
+        if bands not in BAND_ORDERS:
+            raise ValueError(f"bands is {bands!r}, which is no known order; pass {_orders()}.")
+        return list(BAND_ORDERS[bands])
+    if not all(isinstance(name, str) for name in bands):
+        raise ValueError(f"bands is {list(bands)!r}, expected names of bands; pass {_orders()}.")
+    return [_band_name(name) or name for name in bands]
+
+
+def _file_order(names: Sequence[str | None]) -> list[str | None] | None:
+    """The bands a file names; None where its descriptions say nothing, or only count the bands."""
+    counted = [str(position + 1) for position in range(len(names))]
+    order = [_band_name(name) for name in names]
+    return None if list(names) == counted or not any(order) else order
+
+
+def _agreed_order(names: Sequence[str | None], declared: list[str] | None, source: str) -> Sequence[str | None]:
+    """The order of a stack's bands, from its own names and the caller's declaration, which must not differ."""
+    own = _file_order(names)
+    order = declared if own is None else own
+    if order is None:
+        raise ValueError(f"{source} has {len(names)} bands without usable names; pass {_orders()}.")
+    if declared is not None and len(declared) != len(names):
+        raise ValueError(f"{source} has {len(names)} bands but bands names {len(declared)}; pass {_orders()}.")
+    if own is not None and declared is not None:
+        for position, (mine, theirs) in enumerate(zip(own, declared), 1):
+            if mine is not None and mine != theirs:
+                raise ValueError(
+                    f"Band {position} of {source} is named {mine} but bands says {theirs}; leave bands out."
+                )
+    return order
+
+
+def _as_size(size: int | dict[str, int]) -> dict[str, int]:
+    sides = {"height": size, "width": size} if isinstance(size, int) else dict(size)
+    if set(sides) != {"height", "width"} or not all(isinstance(n, int) and n > 0 for n in sides.values()):
+        raise ValueError(f"size is {size!r}, expected pixels as a whole number or {{'height': 96, 'width': 96}}.")
+    return sides
+
+
+def as_list(images: Any) -> list[Any]:
+    """One image or several (a list, a tuple or a four-dimensional array) as a non-empty list."""
+    several = isinstance(images, (list, tuple)) or getattr(images, "ndim", 0) == 4
+    listed = list(images) if several else [images]
+    if not listed:
+        raise ValueError(
+            "An empty list of images came, expected at least one; leave the argument out where there is none."
+        )
+    return listed
+
+
+def _feature(data: dict[str, torch.Tensor], return_tensors: str | None) -> BatchFeature:
+    """NumPy arrays, or tensors of the type asked for."""
+    return BatchFeature(data={key: value.cpu().numpy() for key, value in data.items()}, tensor_type=return_tensors)
+
+
+def _prepare_by_shape(
+    images: Any, device: Any, normalise: Callable[[torch.Tensor], torch.Tensor], size: dict[str, int], antialias: bool
+) -> torch.Tensor:
+    """Normalises and resizes; images of one shape are handled as one batch. Returns float32 `(B, C, height, width)`."""
+    target = size["height"], size["width"]
+
+    def prepare(batch: torch.Tensor) -> torch.Tensor:
+        # It travels in its own, smaller dtype; pinned memory travels while the device computes.
+        batch = normalise(batch.to(device, non_blocking=True).to(torch.float32))
+        # To its own size bicubic resizing is the identity.
+        if batch.shape[-2:] == target:
+            return batch
+        return F.interpolate(batch, size=target, mode="bicubic", align_corners=False, antialias=antialias)
+
+    if getattr(images, "ndim", 0) == 4:
+        return prepare(torch.as_tensor(images))
+    images = as_list(images)
+    groups: dict[tuple, list[int]] = {}
+    for index, image in enumerate(images):
+        groups.setdefault((type(image), image.dtype, tuple(image.shape)), []).append(index)
+    prepared: dict[int, torch.Tensor] = {}
+    for indexes in groups.values():
+        own = [images[index] for index in indexes]
+        # Not all versions of torch stack uint16.
+        arrays = isinstance(own[0], np.ndarray)
+        batch = torch.from_numpy(np.stack(own)) if arrays else torch.stack([image.to(torch.float32) for image in own])
+        prepared.update(zip(indexes, prepare(batch)))
+    return torch.stack([prepared[index] for index in range(len(images))])
+
+
+class GairRSImageProcessor(BaseImageProcessor):
+    r"""
+    Sentinel-2 tiles: bands found by name, checked, normalised per band to about [0, 1] and resized.
+
+    Args:
+        bands (`Sequence[str]`, defaults to B02 B03 B04 B05 B06 B07 B08 B8A B11 B12):
+            The model's bands, in its order.
+        band_mean, band_std (`dict[str, float]`, *optional*):
+            Statistics of digital numbers by band name; mean - 2 std becomes 0 and mean + 2 std becomes 1. Default: the
+            published model's.
+        size (`dict[str, int]` or `int`, defaults to `{"height": 96, "width": 96}`):
+            Pixels that tiles are resized to.
+        antialias (`bool`, defaults to `True`):
+            Whether shrinking averages over all pixels; the published model's pixels were made without.
+        quantize (`bool`, defaults to `False`):
+            Whether normalised pixels are truncated to 256 levels before resizing, as the published model's were.
+        clip_range (`Sequence[float]`, *optional*, defaults to `(0.0, 1.0)`):
+            What normalised pixels are clipped to before resizing (bicubic resizing overshoots it a little).
+        units (`str`, defaults to `"digital_number"`):
+            What tiles hold: `"digital_number"`, or `"reflectance"`, which is multiplied by 10,000.
+        digital_number_offset (`float`, defaults to 0.0):
+            Added to every digital number; -1000 for L2A of baseline 04.00 and later that was not harmonized. Tags in a
+            file never change it.
+        missing_bands (`str`, defaults to `"error"`):
+            What to do where a tile lacks a band: `"error"`, or `"mean"` to fill in the band's mean.
+        allow_any_scale (`bool`, defaults to `False`):
+            Whether tiles with sides outside 0.5-5 km are accepted.
+    """
+
+    model_input_names = ["rs_pixel_values"]
+
+    def __init__(
+        self,
+        bands: Sequence[str] = GAIR_BANDS,
+        band_mean: dict[str, float] | None = None,
+        band_std: dict[str, float] | None = None,
+        size: int | dict[str, int] = 96,
+        antialias: bool = True,
+        quantize: bool = False,
+        clip_range: Sequence[float] | None = (0.0, 1.0),
+        units: str = "digital_number",
+        digital_number_offset: float = 0.0,
+        missing_bands: str = "error",
+        allow_any_scale: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bands = [_band_name(name) or name for name in bands]
+        self.band_mean = dict(RS_BAND_MEAN if band_mean is None else band_mean)
+        self.band_std = dict(RS_BAND_STD if band_std is None else band_std)
+        self.size = _as_size(size)
+        self.antialias = antialias
+        self.quantize = quantize
+        self.clip_range = None if clip_range is None else list(clip_range)
+        self.units = units
+        self.digital_number_offset = digital_number_offset
+        self.missing_bands = missing_bands
+        self.allow_any_scale = allow_any_scale
+        self._check_settings()
+
+    def _check_settings(self) -> None:
+        if not self.bands or len(set(self.bands)) != len(self.bands):
+            raise ValueError(f"bands is {self.bands}, expected at least one band and none twice.")
+        for name in self.bands:
+            if name not in self.band_mean or not self.band_std.get(name, 0) > 0:
+                raise ValueError(f"Band {name} lacks a band_mean or a band_std above 0; give both, keyed by band name.")
+        if self.units not in ("digital_number", "reflectance"):
+            raise ValueError(f"units is {self.units!r}, expected 'digital_number' or 'reflectance'.")
+        if self.missing_bands not in ("error", "mean"):
+            raise ValueError(f"missing_bands is {self.missing_bands!r}, expected 'error' or 'mean'.")
+        if self.clip_range is not None and not (len(self.clip_range) == 2 and self.clip_range[0] < self.clip_range[1]):
+            raise ValueError(f"clip_range is {self.clip_range}, expected two numbers, the smaller first, or None.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As saved. The library leaves out what is None, but a `clip_range` of None means something."""
+        return {**super().to_dict(), "clip_range": self.clip_range}
+
+    @property
+    def _scale(self) -> float:
+        """Digital numbers per unit of the tiles."""
+        return DIGITAL_NUMBERS_PER_REFLECTANCE if self.units == "reflectance" else 1.0
+
+    def read(
+        self,
+        source: Any,
+        *,
+        bands: str | Sequence[str] | None = None,
+        bounds: Any = None,
+        crs: str | None = None,
+        tile_size_m: float | None = None,
+        lon: float | None = None,
+        lat: float | None = None,
+    ) -> GairTile:
+        """
+        Reads one tile: decodes it, picks the bands by name, checks it, and fills pixels without data with the bands'
+        means.
+
+        Args:
+            source (`str`, `os.PathLike`, `np.ndarray` or `torch.Tensor`): a local GeoTIFF, or pixels `(C, H, W)` with
+                row 0 in the north, where NaN is no-data.
+            bands (`str` or `Sequence[str]`, *optional*): the source's band names in its order, or a key of
+                `BAND_ORDERS`. Needed where the source does not name its bands.
+            bounds (`tuple[float, float, float, float]`, *optional*): west, south, east, north of a source that does not
+                say where it lies.
+            crs (`str`, *optional*): CRS of `bounds`; `"EPSG:4326"` by default.
+            tile_size_m (`float`, *optional*): read only a window with this side (metres) of a GeoTIFF; what reaches
+                beyond the raster is no-data.
+            lon, lat (`float`, *optional*): centre of that window in degrees.
+
+        Returns:
+            `GairTile`: pixels in the source's own dtype and units, in the order of `self.bands`.
+
+        Raises:
+            ValueError: for bands that are unnamed, absent, double or contradictory; a wrong dtype, inf, units that
+                cannot be right, no data at all; a size on the ground outside 0.5-5 km; an unreadable file.
+        """
+        declared = _declared_order(bands)
+        if crs is not None and bounds is None:
+            raise ValueError(f"crs {crs!r} came without bounds, expected both; a GeoTIFF brings its own.")
+        self._check_window(tile_size_m, lon, lat)
+        if isinstance(source, (str, os.PathLike)):
+            pixels, missing, bounds, crs = self._read_file(source, declared, bounds, crs, tile_size_m, lon, lat)
+        else:
+            if tile_size_m is not None:
+                raise ValueError("tile_size_m came with an array, expected a GeoTIFF; cut the array yourself.")
+            pixels, missing = self._read_array(source, declared)
+            bounds, crs = _checked_place(bounds, crs)
+        if bounds is not None and tile_size_m is None:
+            self._check_scale(bounds, crs or "EPSG:4326")
+        return GairTile(pixels, bounds, crs, float(1.0 - missing.mean()))
+
+    def prepare(self, tiles: Any, device: Any = None) -> torch.Tensor:
+        """
+        Scales, normalises and resizes tiles that [`~GairRSImageProcessor.read`] has read.
+
+        Args:
+            tiles (list of `np.ndarray` or `torch.Tensor`, or one): pixels `(C, H, W)` of any sizes, or one batch
+                `(B, C, H, W)`; the bands in the order of `self.bands`.
+            device (*optional*): where to compute.
+
+        Returns:
+            `torch.Tensor` of shape `(B, C, height, width)`, float32, nominally in [0, 1].
+        """
+        for tile in as_list(tiles):
+            if tile.ndim != 3 or tile.shape[0] != len(self.bands):
+                raise ValueError(
+                    f"A tile of shape {tuple(tile.shape)} came, expected ({len(self.bands)}, H, W); read it first."
+                )
+        return _prepare_by_shape(tiles, device, self._normalise, self.size, self.antialias)
+
+    def preprocess(
+        self,
+        images: Any,
+        *,
+        bands: str | Sequence[str] | None = None,
+        bounds: Any = None,
+        crs: str | None = None,
+        return_tensors: str | None = None,
+    ) -> BatchFeature:
+        """
+        Reads and prepares tiles.
+
+        Args:
+            images: one tile or a list, each as in [`~GairRSImageProcessor.read`]; an array `(B, C, H, W)` is a list.
+            bands, crs: as in [`~GairRSImageProcessor.read`], for all tiles.
+            bounds (*optional*): west, south, east, north for a single tile, or one (or None) for each tile of a list.
+            return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
+
+        Returns:
+            `BatchFeature` with `rs_pixel_values` `(B, C, height, width)`.
+        """
+        sources = as_list(images)
+        tiles = [
+            self.read(source, bands=bands, bounds=box, crs=None if box is None else crs)
+            for source, box in zip(sources, bounds_per_tile(bounds, len(sources)))
+        ]
+        return _feature({"rs_pixel_values": self.prepare([tile.pixels for tile in tiles])}, return_tensors)
+
+    def _normalise(self, batch: torch.Tensor) -> torch.Tensor:
+        mean, std = (
+            torch.tensor([statistics[name] for name in self.bands], device=batch.device)[:, None, None]
+            for statistics in (self.band_mean, self.band_std)
+        )
+        numbers = batch * self._scale + self.digital_number_offset
+        pixels = (numbers - (mean - 2 * std)) / (4 * std)
+        if self.clip_range is not None:
+            pixels = pixels.clamp(*self.clip_range)
+        if self.quantize:
+            pixels = (pixels * 255).clamp(0, 255).trunc() / 255
+        return pixels
+
+    def _read_file(
+        self,
+        source: str | os.PathLike,
+        declared: list[str] | None,
+        bounds: Any,
+        crs: str | None,
+        tile_size_m: float | None,
+        lon: float | None,
+        lat: float | None,
+    ) -> tuple[np.ndarray, np.ndarray, Bounds | None, str | None]:
+        with open_geotiff(source) as raster:
+            if bounds is not None and raster.georeferenced:
+                raise ValueError(f"bounds came for {raster.path}, which says itself where it lies; leave bounds out.")
+            positions = self._positions(_agreed_order(raster.names, declared, raster.path), raster.path)
+            present = [position for position in positions if position is not None]
+            stack, missing, own_bounds, own_crs = raster.read(present, tile_size_m=tile_size_m, lon=lon, lat=lat)
+        pixels, missing = self._checked(stack, missing, positions, str(source))
+        if own_bounds is not None:
+            return pixels, missing, own_bounds, own_crs
+        return pixels, missing, *_checked_place(bounds, crs)
+
+    def _read_array(self, source: Any, declared: list[str] | None) -> tuple[np.ndarray, np.ndarray]:
+        stack = _as_array(source, "a GeoTIFF's path or an array of shape (C, H, W)")
+        if stack.ndim != 3 or 0 in stack.shape:
+            raise ValueError(
+                f"An array of shape {stack.shape} came, expected (C, H, W) with bands first; transpose it."
+            )
+        what = f"The array of shape {stack.shape}"
+        positions = self._positions(_agreed_order([None] * len(stack), declared, what), what)
+        present = [position for position in positions if position is not None]
+        return self._checked(stack[present], np.zeros(stack.shape[1:], bool), positions, what)
+
+    def _positions(self, order: Sequence[str | None], source: str) -> list[int | None]:
+        """Where each of `self.bands` lies in a stack, None where it lacks."""
+        named = [name for name in order if name is not None]
+        double = sorted({name for name in named if named.count(name) > 1})
+        if double:
+            raise ValueError(f"{source} names {', '.join(double)} more than once; keep one band of each name.")
+        lacking = [name for name in self.bands if name not in named]
+        if len(lacking) == len(self.bands) or (lacking and self.missing_bands == "error"):
+            raise ValueError(
+                f"{source} lacks {', '.join(lacking)} (it has {', '.join(named)}); add them, or set "
+                "missing_bands='mean' to fill in the means of bands that some tiles lack."
+            )
+        return [order.index(name) if name in named else None for name in self.bands]
+
+    def _checked(
+        self, stack: np.ndarray, missing: np.ndarray, positions: list[int | None], source: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Checks the picked bands, fills what is missing, and adds lacking bands. Returns pixels and missing."""
+        if stack.dtype.name not in _RS_DTYPES:
+            raise ValueError(f"{source} holds {stack.dtype}, expected one of {', '.join(_RS_DTYPES)}; convert it.")
+        floating = stack.dtype.kind == "f"
+        if floating:
+            if np.isinf(stack).any():
+                raise ValueError(f"{source} holds inf, expected finite pixels; set pixels without data to NaN.")
+            missing = missing | np.isnan(stack).any(axis=0)
+        if missing.all():
+            raise ValueError(f"{source} holds no data at all in this place, expected a tile with data; pass another.")
+        whole = not missing.any()
+        # Picking by a mask costs more than all the rest, and few tiles need it.
+        self._check_units(float((stack if whole else stack[:, ~missing]).max()), floating, source)
+        if whole and None not in positions:
+            return stack, missing
+        pixels = np.empty((len(positions), *missing.shape), stack.dtype)
+        present = [band for band, position in enumerate(positions) if position is not None]
+        pixels[present] = stack
+        for band, position in enumerate(positions):
+            everywhere = position is None
+            if everywhere or not whole:
+                pixels[band, ... if everywhere else missing] = self._fill_value(self.bands[band], stack.dtype)
+        return pixels, missing
+
+    def _check_units(self, maximum: float, floating: bool, source: str) -> None:
+        if self.units == "digital_number" and floating and 0 < maximum <= MAX_PLAUSIBLE_REFLECTANCE:
+            raise ValueError(
+                f"{source} has a maximum of {maximum:.4g}, which looks like reflectance, expected digital numbers; set "
+                "units='reflectance' in the processor."
+            )
+        if self.units == "reflectance" and (not floating or maximum > IMPOSSIBLE_REFLECTANCE):
+            raise ValueError(
+                f"{source} has a maximum of {maximum:.4g} and looks like digital numbers, expected reflectance as "
+                "floating-point numbers; set units='digital_number' in the processor."
+            )
+
+    def _fill_value(self, band: str, dtype: np.dtype) -> float:
+        """The band's mean in the units and the dtype of the tile."""
+        value = (self.band_mean[band] - self.digital_number_offset) / self._scale
+        if dtype.kind == "f":
+            return value
+        if not np.iinfo(dtype).min <= round(value) <= np.iinfo(dtype).max:
+            raise ValueError(
+                f"The mean of {band} is {value:.0f} in the tile's numbers, which {dtype} cannot hold; use int32."
+            )
+        return round(value)
+
+    def _check_window(self, tile_size_m: float | None, lon: float | None, lat: float | None) -> None:
+        if tile_size_m is None:
+            if lon is not None or lat is not None:
+                raise ValueError(f"lon {lon}, lat {lat} came without tile_size_m, expected all three to read a window.")
+            return
+        if lon is None or lat is None:
+            raise ValueError(f"tile_size_m {tile_size_m} came without lon, lat, expected all three to read a window.")
+        if not (math.isfinite(tile_size_m) and tile_size_m > 0):
+            raise ValueError(f"tile_size_m is {tile_size_m}, expected metres above 0.")
+        if not (self.allow_any_scale or MIN_TILE_SIDE_M <= tile_size_m <= MAX_TILE_SIDE_M):
+            raise ValueError(
+                f"tile_size_m is {tile_size_m}, expected 500 to 5000 m; set allow_any_scale=True to go on."
+            )
+
+    def _check_scale(self, bounds: Bounds, crs: str) -> None:
+        if self.allow_any_scale:
+            return
+        width, height = ground_size_m(bounds, crs)
+        if min(width, height) < MIN_TILE_SIDE_M or max(width, height) > MAX_TILE_SIDE_M:
+            raise ValueError(
+                f"The tile with bounds {bounds} in {crs} measures {width:.0f} x {height:.0f} m, expected sides of 500 to "
+                "5000 m; read a window with tile_size_m, lon and lat, or set allow_any_scale=True."
+            )
+
+
+class GairSVImageProcessor(BaseImageProcessor):
+    r"""
+    Street views: photos become RGB, normalised per channel and resized without keeping the aspect ratio.
+
+    Args:
+        image_mean, image_std (`Sequence[float]`, *optional*):
+            Statistics of red, green, blue on the scale 0-255. Default: the published model's.
+        size (`dict[str, int]` or `int`, defaults to 224):
+            Pixels that photos are resized to.
+        antialias (`bool`, defaults to `True`):
+            Whether shrinking averages over all pixels; the published model's pixels were made without.
+    """
+
+    model_input_names = ["sv_pixel_values"]
+
+    def __init__(
+        self,
+        image_mean: Sequence[float] = SV_MEAN,
+        image_std: Sequence[float] = SV_STD,
+        size: int | dict[str, int] = 224,
+        antialias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.image_mean = list(image_mean)
+        self.image_std = list(image_std)
+        self.size = _as_size(size)
+        self.antialias = antialias
+        if len(self.image_mean) != 3 or len(self.image_std) != 3 or not min(self.image_std) > 0:
+            raise ValueError(
+                f"image_mean is {self.image_mean} and image_std {self.image_std}, expected three numbers each, the "
+                "latter above 0."
+            )
+
+    def read(self, source: Any) -> np.ndarray:
+        """
+        Reads one photo as RGB, upright according to its EXIF orientation.
+
+        Args:
+            source (`str`, `os.PathLike`, `bytes`, `PIL.Image.Image`, `np.ndarray` or `torch.Tensor`): a local JPEG,
+                MPO, PNG, WEBP, TIFF, BMP or GIF, such a file's bytes, an image, or an array `(H, W)` or `(H, W, C)`
+                with 1, 3 or 4 channels in uint8 or uint16. Transparent parts turn white; 16 bits are rounded to 8.
+
+        Returns:
+            `np.ndarray` of shape `(H, W, 3)`, uint8.
+
+        Raises:
+            ValueError: for a remote path, a file that is no such image, cut off, animated or absurdly large, and for
+                arrays of other shapes and dtypes.
+        """
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            return _decode_photo(io.BytesIO(source), "The given bytes")
+        if isinstance(source, (str, os.PathLike)):
+            return _decode_photo(local_file(source), repr(os.fspath(source)))
+        if isinstance(source, Image.Image):
+            return _photo_to_rgb(ImageOps.exif_transpose(source), "The given image")
+        return _array_to_rgb(_as_array(source, "a path, bytes, a PIL image or an array of shape (H, W, 3)"))
+
+    def prepare(self, images: Any, device: Any = None) -> torch.Tensor:
+        """
+        Normalises and resizes photos that [`~GairSVImageProcessor.read`] has read.
+
+        Args:
+            images (list of `np.ndarray` or `torch.Tensor`, or one): RGB `(H, W, 3)` of any sizes in 0-255, or one batch
+                `(B, H, W, 3)`.
+            device (*optional*): where to compute.
+
+        Returns:
+            `torch.Tensor` of shape `(B, 3, height, width)`, float32.
+        """
+        for image in as_list(images):
+            if image.ndim != 3 or image.shape[2] != 3:
+                raise ValueError(f"A photo of shape {tuple(image.shape)} came, expected (H, W, 3); read it first.")
+        return _prepare_by_shape(images, device, self._normalise, self.size, self.antialias)
+
+    def preprocess(self, images: Any, *, return_tensors: str | None = None) -> BatchFeature:
+        """
+        Reads and prepares photos.
+
+        Args:
+            images: one photo or a list, each as in [`~GairSVImageProcessor.read`]; an array `(B, H, W, 3)` is a list.
+            return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
+
+        Returns:
+            `BatchFeature` with `sv_pixel_values` `(B, 3, height, width)`.
+        """
+        photos = [self.read(source) for source in as_list(images)]
+        return _feature({"sv_pixel_values": self.prepare(photos)}, return_tensors)
+
+    def _normalise(self, batch: torch.Tensor) -> torch.Tensor:
+        mean, std = (
+            torch.tensor(values, device=batch.device)[:, None, None] for values in (self.image_mean, self.image_std)
+        )
+        return (batch.permute(0, 3, 1, 2) - mean) / std
+
+
+def bounds_per_tile(bounds: Any, tiles: int) -> list[Any]:
+    """The bounds of each tile: given one for each, or bare for a single tile; None where a tile has none."""
+    if bounds is None:
+        return [None] * tiles
+    if len(bounds) == 4 and all(isinstance(side, (int, float, np.number)) for side in bounds):
+        bounds = [bounds]
+    if len(bounds) != tiles:
+        raise ValueError(f"bounds holds {len(bounds)} quadruples for {tiles} tiles, expected one for each tile.")
+    return list(bounds)
+
+
+def _checked_place(bounds: Any, crs: str | None) -> tuple[Bounds | None, str | None]:
+    if bounds is None:
+        return None, None
+    system = crs or "EPSG:4326"
+    return check_bounds(bounds, system), system
+
+
+def _as_array(source: Any, expected: str) -> np.ndarray:
+    if isinstance(source, torch.Tensor) and source.dtype != torch.bfloat16:
+        return source.detach().cpu().numpy()
+    if isinstance(source, np.ma.MaskedArray):
+        raise ValueError(
+            "A masked array came, whose mask would be lost; set its masked pixels to NaN with .filled(np.nan)."
+        )
+    if isinstance(source, np.ndarray):
+        return source
+    raise ValueError(f"{type(source).__name__} {str(source)[:60]!r} came, expected {expected}.")
+
+
+def _decode_photo(file: Any, what: str) -> np.ndarray:
+    try:
+        with Image.open(file, formats=_SV_FORMATS) as image:
+            # An MPO holds a photo and its preview, not frames in time.
+            if image.format != "MPO" and getattr(image, "is_animated", False):
+                raise ValueError(f"{what} is animated or has many pages, expected one photo; save one frame of it.")
+            image.load()
+            # In place, as the caller never sees this image: a copy would cost a tenth of the decoding.
+            ImageOps.exif_transpose(image, in_place=True)
+            return _photo_to_rgb(image, what)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{what} has too many pixels for a photo; shrink it first.") from error
+    except (OSError, SyntaxError, EOFError) as error:
+        raise ValueError(
+            f"{what} cannot be decoded, expected an intact image in one of {', '.join(_SV_FORMATS)}; save it again."
+        ) from error
+
+
+def _photo_to_rgb(image: Image.Image, what: str) -> np.ndarray:
+    if image.mode.startswith("I"):
+        grey = np.asarray(image)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise ValueError(f"{what} holds 32-bit numbers beyond 0-65535, expected 8 or 16 bits; save it with 8 bits.")
+        return _array_to_rgb(grey.astype(np.uint16))
+    if image.mode == "F":
+        raise ValueError(f"{what} holds floating-point numbers, expected 8 or 16 bits; save it with 8 bits.")
+    if image.has_transparency_data:
+        return _on_white(np.asarray(image.convert("RGBA")))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _array_to_rgb(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+        raise ValueError(
+            f"An array of shape {array.shape} came, expected (H, W), (H, W, 3) or (H, W, 4); transpose it."
+        )
+    if array.dtype == np.uint16:
+        # 65535 / 257 = 255: whole range onto whole range, rounded.
+        array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise ValueError(
+            f"A photo of dtype {array.dtype} came, expected uint8 (0-255) or uint16 (0-65535); convert it."
+        )
+    if array.shape[2] == 4:
+        return _on_white(array)
+    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
+
+
+def _on_white(rgba: np.ndarray) -> np.ndarray:
+    alpha = rgba[..., 3:].astype(np.uint32)
+    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+__all__ = ["BAND_ORDERS", "GairRSImageProcessor", "GairSVImageProcessor"]

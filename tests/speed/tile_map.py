@@ -1,0 +1,61 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Time from a query to the similarity map of a tile that is encoded already, at the published size:
+
+    python -m tests.speed.tile_map
+
+The literal way embeds all 128 × 128 points and takes the cosine of each. Printed as times and a ratio; nothing is asserted.
+"""
+
+import numpy as np
+import torch
+
+from modeling_gair import GairConfig, GairModel
+from spaces_demo.encoded_tile import READINGS, SIDE, encode
+from tests.speed.measuring import median_seconds
+
+
+@torch.no_grad()
+def main() -> None:
+    torch.manual_seed(0)
+    model = GairModel(GairConfig(nili_init="normal")).eval()
+    pixels = torch.rand(1, 10, 96, 96)
+    query = torch.nn.functional.normalize(torch.randn(model.rs_model.hidden_size), dim=0)
+    tile, tokens = encode(model, pixels), model.rs_model(pixels).last_hidden_state
+
+    def literal(reading: str) -> np.ndarray:
+        points = model.feature_map(tokens, (SIDE, SIDE), reading)[0]
+        return torch.cosine_similarity(points, query[:, None, None], dim=0).numpy()
+
+    print(f"{SIDE} x {SIDE} points of a tile, D = {len(query)}, float32, {torch.get_num_threads()} threads")
+    print(
+        f"{'once: encoding':<24}{median_seconds({'encode': lambda: encode(model, pixels)}, 5)['encode'] * 1e3:>10.1f} ms"
+    )
+    for reading in READINGS:
+        runs = {
+            "literal": lambda reading=reading: literal(reading),
+            "as used": lambda reading=reading: tile.similarity(query.numpy(), reading),
+        }
+        seconds = median_seconds(runs, 10)
+        difference = np.abs(runs["literal"]() - runs["as used"]()).max()
+        print(f"{reading + ', literal':<24}{seconds['literal'] * 1e3:>10.1f} ms")
+        print(
+            f"{reading + ', as used':<24}{seconds['as used'] * 1e3:>10.1f} ms{seconds['literal'] / seconds['as used']:>8.0f} "
+            f"times faster, cosines differ by {difference:.1e}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 # Where a config says which tower it describes.
 GAIR_RS_MODEL_TYPE = "gair_rs"
 TIMM_MODEL_TYPE = "timm_wrapper"
+# The ways to read a tile at a point.
+QUERY_MODES = ("nili", "bilinear", "bicubic", "mean")
+LOCATION_ENCODERS = ("equal_earth_rff", "spherical_harmonics")
 
 
 def _require_positive(owner: str, **values: float) -> None:
@@ -105,34 +108,49 @@ class GairRSConfig(PreTrainedConfig):
 @strict
 class GairLocationConfig(PreTrainedConfig):
     r"""
-    The location encoder: Equal Earth projection, random Fourier features (RFF) at several scales, one MLP a scale. The
-    defaults are the published ones. Its output width is the RS tower's, so that it is stated once only.
+    The location encoder. The defaults are the published ones. Its output width is the RS tower's, so that it is stated
+    once only. A field that only the other encoder reads is kept, and has no effect.
 
     Args:
+        encoder (`str`, defaults to `"equal_earth_rff"`):
+            `"equal_earth_rff"`, as published: the Equal Earth projection, random Fourier features (RFF) at several
+            scales, one MLP (ReLU) a scale; it jumps at ±180° and tears the poles open. Or `"spherical_harmonics"`:
+            spherical harmonics and one MLP of sines (SIREN), without seam or poles.
         scales (`list[float]`, defaults to `[1, 16, 256]`):
-            Standard deviations σ of the Gaussian frequencies, one capsule each. Small scales give smooth embeddings;
-            with few training places, `[0.25, 1]` generalises better than the published scales.
+            For `equal_earth_rff`: standard deviations σ of the Gaussian frequencies, one capsule each. Small scales give
+            smooth embeddings; with few training places, `[0.25, 1]` generalises better than the published scales.
         num_frequencies (`int`, defaults to 256):
-            Frequencies per capsule; each gives a cosine and a sine.
+            For `equal_earth_rff`: frequencies per capsule; each gives a cosine and a sine.
+        degree (`int`, defaults to 10):
+            For `spherical_harmonics`: the highest degree, itself included, so that there are `(degree + 1) ** 2`
+            harmonics, the shortest of them about `360 / degree` degrees long. SatCLIP's `L` counts the degrees: L = 10
+            there is degree 9 here.
         hidden_size (`int`, defaults to 1024):
-            Width of the capsules' hidden layers.
+            Width of the hidden layers (of each capsule's).
         num_hidden_layers (`int`, defaults to 3):
-            Hidden layers (Linear and ReLU) per capsule, before the last Linear.
+            Hidden layers (in each capsule), before the last Linear.
     """
 
     model_type = "gair_location"
     base_config_key = "location_config"
 
+    encoder: str = "equal_earth_rff"
     scales: list[float | int] | tuple[float | int, ...] = (1.0, 16.0, 256.0)
     num_frequencies: int = 256
+    degree: int = 10
     hidden_size: int = 1024
     num_hidden_layers: int = 3
 
     def validate_architecture(self):
-        """Checks that the sizes and scales are positive."""
+        """Checks that the encoder exists and that the sizes and scales are positive."""
+        if self.encoder not in LOCATION_ENCODERS:
+            raise ValueError(
+                f"GairLocationConfig.encoder is {self.encoder!r}; expected {' or '.join(map(repr, LOCATION_ENCODERS))}."
+            )
         _require_positive(
             "GairLocationConfig",
             num_frequencies=self.num_frequencies,
+            degree=self.degree,
             hidden_size=self.hidden_size,
             num_hidden_layers=self.num_hidden_layers,
         )
@@ -159,6 +177,9 @@ class GairConfig(PreTrainedConfig):
         nili_init (`str`, defaults to `"center_token"`):
             How a fresh NILI starts: `"center_token"` (the identity on the centre of the 3x3 neighbourhood, so that at
             first NILI reads the tile as bilinear interpolation does) or `"normal"` (drawn at random).
+        query_mode (`str`, defaults to `"nili"`):
+            How the model reads tiles at points: `"nili"`, `"bilinear"`, `"bicubic"` or `"mean"` (the tile's mean at every
+            point). NILI is trained in its own mode only.
         temperature (`float`, defaults to 0.07):
             Temperature τ of the contrastive loss.
         incl_min_distance_m (`float`, defaults to 150.0):
@@ -192,6 +213,7 @@ class GairConfig(PreTrainedConfig):
     sv_config: Any = None
     location_config: Any = None
     nili_init: str = "center_token"
+    query_mode: str = "nili"
     temperature: float | int = 0.07
     incl_min_distance_m: float | int = 150.0
     secl_min_distance_m: float | int = 1000.0
@@ -218,6 +240,8 @@ class GairConfig(PreTrainedConfig):
             )
         if self.nili_init not in ("center_token", "normal"):
             raise ValueError(f"GairConfig.nili_init is {self.nili_init!r}; expected 'center_token' or 'normal'.")
+        if self.query_mode not in QUERY_MODES:
+            raise ValueError(f"GairConfig.query_mode is {self.query_mode!r}; expected one of {', '.join(QUERY_MODES)}.")
         _require_positive("GairConfig", temperature=self.temperature)
         for name in ("incl_min_distance_m", "secl_min_distance_m"):
             if getattr(self, name) < 0:

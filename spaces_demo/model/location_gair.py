@@ -17,6 +17,7 @@ import math
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from .configuration_gair import GairLocationConfig
@@ -25,6 +26,8 @@ from .configuration_gair import GairLocationConfig
 _A1, _A2, _A3, _A4 = 1.340264, -0.081106, 0.000893, 0.003796
 # The published encoder scales the projected plane by these two numbers, in this order.
 _PLANE_SCALE, _PLANE_DIVISOR = 66.50336, 180.0
+# ω₀ of a SIREN's first layer, in its paper and in SatCLIP; the layers after it have 1, as in SatCLIP.
+_FIRST_FREQUENCY = 30.0
 
 
 def equal_earth(coordinates: torch.Tensor) -> torch.Tensor:
@@ -86,7 +89,7 @@ class GairGaussianFeatures(nn.Module):
 
 
 class GairLocationLinear(nn.Linear):
-    """A Linear that starts as `kaiming_normal_` draws it: through ReLU layers without norms a small draw would fade."""
+    """A Linear that starts as `kaiming_normal_` draws it: through layers without norms a small draw would fade."""
 
 
 class GairLocationCapsule(nn.Module):
@@ -110,7 +113,8 @@ class GairLocationEncoder(nn.Module):
     """
     The published location encoder: Equal Earth, then one capsule per scale, their outputs summed.
 
-    It neither wraps nor checks coordinates (the processor does): 180° and −180° give different embeddings.
+    It neither wraps nor checks coordinates (the processor does): 180° and −180° give different embeddings, and so does a
+    pole at every longitude. [`GairSphericalHarmonicsEncoder`] has neither fault.
 
     Args:
         config (`GairLocationConfig`): sizes and scales.
@@ -134,4 +138,110 @@ class GairLocationEncoder(nn.Module):
         return torch.stack([capsule(plane) for capsule in self.capsules]).sum(dim=0)
 
 
-__all__ = ["GairLocationEncoder", "equal_earth"]
+def spherical_harmonics(coordinates: torch.Tensor, degree: int) -> torch.Tensor:
+    """
+    The real spherical harmonics, orthonormal on the unit sphere, without the Condon-Shortley phase:
+
+        Y_lm = P̄_l^|m|(sin lat) · (√2 sin |m| lon for m < 0, 1 for m = 0, √2 cos m lon for m > 0)
+
+    P̄ are the associated Legendre functions normalised so that no factorial ever appears, by the recurrence in the degree
+    that Holmes and Featherstone (2002, doi:10.1007/s00190-002-0216-2) call forward column: stable in float64 to degrees
+    near 1,900. It runs over the degrees, for all orders at once, and divides by no cosine: it is exact at the poles, and
+    so are its gradients.
+
+    Args:
+        coordinates (`torch.Tensor` of shape `(..., 2)`): lon, lat in degrees; any longitude is taken modulo 360.
+        degree (`int`): the highest degree L, itself included.
+
+    Returns:
+        `torch.Tensor` of shape `(..., (L + 1)²)`: order m of degree l at index l² + l + m; in float64, as orders multiply
+        the error of a longitude (float32 on Apple's GPUs, which have no float64).
+    """
+    dtype = torch.float32 if coordinates.device.type == "mps" else torch.float64
+    longitude, latitude = torch.deg2rad(coordinates.to(dtype)).unbind(-1)
+    orders = torch.arange(degree + 1, device=coordinates.device, dtype=dtype)
+    phase = longitude[..., None] * orders[1:]
+    sines, cosines = math.sqrt(2) * torch.sin(phase), math.sqrt(2) * torch.cos(phase)
+    # Along the parallel, for the orders -L to L.
+    waves = torch.cat([sines.flip(-1), torch.ones_like(longitude)[..., None], cosines], dim=-1)
+
+    sine, cosine = torch.sin(latitude)[..., None], torch.cos(latitude)[..., None]
+    # Along the meridian: the orders 0 to l of degree l, and those of the degree before, filled up with zeros.
+    legendre = torch.full_like(sine, math.sqrt(1 / (4 * math.pi)))
+    before = torch.zeros_like(legendre)
+    harmonics = [legendre]
+    for l in range(1, degree + 1):  # noqa: E741
+        squares = orders[:l] ** 2
+        a = torch.sqrt((4 * l**2 - 1) / (l**2 - squares))
+        b = torch.sqrt(((l - 1) ** 2 - squares) / (4 * (l - 1) ** 2 - 1))
+        diagonal = math.sqrt((2 * l + 1) / (2 * l)) * cosine * legendre[..., -1:]
+        following = torch.cat([a * (sine * legendre - b * before), diagonal], dim=-1)
+        before, legendre = F.pad(legendre, (0, 1)), following
+        both_signs = torch.cat([legendre[..., 1:].flip(-1), legendre], dim=-1)
+        harmonics.append(both_signs * waves[..., degree - l : degree + l + 1])
+    return torch.cat(harmonics, dim=-1)
+
+
+class GairSineLinear(nn.Linear):
+    """
+    A SIREN's layer, `sin(ω₀ (W x + b))` (Sitzmann et al., 2020, arXiv:2006.09661), its phase in float32 whatever the model
+    is cast to.
+
+    Args:
+        in_features, out_features (`int`): widths of input and output.
+        first (`bool`): whether it is the first layer, which has ω₀ = 30 and small weights; the others have 1.
+    """
+
+    def __init__(self, in_features: int, out_features: int, first: bool):
+        super().__init__(in_features, out_features)
+        self.frequency = _FIRST_FREQUENCY if first else 1.0
+        # Weights and biases start uniform within ± this, which keeps the phases' variance from layer to layer.
+        self.initial_bound = 1 / in_features if first else math.sqrt(6 / in_features) / self.frequency
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(hidden_states.device.type, enabled=False):
+            phase = F.linear(hidden_states.float(), self.weight.float(), self.bias.float())
+            return torch.sin(self.frequency * phase)
+
+
+class GairSphericalHarmonicsEncoder(nn.Module):
+    """
+    A location encoder without seam: spherical harmonics and a SIREN, SatCLIP's design (Klemmer et al., 2023,
+    arXiv:2311.17179). Neighbours across ±180° have neighbouring embeddings, and a pole has one, whatever its longitude.
+
+    Args:
+        config (`GairLocationConfig`): the degree, and the sizes of the SIREN.
+        output_size (`int`): width D of the embedding.
+    """
+
+    def __init__(self, config: GairLocationConfig, output_size: int):
+        super().__init__()
+        self.degree = config.degree
+        widths = [(config.degree + 1) ** 2] + [config.hidden_size] * config.num_hidden_layers
+        self.layers = nn.ModuleList(
+            GairSineLinear(width, following, first=index == 0)
+            for index, (width, following) in enumerate(pairwise(widths))
+        )
+        self.head = GairLocationLinear(config.hidden_size, output_size)
+
+    def forward(self, coordinates: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            coordinates (`torch.Tensor` of shape `(..., 2)`): lon, lat in degrees.
+
+        Returns:
+            `torch.Tensor` of shape `(..., D)`.
+        """
+        hidden_states = spherical_harmonics(coordinates, self.degree)
+        for layer in self.layers:
+            hidden_states = layer(hidden_states)
+        return self.head(hidden_states.to(self.head.weight.dtype))
+
+
+# By `GairLocationConfig.encoder`.
+LOCATION_ENCODER_CLASSES: dict[str, type[GairLocationEncoder | GairSphericalHarmonicsEncoder]] = {
+    "equal_earth_rff": GairLocationEncoder,
+    "spherical_harmonics": GairSphericalHarmonicsEncoder,
+}
+
+__all__ = ["GairLocationEncoder", "GairSphericalHarmonicsEncoder", "equal_earth", "spherical_harmonics"]

@@ -32,10 +32,9 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
-from .configuration_gair import GAIR_RS_MODEL_TYPE, TIMM_MODEL_TYPE, GairConfig, GairRSConfig
-from .location_gair import GairGaussianFeatures, GairLocationEncoder, GairLocationLinear
+from .configuration_gair import GAIR_RS_MODEL_TYPE, QUERY_MODES, TIMM_MODEL_TYPE, GairConfig, GairRSConfig
+from .location_gair import LOCATION_ENCODER_CLASSES, GairGaussianFeatures, GairLocationLinear, GairSineLinear
 
-QUERY_MODES = ("nili", "bilinear", "bicubic", "mean")
 NILI_METHODS = ("auto", "dense", "points")
 _EARTH_RADIUS_M = 6_371_008.8
 
@@ -237,6 +236,9 @@ class GairPreTrainedModel(PreTrainedModel):
             init.normal_(module.frequencies, std=module.scale)
         elif isinstance(module, GairLocationLinear):
             init.kaiming_normal_(module.weight, nonlinearity="relu")
+        elif isinstance(module, GairSineLinear):
+            for parameter in (module.weight, module.bias):
+                init.uniform_(parameter, -module.initial_bound, module.initial_bound)
         elif isinstance(module, GairNILIAffine) and self.config.nili_init == "center_token":
             init.copy_(module.weight, module.center_token_weight())
 
@@ -579,7 +581,8 @@ class GairModel(GairPreTrainedModel):
         hidden_size = self.rs_model.hidden_size
         self.sv_model = AutoModel.from_config(config.sv_config)
         self.sv_projection = nn.Linear(_pooled_width(self.sv_model), hidden_size)
-        self.location_model = GairLocationEncoder(config.location_config, hidden_size)
+        location_encoder = LOCATION_ENCODER_CLASSES[config.location_config.encoder]
+        self.location_model = location_encoder(config.location_config, hidden_size)
         self.nili = GairNILI(hidden_size)
         self.post_init()
 
@@ -622,7 +625,7 @@ class GairModel(GairPreTrainedModel):
 
         Args:
             coordinates (`torch.Tensor` of shape `(..., 2)`):
-                lon, lat in degrees. Neither wrapped nor checked here: 180° and −180° differ.
+                lon, lat in degrees. Neither wrapped nor checked here: to the published encoder 180° and −180° differ.
 
         Returns:
             `torch.Tensor` of shape `(..., D)`.
@@ -632,7 +635,7 @@ class GairModel(GairPreTrainedModel):
         return self.location_model(coordinates)
 
     def get_localized_rs_features(
-        self, rs_pixel_values: torch.Tensor, query_points: torch.Tensor, mode: str = "nili", method: str = "auto"
+        self, rs_pixel_values: torch.Tensor, query_points: torch.Tensor, mode: str | None = None, method: str = "auto"
     ) -> torch.Tensor:
         """
         Embeddings of points in tiles, not normalised.
@@ -641,7 +644,9 @@ class GairModel(GairPreTrainedModel):
             rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles as the processor prepares them.
             query_points (`torch.Tensor` of shape `(B, Q, 2)`):
                 x east, y south from the tile's north-west corner, in [0, 1]; neither checked nor clamped here.
-            mode (`str`): `"nili"`, `"bilinear"`, `"bicubic"`, or `"mean"` (the tile's mean at every point).
+            mode (`str`, *optional*):
+                `"nili"`, `"bilinear"`, `"bicubic"`, or `"mean"` (the tile's mean at every point); by default the config's
+                `query_mode`.
             method (`str`): how NILI is evaluated, with equal results: `"dense"` costs by the tile, `"points"` by the
                 point, `"auto"` takes the cheaper. The other modes have one way only.
 
@@ -654,7 +659,7 @@ class GairModel(GairPreTrainedModel):
         self,
         rs_tokens: torch.Tensor,
         query_points: torch.Tensor,
-        mode: str = "nili",
+        mode: str | None = None,
         method: str = "auto",
         tile_index: torch.Tensor | None = None,
     ) -> torch.Tensor:
@@ -664,13 +669,14 @@ class GairModel(GairPreTrainedModel):
         Args:
             rs_tokens (`torch.Tensor` of shape `(B, N, D)`): `rs_model(...).last_hidden_state`.
             query_points (`torch.Tensor` of shape `(R, Q, 2)`): x east, y south, in [0, 1].
-            mode, method (`str`): see [`~GairModel.get_localized_rs_features`].
+            mode, method (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
             tile_index (`torch.Tensor` of shape `(R,)`, *optional*): the tile of each row of points, as tiles may hold
                 differing numbers of photos; without it R = B, in order.
 
         Returns:
             `torch.Tensor` of shape `(R, Q, D)`.
         """
+        mode = self.config.query_mode if mode is None else mode
         _check_choice("mode", mode, QUERY_MODES)
         _check_choice("method", method, NILI_METHODS)
         shape, rows = tuple(query_points.shape), (rs_tokens if tile_index is None else tile_index).shape[0]
@@ -687,7 +693,7 @@ class GairModel(GairPreTrainedModel):
         return sample_tokens(_as_map(rs_tokens if tile_index is None else rs_tokens[tile_index]), query_points, mode)
 
     def get_rs_feature_map(
-        self, rs_pixel_values: torch.Tensor, size: tuple[int, int], mode: str = "nili"
+        self, rs_pixel_values: torch.Tensor, size: tuple[int, int], mode: str | None = None
     ) -> torch.Tensor:
         """
         Embeddings over tiles as images of any size, not normalised: the points ((j + ½)/w, (i + ½)/h).
@@ -695,25 +701,26 @@ class GairModel(GairPreTrainedModel):
         Args:
             rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles as the processor prepares them.
             size (`tuple[int, int]`): h, w.
-            mode (`str`): see [`~GairModel.get_localized_rs_features`].
+            mode (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
 
         Returns:
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
         """
         return self.feature_map(self.rs_model(rs_pixel_values).last_hidden_state, size, mode)
 
-    def feature_map(self, rs_tokens: torch.Tensor, size: tuple[int, int], mode: str = "nili") -> torch.Tensor:
+    def feature_map(self, rs_tokens: torch.Tensor, size: tuple[int, int], mode: str | None = None) -> torch.Tensor:
         """
         As [`~GairModel.get_rs_feature_map`], from tokens at hand.
 
         Args:
             rs_tokens (`torch.Tensor` of shape `(B, N, D)`): `rs_model(...).last_hidden_state`.
             size (`tuple[int, int]`): h, w.
-            mode (`str`): see [`~GairModel.get_localized_rs_features`].
+            mode (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
 
         Returns:
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
         """
+        mode = self.config.query_mode if mode is None else mode
         _check_choice("mode", mode, QUERY_MODES)
         height, width = size
         if height < 1 or width < 1:

@@ -67,9 +67,9 @@ def build(loaded: Loaded) -> gr.Blocks:
     return page.queue(default_concurrency_limit=2, max_size=64)
 
 
-def _tab_of_link(request: gr.Request) -> gr.Tabs:
-    """A link to two boxes opens their tab."""
-    return gr.Tabs(selected="Place to place" if "a" in request.query_params else "World map")
+def _tab_of_link(request: gr.Request) -> Any:
+    """A link to two boxes opens their tab; else the visitor may have chosen one already."""
+    return gr.Tabs(selected="Place to place") if "a" in request.query_params else gr.skip()
 
 
 demo = build(load())

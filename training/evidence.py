@@ -217,16 +217,23 @@ def measure(arm: str, seed: int, options: argparse.Namespace) -> None:
     encoder = open_gair(str(folder), torch.device("cpu"))
     figures = {"trained": measured(arm, seed, encoder.model, encoder.processor, settings, options)}
     if arm in UNTRAINED:
-        figures["untrained"] = measured(arm, seed, random_model(settings).eval(), encoder.processor, settings, options)
+        drawn = random_model(settings).eval()
+        figures["untrained"] = measured(arm, seed, drawn, encoder.processor, settings, options, robust=False)
     unfinished = folder / f"{_MEASURES}.tmp"
     unfinished.write_text(json.dumps(figures, indent=2), encoding="utf-8")
     unfinished.replace(folder / _MEASURES)
 
 
 def measured(
-    arm: str, seed: int, model: Any, processor: GairProcessor, settings: PretrainSettings, options: argparse.Namespace
+    arm: str,
+    seed: int,
+    model: Any,
+    processor: GairProcessor,
+    settings: PretrainSettings,
+    options: argparse.Namespace,
+    robust: bool = True,
 ) -> dict[str, float]:
-    """All figures that the arm's comparisons ask for."""
+    """All figures that the arm's comparisons ask for; of random weights there is nothing to disturb."""
     own, tiles = open_world(settings.world()), settings.world().held_out_tiles
     asking = [comparison for comparison in COMPARISONS.values() if arm in comparison.arms]
     cost = flops_per_pair(model.config, processor, settings.photos_per_tile, settings.objective_settings())
@@ -235,7 +242,7 @@ def measured(
     second = pair_measures(model, processor, open_world(second_world(settings.world())), tiles)
     found |= {f"second world/{name}": value for name, value in second.items()}
     found |= probe_measures(model, processor, own, tiles)
-    if any(comparison.robust for comparison in asking):
+    if robust and any(comparison.robust for comparison in asking):
         found |= robustness_measures(model, processor, own, tiles, seed)
     if any(comparison.places for comparison in asking):
         found |= place_measures(model, processor, place_targets(settings.world(), options.tables), seed)

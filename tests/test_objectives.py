@@ -38,7 +38,7 @@ from transformers import (
 
 from modeling_gair import GairConfig, GairModel, GairProcessor, gair_contrastive_loss
 from training.distributed import mean_over_ranks
-from training.objectives import GairObjective, GairSettings, PretrainingModule
+from training.objectives import GairObjective, GairSettings, MocoV3Settings, PretrainingModule, make_objective
 
 TOWER = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 # Metres east of the first photo: some nearer than INCL's least distance, some than SECL's, one far away.
@@ -503,6 +503,7 @@ def cases(folder: str) -> dict[str, dict]:
     return {
         "plain": {},
         "published": {"queue_size": 9, "in_batch_places": False},
+        "without places": {"secl_weight": 0},
         "all": {
             "queue_size": 20,
             "temperature_learned": True,
@@ -521,8 +522,9 @@ TOLERANCES = {"float64": 1e-6, "float32": 1e-4}
 
 def make_module(case: str, folder: str, dtype: torch.dtype, places: torch.Tensor) -> PretrainingModule:
     """Always the same, with the places of all processes in the queue."""
-    distances = {"incl_min_distance_m": 0, "secl_min_distance_m": 0} if case == "published" else {}
-    model = small_model(**distances)
+    distances = {"incl_min_distance_m": 0, "secl_min_distance_m": 0}
+    config = {"published": distances, "without places": {"query_mode": "bilinear"}}
+    model = small_model(**config.get(case, {}))
     module = PretrainingModule(model, objective_of(model, **cases(folder)[case])).to(dtype)
     module.objective.after_step(module.model, {"coordinates": places})
     return module
@@ -548,6 +550,28 @@ def two_steps(module: torch.nn.Module, batches: list[dict[str, torch.Tensor]]) -
     return told
 
 
+def view_rows(rank: int | None = None) -> dict[str, torch.Tensor]:
+    """Made rows of MoCo v3: those of one of two processes, or all."""
+    generator = torch.Generator().manual_seed(0)
+    rows = {}
+    for tower, counts in (("rs", TILES), ("sv", PHOTOS)):
+        for name in ("query_0", "query_1", "key_0", "key_1"):
+            drawn = torch.randn(sum(counts), 6, generator=generator, dtype=torch.float64)
+            whole = F.normalize(drawn, dim=1)
+            rows[f"{tower}_{name}"] = whole if rank is None else whole.split(counts)[rank]
+    return rows
+
+
+def moco_v3_step(rows: dict[str, torch.Tensor]) -> dict:
+    """The loss over all processes, and the gradient of each query."""
+    objective = make_objective(small_model(), PROCESSOR, MocoV3Settings(projection_size=6, projection_hidden_size=8))
+    leaves = {name: value.clone().requires_grad_("query" in name) for name, value in rows.items()}
+    loss, terms = objective.loss(leaves, {})
+    loss.backward()
+    gradients = {name: value.grad for name, value in leaves.items() if value.requires_grad}
+    return {"terms": mean_over_ranks(terms | {"loss": loss.detach()}), "gradients": gradients}
+
+
 def train_on_part(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/rendezvous", timedelta(minutes=3), rank=rank, world_size=2)
@@ -558,6 +582,7 @@ def train_on_part(rank: int, folder: str) -> None:
             bare = make_module(case, folder, dtype, random_places(4).split([1, 3])[rank])
             module = DistributedDataParallel(bare, broadcast_buffers=False)
             told[case, name] = two_steps(module, [part(inputs(seed), rank) for seed in (1, 2)])
+    told["moco_v3"] = moco_v3_step(view_rows(rank))
     torch.save(told, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -592,6 +617,18 @@ def test_two_processes_train_as_one_does_on_the_whole_batch(on_two_processes, ca
             assert found["queue"].keys() == expected["queue"].keys()
             for name, values in expected["queue"].items():
                 assert torch.equal(found["queue"][name], values)
+
+
+def test_moco_v3_finds_its_negatives_on_both_processes(on_two_processes):
+    _, told = on_two_processes
+    alone = moco_v3_step(view_rows())
+    for rank in range(2):
+        found = told[rank]["moco_v3"]
+        assert found["terms"] == pytest.approx(alone["terms"], abs=1e-9)
+        for name, gradient in alone["gradients"].items():
+            own = gradient.split(TILES if name.startswith("rs") else PHOTOS)[rank]
+            # Processes' gradients are averaged, and each has its own rows alone.
+            torch.testing.assert_close(found["gradients"][name] / 2, own)
 
 
 @pytest.mark.parametrize("in_batch_places", [True, False])

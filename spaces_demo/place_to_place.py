@@ -143,8 +143,8 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
 
     outputs = [drawn, result]
     gr.on(None, warned(restore), None, [*boxes, *outputs], **HANDLER)
-    drawn.box(warned(draw), boxes, [*boxes, *outputs], **HANDLER)
-    gr.on([box.submit for box in boxes], warned(compare), boxes, outputs, **HANDLER)
+    drawn.box(warned(draw), boxes, [*boxes, *outputs], trigger_mode="always_last", **HANDLER)
+    gr.on([box.submit for box in boxes], warned(compare), boxes, outputs, trigger_mode="always_last", **HANDLER)
     examples = gr.Examples(
         list(_EXAMPLES.values()), boxes, example_labels=list(_EXAMPLES), label="Try", api_visibility="private"
     )

@@ -279,6 +279,7 @@ def add_tab(loaded: Loaded, gallery: Gallery) -> None:
         warned(draw),
         inputs,
         outputs,
+        trigger_mode="always_last",
         **HANDLER,
     )
     examples.load_input_event.then(warned(draw), inputs, outputs, **HANDLER)

@@ -24,7 +24,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -140,6 +140,19 @@ def map_point(page: Page, map_id: str, lon: float, lat: float) -> tuple[float, f
     assert box is not None
     scale = max(box["width"] / 360, box["height"] / 180)
     return box["x"] + box["width"] / 2 + lon * scale, box["y"] + box["height"] / 2 - lat * scale
+
+
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """
+    Waits for what is true in a moment: the parts of a page follow an answer one after the other.
+
+    Raises:
+        AssertionError: it never is.
+    """
+    end = time.monotonic() + _ANSWER_MS / 1000
+    while not holds():
+        assert time.monotonic() < end, "what was waited for did not come"
+        page.wait_for_timeout(50)
 
 
 @contextmanager

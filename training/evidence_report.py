@@ -133,13 +133,11 @@ def _section(name: str, question: str, arms: Arms, runs: Sequence[Run]) -> str:
 
 
 def _pair_table(columns: Mapping[str, tuple[str, int]], arms: Arms, runs: Sequence[Run]) -> str:
-    rows = {
-        LABELS[arm]: [_cell(spread(runs, arm, column[0]), column[1]) for column in columns.values()] for arm in arms
-    }
-    if any(len(spread(runs, arm, "own world/across/median_rank", UNTRAINED)) for arm in arms):
-        rows["initial weights"] = [
-            _cell(spread(runs, arms[0], column[0], UNTRAINED), column[1]) for column in columns.values()
-        ]
+    digits = [column[1] for column in columns.values()]
+    rows = {LABELS[arm]: _cells([spread(runs, arm, column[0]) for column in columns.values()], digits) for arm in arms}
+    drawn = [spread(runs, arms[0], column[0], UNTRAINED) for column in columns.values()]
+    if any(map(len, drawn)):
+        rows["initial weights"] = _cells(drawn, digits)
     return _markdown("", list(columns), rows)
 
 
@@ -147,20 +145,26 @@ def _place_table(arms: Arms, runs: Sequence[Run]) -> str:
     measures = sorted(
         {name for run in runs for part in run.figures.values() for name in part if name.startswith("place/")}
     )
-    rows = {}
-    for arm in arms:
-        for weights in (TRAINED, UNTRAINED):
-            label = f"{LOCATION_LABELS.get(arm, LABELS[arm])}, {weights}"
-            rows[label] = [_cell(spread(runs, arm, measure, weights), 2) for measure in measures]
-    for name in ("sin/cos", "inverse distance"):
-        rows[name] = [_cell(spread(runs, name, measure, ""), 2) for measure in measures]
+    named = {
+        f"{LOCATION_LABELS.get(arm, LABELS[arm])}, {weights}": (arm, weights)
+        for arm in arms
+        for weights in (TRAINED, UNTRAINED)
+    }
+    named |= {name: (name, "") for name in ("sin/cos", "inverse distance")}
+    rows = {
+        label: _cells([spread(runs, arm, measure, weights) for measure in measures], [2] * len(measures))
+        for label, (arm, weights) in named.items()
+    }
     heads = [measure.removeprefix("place/").replace("/", ", ").replace("spatial10", "10°") for measure in measures]
     return _markdown("R²", heads, rows)
 
 
 def _level_table(kind: str, arms: Arms, runs: Sequence[Run]) -> str:
     levels = _levels(kind, runs)
-    rows = {LABELS[arm]: [_cell(spread(runs, arm, f"{kind}/{level}"), 1) for level in levels] for arm in arms}
+    rows = {
+        LABELS[arm]: _cells([spread(runs, arm, f"{kind}/{level}") for level in levels], [1] * len(levels))
+        for arm in arms
+    }
     return _markdown(f"median rank: {_ROBUST[kind]}", [level.removesuffix(" m") for level in levels], rows)
 
 
@@ -175,6 +179,12 @@ def _number(level: str) -> float:
     return float(level.removesuffix(" m"))
 
 
+def _cells(spreads: Sequence[np.ndarray], digits: Sequence[int]) -> list[str]:
+    """A row, with the number of its seeds at the end."""
+    cells = [_cell(values, places) for values, places in zip(spreads, digits)]
+    return [*cells, str(max(map(len, spreads), default=0))]
+
+
 def _cell(values: np.ndarray, digits: int) -> str:
     """Mean ± deviation of a sample; a dash where nothing was measured."""
     if not len(values):
@@ -184,7 +194,7 @@ def _cell(values: np.ndarray, digits: int) -> str:
 
 
 def _markdown(corner: str, heads: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
-    lines = [[corner, *heads], ["---"] * (len(heads) + 1), *([name, *cells] for name, cells in rows.items())]
+    lines = [[corner, *heads, "seeds"], ["---"] * (len(heads) + 2), *([name, *cells] for name, cells in rows.items())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

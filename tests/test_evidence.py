@@ -26,6 +26,7 @@ pytest.importorskip("pyproj", reason="the extra geo is not installed")
 from PIL import Image
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
+from training.benchmarks.encoders import GairEncoder
 from training.evidence import COMPARISONS, CONFIGS, TEACHERS, command_of, in_order, parse, second_world
 from training.evidence_measures import (
     PlaceTarget,
@@ -135,7 +136,8 @@ def test_place_measures_find_what_a_place_tells():
     assert baselines["sin/cos"]["place/latitude/random"] > 0.99 > 0.2 > baselines["sin/cos"]["place/noise/random"]
     assert 0.5 < baselines["inverse distance"]["place/latitude/spatial10"] < 1
     config = GairConfig.tiny()
-    own = place_measures(GairModel(config).eval(), GairProcessor.for_config(config), targets, seed=0)
+    encoder = GairEncoder(GairModel(config).eval(), GairProcessor.for_config(config), "tiny")
+    own = place_measures(encoder, targets, seed=0)
     assert own.keys() == baselines["sin/cos"].keys() and own["place/latitude/random"] > 0.8
 
 

@@ -30,13 +30,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm.auto import tqdm
 
-from modeling_gair import GairProcessor
-from training.benchmarks.encoders import open_gair
+from training.benchmarks.encoders import GairEncoder, open_gair
 from training.costs import flops_per_pair
 from training.evidence_measures import (
     PlaceTarget,
@@ -215,10 +213,10 @@ def measure(arm: str, seed: int, options: argparse.Namespace) -> None:
     folder = folder_of(arm, seed, options)
     settings = settings_of(arm, seed, options)
     encoder = open_gair(str(folder), torch.device("cpu"))
-    figures = {"trained": measured(arm, seed, encoder.model, encoder.processor, settings, options)}
+    figures = {"trained": measured(arm, seed, encoder, settings, options)}
     if arm in UNTRAINED:
-        drawn = random_model(settings).eval()
-        figures["untrained"] = measured(arm, seed, drawn, encoder.processor, settings, options, robust=False)
+        drawn = GairEncoder(random_model(settings).eval(), encoder.processor, "initial weights")
+        figures["untrained"] = measured(arm, seed, drawn, settings, options, robust=False)
     unfinished = folder / f"{_MEASURES}.tmp"
     unfinished.write_text(json.dumps(figures, indent=2), encoding="utf-8")
     unfinished.replace(folder / _MEASURES)
@@ -227,13 +225,13 @@ def measure(arm: str, seed: int, options: argparse.Namespace) -> None:
 def measured(
     arm: str,
     seed: int,
-    model: Any,
-    processor: GairProcessor,
+    encoder: GairEncoder,
     settings: PretrainSettings,
     options: argparse.Namespace,
     robust: bool = True,
 ) -> dict[str, float]:
     """All figures that the arm's comparisons ask for; of random weights there is nothing to disturb."""
+    model, processor = encoder.model, encoder.processor
     own, tiles = open_world(settings.world()), settings.world().held_out_tiles
     asking = [comparison for comparison in COMPARISONS.values() if arm in comparison.arms]
     cost = flops_per_pair(model.config, processor, settings.photos_per_tile, settings.objective_settings())
@@ -245,7 +243,7 @@ def measured(
     if robust and any(comparison.robust for comparison in asking):
         found |= robustness_measures(model, processor, own, tiles, seed)
     if any(comparison.places for comparison in asking):
-        found |= place_measures(model, processor, place_targets(settings.world(), options.tables), seed)
+        found |= place_measures(encoder, place_targets(settings.world(), options.tables), seed)
     return found
 
 

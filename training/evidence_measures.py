@@ -26,7 +26,7 @@ from torch.nn.functional import normalize
 from modeling_gair import GairModel, GairProcessor
 from training.augmentation import crop
 from training.benchmarks.data import tile_centres
-from training.benchmarks.encoders import SinCosEncoder
+from training.benchmarks.encoders import Encoder, SinCosEncoder
 from training.benchmarks.folds import Holdout, make_holdout
 from training.benchmarks.pair_retrieval import offset_points
 from training.benchmarks.probes import inverse_distance, ridge
@@ -217,38 +217,27 @@ def _cropped_features(model: GairModel, processor: GairProcessor, batch: PairBat
 # Places --------------------------------------------------------------------------------------------------------------
 
 
-def place_measures(model: GairModel, processor: GairProcessor, targets: Sequence[PlaceTarget], seed: int) -> Figures:
+def place_measures(encoder: Encoder, targets: Sequence[PlaceTarget], seed: int) -> Figures:
     """R² of CoordBench's ridge on frozen location embeddings: `place/TARGET/HOLDOUT`, mean over five folds."""
-
-    def embed(lon_lat: np.ndarray) -> np.ndarray:
-        places = processor.feature_extractor(lon_lat[:, 0], lon_lat[:, 1], return_tensors="pt")["coordinates"]
-        with torch.no_grad():
-            return model.get_location_features(places.to(model.device)).float().cpu().numpy()
-
-    return _over_holdouts(
-        targets,
-        seed,
-        lambda target, holdout: ridge(embed(target.lon_lat), target.values, holdout, classify=False).score,
-    )
+    figures = {}
+    for target in targets:
+        features = encoder.embed_locations(target.lon_lat)
+        for holdout in _holdouts(target, seed):
+            found = ridge(features, target.values, holdout, classify=False)
+            figures[f"place/{target.name}/{holdout.name}"] = found.score
+    return figures
 
 
 def place_baselines(targets: Sequence[PlaceTarget], seed: int) -> dict[str, Figures]:
     """The same of sin/cos features, and of interpolation by inverse distance, which needs no features."""
-    simple = SinCosEncoder()
-    return {
-        "sin/cos": _over_holdouts(
-            targets,
-            seed,
-            lambda target, holdout: (
-                ridge(simple.embed_locations(target.lon_lat), target.values, holdout, classify=False).score
-            ),
-        ),
-        "inverse distance": _over_holdouts(
-            targets,
-            seed,
-            lambda target, holdout: inverse_distance(target.lon_lat, target.values, holdout, classify=False).score,
-        ),
+    interpolated = {
+        f"place/{target.name}/{holdout.name}": inverse_distance(
+            target.lon_lat, target.values, holdout, classify=False
+        ).score
+        for target in targets
+        for holdout in _holdouts(target, seed)
     }
+    return {"sin/cos": place_measures(SinCosEncoder(), targets, seed), "inverse distance": interpolated}
 
 
 def field_targets(source: Source) -> list[PlaceTarget]:
@@ -278,15 +267,8 @@ def table_targets(path: Path, columns: Sequence[str]) -> list[PlaceTarget]:
     return [PlaceTarget(f"{path.stem}, {name}", lon_lat, table[name].to_numpy(np.float64)) for name in columns]
 
 
-def _over_holdouts(
-    targets: Sequence[PlaceTarget], seed: int, score: Callable[[PlaceTarget, Holdout], float]
-) -> Figures:
-    figures = {}
-    for target in targets:
-        for name in HOLDOUTS:
-            holdout = make_holdout(name, target.lon_lat[:, 0], target.lon_lat[:, 1], seed)
-            figures[f"place/{target.name}/{name}"] = score(target, holdout)
-    return figures
+def _holdouts(target: PlaceTarget, seed: int) -> list[Holdout]:
+    return [make_holdout(name, target.lon_lat[:, 0], target.lon_lat[:, 1], seed) for name in HOLDOUTS]
 
 
 # What they share -----------------------------------------------------------------------------------------------------

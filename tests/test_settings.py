@@ -104,6 +104,10 @@ def test_a_tower_of_another_type_stands_on_its_own():
         (["--batch_size", "true"], "batch_size is True"),
         (["--learning_rate", "fast"], "learning_rate is 'fast'"),
         (["--learning_rate", ".nan"], "learning_rate is nan"),
+        (
+            ["--nili_learning_rate_factor", "0"],
+            "nili_learning_rate_factor is 0; expected a finite number greater than 0",
+        ),
         (["--holdout_fraction", "1"], "holdout_fraction is 1"),
         (["--model", "huge"], "model is 'huge'"),
         (["--model", "[1]"], r"model is \[1\]"),

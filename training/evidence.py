@@ -38,6 +38,8 @@ from training.benchmarks.encoders import GairEncoder, open_gair
 from training.costs import flops_per_pair
 from training.evidence_measures import (
     PlaceTarget,
+    embed_for_probes,
+    embed_held_out,
     field_targets,
     open_world,
     pair_measures,
@@ -85,6 +87,9 @@ COMPARISONS = {
     "query_modes": Comparison(
         "Does reading the tile at the photo's place help, and NILI over plain interpolation?",
         ("nili", "bilinear", "bicubic", "mean", "mean_across"),
+    ),
+    "nili_rate": Comparison(
+        "Is NILI behind because of what it computes, or of how far AdamW moves it?", ("nili", "nili_ninth", "bilinear")
     ),
     "objectives": Comparison(
         "GAIR against objectives that align nothing, and with distillation", ("nili", "distillation", "mae", "moco_v3")
@@ -236,12 +241,14 @@ def measured(
     asking = [comparison for comparison in COMPARISONS.values() if arm in comparison.arms]
     cost = flops_per_pair(model.config, processor, settings.photos_per_tile, settings.objective_settings())
     found = {"MFLOP a pair": cost / 1e6}
-    found |= {f"own world/{name}": value for name, value in pair_measures(model, processor, own, tiles).items()}
-    second = pair_measures(model, processor, open_world(second_world(settings.world())), tiles)
-    found |= {f"second world/{name}": value for name, value in second.items()}
-    found |= probe_measures(model, processor, own, tiles)
-    if robust and any(comparison.robust for comparison in asking):
-        found |= robustness_measures(model, processor, own, tiles, seed)
+    disturbed_by = seed if robust and any(comparison.robust for comparison in asking) else None
+    held_out = embed_held_out(model, processor, own, tiles, disturbed_by)
+    second = embed_held_out(model, processor, open_world(second_world(settings.world())), tiles)
+    for world, embedded in (("own", held_out), ("second", second)):
+        found |= {f"{world} world/{name}": value for name, value in pair_measures(embedded).items()}
+    found |= probe_measures(embed_for_probes(model, processor, own), held_out)
+    if disturbed_by is not None:
+        found |= robustness_measures(held_out)
     if any(comparison.places for comparison in asking):
         found |= place_measures(encoder, place_targets(settings.world(), options.tables), seed)
     return found

@@ -13,7 +13,7 @@
 # limitations under the License.
 """What is measured of an arm of the evidence: retrieval, probes, robustness, and what its location encoder knows of places."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from training.pairs import EvaluationPairs, PairBatch, load, prepare_pairs
 from training.probes import ridge_r2
 from training.retrieval import one_photo_per_tile, photos_of_each_tile, retrieval
 from training.sample_dataset import WorldSettings, ensure_sample_dataset
-from training.sources import Source, open_source
+from training.sources import Rows, Source, open_source
 
 # Metres between a photo and where its tile is read; standard deviations, in metres, of noise on its coordinates; sides of a
 # crop of the tile, as shares of the tile's.
@@ -76,45 +76,151 @@ def open_world(settings: WorldSettings) -> Source:
     return open_source(str(ensure_sample_dataset(settings, 1)), holdout_fraction=0.0)
 
 
-# Retrieval -----------------------------------------------------------------------------------------------------------
+# Held-out pairs ------------------------------------------------------------------------------------------------------
 
 
-def pair_measures(model: GairModel, processor: GairProcessor, source: Source, tiles: int) -> Figures:
+@dataclass(frozen=True)
+class EmbeddedPairs:
     """
-    Retrieval among held-out pairs: `across/median_rank`, `across/R@5` and `across/mean_rank` of a photo's place among one
-    photo of each tile, `among/mean_rank` among the photos of its tile, `location/median_rank` of its coordinates.
+    Features of pairs, each `(N, D)` on the CPU, beside `tile` `(N,)`, the tile of each photo.
+
+    Attributes:
+        pairs (`dict[str, torch.Tensor]`): `sv`, `localized`, `tile_mean`, `location`; `sv_tokens`, the mean of the SV tower's
+            tokens, which no head has seen; `cover` `(N, classes)` and `moisture` `(N,)`, to be probed for; and what was
+            disturbed, by `KIND/LEVEL`: see [`robustness_measures`].
+        cropped (`dict[str, torch.Tensor]`): `sv`, `scale/S` and `scale mean/S` of some photos of each tile; or empty.
+    """
+
+    pairs: Embedded
+    cropped: Embedded
+
+
+def embed_held_out(
+    model: GairModel, processor: GairProcessor, source: Source, tiles: int, disturbed_by: int | None = None
+) -> EmbeddedPairs:
+    """
+    Embeds held-out pairs, once for all measures.
 
     Args:
         model, processor: what is measured; tiles are read in the model's own query mode.
-        source (`Source`): with held-out rows.
+        source (`Source`): with held-out rows, or such as no arm is trained on.
         tiles (`int`): at most so many of them.
+        disturbed_by (`int`, *optional*): a seed of directions and noise, to embed disturbed points, places and tiles as well.
     """
-    embedded = _embedded(_held_out(source, processor, tiles), lambda batch: _features(model, processor, batch))
-    across, among = one_photo_per_tile(embedded["tile"]), photos_of_each_tile(embedded["tile"])
-    found = _ranks(embedded, across, "localized")
+    rows = source.train if source.held_out is None else source.held_out
+    return _embedded(model, processor, rows, source.folder, tiles, disturbed_by)
+
+
+def embed_for_probes(model: GairModel, processor: GairProcessor, source: Source) -> EmbeddedPairs:
+    """Embeds the training pairs that probes are fitted on."""
+    return _embedded(model, processor, source.train, source.folder, _PROBE_TILES)
+
+
+@torch.no_grad()
+def _embedded(
+    model: GairModel, processor: GairProcessor, rows: Rows, folder: Path, tiles: int, disturbed_by: int | None = None
+) -> EmbeddedPairs:
+    random = None if disturbed_by is None else np.random.default_rng(disturbed_by)
+    pairs: list[Embedded] = []
+    cropped: list[Embedded] = []
+    seen = 0
+    for batch in load(EvaluationPairs([(rows, folder)], processor, _TILES_A_BATCH, tiles, _LABELS), 0):
+        inputs = prepare_pairs(batch, processor, model.device)
+        tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
+        own = _features(model, batch, inputs, tokens)
+        if random is not None:
+            own |= _disturbed_features(model, processor, batch, inputs, tokens, random)
+            cropped.append(_on_cpu(_cropped_features(model, inputs, own["sv"]), seen))
+        pairs.append(_on_cpu(own, seen))
+        seen += len(batch.tile_ids)
+    return EmbeddedPairs(_joined(pairs), _joined(cropped))
+
+
+def _features(model: GairModel, batch: PairBatch, inputs: Embedded, tokens: torch.Tensor) -> Embedded:
+    index = inputs["tile_index"]
+    photos = model.sv_model(pixel_values=inputs["sv_pixel_values"])
     return {
-        **{f"across/{name}": found[name] for name in ("median_rank", "R@5", "mean_rank")},
-        "among/mean_rank": _ranks(embedded, among, "localized")["mean_rank"],
-        "location/median_rank": _ranks(embedded, across, "location")["median_rank"],
+        "tile": index,
+        "sv": model.sv_projection(photos.pooler_output),
+        "sv_tokens": photos.last_hidden_state.mean(dim=1),
+        "localized": model.localize(tokens, inputs["query_points"], tile_index=index)[:, 0],
+        "tile_mean": tokens.mean(dim=1)[index],
+        "location": model.get_location_features(inputs["coordinates"]),
+        "cover": torch.from_numpy(np.asarray(batch.labels["photo_cover"])),
+        "moisture": torch.from_numpy(np.asarray(batch.labels["moisture"]))[batch.tile_index],
     }
 
 
-def probe_measures(model: GairModel, processor: GairProcessor, source: Source, tiles: int) -> Figures:
+def _disturbed_features(
+    model: GairModel,
+    processor: GairProcessor,
+    batch: PairBatch,
+    inputs: Embedded,
+    tokens: torch.Tensor,
+    random: np.random.Generator,
+) -> Embedded:
+    """Tiles read beside the photos, and places beside theirs; NaN where the tile has no room."""
+    found = {}
+    for name, points in _moved_points(batch, random).items():
+        asked = torch.from_numpy(points.astype(np.float32)).to(model.device)[:, None]
+        read = model.localize(tokens, asked.nan_to_num(), tile_index=inputs["tile_index"])[:, 0]
+        found[name] = read.masked_fill(asked[:, 0].isnan().any(dim=1, keepdim=True), float("nan"))
+    for name, (lon, lat) in _moved_places(batch, random).items():
+        places = processor.feature_extractor(lon, lat, return_tensors="pt")["coordinates"]
+        found[name] = model.get_location_features(places.to(model.device))
+    return found
+
+
+def _cropped_features(model: GairModel, inputs: Embedded, photos: torch.Tensor) -> Embedded:
+    """Some photos of each tile, and their points as smaller tiles about them show them."""
+    index = inputs["tile_index"]
+    few = torch.cat([rows[:_CROPPED_PHOTOS] for rows in photos_of_each_tile(index, least=1)])
+    tiles, points, own = inputs["rs_pixel_values"][index[few]], inputs["query_points"][few], torch.arange(len(few))
+    found = {"sv": photos[few], "tile": index[few]}
+    for scale in SCALES:
+        side = torch.full((len(few), 1), scale)
+        # As far about the photo as the tile reaches.
+        corner = (points[:, 0] - scale / 2).clamp(torch.zeros(()), torch.tensor(1 - scale))
+        smaller, moved = crop(tiles, points, own, corner, side)
+        tokens = model.rs_model(smaller).last_hidden_state
+        found[f"scale/{scale}"] = model.localize(tokens, moved)[:, 0]
+        found[f"scale mean/{scale}"] = tokens.mean(dim=1)
+    return found
+
+
+def _on_cpu(features: Embedded, tiles_before: int) -> Embedded:
+    """Features of a batch, its tiles counted on from those of earlier ones."""
+    return {name: values.cpu() for name, values in features.items()} | {"tile": features["tile"].cpu() + tiles_before}
+
+
+def _joined(parts: Sequence[Embedded]) -> Embedded:
+    return {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+
+
+# Measures of pairs ---------------------------------------------------------------------------------------------------
+
+
+def pair_measures(embedded: EmbeddedPairs) -> Figures:
+    """
+    Retrieval among held-out pairs: `across/median_rank`, `across/R@5` and `across/mean_rank` of a photo's place among one
+    photo of each tile, `among/mean_rank` among the photos of its tile, `location/median_rank` of its coordinates.
+    """
+    pairs = embedded.pairs
+    across, among = one_photo_per_tile(pairs["tile"]), photos_of_each_tile(pairs["tile"])
+    found = _ranks(pairs, across, "localized")
+    return {
+        **{f"across/{name}": found[name] for name in ("median_rank", "R@5", "mean_rank")},
+        "among/mean_rank": _ranks(pairs, among, "localized")["mean_rank"],
+        "location/median_rank": _ranks(pairs, across, "location")["median_rank"],
+    }
+
+
+def probe_measures(fitted_on: EmbeddedPairs, held_out: EmbeddedPairs) -> Figures:
     """
     R² on held-out tiles of linear probes of frozen embeddings: `probe/cover from the point` (the tile read at the photo),
-    `probe/cover from SV` (the mean of the tower's tokens, which no head has seen) and `probe/moisture from RS`.
+    `probe/cover from SV` and `probe/moisture from RS`.
     """
-
-    def features(batch: PairBatch) -> Embedded:
-        found = _features(model, processor, batch)
-        photos = processor.sv_image_processor.prepare(batch.photos, device=model.device)
-        found["sv_tokens"] = model.sv_model(pixel_values=photos).last_hidden_state.mean(dim=1)
-        found["cover"] = torch.from_numpy(np.asarray(batch.labels["photo_cover"]))
-        found["moisture"] = torch.from_numpy(np.asarray(batch.labels["moisture"]))[batch.tile_index]
-        return found
-
-    train_rows = EvaluationPairs([(source.train, source.folder)], processor, _TILES_A_BATCH, _PROBE_TILES, _LABELS)
-    train, test = (_embedded(rows, features) for rows in (train_rows, _held_out(source, processor, tiles)))
+    train, test = fitted_on.pairs, held_out.pairs
     probes = {
         "cover from the point": ("localized", "cover"),
         "cover from SV": ("sv_tokens", "cover"),
@@ -126,46 +232,19 @@ def probe_measures(model: GairModel, processor: GairProcessor, source: Source, t
     }
 
 
-# Robustness ----------------------------------------------------------------------------------------------------------
-
-
-def robustness_measures(model: GairModel, processor: GairProcessor, source: Source, tiles: int, seed: int) -> Figures:
+def robustness_measures(embedded: EmbeddedPairs) -> Figures:
     """
     Retrieval across tiles where the tile is read beside the photo's place (`offset/M m`), where its coordinates are noisy
     (`noise/M m`, of the point in the tile, and `noise location/M m`, of the place), and through a smaller tile about the
     photo (`scale/S`, and `scale mean/S` by its mean): median ranks. Noise that would lead out of a tile is drawn again; the
     few photos whose tile is too small for some offset are left out of all levels, as ranks among fewer compare with none.
-
-    Args:
-        seed (`int`): of directions and noise.
     """
-
-    random = np.random.default_rng(seed)
-
-    def features(batch: PairBatch) -> Embedded:
-        inputs = prepare_pairs(batch, processor, model.device)
-        tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
-        found = {"sv": model.get_sv_features(inputs["sv_pixel_values"])}
-        for name, points in _moved_points(batch, random).items():
-            asked = torch.from_numpy(points.astype(np.float32)).to(model.device)[:, None]
-            read = model.localize(tokens, asked.nan_to_num(), tile_index=inputs["tile_index"])[:, 0]
-            found[name] = read.masked_fill(asked[:, 0].isnan().any(dim=1, keepdim=True), float("nan"))
-        for name, (lon, lat) in _moved_places(batch, random).items():
-            places = processor.feature_extractor(lon, lat, return_tensors="pt")["coordinates"]
-            found[name] = model.get_location_features(places.to(model.device))
-        return found
-
-    embedded = _embedded(_held_out(source, processor, tiles), features)
-    cropped = _embedded(_held_out(source, processor, tiles), lambda batch: _cropped_features(model, processor, batch))
-    figures = {}
-    for part in (embedded, cropped):
-        across = one_photo_per_tile(part["tile"])
-        whole = torch.stack([values.isfinite().all(dim=-1) for name, values in part.items() if name != "tile"]).all(
-            dim=0
-        )
-        groups = [group[whole[group]] for group in across]
-        for name in sorted(part.keys() - {"sv", "tile"}):
-            figures[name] = _ranks(part, groups, name)["median_rank"]
+    figures: Figures = {}
+    for part in (embedded.pairs, embedded.cropped):
+        disturbed = sorted(name for name in part if "/" in name)
+        whole = torch.stack([part[name].isfinite().all(dim=1) for name in disturbed]).all(dim=0)
+        groups = [group[whole[group]] for group in one_photo_per_tile(part["tile"])]
+        figures |= {name: _ranks(part, groups, name)["median_rank"] for name in disturbed}
     return figures
 
 
@@ -196,22 +275,11 @@ def _moved_places(batch: PairBatch, random: np.random.Generator) -> dict[str, tu
     return moved
 
 
-def _cropped_features(model: GairModel, processor: GairProcessor, batch: PairBatch) -> Embedded:
-    """Some photos of each tile, and their points as smaller tiles about them show them."""
-    inputs = prepare_pairs(batch, processor, model.device)
-    index = inputs["tile_index"]
-    few = torch.cat([rows[:_CROPPED_PHOTOS] for rows in photos_of_each_tile(index, least=1)])
-    tiles, points, own = inputs["rs_pixel_values"][index[few]], inputs["query_points"][few], torch.arange(len(few))
-    found = {"sv": model.get_sv_features(inputs["sv_pixel_values"][few]), "tile": index[few]}
-    for scale in SCALES:
-        side = torch.full((len(few), 1), scale)
-        # As far about the photo as the tile reaches.
-        corner = (points[:, 0] - scale / 2).clamp(torch.zeros(()), torch.tensor(1 - scale))
-        smaller, moved = crop(tiles, points, own, corner, side)
-        tokens = model.rs_model(smaller).last_hidden_state
-        found[f"scale/{scale}"] = model.localize(tokens, moved)[:, 0]
-        found[f"scale mean/{scale}"] = tokens.mean(dim=1)
-    return found
+def _ranks(embedded: Embedded, groups: Sequence[torch.Tensor], target: str) -> Figures:
+    """Of photos searched for by what `target` names; chance where a query mode tells none apart."""
+    unit = {name: normalize(embedded[name].float(), dim=1) for name in ("sv", target)}
+    table = retrieval({"sv": unit["sv"], "nili": unit[target]}, groups, [("sv", "nili")])
+    return list(table.values())[-1]
 
 
 # Places --------------------------------------------------------------------------------------------------------------
@@ -269,43 +337,3 @@ def table_targets(path: Path, columns: Sequence[str]) -> list[PlaceTarget]:
 
 def _holdouts(target: PlaceTarget, seed: int) -> list[Holdout]:
     return [make_holdout(name, target.lon_lat[:, 0], target.lon_lat[:, 1], seed) for name in HOLDOUTS]
-
-
-# What they share -----------------------------------------------------------------------------------------------------
-
-
-def _held_out(source: Source, processor: GairProcessor, tiles: int) -> EvaluationPairs:
-    rows = source.train if source.held_out is None else source.held_out
-    return EvaluationPairs([(rows, source.folder)], processor, _TILES_A_BATCH, tiles, _LABELS)
-
-
-def _features(model: GairModel, processor: GairProcessor, batch: PairBatch) -> Embedded:
-    inputs = prepare_pairs(batch, processor, model.device)
-    index = inputs["tile_index"]
-    tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
-    return {
-        "sv": model.get_sv_features(inputs["sv_pixel_values"]),
-        "localized": model.localize(tokens, inputs["query_points"], tile_index=index)[:, 0],
-        "tile_mean": tokens.mean(dim=1)[index],
-        "location": model.get_location_features(inputs["coordinates"]),
-    }
-
-
-@torch.no_grad()
-def _embedded(pairs: EvaluationPairs, features: Callable[[PairBatch], Embedded]) -> Embedded:
-    """Features of all pairs, on the CPU, and `tile` `(N,)`, the tile of each."""
-    parts: list[Embedded] = []
-    tiles = 0
-    for batch in load(pairs, 0):
-        found = features(batch)
-        found["tile"] = found.get("tile", batch.tile_index).cpu() + tiles
-        parts.append({name: values.cpu() for name, values in found.items()})
-        tiles += len(batch.tile_ids)
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def _ranks(embedded: Embedded, groups: Sequence[torch.Tensor], target: str) -> Figures:
-    """Of photos searched for by what `target` names; chance where a query mode tells none apart."""
-    unit = {name: normalize(embedded[name].float(), dim=1) for name in ("sv", target)}
-    table = retrieval({"sv": unit["sv"], "nili": unit[target]}, groups, [("sv", "nili")])
-    return list(table.values())[-1]

@@ -28,6 +28,7 @@ from matplotlib.axes import Axes
 TRAINED, UNTRAINED = "trained", "untrained"
 LABELS = {
     "nili": "NILI (GAIR)",
+    "nili_ninth": "NILI, its map at 1/9 of the learning rate",
     "bilinear": "bilinear",
     "bicubic": "bicubic",
     "mean": "tile mean",
@@ -127,7 +128,7 @@ def _section(name: str, question: str, arms: Arms, runs: Sequence[Run]) -> str:
     elif name == "robustness":
         table = "\n\n".join(_level_table(kind, arms, runs) for kind in _ROBUST)
     else:
-        columns = PAIR_COLUMNS if name in ("query_modes", "control") else {**PAIR_COLUMNS, **PROBE_COLUMNS}
+        columns = PAIR_COLUMNS if name in ("query_modes", "nili_rate", "control") else {**PAIR_COLUMNS, **PROBE_COLUMNS}
         table = _pair_table(columns, arms, runs)
     return f"**{question}**\n\n{table}"
 

@@ -76,6 +76,7 @@ class PretrainSettings:
     batches_per_step: int = 1
     photos_per_tile: int = 4
     learning_rate: float = 2e-3
+    nili_learning_rate_factor: float = 1.0
     warmup_steps: int = 30
     weight_decay: float = 0.05
     betas: list[float] = field(default_factory=lambda: [0.9, 0.95])
@@ -103,7 +104,7 @@ class PretrainSettings:
         least |= {"keep_checkpoints": 1, "retrieval_every": 0, "retrieval_tiles": 2}
         for name, bound in least.items():
             check_whole(name, getattr(self, name), bound)
-        for name in ("learning_rate", "max_grad_norm"):
+        for name in ("learning_rate", "nili_learning_rate_factor", "max_grad_norm"):
             if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number greater than 0.")
         for name in ("weight_decay", "holdout_fraction", "max_bad_share"):

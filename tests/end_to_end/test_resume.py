@@ -324,8 +324,9 @@ def test_a_compiled_run_saves_what_one_that_is_not_does(pairs, tmp_path):
 
 
 def test_a_divided_model_trains_and_goes_on_as_a_whole_one_does(pairs, tmp_path):
-    """FSDP2 with a learned temperature and gradient caching, against DDP."""
+    """FSDP2 with a learned temperature, a rate of NILI's own and gradient caching, against DDP."""
     flags = ["--max_steps", "6", "--checkpoint_every", "3", "--retrieval_every", "4"]
+    flags += ["--nili_learning_rate_factor", "0.5"]
     divided = {"program": ("-m", "tests.end_to_end.pretrain_sharded")}
     whole, output_dir = tmp_path / "whole", tmp_path / "divided"
     assert launch(pairs, whole, *flags).wait(300) == 0, whole.with_suffix(".txt").read_text(encoding="utf-8")

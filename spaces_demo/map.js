@@ -42,6 +42,7 @@ function gairMap(element, props, watch, send) {
   let layers = []; // the world, and what is finer
   let cursor = null; // of the keyboard: lon, lat
   let settled = null;
+  let asked = null; // the view that cells were asked for last
 
   // Geometry ----------------------------------------------------------------------------------------------------------
 
@@ -68,10 +69,21 @@ function gairMap(element, props, watch, send) {
     view = { lon: gairWrapped(lon), lat: gairClamped(lat, -reach, reach), scale };
     // Where there is nothing to pan to, a finger scrolls the page.
     canvas.style.touchAction = drawing.which || scale > smallest() * 1.01 ? "none" : "pan-y";
-    clearTimeout(settled);
-    if (value.cells && !quietly) settled = setTimeout(() => send("view", bounds()), GAIR_SETTLED_MS);
+    if (value.cells && !quietly) askWhenSettled();
     draw();
   }
+
+  function askWhenSettled() {
+    clearTimeout(settled);
+    settled = setTimeout(() => {
+      asked = bounds();
+      send("view", asked);
+    }, GAIR_SETTLED_MS);
+  }
+
+  /** Whether what came was drawn for another view: one that is asked for while an earlier is answered can get lost. */
+  const unanswered = () =>
+    asked && value.drawn_for && ["west", "south", "east", "north"].some((edge, at) => Math.abs(asked[edge] - value.drawn_for[at]) > 2e-4);
 
   /** Whether all that can be seen is drawn already, so that a new size of the window asks for nothing. */
   const wholeWorld = () => value.east - value.west >= 360;
@@ -403,6 +415,7 @@ function gairMap(element, props, watch, send) {
     if (value.link !== undefined) history.replaceState(null, "", `${location.pathname}?${value.link}`);
     repaint();
     if (value.view) showBounds(value.view);
+    else if (unanswered()) askWhenSettled();
     // For the tests: what is drawn, and of which query.
     canvas.dataset.drawn = value.key || "";
   }

@@ -106,7 +106,8 @@ class WorldMaps:
 
         Returns:
             `dict`: what map.js draws: `west, south, east, north, columns, rows`, `cells` (base64, one byte each), `low`,
-            `high`, `scale`, `pins` and `places` (with `lon, lat`, and places' `similarity`), `apart_km`, `key`.
+            `high`, `scale`, `pins` and `places` (with `lon, lat`, and places' `similarity`), `apart_km`, `drawn_for` (the
+            view), `key`.
 
         Raises:
             ValueError: a scale or a count that there is not.
@@ -136,6 +137,7 @@ class WorldMaps:
                 {"lon": float(lon[at]), "lat": float(lat[at]), "similarity": float(cosines.flat[at])} for at in best
             ],
             "apart_km": apart_km,
+            "drawn_for": list(view),
             "key": f"{query.key} {colours.low} {colours.high}",
         }
 

@@ -109,6 +109,16 @@ def test_zooming_in_brings_finer_cells_and_the_view_stays_in_the_link(chromium, 
             until(page, lambda seen=f"view={west}": seen in page.url)
 
 
+def test_a_view_whose_answer_gets_lost_is_asked_for_again(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        zoom = page.get_by_role("button", name="Zoom in").first
+        for _ in range(3):
+            zoom.click()
+            # As soon as a view has been asked for, and before it is answered, another is.
+            page.wait_for_timeout(270)
+        until(page, lambda: "view=-22.5" in page.url)
+
+
 def test_the_keyboard_moves_a_cursor_and_picks(chromium, space_url):
     with visit(chromium, space_url) as page:
         page.locator("#world-map canvas[data-part=canvas]").focus()

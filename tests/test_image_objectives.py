@@ -190,6 +190,20 @@ def test_mae_settings_out_of_range_are_refused(settings, said):
         MaeSettings(**settings)
 
 
+@pytest.mark.parametrize(
+    "tower",
+    [
+        {"model_type": "swin", "image_size": 32, "patch_size": 4, "embed_dim": 16, "depths": [1], "num_heads": [2]},
+        {"model_type": "dinov3_vit", "image_size": 32, "patch_size": 16, "num_hidden_layers": 1},
+    ],
+)
+def test_mae_refuses_photo_towers_that_place_or_merge_patches(tower):
+    with pytest.raises(
+        ValueError, match=f"SV tower is of type '{tower['model_type']}', whose patches mae cannot leave"
+    ):
+        MaeObjective(small_model(sv_config=tower), PROCESSOR, MAE)
+
+
 def test_mae_refuses_a_tower_whose_patches_cannot_be_left_out():
     pytest.importorskip("timm", reason="the extra timm is not installed")
     tower = {"architecture": "vit_tiny_patch16_224", "model_args": {"in_chans": 10, "img_size": 16, "patch_size": 8}}

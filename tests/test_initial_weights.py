@@ -149,7 +149,7 @@ def test_an_unknown_part_of_a_croma_file_is_refused(tmp_path):
     [
         (
             RS | {"num_hidden_layers": 3},
-            "other sizes than model.rs_config with num_hidden_layers 3; set in model.rs_config num_hidden_layers: 2",
+            "another encoder than model.rs_config with num_hidden_layers 3; set in model.rs_config num_hidden_layers: 2",
         ),
         (
             RS | {"hidden_size": 64, "intermediate_size": 64},
@@ -157,6 +157,8 @@ def test_an_unknown_part_of_a_croma_file_is_refused(tmp_path):
         ),
         (RS | {"num_attention_heads": 8}, "set in model.rs_config num_attention_heads: 16"),
         (RS | {"patch_size": 16}, "set in model.rs_config patch_size: 8"),
+        (RS | {"hidden_act": "relu"}, "set in model.rs_config hidden_act: 'gelu'"),
+        (RS | {"layer_norm_eps": 1e-6}, "set in model.rs_config layer_norm_eps: 1e-05"),
     ],
 )
 def test_croma_of_another_size_names_the_fields_to_set(tmp_path, rs_config, sentence):

@@ -108,7 +108,7 @@ class Checkpoints:
         saved = _read_complete(path)
         if saved is None:
             raise ValueError(f"{str(path)!r} is no complete checkpoint; name one whose {COMPLETE_FILE} fits its files.")
-        difference = _first_difference(saved["run"], self.run)
+        difference = first_difference(saved["run"], self.run)
         if difference is not None:
             key, before, now = difference
             raise ValueError(
@@ -317,12 +317,12 @@ def _read_complete(path: Path) -> dict[str, Any] | None:
     return complete if sizes == complete["files"] else None
 
 
-def _first_difference(saved: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
+def first_difference(saved: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
     """The dotted key of the first setting that differs, and both values; None is also what is not set."""
     if not (isinstance(saved, dict) and isinstance(now, dict)):
         return None if saved == now else (key, saved, now)
     for name in {**saved, **now}:
-        difference = _first_difference(saved.get(name), now.get(name), f"{key}.{name}" if key else name)
+        difference = first_difference(saved.get(name), now.get(name), f"{key}.{name}" if key else name)
         if difference is not None:
             return difference
     return None

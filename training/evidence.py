@@ -22,22 +22,27 @@ command goes on after any end. Ends with tables, plots and every single run in -
 """
 
 import argparse
+import hashlib
 import json
-import os
-import subprocess
+import signal
 import sys
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from training.benchmarks.encoders import GairEncoder, open_gair
+from training.checkpointing import first_difference
+from training.children import Children
 from training.costs import flops_per_pair
 from training.evidence_measures import (
     PlaceTarget,
+    Table,
     embed_for_probes,
     embed_held_out,
     field_targets,
@@ -57,12 +62,16 @@ from training.settings import PretrainSettings, load_settings
 ROOT = Path(__file__).parents[1]
 CONFIGS = Path(__file__).parent / "configs" / "evidence"
 # Real values at places, in the folder of --tables.
-TABLES = {"air_temp.csv": ("meanT", "meanP")}
+TABLES = {
+    "air_temp.csv": Table(("meanT", "meanP")),
+    "brazil_municipalities.csv": Table(("state_code",), classify=True),
+    "eurosat_locations.parquet": Table(("label",), classify=True, every=5),
+}
 # The arm whose trained model is the RS teacher of this one.
 TEACHERS = {"distillation": "mae"}
 # Arms of which the initial weights are measured as well.
 UNTRAINED = ("nili", "spherical_harmonics", "published_scales")
-_MEASURES, _OF_RUN = "evidence.json", "metrics.json"
+_MEASURES, _OF_RUN, _LOCK = "evidence.json", "metrics.json", ".lock"
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class Comparison:
 COMPARISONS = {
     "query_modes": Comparison(
         "Does reading the tile at the photo's place help, and NILI over plain interpolation?",
-        ("nili", "bilinear", "bicubic", "mean", "mean_across"),
+        ("nili", "nili_ninth", "bilinear", "bicubic", "mean", "mean_across"),
     ),
     "nili_rate": Comparison(
         "Is NILI behind because of what it computes, or of how far AdamW moves it?", ("nili", "nili_ninth", "bilinear")
@@ -100,7 +109,7 @@ COMPARISONS = {
     ),
     "control": Comparison(
         "Where photos show their tile's mean, does localization help all the same?",
-        ("control_nili", "control_mean_across"),
+        ("control_nili", "control_mean", "control_mean_across"),
     ),
     "robustness": Comparison(
         "A point beside the photo, noisy coordinates, smaller tiles", ("nili", "bilinear", "mean_across"), robust=True
@@ -112,30 +121,59 @@ def main(arguments: list[str]) -> None:
     """Trains, measures and reports what the command line names."""
     options = parse(arguments)
     compared = {name: COMPARISONS[name] for name in options.compare}
-    runs = [(arm, seed) for seed in options.seeds for arm in in_order(compared)]
-    for arm in dict.fromkeys(arm for arm, _ in runs):
-        # Made once, before several runs ask for it at the same time.
+    runs = [(arm, seed) for seed in dict.fromkeys(options.seeds) for arm in in_order(compared)]
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(options.output_dir / _LOCK, timeout=0):
+            for arm, seed in runs:
+                check_same(arm, seed, options)
+            baselines = prepare(compared, options)
+            complete_all(runs, options)
+            found = [Run(arm, seed, _read(folder_of(arm, seed, options) / _MEASURES)) for arm, seed in runs]
+            told = {name: (one.question, one.arms) for name, one in compared.items()}
+            write_report(options.output_dir, told, found + baselines)
+    except Timeout as error:
+        raise ValueError(
+            f"Another comparison writes to {str(options.output_dir)!r}; wait until it ends, or name another --output_dir."
+        ) from error
+
+
+def prepare(compared: dict[str, Comparison], options: argparse.Namespace) -> list[Run]:
+    """Makes the worlds before several runs ask for them at the same time, and measures what needs no training."""
+    for arm in in_order(compared):
         world = settings_of(arm, 0, options).world()
         open_world(world)
         open_world(second_world(world))
-    with ThreadPoolExecutor(options.jobs) as pool, tqdm(total=len(runs), unit="run", desc="train and measure") as bar:
-        waiting: dict[tuple[str, int], Future] = {}
-        for arm, seed in runs:
-            teacher = waiting.get((TEACHERS.get(arm, ""), seed))
-            waiting[arm, seed] = pool.submit(complete, arm, seed, options, teacher)
-            waiting[arm, seed].add_done_callback(lambda _: bar.update())
-        failures = [str(job.exception()) for job in waiting.values() if job.exception() is not None]
-    if failures:
-        raise ValueError(failures[0])
-    found = [Run(arm, seed, json.loads((folder_of(arm, seed, options) / _MEASURES).read_text())) for arm, seed in runs]
-    if any(comparison.places for comparison in compared.values()):
-        targets = place_targets(settings_of("nili", 0, options).world(), options.tables)
-        found += [
-            Run(name, seed, {"": figures})
-            for seed in options.seeds
-            for name, figures in place_baselines(targets, seed).items()
-        ]
-    write_report(options.output_dir, {name: (one.question, one.arms) for name, one in compared.items()}, found)
+    if not any(comparison.places for comparison in compared.values()):
+        return []
+    targets = place_targets(settings_of("nili", 0, options).world(), options.tables)
+    return [
+        Run(name, seed, {"": figures})
+        for seed in dict.fromkeys(options.seeds)
+        for name, figures in place_baselines(targets, seed).items()
+    ]
+
+
+def complete_all(runs: Sequence[tuple[str, int]], options: argparse.Namespace) -> None:
+    """
+    Trains and measures runs, some at the same time. The first that fails stops all, as does Ctrl-C; they save where they are.
+
+    Raises:
+        ValueError: one of them failed.
+    """
+    children = Children()
+    with ThreadPoolExecutor(options.jobs) as pool:
+        try:
+            jobs: dict[tuple[str, int], Future] = {}
+            for arm, seed in runs:
+                teacher = jobs.get((TEACHERS.get(arm, ""), seed))
+                jobs[arm, seed] = pool.submit(complete, arm, seed, options, children, teacher)
+            for job in tqdm(as_completed(jobs.values()), total=len(jobs), unit="run", desc="train and measure"):
+                job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            children.stop()
+            raise
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -145,7 +183,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="runs at the same time, on one core each")
     parser.add_argument(
-        "--tables", type=Path, help="folder with air_temp.csv, to probe location encoders on real values"
+        "--tables", type=Path, help=f"folder with {', '.join(TABLES)}, to probe location encoders on real values"
     )
     parser.add_argument("--output_dir", type=Path, default=Path("outputs/evidence"))
     parser.add_argument(
@@ -184,47 +222,91 @@ def settings_of(arm: str, seed: int, options: argparse.Namespace) -> PretrainSet
     return load_settings(command_of(arm, seed, options))
 
 
-def complete(arm: str, seed: int, options: argparse.Namespace, teacher: Future | None) -> None:
+def note_of(arm: str, seed: int, options: argparse.Namespace) -> Path:
+    """Where is kept what a run was trained with, and the tables that it was measured on."""
+    return folder_of(arm, seed, options).with_suffix(".json")
+
+
+def trained_with(arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """The settings that decide what a run learns, save where its teacher lies."""
+    settings = json.loads(json.dumps(settings_of(arm, seed, options).run()))
+    if arm in TEACHERS:
+        del settings["objective"]["rs_teacher"]
+    return settings
+
+
+def check_same(arm: str, seed: int, options: argparse.Namespace) -> None:
+    """
+    Refuses to take a run for one of other settings.
+
+    Raises:
+        ValueError: it was begun with others.
+    """
+    before = _read(note_of(arm, seed, options)).get("settings")
+    difference = before and first_difference(before, trained_with(arm, seed, options))
+    if difference:
+        key, then, now = difference
+        raise ValueError(
+            f"{str(folder_of(arm, seed, options))!r} was trained with {key} {then!r}, and now {now!r} is asked for; give the "
+            "same settings, or name another --output_dir."
+        )
+
+
+def complete(arm: str, seed: int, options: argparse.Namespace, children: Children, teacher: Future | None) -> None:
     """
     Trains and measures one run, each in a process of its own, as far as it is not done.
 
     Raises:
-        ValueError: one of them failed; its output lies in the run's folder.
+        ValueError: one of them failed, or was stopped; its output lies beside the run's folder.
     """
     if teacher is not None:
         teacher.result()
-    folder = folder_of(arm, seed, options)
+    folder, note = folder_of(arm, seed, options), note_of(arm, seed, options)
+    log, environment = folder.with_suffix(".log"), {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    kept = {"settings": trained_with(arm, seed, options), "tables": _read(note).get("tables", {})}
     if not (folder / _OF_RUN).is_file():
-        execute([str(ROOT / "training" / "pretrain.py"), *command_of(arm, seed, options)], folder.with_suffix(".log"))
-    if not (folder / _MEASURES).is_file():
+        _write(note, kept)
+        training = [str(ROOT / "training" / "pretrain.py"), *command_of(arm, seed, options)]
+        children.run(training, log, environment)
+        if not (folder / _OF_RUN).is_file():
+            raise ValueError(f"{str(folder)!r} was stopped while it trained; the same command goes on.")
+    tables = tables_of(arm, options)
+    if not (folder / _MEASURES).is_file() or not tables.items() <= kept["tables"].items():
         same = ["--output_dir", str(options.output_dir), *(["--tables", str(options.tables)] if options.tables else [])]
         same += ["--set", *options.set] if options.set else []
-        execute(["-m", "training.evidence", *same, "--measure", arm, str(seed)], folder.with_suffix(".log"))
+        children.run(["-m", "training.evidence", *same, "--measure", arm, str(seed)], log, environment)
+        _write(note, kept | {"tables": tables})
 
 
-def execute(command: Sequence[str], log: Path) -> None:
-    """Runs Python on one core; what it prints is added to a log."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    with log.open("a", encoding="utf-8") as output:
-        done = subprocess.run([sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, env=environment)
-    if done.returncode:
-        last = log.read_text(encoding="utf-8").strip().splitlines()[-1]
-        raise ValueError(f"A run failed: {last} (more in {str(log)!r}); mend it and give the same command again.")
+def tables_of(arm: str, options: argparse.Namespace) -> dict[str, str]:
+    """The tables that an arm is measured on, with what tells their contents apart."""
+    if options.tables is None or not any(one.places and arm in one.arms for one in COMPARISONS.values()):
+        return {}
+    return {name: hashlib.sha256((options.tables / name).read_bytes()).hexdigest() for name in TABLES}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """In one go, so that no half of it is ever read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    unfinished.replace(path)
 
 
 def measure(arm: str, seed: int, options: argparse.Namespace) -> None:
-    """Measures a trained run, and writes it down in one go."""
+    """Measures a trained run, and writes it down."""
     folder = folder_of(arm, seed, options)
     settings = settings_of(arm, seed, options)
     encoder = open_gair(str(folder), torch.device("cpu"))
     figures = {"trained": measured(arm, seed, encoder, settings, options)}
     if arm in UNTRAINED:
         drawn = GairEncoder(random_model(settings).eval(), encoder.processor, "initial weights")
-        figures["untrained"] = measured(arm, seed, drawn, settings, options, robust=False)
-    unfinished = folder / f"{_MEASURES}.tmp"
-    unfinished.write_text(json.dumps(figures, indent=2), encoding="utf-8")
-    unfinished.replace(folder / _MEASURES)
+        figures["untrained"] = measured(arm, seed, drawn, settings, options, trained=False)
+    _write(folder / _MEASURES, figures)
 
 
 def measured(
@@ -233,15 +315,17 @@ def measured(
     encoder: GairEncoder,
     settings: PretrainSettings,
     options: argparse.Namespace,
-    robust: bool = True,
+    trained: bool = True,
 ) -> dict[str, float]:
-    """All figures that the arm's comparisons ask for; of random weights there is nothing to disturb."""
+    """All figures that the arm's comparisons ask for; of random weights there is nothing to disturb, and they cost nothing."""
     model, processor = encoder.model, encoder.processor
     own, tiles = open_world(settings.world()), settings.world().held_out_tiles
     asking = [comparison for comparison in COMPARISONS.values() if arm in comparison.arms]
-    cost = flops_per_pair(model.config, processor, settings.photos_per_tile, settings.objective_settings())
-    found = {"MFLOP a pair": cost / 1e6}
-    disturbed_by = seed if robust and any(comparison.robust for comparison in asking) else None
+    found = {}
+    if trained:
+        cost = flops_per_pair(model.config, processor, settings.photos_per_tile, settings.objective_settings())
+        found["MFLOP a pair"] = cost / 1e6
+    disturbed_by = seed if trained and any(comparison.robust for comparison in asking) else None
     held_out = embed_held_out(model, processor, own, tiles, disturbed_by)
     second = embed_held_out(model, processor, open_world(second_world(settings.world())), tiles)
     for world, embedded in (("own", held_out), ("second", second)):
@@ -255,19 +339,19 @@ def measured(
 
 
 def second_world(world: WorldSettings) -> WorldSettings:
-    """A world that no arm is trained on; of few tiles to train on, as none is."""
-    return replace(world, seed=world.seed + 1, tiles=min(world.tiles, 64), control=False)
+    """A world of the same kind that no arm is trained on; of few tiles to train on, as none is."""
+    return replace(world, seed=world.seed + 1, tiles=min(world.tiles, 64))
 
 
 def place_targets(world: WorldSettings, tables: Path | None) -> list[PlaceTarget]:
     """Fields of the sample world, and real values where the tables are at hand."""
     targets = field_targets(open_world(world))
-    if tables is not None:
-        targets += [target for name, columns in TABLES.items() for target in table_targets(tables / name, columns)]
-    return targets
+    return targets + (table_targets(tables, TABLES) if tables is not None else [])
 
 
 if __name__ == "__main__":
+    # Whoever ends this also ends what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         given = parse(sys.argv[1:])
         if given.measure:

@@ -13,7 +13,7 @@
 # limitations under the License.
 """What is measured of an arm of the evidence: retrieval, probes, robustness, and what its location encoder knows of places."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ OFFSETS_M = (0, 50, 100, 200, 400, 700, 1000)
 POINT_NOISES_M = (0, 30, 100, 300)
 PLACE_NOISES_M = (0, 1_000, 10_000, 100_000, 300_000, 1_000_000)
 SCALES = (1.0, 0.75, 0.5, 0.25)
-HOLDOUTS = ("random", "spatial10")
+HOLDOUTS, UNSEEN = ("random", "spatial10"), "unseen"
 # Fields of the sample world that places are probed for.
 FIELDS = ("moisture", "temperature", "settlement")
 _LABELS = ("photo_cover", "moisture")
@@ -63,12 +63,32 @@ class PlaceTarget:
     Attributes:
         name (`str`): of the table and the value.
         lon_lat (`np.ndarray` of shape `(N, 2)`): lon, lat in degrees.
-        values (`np.ndarray` of shape `(N,)`): finite.
+        values (`np.ndarray` of shape `(N,)`): finite, or classes from 0.
+        classify (`bool`): whether they are classes, whose share that is told right is measured in place of R².
+        unseen (`np.ndarray` of shape `(N,)`, *optional*): true where no arm was trained on images of the place.
     """
 
     name: str
     lon_lat: np.ndarray
     values: np.ndarray
+    classify: bool = False
+    unseen: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """
+    Real values at places.
+
+    Attributes:
+        columns (`tuple[str, ...]`): what is predicted, each by its own.
+        classify (`bool`): whether these are classes.
+        every (`int`): one of so many rows is taken.
+    """
+
+    columns: tuple[str, ...]
+    classify: bool = False
+    every: int = 1
 
 
 def open_world(settings: WorldSettings) -> Source:
@@ -286,54 +306,81 @@ def _ranks(embedded: Embedded, groups: Sequence[torch.Tensor], target: str) -> F
 
 
 def place_measures(encoder: Encoder, targets: Sequence[PlaceTarget], seed: int) -> Figures:
-    """R² of CoordBench's ridge on frozen location embeddings: `place/TARGET/HOLDOUT`, mean over five folds."""
+    """
+    CoordBench's ridge on frozen location embeddings: `place/TARGET/HOLDOUT`, R², of classes the share told right; the mean
+    over five folds of places, or of `unseen` places from all others.
+    """
     figures = {}
     for target in targets:
         features = encoder.embed_locations(target.lon_lat)
-        for holdout in _holdouts(target, seed):
-            found = ridge(features, target.values, holdout, classify=False)
-            figures[f"place/{target.name}/{holdout.name}"] = found.score
+        for name, holdout in _holdouts(target, seed).items():
+            found = ridge(features, target.values, holdout, classify=target.classify)
+            figures[f"place/{target.name}/{name}"] = found.score
     return figures
 
 
 def place_baselines(targets: Sequence[PlaceTarget], seed: int) -> dict[str, Figures]:
     """The same of sin/cos features, and of interpolation by inverse distance, which needs no features."""
     interpolated = {
-        f"place/{target.name}/{holdout.name}": inverse_distance(
-            target.lon_lat, target.values, holdout, classify=False
+        f"place/{target.name}/{name}": inverse_distance(
+            target.lon_lat, target.values, holdout, classify=target.classify
         ).score
         for target in targets
-        for holdout in _holdouts(target, seed)
+        for name, holdout in _holdouts(target, seed).items()
     }
     return {"sin/cos": place_measures(SinCosEncoder(), targets, seed), "inverse distance": interpolated}
 
 
 def field_targets(source: Source) -> list[PlaceTarget]:
-    """The fields of a sample world at the centres of its training tiles."""
-    rows = list(source.train)
+    """The fields of a sample world at the centres of its tiles; those held out are unseen."""
+    train, held_out = list(source.train), list(source.held_out or ())
+    rows = train + held_out
     lon_lat = tile_centres([row["bounds"] for row in rows], [row["crs"] for row in rows])
+    unseen = np.arange(len(rows)) >= len(train)
     return [
-        PlaceTarget(f"sample world, {name}", lon_lat, np.array([row[name] for row in rows], np.float64))
+        PlaceTarget(f"sample world, {name}", lon_lat, np.array([row[name] for row in rows], np.float64), unseen=unseen)
         for name in FIELDS
     ]
 
 
-def table_targets(path: Path, columns: Sequence[str]) -> list[PlaceTarget]:
+def table_targets(folder: Path, tables: Mapping[str, Table]) -> list[PlaceTarget]:
     """
-    Columns of a CSV with lon, lat.
+    Columns of CSV or parquet files with lon, lat.
+
+    Args:
+        folder (`Path`): where they lie.
+        tables (`Mapping[str, Table]`): by the file's name.
 
     Raises:
-        ValueError: the file lacks one of them, or holds values that are no numbers.
+        ValueError: a file is missing, lacks a column, or holds values that are no numbers.
     """
-    table = pd.read_csv(path)
-    missing = {"lon", "lat", *columns} - set(table.columns)
+    targets = []
+    for file, table in tables.items():
+        frame = _read_table(folder / file, table)
+        lon_lat = frame[["lon", "lat"]].to_numpy(np.float64)
+        for name in table.columns:
+            values = pd.factorize(frame[name])[0] if table.classify else frame[name].to_numpy(np.float64)
+            targets.append(PlaceTarget(f"{Path(file).stem}, {name}", lon_lat, values, table.classify))
+    return targets
+
+
+def _read_table(path: Path, table: Table) -> pd.DataFrame:
+    if not path.is_file():
+        raise ValueError(f"There is no table {str(path)!r}; name the folder that holds it, or leave --tables out.")
+    frame = (pd.read_parquet if path.suffix == ".parquet" else pd.read_csv)(path).iloc[:: table.every]
+    columns = ["lon", "lat", *table.columns]
+    missing = set(columns) - set(frame.columns)
     if missing:
-        raise ValueError(f"{str(path)!r} lacks {', '.join(sorted(missing))}; expected lon, lat, {', '.join(columns)}.")
-    if not np.isfinite(table[["lon", "lat", *columns]].to_numpy(np.float64)).all():
+        raise ValueError(f"{str(path)!r} lacks {', '.join(sorted(missing))}; expected {', '.join(columns)}.")
+    numbers = frame[columns[:2] if table.classify else columns].apply(pd.to_numeric, errors="coerce")
+    if not np.isfinite(numbers.to_numpy(np.float64)).all() or frame[columns].isna().any(axis=None):
         raise ValueError(f"{str(path)!r} holds values that are no finite numbers; remove their rows.")
-    lon_lat = table[["lon", "lat"]].to_numpy(np.float64)
-    return [PlaceTarget(f"{path.stem}, {name}", lon_lat, table[name].to_numpy(np.float64)) for name in columns]
+    return frame
 
 
-def _holdouts(target: PlaceTarget, seed: int) -> list[Holdout]:
-    return [make_holdout(name, target.lon_lat[:, 0], target.lon_lat[:, 1], seed) for name in HOLDOUTS]
+def _holdouts(target: PlaceTarget, seed: int) -> dict[str, Holdout]:
+    lon, lat = target.lon_lat.T
+    holdouts = {name: make_holdout(name, lon, lat, seed) for name in HOLDOUTS}
+    if target.unseen is not None:
+        holdouts[UNSEEN] = make_holdout("official", lon, lat, seed, is_test=target.unseen)
+    return holdouts

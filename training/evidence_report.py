@@ -37,13 +37,14 @@ LABELS = {
     "distillation": "GAIR with distillation (RS, from MAE)",
     "mae": "MAE",
     "moco_v3": "MoCo v3",
-    "spherical_harmonics": "spherical harmonics (degree 8) + SIREN",
-    "published_scales": "Equal Earth RFF, σ 1 + 16 + 256 (published)",
+    "spherical_harmonics": "spherical harmonics + SIREN",
+    "published_scales": "Equal Earth RFF, published σ",
     "control_nili": "NILI, control world",
-    "control_mean_across": "tile mean, control world",
+    "control_mean": "tile mean, control world",
+    "control_mean_across": "tile mean, own tile no negative, control world",
 }
 # Arms in a comparison of location encoders are named by them.
-LOCATION_LABELS = {"nili": "Equal Earth RFF, σ ¼ + 1 (tiny preset)"}
+LOCATION_LABELS = {"nili": "Equal Earth RFF, σ ¼ + 1"}
 # Column → figure, and its digits.
 PAIR_COLUMNS = {
     "median rank of 256": ("own world/across/median_rank", 1),
@@ -52,13 +53,12 @@ PAIR_COLUMNS = {
     "median rank, second world": ("second world/across/median_rank", 1),
     "mean rank of 16, second world": ("second world/among/mean_rank", 2),
     "places: median rank": ("own world/location/median_rank", 1),
-}
-PROBE_COLUMNS = {
     "cover from the point, R²": ("probe/cover from the point", 3),
     "cover from SV, R²": ("probe/cover from SV", 3),
     "moisture from RS, R²": ("probe/moisture from RS", 3),
-    "MFLOP a pair": ("MFLOP a pair", 0),
+    "MFLOP a pair, without teachers": ("MFLOP a pair", 1),
 }
+HOLDOUT_LABELS = {"random": "random", "spatial10": "10°", "unseen": "places unseen in training"}
 _ROBUST = {
     "offset": "metres between photo and query point",
     "noise": "noise on the query point, σ in metres",
@@ -128,36 +128,44 @@ def _section(name: str, question: str, arms: Arms, runs: Sequence[Run]) -> str:
     elif name == "robustness":
         table = "\n\n".join(_level_table(kind, arms, runs) for kind in _ROBUST)
     else:
-        columns = PAIR_COLUMNS if name in ("query_modes", "nili_rate", "control") else {**PAIR_COLUMNS, **PROBE_COLUMNS}
-        table = _pair_table(columns, arms, runs)
+        table = _pair_table(arms, runs)
     return f"**{question}**\n\n{table}"
 
 
-def _pair_table(columns: Mapping[str, tuple[str, int]], arms: Arms, runs: Sequence[Run]) -> str:
-    digits = [column[1] for column in columns.values()]
-    rows = {LABELS[arm]: _cells([spread(runs, arm, column[0]) for column in columns.values()], digits) for arm in arms}
-    drawn = [spread(runs, arms[0], column[0], UNTRAINED) for column in columns.values()]
+def _pair_table(arms: Arms, runs: Sequence[Run]) -> str:
+    measures, digits = zip(*PAIR_COLUMNS.values())
+    rows = {LABELS[arm]: _cells([spread(runs, arm, measure) for measure in measures], digits) for arm in arms}
+    drawn = [spread(runs, arms[0], measure, UNTRAINED) for measure in measures]
     if any(map(len, drawn)):
         rows["initial weights"] = _cells(drawn, digits)
-    return _markdown("", list(columns), rows)
+    return _markdown("", list(PAIR_COLUMNS), rows)
 
 
 def _place_table(arms: Arms, runs: Sequence[Run]) -> str:
-    measures = sorted(
-        {name for run in runs for part in run.figures.values() for name in part if name.startswith("place/")}
-    )
-    named = {
+    """A row for each value and holdout, a column for each encoder."""
+    encoders = _place_encoders(arms)
+    rows = {}
+    for target in _place_targets(runs):
+        for holdout, label in HOLDOUT_LABELS.items():
+            spreads = [spread(runs, arm, f"place/{target}/{holdout}", weights) for arm, weights in encoders.values()]
+            if any(map(len, spreads)):
+                rows[f"{target}: {label}"] = _cells(spreads, [2] * len(spreads))
+    return _markdown("R², or share of classes told right", list(encoders), rows)
+
+
+def _place_encoders(arms: Arms) -> dict[str, tuple[str, str]]:
+    """Label → the arm and its weights, or a baseline, which has none."""
+    encoders = {
         f"{LOCATION_LABELS.get(arm, LABELS[arm])}, {weights}": (arm, weights)
         for arm in arms
         for weights in (TRAINED, UNTRAINED)
     }
-    named |= {name: (name, "") for name in ("sin/cos", "inverse distance")}
-    rows = {
-        label: _cells([spread(runs, arm, measure, weights) for measure in measures], [2] * len(measures))
-        for label, (arm, weights) in named.items()
-    }
-    heads = [measure.removeprefix("place/").replace("/", ", ").replace("spatial10", "10°") for measure in measures]
-    return _markdown("R²", heads, rows)
+    return encoders | {name: (name, "") for name in ("sin/cos", "inverse distance")}
+
+
+def _place_targets(runs: Sequence[Run]) -> list[str]:
+    names = {name for run in runs for part in run.figures.values() for name in part}
+    return sorted({name.split("/")[1] for name in names if name.startswith("place/")})
 
 
 def _level_table(kind: str, arms: Arms, runs: Sequence[Run]) -> str:
@@ -254,33 +262,31 @@ def robustness_figure(path: Path, arms: Arms, runs: Sequence[Run]) -> None:
 
 
 def location_figure(path: Path, arms: Arms, runs: Sequence[Run]) -> None:
-    """R² of places by encoder, every run, under both holdouts."""
-    targets = sorted(
-        {
-            name.split("/")[1]
-            for run in runs
-            for part in run.figures.values()
-            for name in part
-            if name.startswith("place/")
-        }
-    )
-    named = [(arm, LOCATION_LABELS.get(arm, LABELS[arm]), weights) for arm in arms for weights in (TRAINED, UNTRAINED)]
-    named += [(name, name, "") for name in ("sin/cos", "inverse distance")]
-    labels = [f"{label}, {weights}" if weights else label for _, label, weights in named]
+    """What location embeddings tell of places, every run, by encoder and holdout."""
+    targets, encoders = _place_targets(runs), _place_encoders(arms)
+    colours = dict(zip(HOLDOUT_LABELS, ("#0072b2", "#d55e00", "#009e73")))
+    shifts = dict(zip(HOLDOUT_LABELS, (-0.2, 0.0, 0.2)))
+    columns = -(-(len(targets) + 1) // 2)
     figure, axes = plt.subplots(
-        1, len(targets), figsize=(3 + 2.2 * len(targets), 4), sharey=True, squeeze=False, layout="constrained"
+        2, columns, figsize=(3 + 2.6 * columns, 7.5), sharey=True, squeeze=False, layout="constrained"
     )
-    for axis, target in zip(axes[0], targets):
-        for holdout, colour, shift in (("random", "#0072b2", -0.12), ("spatial10", "#d55e00", 0.12)):
-            values = [spread(runs, arm, f"place/{target}/{holdout}", weights) for arm, _, weights in named]
-            _dots(axis, values, colour, shift, holdout.replace("spatial10", "10° holdout"))
+    for axis, target in zip(axes.flat, targets):
+        for holdout, label in HOLDOUT_LABELS.items():
+            measure = f"place/{target}/{holdout}"
+            values = [spread(runs, arm, measure, weights) for arm, weights in encoders.values()]
+            _dots(axis, values, colours[holdout], shifts[holdout], label)
         axis.set_title(target.replace(", ", "\n"), fontsize=9)
         axis.set_xlim(-0.25, 1)
         axis.grid(axis="x", alpha=0.3)
-    axes[0, 0].set_yticks(range(len(labels)), labels, fontsize=8)
+    for axis in axes[:, 0]:
+        axis.set_yticks(range(len(encoders)), list(encoders), fontsize=8)
     axes[0, 0].invert_yaxis()
-    axes[0, 0].legend(fontsize=8)
-    figure.supxlabel("R² of ridge on frozen location embeddings (below −0.25 not shown)", fontsize=9)
+    for axis in axes.flat[len(targets) :]:
+        axis.axis("off")
+    axes.flat[len(targets)].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", title="places held out")
+    figure.supxlabel(
+        "ridge on frozen location embeddings: R², or share of classes told right (below −0.25 not shown)", fontsize=9
+    )
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

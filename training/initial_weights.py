@@ -33,7 +33,8 @@ _OTHER_PARTS = {"s1_encoder", "s1_GAP_FFN", "s2_GAP_FFN", "joint_encoder"}
 # tower does not have.
 _PATCHES = "linear_input.weight"
 _UNUSED = {_PATCHES, "linear_input.bias", "transformer.norm_out.weight", "transformer.norm_out.bias"}
-_CROMA_BANDS, _CROMA_HEADS = 12, 16
+_CROMA_BANDS = 12
+_CROMA_FIXED = {"num_attention_heads": 16, "hidden_act": "gelu", "layer_norm_eps": 1e-5}
 # Fields of a config that change what a tower computes, but no shape of its weights.
 _WITHOUT_SHAPE = {"num_attention_heads", "hidden_act", "layer_norm_eps", "architecture"}
 # Fields that decide nothing about the weights.
@@ -152,15 +153,13 @@ def _check_croma_sizes(tensors: Mapping[str, torch.Tensor], config: GairRSConfig
         "num_hidden_layers": len(blocks),
         "intermediate_size": intermediate_size,
         # The file does not say; it is so in both published sizes.
-        "num_attention_heads": _CROMA_HEADS,
+        **_CROMA_FIXED,
         "patch_size": round((patch_values / _CROMA_BANDS) ** 0.5),
     }
     wrong = {name: value for name, value in theirs.items() if getattr(config, name) != value}
     if wrong:
         here = ", ".join(f"{name} {getattr(config, name)}" for name in wrong)
-        raise ValueError(
-            f"{owner} holds an encoder of other sizes than model.rs_config with {here}; {_to_set('rs', wrong)}."
-        )
+        raise ValueError(f"{owner} holds another encoder than model.rs_config with {here}; {_to_set('rs', wrong)}.")
 
 
 def _load_rs_tower(model: GairModel, name: str) -> str:

@@ -15,14 +15,18 @@
 
 import csv
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("accelerate", reason="the extra eval is not installed")
-pytest.importorskip("pandas", reason="the extra eval is not installed")
+pd = pytest.importorskip("pandas", reason="the extra eval is not installed")
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -32,18 +36,36 @@ TRIAL = ["--set", "max_steps=3", "batch_size=4", "warmup_steps=1", "num_workers=
 # fmt: on
 
 
+def command(folder: Path, *flags: str) -> list[str]:
+    return [sys.executable, "-m", "training.evidence", "--output_dir", str(folder / "out"), *flags]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return os.environ | {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1"}
+
+
 def compare(folder: Path, *flags: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {"HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "training.evidence", "--output_dir", str(folder / "out"), *flags]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
-
-
-def test_a_short_comparison(tmp_path):
-    values = "\n".join(
-        f"{lon},{lat},{lon + lat},{lon - lat}" for lon in range(-170, 180, 20) for lat in range(-60, 70, 15)
+    return subprocess.run(
+        command(folder, *flags), cwd=ROOT, env=environment(folder), capture_output=True, text=True, timeout=900
     )
-    (tmp_path / "air_temp.csv").write_text(f"lon,lat,meanT,meanP\n{values}\n", encoding="utf-8")
-    flags = ["--compare", "location", "--seeds", "0", "--tables", str(tmp_path), *TRIAL]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory) -> Path:
+    """Real values are large and licensed: made ones, in files of the same names and columns."""
+    folder = tmp_path_factory.mktemp("tables")
+    places = [(lon, lat) for lon in range(-170, 180, 20) for lat in range(-60, 70, 15)]
+    rows = pd.DataFrame([(lon, lat, lon + lat, lon - lat, lat // 40) for lon, lat in places])
+    rows.columns = ["lon", "lat", "meanT", "meanP", "state_code"]
+    rows["label"] = np.where(rows["lat"] > 0, "north", "south")
+    rows.to_csv(folder / "air_temp.csv")
+    rows.to_csv(folder / "brazil_municipalities.csv")
+    rows.to_parquet(folder / "eurosat_locations.parquet")
+    return folder
+
+
+def test_a_short_comparison(tmp_path, tables):
+    flags = ["--compare", "location", "--seeds", "0", "--tables", str(tables), *TRIAL]
     done = compare(tmp_path, *flags)
     assert done.returncode == 0, done.stderr
     assert "| GAIR without places |" in done.stdout and "± " not in done.stdout
@@ -59,6 +81,8 @@ def test_a_short_comparison(tmp_path):
         "noise location/1000000 m",
         "scale mean/0.5",
         "place/air_temp, meanT/spatial10",
+        "place/eurosat_locations, label/random",
+        "place/sample world, moisture/unseen",
     ):
         assert ("nili", "trained", measure) in values and ("no_location", "trained", measure) not in values
     assert values["nili", "trained", "offset/0 m"] == values["nili", "trained", "noise/0 m"]
@@ -71,6 +95,42 @@ def test_a_short_comparison(tmp_path):
     assert again.returncode == 0, again.stderr
     assert (out / "report.md").read_text(encoding="utf-8") in again.stdout
     assert [path.stat().st_mtime_ns for path in weights] == before
+    other = compare(tmp_path, *flags, "learning_rate=1e-3")
+    assert other.returncode == 1 and "was trained with learning_rate 0.002, and now 0.001 is asked" in other.stderr
+    # Other values at places are measured again, of what was trained.
+    rows = pd.read_csv(tables / "air_temp.csv").assign(meanT=1.0 * np.arange(162))
+    for table in tables.iterdir():
+        shutil.copy(table, tmp_path)
+    rows.to_csv(tmp_path / "air_temp.csv")
+    kept = (out / "nili" / "seed0" / "evidence.json").read_text(encoding="utf-8")
+    assert compare(tmp_path, "--tables", str(tmp_path), *flags[:4], *flags[6:]).returncode == 0
+    assert (out / "nili" / "seed0" / "evidence.json").read_text(encoding="utf-8") != kept
+    assert [path.stat().st_mtime_ns for path in weights] == before
+
+
+def test_ctrl_c_stops_all_and_the_same_command_goes_on(tmp_path):
+    long = ["max_steps=2000" if flag.startswith("max_steps") else flag for flag in TRIAL]
+    flags = ["--compare", "location", "--seeds", "0", *long, "checkpoint_every=1000"]
+    run = subprocess.Popen(command(tmp_path, *flags), cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE)
+    logs = [tmp_path / "out" / arm / "seed0" / "log.jsonl" for arm in ("nili", "no_location")]
+    deadline = time.monotonic() + 300
+    while not all(log.is_file() for log in logs):
+        assert time.monotonic() < deadline and run.poll() is None
+        time.sleep(0.2)
+    second = compare(tmp_path, *flags)
+    assert second.returncode == 1 and "Another comparison writes to" in second.stderr
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=120)
+    assert said.decode().strip().endswith("Interrupted; the same command goes on.")
+    for log in logs:
+        assert list((log.parent / "checkpoints").glob("step_*/COMPLETE.json"))
+    again = subprocess.Popen(command(tmp_path, *flags), cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE)
+    begun = [tmp_path / "out" / arm / "seed0.log" for arm in ("nili", "no_location")]
+    while not all("going on from step" in log.read_text(encoding="utf-8") for log in begun):
+        assert time.monotonic() < deadline and again.poll() is None
+        time.sleep(0.2)
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(120) == 1
 
 
 def test_a_run_that_fails_is_one_sentence(tmp_path):

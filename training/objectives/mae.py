@@ -254,8 +254,19 @@ def _check_towers(model: GairModel) -> None:
             f"The RS tower is of type {model.config.rs_config.model_type!r}, whose patches mae cannot leave out; use GAIR's "
             "own RS tower."
         )
-    if not (hasattr(model.sv_model, "embeddings") and hasattr(sv, "patch_size") and hasattr(sv, "num_channels")):
+    try:
+        _see_one_patch(model.sv_model, sv)
+    # Towers that embed, place or merge patches otherwise fail in as many ways.
+    except Exception as error:
         raise ValueError(
             f"The SV tower is of type {sv.model_type!r}, whose patches mae cannot leave out; use a vision transformer of "
             "transformers, e.g. vit."
-        )
+        ) from error
+
+
+def _see_one_patch(tower: Any, config: Any) -> None:
+    """A trial, which leaves the random numbers as they are."""
+    image = torch.zeros(1, config.num_channels, config.image_size, config.image_size)
+    patches, first = (config.image_size // config.patch_size) ** 2, torch.zeros(1, 1, dtype=torch.int64)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), _only(tower, first, patches):
+        tower(image)

@@ -28,7 +28,7 @@ from matplotlib.axes import Axes
 TRAINED, UNTRAINED = "trained", "untrained"
 LABELS = {
     "nili": "NILI (GAIR)",
-    "nili_ninth": "NILI, its map at 1/9 of the learning rate",
+    "nili_ninth": "NILI, its map at 1/9 of the rate",
     "bilinear": "bilinear",
     "bicubic": "bicubic",
     "mean": "tile mean",
@@ -221,7 +221,7 @@ def query_mode_figure(path: Path, arms: Arms, runs: Sequence[Run]) -> None:
         for world, colour, shift in (("own world", "#0072b2", -0.12), ("second world", "#d55e00", 0.12)):
             _dots(axis, [spread(runs, arm, f"{world}/{measure}") for arm in arms], colour, shift, world)
         axis.axvline(chance, color="0.5", linestyle=":", label="chance")
-        axis.set_xlabel(f"{title} (less is better)")
+        axis.set_xlabel(title)
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(arms)), [LABELS[arm] for arm in arms])
     axes[0].invert_yaxis()
@@ -229,7 +229,7 @@ def query_mode_figure(path: Path, arms: Arms, runs: Sequence[Run]) -> None:
     axes[0].set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
     axes[0].minorticks_off()
     axes[1].legend(loc="upper right")
-    figure.suptitle("Where was this photo taken? Each dot is a run, each line a mean (sample world)")
+    figure.suptitle("Where was this photo taken? Less is better; each dot is a run, each line a mean (sample world)")
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

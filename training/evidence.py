@@ -29,6 +29,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from training.benchmarks.encoders import GairEncoder, open_gair
+from training.benchmarks.features import write_whole
 from training.checkpointing import first_difference
 from training.children import Children
 from training.costs import flops_per_pair
@@ -290,11 +292,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """In one go, so that no half of it is ever read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, json.dumps(content, indent=2).encode())
 
 
 def measure(arm: str, seed: int, options: argparse.Namespace) -> None:
@@ -343,6 +342,7 @@ def second_world(world: WorldSettings) -> WorldSettings:
     return replace(world, seed=world.seed + 1, tiles=min(world.tiles, 64))
 
 
+@cache
 def place_targets(world: WorldSettings, tables: Path | None) -> list[PlaceTarget]:
     """Fields of the sample world, and real values where the tables are at hand."""
     targets = field_targets(open_world(world))

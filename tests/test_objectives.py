@@ -160,7 +160,8 @@ def test_with_a_queue_it_is_the_published_loss(seen):
     rows, shared = rows_of(width=16), objective.shared(model)
     queue = F.normalize(model.get_location_features(random_places(seen)), dim=-1)
     loss, _ = objective.loss(rows, shared)
-    assert math.isclose(loss.item(), published_loss(rows, queue, 0.07), rel_tol=1e-9)
+    # Phases of the location encoder are in float32, and their rounding differs with the size of the batch.
+    assert math.isclose(loss.item(), published_loss(rows, queue, 0.07), rel_tol=1e-6)
 
 
 def test_near_places_are_no_negatives():

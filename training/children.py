@@ -14,7 +14,6 @@
 """Programs that are started beside one another, and stopped together."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -75,9 +74,9 @@ class Children:
             return child
 
     def stop(self) -> None:
-        """Asks all that run to save and end, and starts none from now on."""
+        """Asks all that run to save and end (by SIGTERM, which is not ignored where SIGINT may be), and starts none from now on."""
         with self._lock:
             self._stopped = True
             for child in self._running:
                 if child.poll() is None:
-                    child.send_signal(signal.SIGINT)
+                    child.terminate()

@@ -24,8 +24,6 @@ command goes on after any end. Ends with tables, plots and every single run in -
 import argparse
 import hashlib
 import json
-import signal
-import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -58,6 +56,7 @@ from training.evidence_measures import (
 )
 from training.evidence_report import Run, write_report
 from training.pretrain import random_model
+from training.programs import run_program
 from training.sample_dataset import WorldSettings
 from training.settings import PretrainSettings, load_settings
 
@@ -122,6 +121,9 @@ COMPARISONS = {
 def main(arguments: list[str]) -> None:
     """Trains, measures and reports what the command line names."""
     options = parse(arguments)
+    if options.measure:
+        measure(options.measure[0], int(options.measure[1]), options)
+        return
     compared = {name: COMPARISONS[name] for name in options.compare}
     runs = [(arm, seed) for seed in dict.fromkeys(options.seeds) for arm in in_order(compared)]
     options.output_dir.mkdir(parents=True, exist_ok=True)
@@ -351,14 +353,4 @@ def place_targets(world: WorldSettings, tables: Path | None) -> list[PlaceTarget
 
 if __name__ == "__main__":
     # Whoever ends this also ends what it has started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        given = parse(sys.argv[1:])
-        if given.measure:
-            measure(given.measure[0], int(given.measure[1]), given)
-        else:
-            main(sys.argv[1:])
-    except ValueError as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("Interrupted; the same command goes on.")
+    run_program(main, "Interrupted; the same command goes on.", stop_at_sigterm=True)

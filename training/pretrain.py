@@ -23,8 +23,6 @@ picture.
 """
 
 import math
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +44,7 @@ from training.initial_weights import load_initial_weights
 from training.measures import retrieval_of
 from training.objectives import PretrainingModule, make_objective
 from training.pairs import load
+from training.programs import run_program
 from training.reporting import evaluation_pairs, finish
 from training.settings import PretrainSettings, load_settings
 from training.sources import Source, open_sources
@@ -350,10 +349,4 @@ def learning_rate_factor(step: int, settings: PretrainSettings) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except ValueError as error:
-        rank = int(os.environ.get("RANK", "0"))
-        sys.exit(f"[process {rank}] {error}" if rank else f"{error}")
-    except KeyboardInterrupt:
-        sys.exit("Interrupted.")
+    run_program(main)

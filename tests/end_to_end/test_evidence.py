@@ -111,7 +111,14 @@ def test_a_short_comparison(tmp_path, tables):
 def test_ctrl_c_stops_all_and_the_same_command_goes_on(tmp_path):
     long = ["max_steps=2000" if flag.startswith("max_steps") else flag for flag in TRIAL]
     flags = ["--compare", "location", "--seeds", "0", *long, "checkpoint_every=1000"]
-    run = subprocess.Popen(command(tmp_path, *flags), cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE)
+    # As a shell starts what it runs in the background.
+    run = subprocess.Popen(
+        command(tmp_path, *flags),
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
     logs = [tmp_path / "out" / arm / "seed0" / "log.jsonl" for arm in ("nili", "no_location")]
     deadline = time.monotonic() + 300
     while not all(log.is_file() for log in logs):

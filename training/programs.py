@@ -1,0 +1,46 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""How the programs start and end: signals are heeded, and what is refused ends in one sentence."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+
+def run_program(
+    main: Callable[[list[str]], int | None], interrupted: str = "Interrupted.", stop_at_sigterm: bool = False
+) -> None:
+    """
+    Runs a program's `main` with the arguments of the command line, and exits.
+
+    Ctrl-C (SIGINT) raises `KeyboardInterrupt` however the program was started: a shell starts what it runs in the background
+    (`nohup`, cron, CI) with SIGINT ignored, and Python then installs no handler of its own.
+
+    Args:
+        main (`Callable`): takes the arguments after the program's name; returns the exit status, or None for 0.
+            A `ValueError` that it raises is printed as one sentence, with exit status 1.
+        interrupted (`str`): printed on `KeyboardInterrupt`, with exit status 1.
+        stop_at_sigterm (`bool`): whether SIGTERM raises `KeyboardInterrupt` as well, so that `main` can stop what it started.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if stop_at_sigterm:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except ValueError as error:
+        rank = int(os.environ.get("RANK", "0"))
+        sys.exit(f"[process {rank}] {error}" if rank else f"{error}")
+    except KeyboardInterrupt:
+        sys.exit(interrupted)

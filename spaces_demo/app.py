@@ -22,13 +22,13 @@ The page of GAIR: maps of embedding similarity.
 from typing import Any
 
 import gradio as gr
-import maps
-import place_to_place
-import retrieval
-import tile_view
-import world_map
-from gallery import load_gallery
-from loaded import Loaded, load
+import views.place_to_place as place_to_place
+import views.retrieval as retrieval
+import views.tile_view as tile_view
+import views.world_map as world_map
+import widgets.maps as maps
+from serving.gallery import load_gallery
+from serving.loaded import Loaded, load
 
 # What `launch` is given; the tests start the page with the same.
 LAUNCH: dict[str, Any] = {

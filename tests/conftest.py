@@ -23,7 +23,7 @@ import pytest
 import torch
 
 from modeling_gair import GairConfig, GairModel
-from tests.hub_server import HubServer
+from tests.helpers.hub_server import HubServer
 
 
 def _folder(variable: str, what: str) -> Path:
@@ -62,7 +62,7 @@ def tiny_model() -> GairModel:
 @pytest.fixture(scope="session")
 def space_loaded():
     """The model that the Space bundles, as its page loads it."""
-    from loaded import BUNDLED, load
+    from serving.loaded import BUNDLED, load
 
     return load(str(BUNDLED))
 

@@ -24,7 +24,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
-from training import pretrain
+from training.pretraining import loop as pretrain
 
 CONFIG = Path(__file__).parents[2] / "training" / "configs" / "accelerate" / "fsdp2.yaml"
 

@@ -28,9 +28,9 @@ from PIL import Image
 pytest.importorskip("accelerate", reason="the extra eval is not installed")
 pytest.importorskip("rasterio", reason="the extra eval is not installed")
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from tests.benchmark_tables import made_columns, write_table
-from training.evaluate import main
-from training.sample_dataset import WorldSettings, write_sample_dataset
+from tests.helpers.benchmark_tables import made_columns, write_table
+from training.benchmarks.runner import main
+from training.world.writer import WorldSettings, write_sample_dataset
 
 ROOT = Path(__file__).parents[2]
 KINDS = ["world-location", "world-tiles", "world-segmentation", "world-photos", "world-retrieval"]

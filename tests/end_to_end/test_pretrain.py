@@ -27,8 +27,8 @@ from transformers import AutoModel, AutoProcessor, ViTConfig, ViTModel
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairConfig
-from tests.test_initial_weights import croma_file, encoder
-from tests.test_pairs import read_rows, write_csv, write_pairs
+from tests.training.pairs.test_stream import read_rows, write_csv, write_pairs
+from tests.training.pretraining.test_initial_weights import croma_file, encoder
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -170,7 +170,7 @@ def test_towers_start_from_given_weights_and_a_resumed_run_needs_them_no_more(tm
 
 
 def test_a_dry_run_tells_settings_and_costs_and_writes_nothing(tmp_path, capsys):
-    from training.pretrain import main
+    from training.pretraining.loop import main
 
     # fmt: off
     main(["--dry_run", "--output_dir", str(tmp_path / "out"), "--batch_size", "2", "--objective.queue_size", "64",

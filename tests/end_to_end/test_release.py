@@ -34,10 +34,10 @@ from safetensors.torch import load, load_file
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairModel, GairProcessor
-from tests.hub_server import TOKEN, HubServer
-from tests.test_auto_classes import PYTHONS
-from training.release import parse, push
-from training.release_example import LAT, LON
+from tests.helpers.hub_server import TOKEN, HubServer
+from tests.modeling_gair.test_auto_classes import PYTHONS
+from training.hub.example import LAT, LON
+from training.hub.release import parse, push
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 from PIL import Image
 from modeling_gair.image_processing_gair import GAIR_BANDS
-from training.rows import FEATURES, pack_tile
+from training.pairs.rows import FEATURES, pack_tile
 
 random = np.random.default_rng(0)
 
@@ -73,7 +73,7 @@ DatasetDict(splits).push_to_hub(sys.argv[1], private=len(sys.argv) > 2, num_shar
 
 _OPEN = """
 import json, sys
-from training.sources import open_source
+from training.pairs.sources import open_source
 told = {}
 for name in sys.argv[1:]:
     try:

@@ -30,14 +30,14 @@ import torch
 from safetensors.torch import load_file
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
-from tests.test_pairs import write_pairs
-from training.watching import read_log
+from tests.training.pairs.test_stream import write_pairs
+from training.pretraining.monitoring import read_log
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 # Modules are imported once, and each run is a fork of the process that did.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["training.pretrain"])
+FORKS.set_forkserver_preload(["training.pretraining.loop"])
 # fmt: off
 SMALL = ["--model.rs_config.num_hidden_layers", "1", "--model.sv_config.num_hidden_layers", "1",
          "--model.sv_config.attention_probs_dropout_prob", "0.1", "--objective.queue_size", "64",
@@ -49,7 +49,7 @@ STEPS = 60
 
 def run_main(arguments: list[str], output: Path, file_size: int | None, environment: dict[str, str]) -> None:
     """The program in a forked process, as `python training/pretrain.py` would run it."""
-    from training.pretrain import main
+    from training.pretraining.loop import main
 
     os.environ |= environment
 

@@ -19,8 +19,8 @@ import pytest
 from huggingface_hub import HfApi, constants
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
-from tests.hub_server import TOKEN
-from training.release import SPACE, main, parse
+from tests.helpers.hub_server import TOKEN
+from training.hub.release import SPACE, main, parse
 
 FILES = {
     path.relative_to(SPACE).as_posix()

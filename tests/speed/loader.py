@@ -33,10 +33,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from modeling_gair import GairConfig, GairProcessor
-from training.pairs import PairBatch, PairStream, load
-from training.rows import FEATURES
-from training.sample_dataset import WorldSettings, write_sample_dataset
-from training.sources import open_source
+from training.pairs.rows import FEATURES
+from training.pairs.sources import open_source
+from training.pairs.stream import PairBatch, PairStream, load
+from training.world.writer import WorldSettings, write_sample_dataset
 
 BATCH_SIZE = 32
 PHOTOS_PER_TILE = (4, 1)

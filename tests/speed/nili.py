@@ -24,7 +24,7 @@ from collections.abc import Callable
 import torch
 
 from modeling_gair.modeling_gair import GairNILI, _as_map
-from tests.literal_nili import literal_nili
+from tests.helpers.literal_nili import literal_nili
 from tests.speed.measuring import median_seconds, peak_bytes
 
 

@@ -22,8 +22,8 @@ import time
 import numpy as np
 import torch
 
-from training.benchmarks.folds import make_holdout
-from training.benchmarks.probes import RIDGE_ALPHAS, ridge
+from training.benchmarks.probes.fitting import RIDGE_ALPHAS, ridge
+from training.benchmarks.probes.folds import make_holdout
 
 PLACES, WIDTH, CLASSES = 20_000, 768, 20
 

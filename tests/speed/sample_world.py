@@ -24,7 +24,7 @@ import time
 
 import numpy as np
 
-from training.sample_world import SampleWorld
+from training.world.sample_world import SampleWorld
 
 PHOTOS_PER_TILE = (1, 4, 16)
 

@@ -28,8 +28,8 @@ from PIL import Image
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from modeling_gair import GairModel, GairSVImageProcessor
-from training.benchmarks.encoders import open_gair
-from training.sv_pipeline import save_sv_tower
+from training.benchmarks.encoders.encoder import open_gair
+from training.exporting.sv_tower import save_sv_tower
 
 
 @torch.no_grad()

@@ -29,8 +29,8 @@ import time
 from itertools import product
 from pathlib import Path
 
-from training.sample_dataset import WorldSettings, write_sample_dataset
-from training.watching import read_log
+from training.pretraining.monitoring import read_log
+from training.world.writer import WorldSettings, write_sample_dataset
 
 PROCESSES, BATCHES, WORKERS = (1, 2), (16, 64), (0, 2)
 STEPS, EVERY = 30, 5

@@ -21,9 +21,9 @@ The literal way embeds all 128 × 128 points and takes the cosine of each. Print
 
 import numpy as np
 import torch
+from spaces_demo.encoded_tile import READINGS, SIDE, encode
 
 from modeling_gair import GairConfig, GairModel
-from spaces_demo.encoded_tile import READINGS, SIDE, encode
 from tests.speed.measuring import median_seconds
 
 

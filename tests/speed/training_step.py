@@ -30,11 +30,11 @@ from accelerate import Accelerator
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from modeling_gair.modeling_gair import GairNILI
-from tests.literal_nili import literal_nili
+from tests.helpers.literal_nili import literal_nili
 from tests.speed.measuring import median_seconds, peak_bytes
-from training.costs import random_inputs
-from training.gradient_cache import backward
 from training.objectives import GairObjective, GairSettings, PretrainingModule
+from training.pretraining.costs import random_inputs
+from training.pretraining.gradient_cache import backward
 
 # Tiles and photos a tile.
 SIZES = {"tiny": (32, 4), "base": (2, 4)}

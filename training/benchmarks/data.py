@@ -25,8 +25,8 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from modeling_gair.raster_gair import check_bounds, unproject, unrolled
-from training.benchmarks.tasks import Task
-from training.sample_dataset import SUMS
+from training.benchmarks.tasks.task import Task
+from training.world.writer import SUMS
 
 # Data up to this size are digested whole; larger ones by their files' names, sizes and times of change.
 _DIGESTED_BYTES = 2**28

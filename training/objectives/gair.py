@@ -23,8 +23,8 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from modeling_gair import GairModel, GairProcessor, great_circle_distance_m
-from training.checks import check_whole, is_number
-from training.distributed import gather_rows, gather_with_grad, row_counts, row_offset
+from training.common.checks import check_whole, is_number
+from training.common.distributed import gather_rows, gather_with_grad, row_counts, row_offset
 from training.objectives.base import Objective, Tensors, precise, row_losses, share_of_mean
 from training.objectives.teachers import Distillation, RSTeacher, SVTeacher
 

@@ -24,8 +24,8 @@ from torch import nn
 
 from modeling_gair import GairModel, GairProcessor
 from modeling_gair.modeling_gair import GairRSModel
-from training.checks import check_whole, is_number
-from training.distributed import row_counts
+from training.common.checks import check_whole, is_number
+from training.common.distributed import row_counts
 from training.objectives.base import Objective, Tensors, precise, share_of_mean
 
 # Added to the variance of a patch's pixels, as in the source.

@@ -23,10 +23,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from modeling_gair import GairModel, GairProcessor
-from training.augmentation import Augmentation, AugmentationSettings, crop
-from training.checks import check_whole, is_number
-from training.distributed import gather_rows, row_counts, row_offset
+from training.common.checks import check_whole, is_number
+from training.common.distributed import gather_rows, row_counts, row_offset
 from training.objectives.base import Objective, Tensors, precise, row_losses, share_of_mean
+from training.pairs.augmentation import Augmentation, AugmentationSettings, crop
 
 _VIEWS = {"rs_flip": 0.5, "rs_jitter": 0.8, "rs_jitter_strength": 0.4}
 _VIEWS |= {"sv_flip": 0.5, "sv_jitter": 0.8, "sv_jitter_strength": 0.4}

@@ -1,0 +1,197 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The world map and the boxes without a browser: queries, scales, views and what visitors may type."""
+
+import base64
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason="the extra demo is not installed")
+import gradio as gr
+from serving.grids import WORLD
+from serving.similarity import Comparison
+from widgets.maps import numbers, typed_numbers, warned
+
+from views.place_to_place import BoxComparison, parse_box, sentence
+from views.world_map import FIXED, FULL, STRETCHED, WorldMaps, parse_view
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def maps(space_loaded, cache):
+    return WorldMaps(space_loaded, cache)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photos") / "photo.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)).save(path)
+    return str(path)
+
+
+def cells(value):
+    return np.frombuffer(base64.b64decode(value["cells"]), np.uint8).reshape(value["rows"], value["columns"])
+
+
+def test_a_place_is_most_similar_to_itself(maps):
+    value = maps.draw(maps.query("13.4, 52.52"), WORLD, FIXED, 5)
+    drawn = cells(value)
+    assert drawn.shape == (180, 360) and len(np.unique(drawn)) > 100
+    assert drawn[37, 193] >= 250
+    assert value["pins"] == [{"lon": 13.4, "lat": 52.52}] and value["high"] == 1
+    assert (value["west"], value["south"], value["east"], value["north"]) == WORLD
+
+
+def test_named_places_are_the_cells_values_sorted_and_apart(maps, space_loaded):
+    query = maps.query("13.4, 52.52")
+    value = maps.draw(query, WORLD, FIXED, 8)
+    found = value["places"]
+    similarities = [place["similarity"] for place in found]
+    assert len(found) == 8 and similarities == sorted(similarities, reverse=True)
+    for place in found:
+        embedding = space_loaded.places(np.array([place["lon"]]), np.array([place["lat"]]))[0]
+        assert place["similarity"] == pytest.approx(float(embedding @ query.embedding), abs=1e-5)
+
+
+def test_a_closer_view_has_finer_cells_and_names_what_is_seen(maps):
+    view = [170.0, -20.0, 200.0, -5.0]
+    value = maps.draw(maps.query("178.44, -18.14"), view, STRETCHED, 5)
+    assert (value["east"] - value["west"]) / value["columns"] < 0.26
+    assert value["places"] and all(
+        (place["lon"] - 170) % 360 <= 30 and -20 <= place["lat"] <= -5 for place in value["places"]
+    )
+    assert all(-180 <= place["lon"] < 180 for place in value["places"])
+
+
+def test_several_are_their_mean_direction(maps, photo):
+    one, other, both = (maps.query(text).embedding for text in ("13.4, 52.5", "2.3, 48.9", "13.4, 52.5; 2.3, 48.9"))
+    assert both == pytest.approx((one + other) / np.linalg.norm(one + other), abs=1e-6)
+    mixed = maps.query("13.4, 52.5", photo)
+    assert mixed.kinds == ("place", "photo")
+    expected = one + maps.query("", photo).embedding
+    assert mixed.embedding == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+
+
+def test_a_tile_is_a_query(maps, data_dir):
+    tile = next(data_dir.rglob("*.tif"))
+    assert maps.query("", None, str(tile)).kinds == ("tile",)
+
+
+def test_scales_are_of_the_model_of_the_view_or_full(maps, photo):
+    place, image = maps.query("13.4, 52.5"), maps.query("", photo)
+    fixed = [maps.draw(query, WORLD, FIXED, 0) for query in (place, maps.query("-60, -3"), image)]
+    ends = [(value["low"], value["high"]) for value in fixed]
+    assert ends[0] == ends[1] != ends[2]
+    full = maps.draw(image, WORLD, FULL, 0)
+    assert (full["low"], full["high"]) == (-1, 1)
+    stretched = cells(maps.draw(place, WORLD, STRETCHED, 0))
+    assert (stretched == 0).mean() == pytest.approx(0.02, abs=0.01)
+    with pytest.raises(ValueError, match="expected one of"):
+        maps.draw(place, WORLD, "wide", 0)
+
+
+def test_a_model_without_ranges_says_so(space_loaded, cache, photo):
+    maps = WorldMaps(replace(space_loaded, similarity_ranges={}), cache)
+    assert "states no fixed range" in maps.draw(maps.query("", photo), WORLD, FIXED, 0)["scale"]
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "1, 2, 3", "a, b", "nan, 0", "0, inf", "0, 91", "1 2", "1e999, 0", "; ".join(["1, 1"] * 21)]
+)
+def test_what_is_no_place_is_one_sentence(maps, text):
+    with pytest.raises(ValueError, match="expected"):
+        maps.query(text)
+
+
+def test_longitudes_wrap(maps):
+    assert maps.query("190, 0").places == [(-170.0, 0.0)]
+
+
+def test_nothing_to_look_for_is_one_sentence(maps):
+    with pytest.raises(ValueError, match="click on the map"):
+        maps.query(" ; ")
+
+
+@pytest.mark.parametrize("count", [-1, 21, 2.5, "5", None])
+def test_a_count_from_outside_is_checked(maps, count):
+    with pytest.raises(ValueError, match="expected 0 to 20"):
+        maps.draw(maps.query("0, 0"), WORLD, FIXED, count)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0,0,0,0", "0,0,400,10", "-200,0,0,10", "0,10,10,0", "0,-91,10,0", "nan,0,1,1", "0,0,1e-9,1"]
+)
+def test_a_view_from_outside_is_checked(text):
+    with pytest.raises(ValueError, match="expected"):
+        parse_view(text)
+
+
+def test_minus_signs_of_typography_are_read():
+    assert typed_numbers("−1.5, 2", 2, "two numbers") == [-1.5, 2]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, "x", {}, {"lon": 1}, {"lon": "1", "lat": 2}, {"lon": 10**400, "lat": 0}, {"lon": float("nan"), "lat": 0}],
+)
+def test_what_the_browser_sends_is_checked(data):
+    with pytest.raises(ValueError, match="expected numbers"):
+        numbers(gr.EventData(None, data), "lon", "lat")
+
+
+def test_a_refusal_is_a_warning_and_its_text_is_no_markup(monkeypatch):
+    said = []
+    monkeypatch.setattr(gr, "Warning", lambda text, title: said.append(text))
+
+    def refuse():
+        raise ValueError("'<img src=x>' came")
+
+    assert warned(refuse)() == gr.skip() and said == ["&#x27;&lt;img src=x&gt;&#x27; came"]
+
+
+# Boxes ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_box_is_like_itself_and_unlike_another(space_loaded):
+    boxes = BoxComparison(space_loaded)
+    _, same = boxes.compare("-10, 36, 30, 60", "-10, 36, 30, 60")
+    found, other = boxes.compare("-10, 36, 30, 60", "-75, -20, -45, 5")
+    assert same.difference == pytest.approx(0, abs=1e-6) and same.p_value > 0.5
+    assert other.difference > 0.3 and other.p_value < 0.01 and found["B"] == (-75, -20, -45, 5)
+
+
+def test_a_box_across_the_antimeridian_is_its_two_halves(space_loaded):
+    boxes = BoxComparison(space_loaded)
+    _, across = boxes.compare("179, -20, -179, -18", "178.9, -20, -178.9, -18")
+    assert across.difference < 0.1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,2,3", "0,0,0,1", "0,1,1,1", "0,2,1,1", "-181,0,0,1", "0,0,200,1", "0,-91,1,0", "a,b,c,d"]
+)
+def test_what_is_no_box_is_one_sentence(text):
+    with pytest.raises(ValueError, match=r"[bB]ox A"):
+        parse_box(text, "A")
+
+
+def test_a_difference_by_chance_is_not_called_one():
+    assert "do not show" in sentence(Comparison(0.3, 0.4, 1, 1, 1))
+    assert "very different" in sentence(Comparison(0.6, 0.005, 1, 1, 0))

@@ -1,0 +1,149 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+import numpy as np
+import pytest
+import torch
+
+from modeling_gair import GairConfig, GairModel, GairProcessor
+from training.benchmarks.encoders.encoder import (
+    GairEncoder,
+    PhotoSample,
+    SinCosEncoder,
+    TileFormat,
+    TileSample,
+    untrained,
+)
+from training.benchmarks.store import FeatureStore
+
+BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+
+
+@pytest.fixture(scope="module")
+def encoder() -> GairEncoder:
+    torch.manual_seed(1)
+    config = GairConfig.tiny()
+    return GairEncoder(GairModel(config).eval(), GairProcessor.for_config(config), "tiny")
+
+
+def doubled(calls: list) -> object:
+    def compute(part: list[int]) -> dict[str, np.ndarray]:
+        calls.append(part)
+        return {"features": np.array(part, np.float32)[:, None] * 2, "label": np.array(part)}
+
+    return compute
+
+
+def test_features_are_computed_once_and_found_without_the_data(tmp_path):
+    store, calls = FeatureStore(tmp_path), []
+    first = store.collect({"model": "a"}, lambda: range(10), doubled(calls), part_size=4)
+    assert [len(part) for part in calls] == [4, 4, 2] and first["features"][:, 0].tolist() == list(range(0, 20, 2))
+
+    def no_data():
+        raise AssertionError("the data were opened again")
+
+    again = store.collect({"model": "a"}, no_data, doubled(calls), part_size=4)
+    assert np.array_equal(first["features"], again["features"]) and len(calls) == 3
+
+
+def test_another_key_never_finds_them(tmp_path):
+    store, calls = FeatureStore(tmp_path), []
+    for model in ("a", "b", "a"):
+        store.collect({"model": model}, lambda: range(3), doubled(calls))
+    assert len(calls) == 2
+
+
+def test_an_interruption_loses_one_part_at_most(tmp_path):
+    store, calls = FeatureStore(tmp_path), []
+
+    def breaks(part: list[int]) -> dict[str, np.ndarray]:
+        if part[0] == 8:
+            raise KeyboardInterrupt
+        return doubled(calls)(part)
+
+    with pytest.raises(KeyboardInterrupt):
+        store.collect({"model": "a"}, lambda: range(12), breaks, part_size=4)
+    found = store.collect({"model": "a"}, lambda: range(12), doubled(calls), part_size=4)
+    assert found["label"].tolist() == list(range(12)) and [part[0] for part in calls] == [0, 4, 8]
+
+
+def test_processes_share_the_parts(tmp_path):
+    calls: list[list[list[int]]] = [[], [], []]
+    for rank in (0, 1):
+        FeatureStore(tmp_path, rank, 2).collect({"model": "a"}, lambda: range(5), doubled(calls[rank]), part_size=1)
+    found = FeatureStore(tmp_path).collect({"model": "a"}, lambda: range(5), doubled(calls[2]), part_size=1)
+    assert [len(own) for own in calls] == [3, 2, 0] and found["label"].tolist() == list(range(5))
+
+
+def test_no_rows_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="hold no rows"):
+        FeatureStore(tmp_path).collect({"model": "a"}, lambda: [], doubled([]))
+
+
+def test_a_fingerprint_changes_with_weights_and_processor_alone(encoder):
+    same = GairEncoder(encoder.model, encoder.processor, "another name")
+    assert same.fingerprint == encoder.fingerprint == encoder.revision
+    assert untrained(encoder).fingerprint != encoder.fingerprint
+    processor = GairProcessor.for_config(encoder.model.config)
+    processor.image_processor.digital_number_offset = -1000.0
+    assert GairEncoder(encoder.model, processor, "tiny").fingerprint != encoder.fingerprint
+    with torch.no_grad():
+        weight = encoder.model.nili.affine.bias
+        weight += 1
+        assert GairEncoder(encoder.model, encoder.processor, "tiny").fingerprint != encoder.fingerprint
+        weight -= 1
+
+
+def test_untrained_weights_are_the_same_in_every_run(encoder):
+    assert untrained(encoder).fingerprint == untrained(encoder).fingerprint and untrained(encoder).baseline
+
+
+def test_locations_are_embedded_as_the_model_does(encoder):
+    lon_lat = np.array([[13.4, 52.5], [-180.0, 0.0], [179.99, -89.0]])
+    with torch.no_grad():
+        own = encoder.model.get_location_features(torch.from_numpy(lon_lat).float())
+    np.testing.assert_allclose(encoder.embed_locations(lon_lat), own.numpy(), atol=1e-6)
+    np.testing.assert_allclose(SinCosEncoder().embed_locations(np.array([[90.0, 0.0]])), [[0, 1, 1, 0]], atol=1e-12)
+
+
+def test_tiles_are_read_in_the_data_s_own_format(encoder):
+    generator = np.random.default_rng(0)
+    numbers = generator.integers(200, 3000, (10, 64, 64)).astype(np.uint16)
+    plain = TileFormat(BANDS)
+    shuffled = TileFormat(BANDS[::-1], units="reflectance")
+    tile = encoder.read_tile(TileSample("a", numbers), plain)
+    mirrored = encoder.read_tile(TileSample("a", (numbers[::-1] / 10_000).astype(np.float32)), shuffled)
+    one, other = encoder.embed_tiles([tile], plain), encoder.embed_tiles([mirrored], shuffled)
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    layers = encoder.tile_layers([tile, tile], plain)
+    assert [tuple(layer.shape) for layer in layers] == [(2, 96, 12, 12)] * 4
+    np.testing.assert_allclose(layers[-1].mean(dim=(2, 3))[:1].numpy(), one, atol=1e-5)
+    assert encoder.tile_map([tile], plain, (20, 30)).shape == (1, 96, 20, 30)
+
+
+def test_photos_are_embedded_and_their_tokens_feed_the_pooler(encoder):
+    photo = encoder.read_photo(
+        PhotoSample("a", np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8))
+    )
+    tokens = torch.from_numpy(encoder.photo_tokens([photo]))
+    with torch.no_grad():
+        pooled = encoder.model.sv_projection(encoder.model.sv_model.pooler(tokens[:, None]))
+    np.testing.assert_allclose(encoder.embed_photos([photo]), pooled.numpy(), atol=1e-5)
+
+
+def test_what_cannot_be_read_is_named(encoder):
+    with pytest.raises(ValueError, match="Photo 'broken': The given bytes cannot be decoded"):
+        encoder.read_photo(PhotoSample("broken", b"no photo"))
+    with pytest.raises(ValueError, match=r"Tile 'odd': .* lacks B8A, B11, B12"):
+        encoder.read_tile(TileSample("odd", np.full((7, 8, 8), 900, np.uint16)), TileFormat(BANDS[:7]))

@@ -1,0 +1,223 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What other runtimes get: equal to the model in any batch, described, free of local paths, all or nothing."""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import pipeline
+
+pytest.importorskip("onnxscript", reason="the extra export is not installed")
+pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+pytest.importorskip("sklearn", reason="the extra export is not installed")
+from modeling_gair import GairConfig, GairLocationConfig, GairModel, GairProcessor
+from tests.modeling_gair.test_modeling import needs_traceable_library
+from tests.training.pairs.test_stream import PROCESSOR, write_pairs
+from training.exporting import export as program
+from training.exporting.export import FOLDERS, export, export_part
+from training.exporting.onnx_runs import OnnxModel, open_onnx, run_onnx
+from training.exporting.parts import parts_of
+from training.exporting.sv_tower import save_sv_tower
+
+pytestmark = [pytest.mark.slow, needs_traceable_library]
+PARTS = ("rs_tower", "sv_tower", "location_tower", "localized_query_points", "localized_query_dense")
+
+
+@pytest.fixture(scope="module")
+def said_and_folder(tiny_model, tmp_path_factory):
+    """export.json, and the folder of an export with int8, measured on 12 photos in 4 tiles."""
+    folder = tmp_path_factory.mktemp("export")
+    pairs = write_pairs(tmp_path_factory.mktemp("pairs"), 12, tiles=4)
+    return export(tiny_model, PROCESSOR, folder / "out", str(pairs)), folder / "out"
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize(("batch", "points"), [(1, 1), (4, 150)])
+def test_files_give_the_models_outputs_in_any_batch(tiny_model, said_and_folder, name, batch, points):
+    part = next(part for part in parts_of(tiny_model, PROCESSOR, seed=5) if part.name == name)
+    given = part.draw(batch, points)
+    with torch.no_grad():
+        expected = part.expected(*given)
+    folder = said_and_folder[1]
+    from_onnx = run_onnx(open_onnx(folder / "onnx" / f"{name}.onnx"), given)
+    with torch.no_grad():
+        from_torch = torch.export.load(folder / "torch_export" / f"{name}.pt2").module()(*given)
+    from_torch = from_torch if isinstance(from_torch, tuple) else (from_torch,)
+    for found in (from_onnx, from_torch):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_description_is_that_of_the_files(said_and_folder):
+    said, folder = said_and_folder
+    assert json.loads((folder / "onnx" / "export.json").read_text(encoding="utf-8")) == said
+    assert tuple(said["parts"]) == PARTS
+    for name, part in said["parts"].items():
+        session = open_onnx(folder / "onnx" / f"{name}.onnx")
+        for values, stated in ((session.get_inputs(), part["inputs"]), (session.get_outputs(), part["outputs"])):
+            assert [value.name for value in values] == [value["name"] for value in stated]
+            assert [value.shape for value in values] == [value["shape"] for value in stated]
+        assert max(part["largest_error"].values()) < 1e-5
+    tile = said["parts"]["rs_tower"]["inputs"][0]
+    assert (
+        tile["shape"] == ["batch", 10, 96, 96] and "B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12" in tile["meaning"]
+    )
+    assert said["parts"]["localized_query_points"]["inputs"][1]["shape"] == ["batch", "points", 2]
+
+
+def test_what_is_said_of_pixels_prepares_them(said_and_folder):
+    """The formula of export.json, in NumPy alone, at the model's own size."""
+    says = said_and_folder[0]["preparation"]
+    tile = np.random.default_rng(0).integers(0, 9000, (10, 96, 96), dtype=np.uint16)
+    mean, std = (np.array(says["rs"][name])[:, None, None] for name in ("band_mean", "band_std"))
+    prepared = ((tile + says["rs"]["digital_number_offset"] - (mean - 2 * std)) / (4 * std)).clip(
+        *says["rs"]["clip_range"]
+    )
+    expected = PROCESSOR(rs=tile, bands=says["rs"]["bands"])["rs_pixel_values"]
+    np.testing.assert_allclose(prepared[None], expected, atol=1e-5)
+
+
+def test_no_file_names_the_machine_that_exported(said_and_folder):
+    folder = said_and_folder[1]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.relative_to(folder).parts[0] for path in files} == set(FOLDERS)
+    for path in files:
+        content = path.read_bytes()
+        for local in (str(folder.parent), str(program.__file__).rpartition("/training/")[0], sys.prefix):
+            assert local.encode() not in content, f"{path.name} names {local}"
+
+
+def test_int8_is_small_and_near_and_its_loss_is_measured(tiny_model, said_and_folder):
+    said, folder = said_and_folder
+    whole, eight = (folder / "onnx" / f"sv_tower{suffix}" for suffix in (".onnx", ".int8.onnx"))
+    assert eight.stat().st_size < 0.6 * whole.stat().st_size
+    photo = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = tiny_model.get_sv_features(photo)
+    (found,) = run_onnx(open_onnx(eight), [photo])
+    assert torch.cosine_similarity(found, expected).min() > 0.99 and not torch.allclose(found, expected, atol=1e-6)
+    loss = said["int8"]
+    assert loss["evaluated"].startswith("12 photos of 4 TRAINING tiles")
+    assert min(loss["cosine"].values()) > 0.98
+    for form in ("float32", "int8"):
+        assert "SV → RS at the point (NILI)" in loss[form]["across_tiles"]
+    assert "mean rank" in loss["table"] and "int8" in loss["table"]
+
+
+def test_phases_of_coordinates_stay_exact_in_int8(tiny_model, said_and_folder):
+    folder = said_and_folder[1]
+    places = torch.tensor([[13.4, 52.5], [-179.9, -70.0], [179.9, 10.0]])
+    quantized = OnnxModel(tiny_model, folder / "onnx", {"location_tower": ".int8.onnx"})
+    with torch.no_grad():
+        cosine = torch.cosine_similarity(
+            quantized.get_location_features(places), tiny_model.get_location_features(places)
+        )
+    assert cosine.min() > 0.999
+
+
+def test_the_published_location_encoder_is_equal_too(tmp_path):
+    """Its σ of 256 makes the last bit of a sine count."""
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(location_config=GairLocationConfig())).eval()
+    part = next(part for part in parts_of(model, PROCESSOR) if part.name == "location_tower")
+    errors = export_part(part, tmp_path, tmp_path)["largest_error"]
+    assert errors["location_tower.onnx"] < 1e-4 and errors["location_tower.pt2"] < 1e-6
+
+
+def test_spherical_harmonics_are_equal_too(tmp_path):
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(location_config={"encoder": "spherical_harmonics", "degree": 20})).eval()
+    part = next(part for part in parts_of(model, PROCESSOR) if part.name == "location_tower")
+    assert max(export_part(part, tmp_path, tmp_path)["largest_error"].values()) < 1e-5
+
+
+def test_what_differs_from_the_model_leaves_nothing(tiny_model, tmp_path, monkeypatch):
+    part = next(part for part in parts_of(tiny_model, PROCESSOR) if part.name == "localized_query_points")
+    wrong = replace(part, expected=lambda *given: tuple(1.001 * value for value in part.expected(*given)))
+    monkeypatch.setattr(program, "parts_of", lambda model, processor: [wrong])
+    with pytest.raises(
+        ValueError, match=r"localized_query_points\.onnx differs from the model by 0\.000\d+ of an output"
+    ):
+        export(tiny_model, PROCESSOR, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_size_that_was_fixed_is_noticed(tiny_model, tmp_path):
+    part = next(part for part in parts_of(tiny_model, PROCESSOR) if part.name == "location_tower")
+
+    class Fixed(torch.nn.Module):
+        def forward(self, coordinates):
+            return part.module(coordinates)[:2]
+
+    with pytest.raises(ValueError, match=r"gives location_embeds of shape \(2, 96\); stated is \('batch', 96\)"):
+        export_part(replace(part, module=Fixed()), tmp_path, tmp_path)
+
+
+def test_earlier_exports_are_not_overwritten(tiny_model, tmp_path):
+    (tmp_path / "onnx").mkdir()
+    with pytest.raises(ValueError, match="onnx' exists; delete it, or name another --output"):
+        export(tiny_model, PROCESSOR, tmp_path)
+
+
+def test_the_command(tiny_model, tmp_path, monkeypatch, capsys):
+    tiny_model.save_pretrained(tmp_path / "model")
+    PROCESSOR.save_pretrained(tmp_path / "model")
+    chosen = program.parts_of
+    monkeypatch.setattr(program, "parts_of", lambda *given: chosen(*given)[2:3])
+    program.main(["--model", str(tmp_path / "model"), "--output", str(tmp_path / "model")])
+    assert (tmp_path / "model" / "onnx" / "location_tower.onnx").is_file()
+    assert "location_tower: normalised outputs differ by" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="There is no model 'nowhere'"):
+        program.main(["--model", "nowhere", "--output", str(tmp_path / "x")])
+
+
+def photo(rng: np.random.Generator) -> Image.Image:
+    """Smooth, as photos are: 8 × 6 random colours enlarged."""
+    return Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((320, 240), Image.Resampling.BICUBIC)
+
+
+def test_the_sv_tower_works_in_a_pipeline(tiny_model, said_and_folder):
+    extractor = pipeline("image-feature-extraction", model=str(said_and_folder[1] / "sv_tower"))
+    picture = photo(np.random.default_rng(0))
+    ours = PROCESSOR.sv_image_processor(picture, return_tensors="pt")["sv_pixel_values"]
+    theirs = extractor.image_processor(picture, return_tensors="pt")["pixel_values"]
+    # In units of 0-255: they resize rounded pixels.
+    units = (ours - theirs).abs() * torch.tensor(PROCESSOR.sv_image_processor.image_std)[:, None, None]
+    assert 0 < units.mean() < 0.5
+    with torch.no_grad():
+        expected = tiny_model.sv_model(pixel_values=theirs)
+    torch.testing.assert_close(extractor(picture, return_tensors=True), expected.last_hidden_state)
+    torch.testing.assert_close(extractor(picture, pool=True, return_tensors=True), expected.pooler_output)
+
+
+def test_an_sv_tower_of_another_family_works_in_a_pipeline(tmp_path):
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    tower = {
+        "model_type": "timm_wrapper",
+        "architecture": "vit_tiny_patch16_224",
+        "model_args": {"img_size": 64, "depth": 1},
+    }
+    config = GairConfig.tiny(sv_config=tower)
+    model, processor = GairModel(config).eval(), GairProcessor.for_config(config)
+    save_sv_tower(model, processor, tmp_path / "sv_tower")
+    extractor = pipeline("image-feature-extraction", model=str(tmp_path / "sv_tower"))
+    picture = photo(np.random.default_rng(0))
+    pixels = extractor.image_processor(picture, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        expected = model.sv_model(pixel_values=pixels).pooler_output
+    torch.testing.assert_close(extractor(picture, pool=True, return_tensors=True), expected)

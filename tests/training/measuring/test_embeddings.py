@@ -1,0 +1,81 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What is measured on pairs, and that what is bad among them is said."""
+
+import pytest
+import torch
+
+pytest.importorskip("sklearn", reason="the extra train is not installed")
+pytest.importorskip("rasterio", reason="the extra train is not installed")
+from tests.training.pairs.test_stream import PROCESSOR, evaluation, read_rows, write_csv, write_pairs
+from training.measuring.embeddings import draw_similarity, embed, embed_pairs, format_measures, measure
+from training.pairs.stream import load, prepare_pairs
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """12 photos in 4 tiles."""
+    return write_pairs(tmp_path_factory.mktemp("pairs"), 12, tiles=4)
+
+
+def test_embeddings_are_the_models_own(tiny_model, path):
+    batch = next(iter(evaluation(path)))
+    inputs = prepare_pairs(batch, PROCESSOR, torch.device("cpu"))
+    ours = embed(tiny_model, inputs)
+    with torch.no_grad():
+        theirs = tiny_model(**inputs)
+    for name, value in {
+        "sv": theirs.sv_embeds,
+        "nili": theirs.localized_rs_embeds[:, 0],
+        "tile_mean": theirs.rs_embeds[inputs["tile_index"]],
+        "location": theirs.location_embeds,
+    }.items():
+        torch.testing.assert_close(ours[name], value)
+    assert not torch.allclose(ours["bilinear"], ours["bicubic"])
+
+
+def test_several_models_share_the_batches(tiny_model, path):
+    first, second = embed_pairs([tiny_model, tiny_model], PROCESSOR, load(evaluation(path, batch_size=3), 0), "embed")
+    (whole,) = embed_pairs([tiny_model], PROCESSOR, load(evaluation(path), 0), "embed")
+    assert first.tile_index.tolist() == whole.tile_index.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    for name, value in whole.embeddings.items():
+        torch.testing.assert_close(first.embeddings[name], value)
+        assert torch.equal(first.embeddings[name], second.embeddings[name])
+    found = measure((whole, whole), (whole, whole))
+    assert (found["tiles"], found["photos"], found["probes"]) == (4, 12, {})
+    text = format_measures(found)
+    assert "one photo of each of 4 tiles" in text and "Among the photos of one tile" in text
+
+
+def test_what_is_bad_is_left_out_and_said(tiny_model, path, capsys):
+    rows = read_rows(path)
+    for row in rows:
+        # All photos of tile 0, which is the first batch, and one of tile 1.
+        if int(row[0]) % 4 == 0 or row[0] == "001":
+            row[3] = "50"
+    bad = write_csv(path.with_name("bad.csv"), rows)
+    (pairs,) = embed_pairs([tiny_model], PROCESSOR, load(evaluation(bad, batch_size=1), 0), "embed")
+    assert pairs.tile_index.tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
+    assert "embed: 4 bad tiles and photos are left out (4 by place); the first: Pair '000'" in capsys.readouterr().out
+
+
+def test_nothing_good_is_refused(tiny_model, path):
+    rows = [[*row[:3], "50", row[4]] for row in read_rows(path)]
+    with pytest.raises(ValueError, match="fewer than two good photos"):
+        embed_pairs([tiny_model], PROCESSOR, load(evaluation(write_csv(path.with_name("bad.csv"), rows)), 0), "embed")
+
+
+def test_the_picture(tiny_model, path, tmp_path):
+    draw_similarity(tiny_model, PROCESSOR, next(iter(evaluation(path))), tmp_path / "similarity.png", "title", most=3)
+    assert (tmp_path / "similarity.png").stat().st_size > 20_000

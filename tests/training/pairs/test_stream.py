@@ -1,0 +1,269 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Pairs: streaming, order, exact resume, decoding in workers, and what is left out."""
+
+import csv
+import json
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from modeling_gair import GairConfig, GairModel, GairProcessor
+
+pytest.importorskip("datasets", reason="the extra train is not installed")
+pytest.importorskip("rasterio", reason="the extra train is not installed")
+import rasterio
+from datasets import Dataset
+
+from training.pairs.rows import FEATURES, PHOTO_FEATURES, pack_tile
+from training.pairs.sources import CSV_COLUMNS, open_source
+from training.pairs.stream import EvaluationPairs, PairBatch, PairStream, ShuffledRows, load, prepare_pairs
+
+BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+SIDE_DEGREES = 0.01
+
+
+def write_pairs(folder: Path, count: int, tiles: int | None = None) -> Path:
+    """
+    Writes a pairs CSV with `count` photos over `tiles` GeoTIFFs (one each, if None), each tile bright in a band of its
+    own and each photo of a colour of its own. Tile t lies at lon t, lat 10, in EPSG:4326.
+    """
+    tiles = tiles or count
+    rng = np.random.default_rng(0)
+    for tile in range(tiles):
+        pixels = rng.integers(500, 1500, (len(BANDS), 100, 100), dtype=np.uint16)
+        pixels[tile % len(BANDS)] += np.uint16(300 * (1 + tile // len(BANDS)))
+        transform = rasterio.transform.from_bounds(tile, 10, tile + SIDE_DEGREES, 10 + SIDE_DEGREES, 100, 100)
+        with rasterio.open(
+            folder / f"tile_{tile}.tif",
+            "w",
+            driver="GTiff",
+            width=100,
+            height=100,
+            count=len(BANDS),
+            dtype="uint16",
+            crs="EPSG:4326",
+            transform=transform,
+        ) as raster:
+            raster.write(pixels)
+            raster.descriptions = BANDS
+    rows = []
+    for index in range(count):
+        Image.new("RGB", (80, 60 + index), tuple(rng.integers(0, 256, 3).tolist())).save(folder / f"photo_{index}.jpg")
+        lon, lat = index % tiles + SIDE_DEGREES / 4, 10 + SIDE_DEGREES / 2
+        rows.append((f"{index:03d}", f"tile_{index % tiles}.tif", f"photo_{index}.jpg", lon, lat))
+    return write_csv(folder / "pairs.csv", rows)
+
+
+def write_csv(path: Path, rows: list[tuple], columns: tuple[str, ...] = CSV_COLUMNS) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return path
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+PROCESSOR = GairProcessor.for_config(GairConfig.tiny())
+
+
+def stream(path: Path, batch_size: int = 32, photos_per_tile: int = 4, holdout_fraction: float = 0.0, **more):
+    return PairStream([open_source(str(path), holdout_fraction)], PROCESSOR, batch_size, photos_per_tile, **more)
+
+
+def batches(pairs, count: int, num_workers: int = 0) -> list[PairBatch]:
+    return list(islice(load(pairs, num_workers), count))
+
+
+def evaluation(path: Path, batch_size: int = 32, most: int = 100) -> EvaluationPairs:
+    source = open_source(str(path), 0.0)
+    return EvaluationPairs([(source.train, source.folder)], PROCESSOR, batch_size, most)
+
+
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory) -> Path:
+    return write_pairs(tmp_path_factory.mktemp("eight"), 8)
+
+
+@pytest.fixture(scope="module")
+def sixty(tmp_path_factory) -> Path:
+    """60 photos in 20 tiles."""
+    return write_pairs(tmp_path_factory.mktemp("sixty"), 60, tiles=20)
+
+
+@pytest.fixture(scope="module")
+def parquet(sixty, tmp_path_factory) -> Path:
+    """The same rows as parquet files in the documented schema, pixels inside, in 5 shards of 4 tiles."""
+    folder = tmp_path_factory.mktemp("parquet")
+    rows = [packed(row, sixty.parent) for row in open_source(str(sixty), 0.0).train]
+    for shard in range(5):
+        data = Dataset.from_list(rows[4 * shard : 4 * shard + 4], features=FEATURES)
+        data.to_parquet(str(folder / f"train-{shard}.parquet"))
+    return folder
+
+
+def packed(row: dict, folder: Path) -> dict:
+    """A CSV's row with the bytes of the files that it names."""
+    tile = PROCESSOR.image_processor.read(folder / row["tile_file"])
+    photos = [
+        {**dict.fromkeys(PHOTO_FEATURES), **{key: photo[key] for key in ("id", "lon", "lat")}}
+        | {"jpeg": (folder / photo["file"]).read_bytes()}
+        for photo in row["photos"]
+    ]
+    known = {"id": row["id"], **pack_tile(tile.pixels), "bands": BANDS, "bounds": tile.bounds, "crs": tile.crs}
+    return {**dict.fromkeys(FEATURES), **known, "photos": photos}
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_batches_are_what_the_model_takes(sixty, num_workers):
+    found = batches(stream(sixty, batch_size=3, photos_per_tile=2), 3, num_workers)
+    assert len(found) == 3
+    for batch in found:
+        assert len(set(batch.tile_ids)) == 3 and len(set(batch.photo_ids)) == 6
+        assert batch.tile_index.tolist() == [0, 0, 1, 1, 2, 2]
+        inputs = prepare_pairs(batch, PROCESSOR, torch.device("cpu"))
+        shapes = {name: tuple(value.shape) for name, value in inputs.items()}
+        assert shapes["rs_pixel_values"] == (3, 10, 96, 96) and shapes["sv_pixel_values"] == (6, 3, 64, 64)
+        assert shapes["coordinates"] == (6, 2) and shapes["query_points"] == (6, 1, 2)
+        torch.testing.assert_close(inputs["query_points"], torch.tensor([[[0.25, 0.5]]]).expand(6, 1, 2))
+        assert all(1000 < side < 1200 for size in batch.tile_sizes_m for side in size)
+        for photo, tile in zip(batch.photo_ids, batch.tile_index):
+            assert batch.tile_ids[tile] == f"tile_{int(photo) % 20}.tif"
+    outputs = GairModel(GairConfig.tiny())(**inputs, return_loss=True)
+    assert torch.isfinite(outputs.loss)
+
+
+def test_training_sees_what_the_processor_gives(eight):
+    (batch,) = batches(evaluation(eight), 1)
+    ours = prepare_pairs(batch, PROCESSOR, torch.device("cpu"))
+    rows = read_rows(eight)
+    lon, lat = ([float(row[column]) for row in rows] for column in (3, 4))
+    rs, sv = ([str(eight.parent / row[column]) for row in rows] for column in (1, 2))
+    theirs = PROCESSOR(rs=rs, sv=sv, lon=lon, lat=lat, return_tensors="pt")
+    assert set(ours) == {*theirs, "tile_index"}
+    for name, value in theirs.items():
+        torch.testing.assert_close(value, ours[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_parquet_folder_gives_what_its_files_give(sixty, parquet):
+    files, rows = (batches(evaluation(path), 1)[0] for path in (sixty, parquet))
+    assert files.photo_ids == rows.photo_ids and torch.equal(files.tiles, rows.tiles)
+    assert torch.equal(files.query_points, rows.query_points) and files.tile_sizes_m == rows.tile_sizes_m
+    assert all(np.array_equal(one, other) for one, other in zip(files.photos, rows.photos))
+
+
+@pytest.mark.parametrize("readers", [1, 2, 5, 7])
+def test_an_epoch_gives_each_row_once_and_the_next_another_order(parquet, readers):
+    rows = open_source(str(parquet), 0.0).train
+    assert rows.num_shards == 5
+    epochs: dict[int, list[str]] = {0: [], 1: []}
+    for reader in range(readers):
+        for epoch, row in ShuffledRows(rows, 0, reader, readers, window=3):
+            if epoch > 1:
+                break
+            epochs[epoch].append(row["id"])
+    every = sorted(f"tile_{tile}.tif" for tile in range(20))
+    assert sorted(epochs[0]) == sorted(epochs[1]) == every
+    assert epochs[0] != epochs[1] and epochs[0] != every
+
+
+@pytest.mark.parametrize("stop", [0, 1, 2, 3, 7, 10, 19, 20, 21, 33])
+@pytest.mark.parametrize("readers", [1, 2, 7])
+def test_rows_go_on_exactly_where_they_stopped(parquet, stop, readers):
+    rows = open_source(str(parquet), 0.0).train
+    whole = [(epoch, row["id"]) for epoch, row in islice(ShuffledRows(rows, 3, 0, readers, window=3), 45)]
+    first = ShuffledRows(rows, 3, 0, readers, window=3)
+    begun = [(epoch, row["id"]) for epoch, row in islice(first, stop)]
+    second = ShuffledRows(rows, 3, 0, readers, window=3)
+    second.state = json.loads(json.dumps(first.state))
+    assert begun + [(epoch, row["id"]) for epoch, row in islice(second, 45 - stop)] == whole
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_batches_go_on_from_their_states(parquet, num_workers):
+    def ids(found):
+        return [batch.photo_ids for batch in found]
+
+    whole = batches(stream(parquet, batch_size=3, photos_per_tile=2), 12, num_workers)
+    for stop in (2, 5):
+        states = [batch.state for batch in whole[:stop]][-max(num_workers, 1) :]
+        resumed = batches(stream(parquet, batch_size=3, photos_per_tile=2, states=states), 12 - stop, num_workers)
+        assert ids(resumed) == ids(whole)[stop:]
+
+
+def test_the_photos_drawn_are_the_seeds_and_change_with_the_epoch(sixty):
+    def drawn(seed):
+        pairs = stream(sixty, batch_size=20, photos_per_tile=1, seed=seed)
+        return [dict(zip(batch.tile_ids, batch.photo_ids)) for batch in batches(pairs, 6)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    seen = {photo for epoch in drawn(1) for photo in epoch.values()}
+    assert drawn(1)[0] != drawn(1)[1] and len(seen) > 45
+
+
+def test_sources_are_mixed_by_their_weights(eight, parquet):
+    sources = [open_source(str(eight), 0.0, weight=1), open_source(str(parquet), 0.0, weight=3)]
+    found = batches(PairStream(sources, PROCESSOR, 4, 1), 10)
+    own = [sum("tile" in name and int(name[5:-4]) < 8 for name in batch.tile_ids) for batch in found]
+    photos = [len(batch.photos) for batch in found]
+    assert photos == [4] * 10 and sum(own) >= 10
+    stream_of_eight = [batch.state["drawn"] for batch in found][-1]
+    assert stream_of_eight == [10, 30]
+
+
+def test_what_is_bad_is_left_out_counted_and_told(eight):
+    rows = read_rows(eight)[:6]
+    rows[1][3] = "50"
+    whole = eight.with_name("photo_0.jpg").read_bytes()
+    eight.with_name("truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    rows[2][2] = "truncated.jpg"
+    eight.with_name("broken.tif").write_bytes(b"II*\0 no raster")
+    rows[3][1] = "broken.tif"
+    path = write_csv(eight.with_name("bad.csv"), rows)
+    (batch,) = batches(evaluation(path), 1)
+    assert batch.photo_ids == ["000", "004", "005"] and batch.tile_index.tolist() == [0, 1, 2]
+    assert batch.bad == {"place": 1, "photo": 1, "tile": 1}
+    sentences = " ".join(batch.problems)
+    for part in ("Pair '001': lon 50.0", "Pair '002':", "truncated.jpg", "Tile 'broken.tif'"):
+        assert part in sentences
+    assert not any("\n" in problem for problem in batch.problems)
+
+
+def test_a_stream_of_nothing_but_bad_rows_ends_in_an_empty_batch(eight):
+    rows = [[*row[:3], "50", row[4]] for row in read_rows(eight)]
+    (batch,) = batches(stream(write_csv(eight.with_name("bad.csv"), rows), batch_size=4), 1)
+    assert batch.photo_ids == [] and batch.bad["place"] >= 16
+
+
+def test_a_row_whose_bytes_do_not_fit_is_bad(parquet, tmp_path):
+    row = next(iter(open_source(str(parquet), 0.0).train))
+    good = {**row, "id": "good"}
+    Dataset.from_list([{**row, "tile": row["tile"][:-2]}, good], features=FEATURES).to_parquet(
+        str(tmp_path / "train.parquet")
+    )
+    (batch,) = batches(evaluation(tmp_path), 1)
+    assert batch.tile_ids == ["good"] and batch.bad == {"tile": 1} and "little-endian uint16" in batch.problems[0]
+
+
+def test_workers_do_not_change_what_is_evaluated(sixty):
+    alone, shared = (batches(evaluation(sixty, batch_size=3), 100, workers) for workers in (0, 2))
+    assert [batch.photo_ids for batch in alone] == [batch.photo_ids for batch in shared]
+    assert sum(len(batch.photo_ids) for batch in alone) == 60
+    assert len(batches(evaluation(sixty, batch_size=3, most=4), 100)) == 2

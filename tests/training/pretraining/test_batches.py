@@ -1,0 +1,142 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""A process's batches while it trains: each row once an epoch, whoever reads it and however often it is stopped."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("datasets", reason="the extra train is not installed")
+pytest.importorskip("rasterio", reason="the extra train is not installed")
+from tests.training.pairs.test_stream import PROCESSOR, eight, parquet, read_rows, sixty, write_csv  # noqa: F401
+from training.pairs.sources import open_source
+from training.pretraining.batches import Batches, check_batch
+from training.pretraining.checkpointing import Progress
+from training.pretraining.settings import PretrainSettings
+
+TILES, STEPS = 20, 60
+
+
+def one_of(processes: int, index: int) -> Any:
+    """What batches ask of an accelerator."""
+    return SimpleNamespace(num_processes=processes, process_index=index, device=torch.device("cpu"))
+
+
+def settings_for(path: Path, workers: int = 0, **more: Any) -> PretrainSettings:
+    given = {"batch_size": 1, "photos_per_tile": 2, "holdout_fraction": 0.0, **more}
+    return PretrainSettings(data=str(path), num_workers=workers, **given)
+
+
+def batches_of(settings: PretrainSettings, accelerator: Any, progress: Progress) -> Batches:
+    sources = [open_source(settings.data, settings.holdout_fraction)]
+    return Batches(PROCESSOR, sources, settings, accelerator, progress)
+
+
+def epochs_read(path: Path, processes: int, workers: int, stops: tuple[int, ...]) -> dict[int, list[tuple[str, ...]]]:
+    """The photos of each row that any process read, by epoch; all are stopped after some steps, and go on."""
+    read: dict[int, list[tuple[str, ...]]] = {}
+    settings = settings_for(path, workers)
+    for index in range(processes):
+        progress = Progress(0, None)
+        for stop in (*stops, STEPS):
+            batches = batches_of(settings, one_of(processes, index), progress)
+            for step in range(progress.step + 1, stop + 1):
+                _, photo_ids, _ = batches.take(step, Counter())
+                epoch = batches.readers[-1]["streams"][0]["epoch"]
+                read.setdefault(epoch, []).append(tuple(photo_ids))
+            # As a checkpoint keeps it.
+            progress = Progress(stop, json.loads(json.dumps(batches.readers)))
+    return read
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(parquet) -> dict[int, list[tuple[str, ...]]]:  # noqa: F811
+    return epochs_read(parquet, 1, 0, ())
+
+
+@pytest.mark.parametrize("stops", [(), (7, 23)], ids=["whole", "interrupted"])
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_epoch_gives_each_row_once_with_its_photos_as_drawn(parquet, uninterrupted, processes, workers, stops):  # noqa: F811
+    read = epochs_read(parquet, processes, workers, stops)
+    for epoch in (0, 1):
+        tiles = sorted(int(photos[0]) % TILES for photos in read[epoch])
+        assert tiles == list(range(TILES))
+        assert all(len({int(photo) % TILES for photo in photos}) == 1 and len(photos) == 2 for photos in read[epoch])
+        # Which photos are drawn depends on seed, epoch and tile, not on who draws them.
+        assert sorted(read[epoch]) == sorted(uninterrupted[epoch])
+    assert sorted(read[0]) != sorted(read[1])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_run_takes_the_same_inputs(parquet, workers):  # noqa: F811
+    """Augmented, and in several parts."""
+    augmentation = {"rs_flip": 0.5, "rs_crop_scale": 0.5, "sv_jitter": 0.5}
+    settings = settings_for(parquet, workers, batch_size=2, batches_per_step=2, augmentation=augmentation)
+    whole = batches_of(settings, one_of(1, 0), Progress(0, None))
+    taken = [whole.take(step, Counter()) for step in range(1, 4)]
+    progress = Progress(3, json.loads(json.dumps(whole.readers)))
+    resumed = batches_of(settings, one_of(1, 0), progress)
+    for step in (4, 5):
+        parts, photo_ids, waited = whole.take(step, Counter())
+        again, ids_again, _ = resumed.take(step, Counter())
+        assert photo_ids == ids_again and len(parts) == len(again) == 2 and waited > 0
+        for one, other in zip(parts, again):
+            assert all(torch.equal(one[name], other[name]) for name in one)
+    assert len({tuple(ids) for _, ids, _ in taken}) == 3
+
+
+def test_small_data_make_small_batches(sixty):  # noqa: F811
+    def made(batch_size: int, workers: int, processes: int) -> tuple[int, int]:
+        settings = settings_for(sixty, workers, batch_size=batch_size)
+        batches = batches_of(settings, one_of(processes, 0), Progress(0, None))
+        return batches.batch_size, batches.num_workers
+
+    assert made(4, 2, 2) == (4, 2)
+    # Too few for each worker to make whole batches of tiles of its own.
+    assert made(15, 2, 1) == (15, 0)
+    assert made(50, 2, 1) == (20, 0) and made(50, 0, 2) == (10, 0)
+
+
+def test_what_is_bad_is_counted_and_too_much_of_it_ends_the_run(eight):  # noqa: F811
+    rows = [[*row[:3], "50", row[4]] if row[0] == "001" else row for row in read_rows(eight)]
+    path = write_csv(eight.with_name("one_bad.csv"), rows)
+    bad: Counter = Counter()
+    batches = batches_of(settings_for(path, batch_size=7, max_bad_share=0.5), one_of(1, 0), Progress(0, None))
+    for step in range(1, 4):
+        batches.take(step, bad)
+    assert bad == {"place": bad["place"]} and 2 <= bad["place"] <= 4
+    strict = batches_of(settings_for(path, batch_size=7, max_bad_share=0.01), one_of(1, 0), Progress(0, None))
+    with pytest.raises(ValueError, match=r"1 of \d+ tiles and photos are bad \(1 by place.*max_bad_share 0.01.*'001'"):
+        for step in range(1, 4):
+            strict.take(step, bad)
+
+
+def test_a_batch_of_one_photo_is_refused(eight):  # noqa: F811
+    batches = batches_of(settings_for(eight, batch_size=1, photos_per_tile=1), one_of(1, 0), Progress(0, None))
+    with pytest.raises(ValueError, match="holds 1 photos, but contrastive training needs two or more"):
+        batches.take(1, Counter())
+
+
+def test_the_share_of_bad_ones_is_of_all_seen_so_far():
+    settings = PretrainSettings(max_bad_share=0.1)
+    batch = SimpleNamespace(bad=Counter(photo=1), problems=["Pair 'a': broken."], photo_ids=["b", "c"])
+    assert check_batch(batch, bad=0, seen=9, settings=settings) == {"photo": 1}
+    with pytest.raises(ValueError, match="2 of 10 tiles and photos are bad"):
+        check_batch(batch, bad=1, seen=8, settings=settings)

@@ -1,0 +1,67 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What the optimiser moves, and how far."""
+
+import pytest
+import torch
+
+pytest.importorskip("accelerate", reason="the extra train is not installed")
+from modeling_gair import GairProcessor
+from training.objectives import PretrainingModule, make_objective
+from training.pretraining.loop import learning_rate_factor, make_optimizer, random_model
+from training.pretraining.settings import load_settings
+
+
+def optimizer_of(*flags: str) -> tuple[PretrainingModule, torch.optim.Optimizer]:
+    settings = load_settings(["--model", "tiny", *flags])
+    model = random_model(settings)
+    processor = GairProcessor.for_config(model.config)
+    module = PretrainingModule(model, make_objective(model, processor, settings.objective_settings()))
+    return module, make_optimizer(module, settings, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("flags", [(), ("--nili_learning_rate_factor", "0.1"), ("--model.query_mode", "mean")])
+def test_all_that_is_trained_is_moved_once_and_weights_alone_decay(flags):
+    module, optimizer = optimizer_of(*flags)
+    moved = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    assert len(moved) == len(set(moved)) and set(moved) == {p for p in module.parameters() if p.requires_grad}
+    for group in optimizer.param_groups:
+        assert all((parameter.ndim > 1) == (group["weight_decay"] == 0.05) for parameter in group["params"])
+
+
+def test_nili_has_a_learning_rate_of_its_own_that_follows_the_schedule():
+    module, optimizer = optimizer_of("--nili_learning_rate_factor", "0.1", "--learning_rate", "1e-2")
+    settings = load_settings([])
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings))
+    for _ in range(100):
+        optimizer.step()
+        schedule.step()
+    rates = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    nili = module.model.nili.affine
+    expected = 1e-2 * learning_rate_factor(100, settings)
+    for parameter, rate in rates.items():
+        assert rate == pytest.approx(expected / 10 if parameter is nili.weight else expected)
+
+
+def test_without_a_factor_all_weights_have_one_rate():
+    _, optimizer = optimizer_of()
+    assert len(optimizer.param_groups) == 2 and len({group["lr"] for group in optimizer.param_groups}) == 1
+
+
+@pytest.mark.parametrize("flags", [("--model.query_mode", "bilinear"), ("--objective.name", "mae")])
+def test_a_factor_without_effect_is_refused(flags):
+    with pytest.raises(
+        ValueError, match=r"nili_learning_rate_factor is 0\.1, but this run does not train NILI; leave it"
+    ):
+        optimizer_of("--nili_learning_rate_factor", "0.1", *flags)

@@ -1,0 +1,76 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Features that need no network: what a model of tiles or of photos must beat."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from modeling_gair import GairRSImageProcessor, GairSVImageProcessor
+from training.benchmarks.encoders.encoder import (
+    Encoder,
+    PhotoSample,
+    TileFormat,
+    TileSample,
+    decode_tile,
+    named,
+    tile_reader,
+)
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class BandStatistics(Encoder):
+    """Mean, standard deviation and five quantiles of each band of a tile, as the processor reads and normalises it."""
+
+    name, revision, fingerprint = "band statistics", "1", "band-statistics-1"
+    modalities = frozenset(("tile",))
+    baseline = True
+
+    def read_tile(self, sample: TileSample, tile_format: TileFormat) -> np.ndarray:
+        return decode_tile(tile_reader(GairRSImageProcessor(), tile_format), sample, tile_format)
+
+    def embed_tiles(self, tiles: Sequence[Any], tile_format: TileFormat) -> np.ndarray:
+        pixels = tile_reader(GairRSImageProcessor(), tile_format).prepare(list(tiles)).numpy()
+        return _statistics(pixels)
+
+
+class ColourStatistics(Encoder):
+    """Mean, standard deviation and five quantiles of red, green and blue of a photo, as the processor normalises it."""
+
+    name, revision, fingerprint = "colour statistics", "1", "colour-statistics-1"
+    modalities = frozenset(("photo",))
+    baseline = True
+
+    def __init__(self) -> None:
+        self.processor = GairSVImageProcessor(size=64)
+
+    def read_photo(self, sample: PhotoSample) -> np.ndarray:
+        with named("Photo", sample.name):
+            return self.processor.read(sample.source)
+
+    def embed_photos(self, photos: Sequence[Any]) -> np.ndarray:
+        return _statistics(self.processor.prepare(list(photos)).numpy())
+
+    def photo_tokens(self, photos: Sequence[Any]) -> np.ndarray:
+        return self.embed_photos(photos)
+
+
+def _statistics(pixels: np.ndarray) -> np.ndarray:
+    """Of pixels `(B, C, H, W)`, as `(B, 7 C)`, float32."""
+    flat = pixels.reshape(*pixels.shape[:2], -1)
+    quantiles = np.quantile(flat, _QUANTILES, axis=-1)
+    values = np.stack([flat.mean(axis=-1), flat.std(axis=-1), *quantiles], axis=-1)
+    return values.reshape(len(pixels), -1).astype(np.float32)

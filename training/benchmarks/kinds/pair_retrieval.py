@@ -1,0 +1,316 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Retrieval on aligned pairs: in all directions, per query mode, inside one tile, against the spatial offset, and on the map."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import normalize
+
+from modeling_gair.raster_gair import distance_m
+from training.benchmarks.data import Unavailable, open_split, revision_of, tile_centres
+from training.benchmarks.encoders.encoder import Encoder, GairEncoder
+from training.benchmarks.kinds.kind import Bench, Kind, Outcome, PlaceErrors, Score
+from training.benchmarks.store import Columns
+from training.benchmarks.tasks.task import Task
+from training.measuring.embeddings import POINT_MODES, features_of
+from training.measuring.retrieval import LABELS, one_photo_per_tile, photos_of_each_tile, retrieval
+from training.pairs.sources import open_source
+from training.pairs.stream import PairBatch, PairDecoder, collate, prepare_pairs
+
+ACROSS, WITHIN, GEOLOCATION = "across tiles", "within a tile", "gallery"
+# Metres between the photo and the point at which its tile is read.
+OFFSETS_M = (50, 100, 200, 400, 800)
+# Within so many kilometres: a city, a region, a country, a continent (Hays and Efros, 2008).
+RADII_KM = (25, 200, 750, 2500)
+_TILES_PER_PART = 32
+_DIRECTIONS_TRIED = 16
+_GOLDEN = np.pi * (3 - 5**0.5)
+_MODES = (*POINT_MODES, "tile_mean")
+_CHUNK = 512
+
+
+class Retrieval(Kind):
+    """
+    Ranks by cosine among held-out pairs, and the distance from a photo to the best of a gallery of places.
+
+    Options of a task:
+        tiles: at most so many tiles.
+        gallery: among which places a photo's is looked for: `train`, the centres of the training tiles, or a number, so
+            many places of a regular lattice on the sphere.
+    """
+
+    def extract(self, task: Task, encoder: Encoder, bench: Bench) -> None:
+        _embedded(task, encoder, bench)
+
+    def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
+        columns = _embedded(task, encoder, bench)
+        tile_index = torch.from_numpy(columns["tile"])
+        embeddings = {name: torch.from_numpy(columns[name]) for name in (*_MODES, "sv", "location")}
+        groups = _groups(tile_index)
+        scores = []
+        for split, rows in groups.items():
+            table = retrieval(embeddings, rows, _directions(split))
+            table.pop("chance")
+            scores += _rank_scores(split, table, columns, rows)
+        scores += _offset_scores(columns, embeddings["sv"], groups.get(ACROSS, []))
+        located, places = _geolocation(task, encoder, columns)
+        return Outcome(scores + located, places)
+
+    def baselines(self, task: Task, bench: Bench) -> Outcome:
+        pairs = _coordinates(task)
+        groups = _groups(torch.from_numpy(pairs["tile"]))
+        scores = []
+        for split, rows in groups.items():
+            chance = retrieval({}, rows, ())
+            scores += _rank_scores(split, chance, pairs, rows, model="chance")
+        gallery = gallery_of(task)
+        distances = _distances_km(pairs["lon_lat"], gallery)
+        scores += _distance_scores(np.median(distances, axis=1), distances, model="chance")
+        # No answer from the gallery can be nearer than its nearest place.
+        scores += _distance_scores(distances.min(axis=1), None, model="nearest place of the gallery")
+        return Outcome(scores)
+
+
+def gallery_of(task: Task) -> np.ndarray:
+    """The places `(G, 2)`, lon, lat in degrees, that a task's option `gallery` names."""
+    wanted = task.options["gallery"]
+    if wanted != "train":
+        return lattice(wanted)
+    data = open_split(task, "train", columns=["bounds", "crs"])
+    return tile_centres(data["bounds"], data["crs"])
+
+
+def lattice(count: int) -> np.ndarray:
+    """
+    Places spread evenly over the sphere by golden-angle turns (Fibonacci lattice).
+
+    Returns:
+        `np.ndarray` of shape `(count, 2)`: lon, lat in degrees.
+    """
+    number = np.arange(count)
+    lat = np.degrees(np.arcsin((2 * number + 1) / count - 1))
+    lon = np.degrees(number * _GOLDEN) % 360 - 180
+    return np.stack([lon, lat], axis=1)
+
+
+def offset_points(points: np.ndarray, size_m: np.ndarray, offset_m: float, seed: int) -> np.ndarray:
+    """
+    Points moved by a distance in a direction that stays inside the tile: of sixteen, from a random one on, the first.
+
+    Args:
+        points (`np.ndarray` of shape `(N, 2)`): x east, y south, in [0, 1].
+        size_m (`np.ndarray` of shape `(N, 2)`): width and height of each one's tile in metres.
+        offset_m (`float`): how far to move.
+        seed (`int`): of the directions.
+
+    Returns:
+        `np.ndarray` of shape `(N, 2)`: NaN where the tile is too small to move that far.
+    """
+    start = np.random.default_rng([seed, round(offset_m)]).random(len(points))
+    moved = np.full_like(points, np.nan)
+    for turn in range(_DIRECTIONS_TRIED):
+        angle = 2 * np.pi * (start + turn / _DIRECTIONS_TRIED)
+        candidate = points + offset_m * np.stack([np.cos(angle), np.sin(angle)], axis=1) / size_m
+        fits = np.isnan(moved[:, 0]) & ((candidate >= 0) & (candidate <= 1)).all(axis=1)
+        moved[fits] = candidate[fits]
+    return moved
+
+
+# Embedding -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A tile with its photos, undecoded, and its number."""
+
+    number: int
+    row: dict[str, Any]
+    folder: Path
+
+
+def _embedded(task: Task, encoder: Encoder, bench: Bench) -> Columns:
+    if not isinstance(encoder, GairEncoder):
+        raise ValueError(
+            f"{encoder.name} has no common space of photos, tiles and places; retrieval needs a GAIR model."
+        )
+    key = {
+        "model": encoder.fingerprint,
+        "kind": "retrieval",
+        "data": _pairs_revision(task),
+        "tiles": task.options.get("tiles"),
+        "offsets": OFFSETS_M,
+    }
+    return bench.store.collect(key, lambda: _rows(task), lambda part: _embed(part, encoder), _TILES_PER_PART)
+
+
+def _rows(task: Task) -> Iterator[_Row]:
+    source = open_source(_path(task), holdout_fraction=0.0)
+    rows = source.train if source.held_out is None else source.held_out
+    for number, row in enumerate(islice(rows, task.options.get("tiles"))):
+        yield _Row(number, row, source.folder)
+
+
+def _path(task: Task) -> str:
+    """What to open: a CSV of pairs, a folder, or a data set on the Hub."""
+    if not task.source:
+        raise Unavailable(f"{task.name} is a place for your own pairs; {task.access}")
+    return str(Path(task.source) / task.data_files) if isinstance(task.data_files, str) else task.source
+
+
+def _pairs_revision(task: Task) -> str:
+    _path(task)
+    return revision_of(task)
+
+
+@torch.no_grad()
+def _embed(part: list[_Row], encoder: GairEncoder) -> Columns:
+    batch = _decoded(part, encoder)
+    model = encoder.model
+    inputs = prepare_pairs(batch, encoder.processor, model.device)
+    tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
+    features = features_of(model, inputs, tokens)
+    sizes = np.asarray(batch.tile_sizes_m)[batch.tile_index.numpy()]
+    for offset in OFFSETS_M:
+        moved = offset_points(batch.query_points[:, 0].numpy().astype(np.float64), sizes, offset, part[0].number)
+        asked = torch.from_numpy(np.nan_to_num(moved).astype(np.float32))[:, None].to(model.device)
+        read = model.localize(tokens, asked, "nili", tile_index=inputs["tile_index"])[:, 0].cpu()
+        features[_offset_name(offset)] = read.masked_fill(torch.from_numpy(np.isnan(moved[:, :1])), float("nan"))
+    columns = {name: normalize(value.float(), dim=-1).cpu().numpy() for name, value in features.items()}
+    numbers = np.array([row.number for row in part])
+    return {**columns, "tile": numbers[batch.tile_index.numpy()], "lon_lat": batch.coordinates.numpy()}
+
+
+def _decoded(part: list[_Row], encoder: GairEncoder) -> PairBatch:
+    """
+    Raises:
+        ValueError: a tile or photo that cannot be read, or a place outside its tile: a benchmark with holes is another.
+    """
+    decoder = PairDecoder(encoder.processor)
+    tiles = [decoder(item.row, item.folder, range(len(item.row["photos"] or ()))) for item in part]
+    bad, problems = decoder.take_problems()
+    if bad or None in tiles:
+        raise ValueError(problems[0] if problems else f"Tile {part[0].row['id']!r} has no photos; remove it.")
+    return collate([tile for tile in tiles if tile is not None], bad, problems)
+
+
+def _offset_name(offset: int) -> str:
+    return f"nili_offset_{offset}"
+
+
+def _coordinates(task: Task) -> Columns:
+    """Tile numbers and lon, lat of all photos, without decoding any."""
+    _pairs_revision(task)
+    rows = [(item.number, photo["lon"], photo["lat"]) for item in _rows(task) for photo in item.row["photos"]]
+    if len(rows) < 2:
+        raise ValueError(f"{task.name} holds {len(rows)} photos, among which nothing can be found; add pairs.")
+    found = np.array(rows, np.float64)
+    return {"tile": found[:, 0].astype(np.int64), "lon_lat": found[:, 1:]}
+
+
+# Scores --------------------------------------------------------------------------------------------------------------
+
+
+def _groups(tile_index: torch.Tensor) -> dict[str, list[torch.Tensor]]:
+    groups = {ACROSS: one_photo_per_tile(tile_index), WITHIN: photos_of_each_tile(tile_index)}
+    if len(tile_index.unique()) < 2:
+        groups.pop(ACROSS)
+    return {split: rows for split, rows in groups.items() if rows}
+
+
+def _directions(split: str) -> list[tuple[str, str]]:
+    """Both ways between photo, place, and tile in each query mode."""
+    there = [("sv", mode) for mode in _MODES] + [(mode, "location") for mode in _MODES] + [("sv", "location")]
+    if split == WITHIN:
+        # A few hundred metres are below what a location encoder is trained to tell.
+        there = [("sv", mode) for mode in _MODES]
+    return [direction for pair in there for direction in (pair, pair[::-1])]
+
+
+def _rank_scores(
+    split: str,
+    table: Mapping[str, Mapping[str, float]],
+    columns: Columns,
+    groups: Sequence[torch.Tensor],
+    model: str = "",
+) -> list[Score]:
+    asked = sum(len(group) for group in groups)
+    width = columns["sv"].shape[1] if "sv" in columns else 0
+    return [
+        Score("cosine", split, metric, value, len(columns["tile"]), asked, width, len(groups), model=model, target=name)
+        for name, row in table.items()
+        for metric, value in row.items()
+    ]
+
+
+def _offset_scores(columns: Columns, sv: torch.Tensor, groups: Sequence[torch.Tensor]) -> list[Score]:
+    """Ranks across tiles, and the mean cosine, where the tile is read beside the photo's place."""
+    scores = []
+    name = f"{LABELS['sv']} → {LABELS['nili']}"
+    for offset, column in ((0, "nili"), *((offset, _offset_name(offset)) for offset in OFFSETS_M)):
+        moved = torch.from_numpy(columns[column])
+        valid = torch.isfinite(moved[:, 0])
+        kept = [group[valid[group]] for group in groups]
+        kept = [group for group in kept if len(group) > 1]
+        if not kept:
+            continue
+        table = retrieval({"sv": sv, "nili": moved}, kept, [("sv", "nili")])
+        rows = torch.cat(kept)
+        cosine = float((sv[rows] * moved[rows]).sum(dim=1).mean())
+        found = {name: {**table[name], "mean_cosine": cosine}}
+        scores += _rank_scores(f"offset {offset} m", found, columns, kept)
+    return scores
+
+
+def _geolocation(task: Task, encoder: Encoder, columns: Columns) -> tuple[list[Score], PlaceErrors]:
+    gallery = gallery_of(task)
+    places = normalize(torch.from_numpy(encoder.embed_locations(gallery)).float(), dim=-1)
+    photos = torch.from_numpy(columns["sv"])
+    best = torch.cat([(part @ places.T).argmax(dim=1) for part in photos.split(_CHUNK)]).numpy()
+    lon, lat = columns["lon_lat"].astype(np.float64).T
+    error = distance_m(lon, lat, gallery[best, 0], gallery[best, 1]) / 1000
+    scores = _distance_scores(error, None, width=photos.shape[1])
+    return scores, PlaceErrors(lon, lat, error, "km from the photo's place", GEOLOCATION)
+
+
+def _distances_km(lon_lat: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    lon, lat = lon_lat[:, :1], lon_lat[:, 1:]
+    return distance_m(lon, lat, gallery[:, 0], gallery[:, 1]) / 1000
+
+
+def _distance_scores(error_km: np.ndarray, all_km: np.ndarray | None, width: int = 0, model: str = "") -> list[Score]:
+    """Median error and the shares within each radius; with the distances to all places, what a random one would score."""
+    figures = {"median_km": float(np.median(error_km))}
+    for radius in RADII_KM:
+        within = (error_km if all_km is None else all_km) <= radius
+        figures[f"within_{radius}_km"] = float(within.mean())
+    return [
+        Score(
+            "cosine",
+            GEOLOCATION,
+            metric,
+            value,
+            len(error_km),
+            len(error_km),
+            width,
+            model=model,
+            target="SV → location, gallery",
+        )
+        for metric, value in figures.items()
+    ]

@@ -1,0 +1,278 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Where a model is bad: errors by continent, latitude and settlement, and how surprising their clustering is."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from matplotlib.path import Path as Outline
+from scipy.spatial import cKDTree
+from scipy.special import log_ndtr
+from sklearn.neighbors import BallTree
+
+from training.benchmarks.kinds.kind import PlaceErrors
+
+OUTLINES = Path(__file__).parent / "continents.json"
+ELSEWHERE = "islands and sea"
+# The outlines are coarse: a place this near to one lies on it.
+_NEAR_KM = 100.0
+_BAND_DEGREES = 30
+_BANDS = ["90° S to 60° S", "60° S to 30° S", "30° S to 0°", "0° to 30° N", "30° N to 60° N", "60° N to 90° N"]
+_LEVELS = ("low", "middle", "high")
+_FEW_VALUES = 12
+_EARTH_RADIUS_KM = 6371.0088
+
+# The neighbourhoods of the self-information score.
+RADIUS_KM = 1000.0
+_MOST_PLACES, _FEWEST_PLACES, _NEIGHBOURS = 100, 12, 4
+_MOST_CENTRES = 1000
+# The mean of -log2 p where p is uniform: what strewing at random gives.
+CHANCE_BITS = float(1 / np.log(2))
+
+
+@dataclass(frozen=True)
+class PartBias:
+    """
+    One part of the tested places.
+
+    Args:
+        stratum, part (`str`): what divides the places, and which part this is.
+        places (`int`): how many.
+        error (`float`): their mean error (of classes, the share that is wrong).
+        ratio (`float`): that over the mean error of all places; 1 is fair.
+        skill (`float`, *optional*): 1 − squared error over that of predicting the mean of all tested places.
+    """
+
+    stratum: str
+    part: str
+    places: int
+    error: float
+    ratio: float
+    skill: float | None
+
+
+@dataclass(frozen=True)
+class SelfInformation:
+    """
+    How surprising the places of low performance are, around each of them.
+
+    Args:
+        lon, lat (`np.ndarray` of shape `(C,)`): the centres, places of low performance with enough others around.
+        marked (`np.ndarray` of shape `(C,)`): bits of how low and other performance lie beside each other.
+        unmarked (`np.ndarray` of shape `(C,)`): bits of how the tested places themselves lie, against uniform ones.
+    """
+
+    lon: np.ndarray
+    lat: np.ndarray
+    marked: np.ndarray
+    unmarked: np.ndarray
+
+
+@dataclass(frozen=True)
+class Bias:
+    """
+    What a report says of one task: the parts, and how many places of low performance have a self-information score, with
+    the mean bits of both kinds (0 places: there is none).
+    """
+
+    run: str
+    parts: list[PartBias]
+    centres: int = 0
+    marked: float = 0.0
+    unmarked: float = 0.0
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Bias":
+        values = json.loads(text)
+        return cls(**(values | {"parts": [PartBias(**part) for part in values["parts"]]}))
+
+
+def summary(run: str, parts: list[PartBias], surprise: SelfInformation | None) -> Bias:
+    """The [`Bias`] of a run."""
+    if surprise is None:
+        return Bias(run, parts)
+    return Bias(run, parts, len(surprise.lon), float(surprise.marked.mean()), float(surprise.unmarked.mean()))
+
+
+def bias_table(places: PlaceErrors, earth: bool = True) -> list[PartBias]:
+    """
+    Errors by continent, by bands of 30 degrees of latitude, and by the strata that the task names (numbers with many
+    values by thirds).
+
+    Args:
+        places ([`PlaceErrors`]): what was tested.
+        earth (`bool`): whether the places are on the Earth, and so on its continents.
+    """
+    strata = {"continent": continents(places.lon, places.lat)} if earth else {}
+    strata |= {"latitude": latitude_bands(places.lat)}
+    strata |= {name: _parts(values) for name, values in places.strata.items()}
+    return [row for name, parts in strata.items() for row in _by_part(name, parts, places)]
+
+
+def continents(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """
+    The continent of each place by Natural Earth's coarse outlines (Russia as a whole counts as Europe), or
+    `"islands and sea"` for what lies more than 100 km from all of them.
+
+    Args:
+        lon, lat (`np.ndarray` of shape `(N,)`): degrees, lon in [-180, 180).
+
+    Returns:
+        `np.ndarray` of shape `(N,)`, of names.
+    """
+    found = np.full(len(lon), ELSEWHERE, dtype=object)
+    places = np.stack([lon, lat], axis=1)
+    for name, ring in _rings():
+        found[(found == ELSEWHERE) & Outline(ring).contains_points(places)] = name
+    tree, names = _vertices()
+    rest = np.flatnonzero(found == ELSEWHERE)
+    if len(rest):
+        distance, nearest = tree.query(np.radians(places[rest][:, ::-1]), 1)
+        near = distance[:, 0] * _EARTH_RADIUS_KM <= _NEAR_KM
+        found[rest[near]] = names[nearest[near, 0]]
+    return found
+
+
+def latitude_bands(lat: np.ndarray) -> np.ndarray:
+    """Names of the bands of 30 degrees that latitudes `(N,)` lie in."""
+    return np.array(_BANDS)[np.clip(np.floor(lat / _BAND_DEGREES).astype(int) + 3, 0, 5)]
+
+
+def self_information(places: PlaceErrors) -> SelfInformation | None:
+    """
+    Spatial self-information as in the geo-bias literature (TorchSpatial's geo-bias scores): around each place of low
+    performance (a wrong class, or an error above the median), what Moran's statistic of the neighbourhood tells, in bits.
+
+    Here the statistic is `Σ wᵢⱼ zᵢ zⱼ` over the four nearest neighbours, z being 1 for low performance less its overall
+    share, and the information `-log2` of the two-sided tail probability under independent marks (normal approximation);
+    the published scores take the density in place of the tail, and natural logarithms, so figures do not compare with
+    theirs. Independent marks give 1.44 bits on average. A neighbourhood is at most 100 places within 1,000 km.
+
+    Returns:
+        [`SelfInformation`], of at most 1,000 centres; None where no place of low performance has 12 others around it.
+    """
+    threshold = 0.5 if places.unit == "wrong" else np.median(places.error)
+    low = (places.error > threshold).astype(np.float64)
+    centres = np.flatnonzero(low)
+    centres = np.sort(np.random.default_rng(0).permutation(centres)[:_MOST_CENTRES])
+    lat_lon = np.radians(np.stack([places.lat, places.lon], axis=1))
+    if not len(centres) or low.all():
+        return None
+    tree = BallTree(lat_lon, metric="haversine")
+    distance, nearest = tree.query(lat_lon[centres], min(_MOST_PLACES, len(low)))
+    kept, marked, unmarked = [], [], []
+    for centre, far, around in zip(centres, distance * _EARTH_RADIUS_KM, nearest):
+        around = around[far <= RADIUS_KM]
+        if len(around) > _FEWEST_PLACES:
+            kept.append(centre)
+            points = _on_sphere(lat_lon[around])
+            marked.append(_surprise(points, low[around] - low.mean(), low.std()))
+            unmarked.append(_presence_surprise(points, _on_sphere(lat_lon[centre : centre + 1])[0]))
+    if not kept:
+        return None
+    return SelfInformation(places.lon[kept], places.lat[kept], np.array(marked), np.array(unmarked))
+
+
+def _surprise(points: np.ndarray, z: np.ndarray, deviation: float) -> float:
+    """Bits of `Σ wᵢⱼ zᵢ zⱼ` over the nearest neighbours of points `(n, 3)` whose marks have mean 0 and a deviation."""
+    neighbours = cKDTree(points).query(points, _NEIGHBOURS + 1)[1][:, 1:]
+    own = np.repeat(np.arange(len(points)), _NEIGHBOURS)
+    weights = np.zeros((len(points), len(points)))
+    weights[own, neighbours.ravel()] = 1 / _NEIGHBOURS
+    both = weights + weights.T
+    # Products of different pairs are uncorrelated, so that their variances add up.
+    spread = deviation**2 * np.sqrt((np.triu(both, 1) ** 2).sum())
+    score = (z @ weights @ z) / spread
+    return float(-(np.log(2) + log_ndtr(-abs(score))) / np.log(2))
+
+
+def _presence_surprise(points: np.ndarray, centre: np.ndarray) -> float:
+    """
+    Bits of how points lie among as many drawn uniformly over the cap that holds them. Drawn, and not set on a lattice,
+    beside which even uniform points would look like heaps.
+    """
+    reach = np.arccos(np.clip(points @ centre, -1, 1)).max()
+    background = _cap(len(points), centre, reach)
+    marks = np.repeat([0.5, -0.5], [len(points), len(background)])
+    return _surprise(np.concatenate([points, background]), marks, 0.5)
+
+
+def _cap(count: int, centre: np.ndarray, reach: float) -> np.ndarray:
+    """Points `(count, 3)` drawn uniformly over the cap of a sphere that reaches so far (radians) from its centre."""
+    share, turn = np.random.default_rng(0).random((2, count))
+    height = 1 - share * (1 - np.cos(reach))
+    angle, radius = 2 * np.pi * turn, np.sqrt(1 - height**2)
+    east = np.cross([0, 0, 1] if abs(centre[2]) < 0.9 else [1, 0, 0], centre)
+    east = east / np.linalg.norm(east)
+    north = np.cross(centre, east)
+    return (
+        height[:, None] * centre + (radius * np.cos(angle))[:, None] * east + (radius * np.sin(angle))[:, None] * north
+    )
+
+
+def _on_sphere(lat_lon: np.ndarray) -> np.ndarray:
+    """Radians `(N, 2)` as points `(N, 3)` of the unit sphere."""
+    lat, lon = lat_lon.T
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+
+
+def _by_part(stratum: str, parts: np.ndarray, places: PlaceErrors) -> Iterator[PartBias]:
+    overall = places.error.mean()
+    for part in _in_order(set(parts.tolist())):
+        own = parts == part
+        error = float(places.error[own].mean())
+        skill = None
+        if places.reference is not None:
+            skill = float(1 - (places.error[own] ** 2).sum() / max(places.reference[own].sum(), 1e-12))
+        yield PartBias(stratum, str(part), int(own.sum()), error, float(error / max(overall, 1e-12)), skill)
+
+
+def _in_order(parts: set[str]) -> list[str]:
+    """Levels from low to high, bands from north to south, names by the alphabet."""
+    if parts <= set(_LEVELS):
+        return [level for level in _LEVELS if level in parts]
+    return sorted(parts, key=lambda name: (-_BANDS.index(name) if name in _BANDS else 0, name))
+
+
+def _parts(values: np.ndarray) -> np.ndarray:
+    """Values as names; numbers with many values by thirds."""
+    if values.dtype.kind not in "iuf" or len(np.unique(values)) <= _FEW_VALUES:
+        return values.astype(str)
+    return np.array(_LEVELS)[np.digitize(values, np.nanpercentile(values, (100 / 3, 200 / 3)))]
+
+
+@lru_cache(maxsize=1)
+def _rings() -> list[tuple[str, np.ndarray]]:
+    """Name of a continent and one of its outlines `(V, 2)`: lon, lat in degrees."""
+    content = json.loads(OUTLINES.read_text(encoding="utf-8"))["continents"]
+    return [(name, np.array(ring)) for name, rings in content.items() for ring in rings]
+
+
+@lru_cache(maxsize=1)
+def _vertices() -> tuple[BallTree, np.ndarray]:
+    names = np.array([name for name, ring in _rings() for _ in ring], dtype=object)
+    points = np.concatenate([ring for _, ring in _rings()])
+    return BallTree(np.radians(points[:, ::-1]), metric="haversine"), names
+
+
+def outlines() -> list[np.ndarray]:
+    """Outlines of the land `(V, 2)`: lon, lat in degrees, to be drawn."""
+    return [ring for _, ring in _rings()]

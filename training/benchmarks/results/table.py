@@ -1,0 +1,186 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The table of results: append-only, written whole for each task and model, so that an interruption loses nothing."""
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from training.benchmarks.kinds.kind import Score
+from training.benchmarks.store import write_whole
+from training.benchmarks.tasks.task import Task
+
+# CoordBench's columns, then what it takes to repeat a figure.
+COLUMNS = (
+    "dataset",
+    "task",
+    "task_type",
+    "method",
+    "split",
+    "metric_name",
+    "metric_value",
+    "ci_lower",
+    "ci_upper",
+    "n_folds",
+    "cell_deg",
+    "feature_dim",
+    "n_samples",
+    "n_test",
+    "seed",
+    "model_name",
+    "n_dropped",
+    "protocol",
+    "source",
+    "dataset_revision",
+    "model_revision",
+    "model_fingerprint",
+    "versions",
+    "seconds",
+    "peak_memory_mb",
+    "run",
+)
+_PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "numpy")
+
+Row = dict[str, str]
+Notes = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """
+    Under which figures came about.
+
+    Args:
+        model_name, model_revision, model_fingerprint (`str`): what was measured; empty for what has no weights.
+        source, dataset_revision (`str`): of the data: where they are from, and their commit or digest.
+        seeds (`tuple[int, ...]`): of folds and probes.
+        protocol (`str`): settings that change figures, in words.
+        seconds (`float`): embedding and probing together.
+        peak_memory_mb (`float`): the most memory that this process has held so far (of a GPU: for this task).
+        run (`str`): digest of all that the figures depend on; what was run is not run again.
+    """
+
+    model_name: str
+    model_revision: str
+    model_fingerprint: str
+    source: str
+    dataset_revision: str
+    seeds: tuple[int, ...]
+    protocol: str
+    seconds: float
+    peak_memory_mb: float
+    run: str
+
+
+class ResultsTable:
+    """
+    A CSV file of figures, and beside it `notes.json`: what each run had to say of rows that it left out and of what it
+    could not measure, so that it is said again where the run is not repeated.
+
+    Args:
+        path (`Path`): the CSV file; made on the first figures.
+
+    Raises:
+        ValueError: a file with other columns.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows: list[Row] = []
+        self._notes_path = path.with_name("notes.json")
+        self._notes: dict[str, Notes] = {}
+        if self._notes_path.is_file():
+            self._notes = json.loads(self._notes_path.read_text(encoding="utf-8"))
+        if path.is_file():
+            with path.open(encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file)
+                if tuple(reader.fieldnames or ()) != COLUMNS:
+                    raise ValueError(f"{str(path)!r} has other columns than these results; name a new --output_dir.")
+                self.rows = list(reader)
+
+    def has(self, run: str) -> bool:
+        """Whether the figures of a run are there already."""
+        return any(row["run"] == run for row in self.rows)
+
+    def notes(self, run: str) -> Notes:
+        """What a run had to say."""
+        return self._notes.get(run, {"remarks": [], "problems": []})
+
+    def append(
+        self,
+        task: Task,
+        scores: Sequence[Score],
+        circumstances: Circumstances,
+        remarks: Sequence[str] = (),
+        problems: Sequence[str] = (),
+    ) -> None:
+        """Adds figures, and sentences about them; the file holds all of them or none."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if remarks or problems:
+            self._notes[circumstances.run] = {"remarks": list(remarks), "problems": list(problems)}
+            write_whole(self._notes_path, json.dumps(self._notes, indent=1, ensure_ascii=False).encode())
+        self.rows += [_row(task, score, circumstances) for score in scores]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_whole(self.path, text.getvalue().encode())
+
+    def of(self, tasks: Iterable[str], runs: Iterable[str]) -> list[Row]:
+        """The rows of these tasks that these runs gave."""
+        names, wanted = set(tasks), set(runs)
+        return [row for row in self.rows if row["dataset"] in names and row["run"] in wanted]
+
+
+def versions() -> str:
+    """Python's version and those of the packages that figures depend on."""
+    return "; ".join([f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)])
+
+
+def _row(task: Task, score: Score, circumstances: Circumstances) -> Row:
+    low, high = score.spread or ("", "")
+    values = {
+        "dataset": task.name,
+        "task": score.target or task.columns.get("target", task.title),
+        "task_type": task.target_type,
+        "method": score.method,
+        "split": score.split,
+        "metric_name": score.metric,
+        "metric_value": repr(float(score.value)),
+        "ci_lower": low,
+        "ci_upper": high,
+        "n_folds": score.n_folds,
+        "cell_deg": "" if score.cell_deg is None else score.cell_deg,
+        "feature_dim": score.feature_dim,
+        "n_samples": score.n_samples,
+        "n_test": score.n_test,
+        "seed": " ".join(map(str, circumstances.seeds)),
+        "model_name": score.model or circumstances.model_name,
+        "n_dropped": score.dropped,
+        "protocol": circumstances.protocol,
+        "source": circumstances.source,
+        "dataset_revision": circumstances.dataset_revision,
+        "model_revision": circumstances.model_revision,
+        "model_fingerprint": circumstances.model_fingerprint,
+        "versions": versions(),
+        "seconds": f"{circumstances.seconds:.1f}",
+        "peak_memory_mb": f"{circumstances.peak_memory_mb:.0f}",
+        "run": circumstances.run,
+    }
+    return {name: str(value) for name, value in values.items()}

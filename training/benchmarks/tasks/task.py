@@ -1,0 +1,205 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Tasks are data: each is an entry of a YAML file beside this one, chosen by its name, its group, or a glob."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.pretraining.settings import check_keys
+
+FOLDER = Path(__file__).parent
+GROUPS = ("location", "rs", "sv", "retrieval", "sample")
+ALL = "all"
+MODALITIES = ("location", "tile", "photo")
+TARGET_TYPES = ("regression", "classification", "multilabel", "segmentation", "dense_regression", "retrieval")
+_LABEL_RULES = ("log1p", "drop_below", "drop", "bins", "top")
+
+
+@dataclass(frozen=True)
+class Task:
+    """
+    What to measure, on which data, and how.
+
+    Args:
+        name (`str`): unique; what `--tasks` and the results call it.
+        title (`str`): what it asks, in words.
+        group (`str`): one of `GROUPS`.
+        kind (`str`): which program part runs it; a key of `KINDS` in training/evaluate.py.
+        needs (`tuple[str, ...]`): modalities that a model must embed, of `MODALITIES`.
+        target_type (`str`): one of `TARGET_TYPES`.
+        source (`str`): `sample_world`, the id of a data set on the Hub, or a local file or folder.
+        revision (`str`, *optional*): of the data set on the Hub; its newest if none is named.
+        config (`str`, *optional*): name of the data set's configuration.
+        data_files (`str`, `list` or `dict`, *optional*): files inside the source, by split where a dict.
+        splits (`dict[str, str]`): our names (`train`, `validation`, `test`) → the source's own.
+        columns (`dict[str, str]`): what a loader needs (`lon`, `lat`, `target`, `image`, …) → the source's column.
+        label_rule (`dict`): how raw targets become labels: `drop: [values]`, `drop_below: number`, `log1p: true`,
+            `bins: [edges]` (a number becomes a class), `top: n` (keep the n commonest classes).
+        probes (`tuple[str, ...]`): of the kind's probes.
+        metrics (`tuple[str, ...]`): which to report; the first is the headline.
+        holdouts (`tuple[str, ...]`): `random`, `spatial2`, `spatial10` (cells of so many degrees), …, `official`.
+        strata (`tuple[str, ...]`): further columns by which the bias table divides the places, where the data have them.
+        options (`dict`): whatever else the kind needs; its docstring says what.
+        licence, citation (`str`): of the data.
+        access (`str`): what a user must do to get them, if anything; shown where the task is skipped.
+        origin (`str`): the source that a local copy stands for; set by [`at`].
+
+    Raises:
+        ValueError: an unknown group, modality, type or label rule.
+    """
+
+    name: str
+    title: str
+    group: str
+    kind: str
+    needs: tuple[str, ...]
+    target_type: str
+    source: str
+    licence: str
+    citation: str
+    revision: str | None = None
+    config: str | None = None
+    data_files: Any = None
+    splits: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    label_rule: dict[str, Any] = field(default_factory=dict)
+    probes: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    holdouts: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    access: str = ""
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        check_choice(f"group of task {self.name!r}", self.group, GROUPS)
+        check_choice(f"target_type of task {self.name!r}", self.target_type, TARGET_TYPES)
+        for need in self.needs:
+            check_choice(f"needs of task {self.name!r}", need, MODALITIES)
+        for rule in self.label_rule:
+            check_choice(f"label_rule of task {self.name!r}", rule, _LABEL_RULES)
+
+    @property
+    def on_sample_world(self) -> bool:
+        """Whether its figures are about mechanics only."""
+        return self.group == "sample"
+
+    @property
+    def published_source(self) -> str:
+        """Where the data are from, in words that mean the same on another machine."""
+        if self.on_sample_world:
+            return "sample world"
+        local = Path(self.source)
+        return self.origin or (local.resolve().name if local.exists() else self.source)
+
+    def at(self, path: str) -> "Task":
+        """
+        The same task on a local copy of its data: a file, or a folder that holds the files that the task names.
+
+        Raises:
+            ValueError: there is nothing at `path`.
+        """
+        local = Path(path)
+        copy = replace(self, revision=None, origin=self.origin or self.source)
+        if not local.exists():
+            raise ValueError(f"There is nothing at {path!r}, named for task {self.name!r}; check --data for a slip.")
+        if local.is_file():
+            return replace(copy, source=str(local.parent), data_files=local.name, config=None)
+        return replace(copy, source=str(local))
+
+
+def load_tasks(folder: Path = FOLDER) -> dict[str, Task]:
+    """
+    All tasks of a folder's YAML files. A file holds `defaults` and a list of `tasks`; a task's keys are those of
+    [`Task`], and what it leaves out is taken from the defaults.
+
+    Raises:
+        ValueError: an unknown or missing key, or a name that is used twice.
+    """
+    tasks: dict[str, Task] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for entry in content["tasks"]:
+            task = _task(content.get("defaults", {}) | entry, path)
+            if task.name in tasks:
+                raise ValueError(f"{path.name!r} names the task {task.name!r} a second time; give it another name.")
+            tasks[task.name] = task
+    return tasks
+
+
+def choose(tasks: Mapping[str, Task], patterns: Sequence[str]) -> list[Task]:
+    """
+    The tasks that names, groups (`location`, `rs`, `sv`, `retrieval`, `sample`), `all`, or globs select, each once, in
+    the order of the patterns. The group `sample` stands for itself: `all` means real data.
+
+    Raises:
+        ValueError: a pattern that selects nothing.
+    """
+    chosen: dict[str, Task] = {}
+    for pattern in patterns:
+        found = [task for task in tasks.values() if _selects(pattern, task)]
+        if not found:
+            check_choice("--tasks", pattern, [*tasks, *GROUPS, ALL])
+        chosen |= {task.name: task for task in found}
+    return list(chosen.values())
+
+
+def relocated(tasks: Iterable[Task], places: Mapping[str, str]) -> list[Task]:
+    """
+    The tasks with their data at local paths, where `places` names one for a task.
+
+    Raises:
+        ValueError: a task that is not among them, or nothing at a path.
+    """
+    tasks = list(tasks)
+    for name in places:
+        check_choice("--data", name, [task.name for task in tasks])
+    return [task.at(places[task.name]) if task.name in places else task for task in tasks]
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """
+    Raises:
+        ValueError: `value` is none of the choices; the nearest is named. `name` is what the sentence calls it.
+    """
+    choices = list(choices)
+    if value not in choices:
+        near = difflib.get_close_matches(str(value), choices, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(choices)}."
+        raise ValueError(f"{name} is {value!r}; {hint}")
+
+
+def _selects(pattern: str, task: Task) -> bool:
+    if pattern in GROUPS:
+        return task.group == pattern
+    if pattern == ALL:
+        return task.group != "sample"
+    return fnmatchcase(task.name, pattern)
+
+
+def _task(entry: dict[str, Any], path: Path) -> Task:
+    owner = f"{path.name!r}, task {entry.get('name')!r},"
+    known = {setting.name: setting for setting in fields(Task)}
+    check_keys(entry, known, owner)
+    try:
+        lists = {name: tuple(value) for name, value in entry.items() if known[name].type == tuple[str, ...]}
+        return Task(**(entry | lists))
+    except TypeError as error:
+        raise ValueError(f"{owner} does not fit: {error}") from error

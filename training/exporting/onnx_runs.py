@@ -1,0 +1,75 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Runs exported parts in onnxruntime: alone, or in place of a model's own."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from transformers.modeling_outputs import BaseModelOutput
+
+from modeling_gair import GairModel
+
+
+def open_onnx(path: Path) -> onnxruntime.InferenceSession:
+    """A session on the CPU."""
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(session: onnxruntime.InferenceSession, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """The outputs of a session for inputs in order."""
+    names = [value.name for value in session.get_inputs()]
+    outputs = session.run(None, {name: given.numpy() for name, given in zip(names, inputs, strict=True)})
+    return tuple(torch.from_numpy(np.asarray(value)) for value in outputs)
+
+
+class OnnxModel:
+    """
+    What `training.measuring.embeddings.embed` asks of a [`GairModel`], answered by exported files.
+
+    Args:
+        model ([`GairModel`]): which they are of; it reads tokens where no file does (bilinear and bicubic).
+        folder (`Path`): holds the files.
+        suffixes (`Mapping[str, str]`): parts → how their files' names end, where not in `.onnx`.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, model: GairModel, folder: Path, suffixes: Mapping[str, str]):
+        self.model = model
+        names = ("rs_tower", "sv_tower", "location_tower", "localized_query_points")
+        self.sessions = {name: open_onnx(folder / f"{name}{suffixes.get(name, '.onnx')}") for name in names}
+
+    def rs_model(self, rs_pixel_values: torch.Tensor) -> BaseModelOutput:
+        return BaseModelOutput(last_hidden_state=self._run("rs_tower", rs_pixel_values))
+
+    def get_sv_features(self, sv_pixel_values: torch.Tensor) -> torch.Tensor:
+        return self._run("sv_tower", sv_pixel_values)
+
+    def get_location_features(self, coordinates: torch.Tensor) -> torch.Tensor:
+        return self._run("location_tower", coordinates)
+
+    def localize(
+        self, rs_tokens: torch.Tensor, query_points: torch.Tensor, mode: str, *, tile_index: torch.Tensor
+    ) -> torch.Tensor:
+        if mode != "nili":
+            return self.model.localize(rs_tokens, query_points, mode, tile_index=tile_index)
+        return self._run("localized_query_points", rs_tokens[tile_index], query_points)
+
+    def _run(self, name: str, *inputs: Any) -> torch.Tensor:
+        return run_onnx(self.sessions[name], inputs)[0]

@@ -1,0 +1,79 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Frozen probes: what a linear map reads from embeddings that are not trained for it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from training.measuring.retrieval import LABELS
+
+# Label column → embeddings to read it from. Columns that begin with photo_ hold a value for each photo.
+PROBES = {"photo_cover": ("nili", "bilinear", "tile_mean", "sv"), "moisture": ("location", "tile_mean")}
+TITLES = {"photo_cover": "cover at the photo", "moisture": "moisture of the tile"}
+_RIDGE_STRENGTHS = np.logspace(-1, 5, 13)
+
+
+def ridge_r2(train: torch.Tensor, train_values: np.ndarray, test: torch.Tensor, test_values: np.ndarray) -> float:
+    """
+    R² on the test rows of a ridge regression from standardised embeddings; several values weigh by their variance.
+
+    Args:
+        train, test (`torch.Tensor` of shape `(N, D)`, `(M, D)`): embeddings.
+        train_values, test_values (`np.ndarray` of shape `(N,)` or `(N, K)`, and M likewise): what to predict.
+    """
+    probe = make_pipeline(StandardScaler(), RidgeCV(_RIDGE_STRENGTHS))
+    probe.fit(train.double().numpy(), train_values)
+    return float(r2_score(test_values, probe.predict(test.double().numpy()), multioutput="variance_weighted"))
+
+
+def probe_table(
+    trained: tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]],
+    untrained: tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]],
+    labels: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
+) -> dict[str, dict[str, float]]:
+    """
+    All probes whose labels the data have.
+
+    Args:
+        trained, untrained: embeddings of training pairs and of held-out pairs, by name, each `(N, D)`, by the model and
+            by one of the same config with its initial weights.
+        labels: label columns of the same pairs, one value (or a row of values) for each photo.
+
+    Returns:
+        `dict[str, dict[str, float]]`: "target from embedding" → R² `trained` and `untrained`; empty without labels.
+    """
+    table = {}
+    for column, names in PROBES.items():
+        if column not in labels[0] or column not in labels[1]:
+            continue
+        values = labels[0][column], labels[1][column]
+        for name in names:
+            table[f"{TITLES[column]} from {LABELS[name]}"] = {
+                kind: ridge_r2(train[name], values[0], test[name], values[1])
+                for kind, (train, test) in (("trained", trained), ("untrained", untrained))
+            }
+    return table
+
+
+def format_probes(table: Mapping[str, Mapping[str, float]]) -> str:
+    """A table of [`probe_table`] as text."""
+    lines = [f"{'R² of a frozen linear probe on held-out tiles':<61}{'trained':>13}{'untrained':>13}"]
+    lines += [f"{name:<61}{row['trained']:>13.2f}{row['untrained']:>13.2f}" for name, row in table.items()]
+    return "\n".join(lines)

@@ -1,0 +1,241 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Random changes of prepared tiles and photos, on their device; a tile's query points move with it."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from modeling_gair import GairProcessor
+from training.common.checks import is_number
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass
+class AugmentationSettings:
+    """
+    How tiles and photos are varied in training; all off by default.
+
+    Args:
+        rs_flip (`float`): probability that a tile is mirrored east to west, and, apart from it, north to south.
+        rs_crop_scale (`float`): least side of a crop as a share of the tile's side, in (0, 1]; the crop is resampled to the
+            size of the tile. It is larger where the tile's photos lie farther apart, as all of them stay inside.
+        rs_jitter (`float`): probability that a tile's brightness and contrast change.
+        rs_jitter_strength (`float`): the greatest relative change, below 1.
+        sv_flip (`float`): probability that a photo is mirrored left to right.
+        sv_jitter (`float`): probability that a photo's brightness, contrast and saturation change.
+        sv_jitter_strength (`float`): the greatest relative change, below 1.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    rs_flip: float = 0.0
+    rs_crop_scale: float = 1.0
+    rs_jitter: float = 0.0
+    rs_jitter_strength: float = 0.2
+    sv_flip: float = 0.0
+    sv_jitter: float = 0.0
+    sv_jitter_strength: float = 0.1
+
+    def __post_init__(self):
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            number = is_number(value)
+            if setting.name == "rs_crop_scale":
+                if not number or not 0 < value <= 1:
+                    raise ValueError(f"rs_crop_scale is {value!r}; expected a number above 0, up to 1 for no crops.")
+            elif setting.name.endswith("strength"):
+                if not number or not 0 <= value < 1:
+                    raise ValueError(f"{setting.name} is {value!r}; expected a number from 0 to below 1.")
+            elif not number or not 0 <= value <= 1:
+                raise ValueError(f"{setting.name} is {value!r}; expected a probability from 0 to 1.")
+
+
+def step_generator(seed: int, step: int, process: int) -> torch.Generator:
+    """
+    Random numbers of one step on one process: they depend on nothing else, so a run that is resumed draws them again.
+
+    Args:
+        seed (`int`): of the run.
+        step (`int`): of the run, from 1.
+        process (`int`): index of the process.
+    """
+    (state,) = np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state))
+
+
+class Augmentation:
+    """
+    Varies the model's inputs, each tile and each photo in its own way.
+
+    Args:
+        settings (`AugmentationSettings`): what changes, how often and how far.
+        processor (`GairProcessor`): that prepared the inputs; it knows where a photo's black lies.
+    """
+
+    def __init__(self, settings: AugmentationSettings, processor: GairProcessor):
+        self.settings = settings
+        sv = processor.sv_image_processor
+        self._sv_mean, self._sv_std = (torch.tensor(values)[:, None, None] for values in (sv.image_mean, sv.image_std))
+
+    def __call__(self, inputs: Tensors, generator: torch.Generator) -> Tensors:
+        """
+        Args:
+            inputs (`dict[str, torch.Tensor]`): as [`prepare_pairs`] gives them, T tiles with N photos, on any device.
+            generator (`torch.Generator`): on the CPU.
+
+        Returns:
+            `dict[str, torch.Tensor]`: the same inputs with changed `rs_pixel_values`, `sv_pixel_values` and
+            `query_points`; brightness may leave the nominal range of the pixels. Nothing is written into `inputs`.
+        """
+        settings = self.settings
+        tiles, points = inputs["rs_pixel_values"], inputs["query_points"]
+        index = inputs["tile_index"]
+        if settings.rs_crop_scale < 1:
+            corner, side = draw_crops(points, index, len(tiles), settings.rs_crop_scale, generator)
+            tiles, points = crop(tiles, points, index, corner, side)
+        if settings.rs_flip:
+            for axis in (0, 1):
+                flipped = _chosen(len(tiles), settings.rs_flip, generator).to(tiles.device)
+                tiles, points = flip(tiles, points, index, flipped, axis)
+        if settings.rs_jitter:
+            tiles = self._jitter_tiles(tiles, generator)
+        photos = inputs["sv_pixel_values"]
+        if settings.sv_flip:
+            flipped = _chosen(len(photos), settings.sv_flip, generator).to(photos.device)
+            photos = torch.where(flipped[:, None, None, None], photos.flip(3), photos)
+        if settings.sv_jitter:
+            photos = self._jitter_photos(photos, generator)
+        return {**inputs, "rs_pixel_values": tiles, "query_points": points, "sv_pixel_values": photos}
+
+    def _jitter_tiles(self, tiles: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Contrast about each band's mean over the tile, which keeps the bands' ratios of means, then brightness."""
+        settings = self.settings
+        brightness, contrast = _factors(
+            2, len(tiles), settings.rs_jitter, settings.rs_jitter_strength, generator, tiles
+        )
+        mean = tiles.mean(dim=(2, 3), keepdim=True)
+        return brightness * torch.lerp(mean, tiles, contrast)
+
+    def _jitter_photos(self, photos: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """As torchvision's ColorJitter without hue, in units in which black is 0; no value is clipped."""
+        settings = self.settings
+        brightness, contrast, saturation = _factors(
+            3, len(photos), settings.sv_jitter, settings.sv_jitter_strength, generator, photos
+        )
+        mean, std = self._sv_mean.to(photos.device), self._sv_std.to(photos.device)
+        colours = brightness * (photos * std + mean)
+        grey = colours.mean(dim=1, keepdim=True)
+        colours = torch.lerp(grey, colours, saturation)
+        colours = torch.lerp(grey.mean(dim=(2, 3), keepdim=True), colours, contrast)
+        return (colours - mean) / std
+
+
+def flip(
+    tiles: torch.Tensor, points: torch.Tensor, tile_index: torch.Tensor, flipped: torch.Tensor, axis: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Mirrors some tiles, and their points with them.
+
+    Args:
+        tiles (`torch.Tensor` of shape `(T, C, H, W)`): row 0 in the north.
+        points (`torch.Tensor` of shape `(N, Q, 2)`): x east, y south, in [0, 1].
+        tile_index (`torch.Tensor` of shape `(N,)`): the tile of each row of points.
+        flipped (`torch.Tensor` of shape `(T,)`): bool, which tiles are mirrored.
+        axis (`int`): 0: x, east to west; 1: y, north to south.
+
+    Returns:
+        Tiles and points in their shapes.
+    """
+    tiles = torch.where(flipped[:, None, None, None], tiles.flip(3 - axis), tiles)
+    moved = points.clone()
+    moved[..., axis] = torch.where(flipped[tile_index, None], 1 - points[..., axis], points[..., axis])
+    return tiles, moved
+
+
+def draw_crops(
+    points: torch.Tensor, tile_index: torch.Tensor, tiles: int, least_side: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Square crops, each with all points of its tile inside: the side is uniform between `least_side`, or the extent of the
+    points where that is more, and 1; the place is uniform among those that hold the points.
+
+    Args:
+        points (`torch.Tensor` of shape `(N, Q, 2)`): x east, y south, in [0, 1].
+        tile_index (`torch.Tensor` of shape `(N,)`): the tile of each row of points.
+        tiles (`int`): their number T.
+        least_side (`float`): in (0, 1], as a share of the tile's side.
+        generator (`torch.Generator`): on the CPU.
+
+    Returns:
+        The crops' north-western corners `(T, 2)` (x, y) and sides `(T, 1)`, as shares of the tiles' sides.
+    """
+    low, high = (_per_tile(points, tile_index, tiles, reduce) for reduce in ("amin", "amax"))
+    least = (high - low).amax(dim=1, keepdim=True).clamp(min=least_side)
+    drawn = torch.rand(tiles, 3, generator=generator).to(points.device)
+    side = torch.lerp(least, torch.ones_like(least), drawn[:, :1])
+    first, last = (high - side).clamp(min=0), torch.minimum(low, 1 - side)
+    # Rounding may swap bounds that are equal.
+    return torch.lerp(first, torch.maximum(first, last), drawn[:, 1:]), side
+
+
+def crop(
+    tiles: torch.Tensor, points: torch.Tensor, tile_index: torch.Tensor, corner: torch.Tensor, side: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Cuts a square out of each tile and resamples it bilinearly to the size of the tile; its points move with it.
+
+    Args:
+        tiles (`torch.Tensor` of shape `(T, C, H, W)`): row 0 in the north.
+        points (`torch.Tensor` of shape `(N, Q, 2)`): x east, y south, in [0, 1].
+        tile_index (`torch.Tensor` of shape `(N,)`): the tile of each row of points.
+        corner, side (`torch.Tensor` of shape `(T, 2)` and `(T, 1)`): of the crops, as [`draw_crops`] gives them.
+
+    Returns:
+        Tiles and points in their shapes.
+    """
+    # In affine_grid's coordinates, -1 to 1, the crop is centred on 2 corner + side - 1, and half its side is `side`.
+    theta = torch.zeros(len(tiles), 2, 3, dtype=tiles.dtype, device=tiles.device)
+    theta[:, 0, 0] = theta[:, 1, 1] = side[:, 0]
+    theta[:, :, 2] = 2 * corner + side - 1
+    grid = F.affine_grid(theta, list(tiles.shape), align_corners=False)
+    cropped = F.grid_sample(tiles, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    moved = (points - corner[tile_index, None]) / side[tile_index, None]
+    # A point on the crop's edge may come to lie beyond it by a rounding.
+    return cropped, moved.clamp(0, 1)
+
+
+def _per_tile(points: torch.Tensor, tile_index: torch.Tensor, tiles: int, reduce: str) -> torch.Tensor:
+    """The least or greatest x and y of each tile's points, `(T, 2)`; 0.5 for a tile without points."""
+    index = tile_index[:, None, None].expand_as(points).flatten(0, 1)
+    start = points.new_full((tiles, 2), 0.5)
+    return start.scatter_reduce(0, index, points.flatten(0, 1), reduce, include_self=False)
+
+
+def _chosen(count: int, probability: float, generator: torch.Generator) -> torch.Tensor:
+    return torch.rand(count, generator=generator) < probability
+
+
+def _factors(
+    kinds: int, count: int, probability: float, strength: float, generator: torch.Generator, like: torch.Tensor
+) -> Any:
+    """For each of some kinds of change a factor for each image, 1 where it is left as it is; each `(count, 1, 1, 1)`."""
+    changed = _chosen(count, probability, generator)
+    drawn = 1 + strength * (2 * torch.rand(kinds, count, generator=generator) - 1)
+    return torch.where(changed, drawn, 1.0).to(like)[..., None, None, None]

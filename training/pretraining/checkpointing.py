@@ -1,0 +1,354 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Checkpoints of a run that can be trusted after any end of it, and the signals that ask it to end."""
+
+import json
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.utils import RNG_STATE_NAME, DistributedType
+from accelerate.utils import load as load_pickle
+from torch.distributed.checkpoint import CheckpointException
+
+from modeling_gair import __version__
+from training.common.distributed import any_rank, unwrapped
+
+COMPLETE_FILE = "COMPLETE.json"
+_UNFINISHED = ".tmp"
+_NAME = re.compile(r"step_\d+")
+
+
+@dataclass
+class Progress:
+    """
+    How far a run has come.
+
+    Args:
+        step (`int`): optimiser steps done.
+        readers (`Any`): the states of this process's data readers; None where they fit no reader of this run.
+    """
+
+    step: int
+    readers: Any | None
+
+
+class Checkpoints:
+    """
+    The checkpoints of a run: directories `step_00000120` in a folder that all processes see. Each holds what
+    `accelerator.save_state` writes, the readers' states of each process, and `COMPLETE.json`, which is written last and
+    lists the other files: a directory without it, or with other files, is no checkpoint.
+
+    A run may begin anew, or go on from an older checkpoint, in the same folder: the checkpoints beyond the step that it
+    saves first are then of a line that was given up, and go.
+
+    Args:
+        folder (`Path`): made when it is needed.
+        accelerator (`Accelerator`): with the model and the optimiser prepared, and all else that has a state registered.
+        run (`dict[str, Any]`): the settings that decide what is trained, as JSON takes them.
+        num_workers (`int`): of each process.
+        keep (`int`): so many of the newest checkpoints are kept, at least 1.
+        allow_inexact_resume (`bool`): go on with another number of processes or workers, the data in another order.
+
+    Raises:
+        ValueError: the processes of a sharded model would send all of it to one of them, which writes it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        accelerator: Accelerator,
+        run: dict[str, Any],
+        num_workers: int,
+        keep: int,
+        allow_inexact_resume: bool,
+    ):
+        if accelerator.distributed_type == DistributedType.FSDP:
+            _check_sharded(accelerator.state.fsdp_plugin.state_dict_type.name)
+        self.folder, self.accelerator, self.keep = folder, accelerator, keep
+        # As it comes back from a file: tuples are lists there.
+        self.run = json.loads(json.dumps(run))
+        self.layout = {"processes": accelerator.num_processes, "workers": num_workers}
+        self.allow_inexact_resume = allow_inexact_resume
+        self._last_step: int | None = None
+        accelerator.register_save_state_pre_hook(self._save_unwrapped)
+        accelerator.register_load_state_pre_hook(self._load_unwrapped)
+
+    def latest(self) -> Path | None:
+        """The newest complete checkpoint."""
+        return next(iter(self._complete()), None)
+
+    def check(self, path: Path) -> None:
+        """
+        Refuses a checkpoint that this run cannot go on from; warns where it goes on in another order of the data.
+
+        Raises:
+            ValueError: it is not complete, was saved with other settings, or by another number of processes or workers.
+        """
+        saved = _read_complete(path)
+        if saved is None:
+            raise ValueError(f"{str(path)!r} is no complete checkpoint; name one whose {COMPLETE_FILE} fits its files.")
+        difference = first_difference(saved["run"], self.run)
+        if difference is not None:
+            key, before, now = difference
+            raise ValueError(
+                f"{str(path)!r} was saved with {key} {before!r}, but this run sets {now!r}; give the same settings, or begin "
+                "anew by --resume none or another --output_dir."
+            )
+        if self._is_exact(saved):
+            return
+        differs = (
+            f"{str(path)!r} was saved by {_in_words(saved)}, but this run has {_in_words(self.layout)}, so the order of the "
+            "data would not be exactly the same"
+        )
+        if not self.allow_inexact_resume:
+            raise ValueError(f"{differs}; start as many, or pass --allow_inexact_resume true.")
+        self.accelerator.print(f"Warning: {differs}; the readers begin anew, as --allow_inexact_resume allows.")
+
+    def save(self, step: int, readers: Any) -> None:
+        """
+        Saves all states as the checkpoint of a step, then removes what is older than the newest `keep`. All processes must
+        call it; it draws no random number. A step that was saved or loaded last is not saved again.
+
+        Args:
+            step (`int`): optimiser steps done.
+            readers (`Any`): the states of this process's data readers: dicts, lists, whole numbers and texts.
+
+        Raises:
+            ValueError: any process could not write; the checkpoints from before are kept. Raised on all of them.
+        """
+        if step == self._last_step:
+            return
+        path = self.folder / f"step_{step:08d}"
+        unfinished = path.with_name(path.name + _UNFINISHED)
+        for work in (
+            lambda: self._begin(unfinished),
+            lambda: self._write(unfinished, step, readers),
+            lambda: self._finish(unfinished, path, step),
+        ):
+            failure = _together(work)
+            if failure is not None:
+                self._give_up(unfinished, step, failure)
+        self._last_step = step
+
+    def load(self, path: Path) -> Progress:
+        """
+        Restores all states from a checkpoint that [`check`] has passed. All processes must call it.
+
+        Raises:
+            ValueError: any process could not read a file. Raised on all of them.
+        """
+        loaded: list[Progress] = []
+        failure = _together(lambda: loaded.append(self._read(path)))
+        if failure is not None:
+            raise ValueError(
+                f"The checkpoint {str(path)!r} is damaged ({_reason(failure)}); delete it to go on from the one before it."
+            ) from failure
+        self._last_step = loaded[0].step
+        return loaded[0]
+
+    def _complete(self) -> list[Path]:
+        """Newest first."""
+        named = [path for path in self.folder.glob("step_*") if _NAME.fullmatch(path.name)]
+        return [path for path in sorted(named, key=_step, reverse=True) if _read_complete(path) is not None]
+
+    def _is_exact(self, saved: dict[str, Any]) -> bool:
+        return all(saved[name] == count for name, count in self.layout.items())
+
+    def _begin(self, unfinished: Path) -> None:
+        if self.accelerator.is_main_process:
+            if unfinished.exists():
+                shutil.rmtree(unfinished)
+            unfinished.mkdir(parents=True)
+
+    def _write(self, unfinished: Path, step: int, readers: Any) -> None:
+        self.accelerator.save_state(str(unfinished), safe_serialization=True)
+        with self._readers_file(unfinished).open("w", encoding="utf-8") as file:
+            json.dump({"step": step, "readers": readers}, file)
+
+    def _finish(self, unfinished: Path, path: Path, step: int) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        files = {file.relative_to(unfinished).as_posix(): file.stat().st_size for file in _files(unfinished)}
+        complete = {"step": step, **self.layout, "versions": _versions(), "run": self.run, "files": files}
+        (unfinished / COMPLETE_FILE).write_text(json.dumps(complete, indent=2), encoding="utf-8")
+        # What a machine that crashes has not yet written down must be nothing that the name promises.
+        for written in (*unfinished.rglob("*"), unfinished):
+            _flush(written)
+        if path.exists():
+            shutil.rmtree(path)
+        unfinished.rename(path)
+        _flush(self.folder)
+        self._prune(step)
+
+    def _prune(self, step: int) -> None:
+        kept = [path for path in self._complete() if _step(path) <= step][: self.keep]
+        for path in self.folder.glob("step_*"):
+            if path not in kept and _NAME.fullmatch(path.name.removesuffix(_UNFINISHED)):
+                # What cannot be removed now, as on a network disk where it is still read, goes after the next save.
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _give_up(self, unfinished: Path, step: int, failure: BaseException) -> None:
+        if self.accelerator.is_main_process:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        # Whoever hears of the failure finds the folder as it will stay.
+        self.accelerator.wait_for_everyone()
+        last = self.latest()
+        kept = f"{last.name}, the last good one, is kept" if last else "there is none before it"
+        raise ValueError(
+            f"The checkpoint of step {step} could not be written to {str(self.folder)!r} ({_reason(failure)}), and "
+            f"{kept}: free space there or mend what is in the way, then run the same command again."
+        ) from failure
+
+    def _read(self, path: Path) -> Progress:
+        saved = json.loads((path / COMPLETE_FILE).read_text(encoding="utf-8"))
+        exact = self._is_exact(saved)
+        # Accelerate passes over random states that it cannot read, and lets the states of registered objects run code.
+        # So both are tried before, by rules that let them hold plain values only.
+        for file in path.glob("custom_checkpoint_*.pkl"):
+            load_pickle(file, map_location="cpu")
+        if exact:
+            load_pickle(path / f"{RNG_STATE_NAME}_{self.accelerator.process_index}.pkl", map_location="cpu")
+        readers = json.loads(self._readers_file(path).read_text(encoding="utf-8"))["readers"] if exact else None
+        self.accelerator.load_state(str(path))
+        return Progress(saved["step"], readers)
+
+    def _readers_file(self, path: Path) -> Path:
+        return path / f"readers_{self.accelerator.process_index}.json"
+
+    def _save_unwrapped(self, models: list[torch.nn.Module], weights: list[dict[str, Any]], folder: str) -> None:
+        """
+        Leaves the names of DistributedDataParallel and compilers out, so that one process reads what several wrote, compiled
+        or not.
+        """
+        # A sharded model has written its weights itself.
+        weights[:] = [unwrapped(model, self.accelerator).state_dict() for model in models[: len(weights)]]
+
+    def _load_unwrapped(self, models: list[torch.nn.Module], folder: str) -> None:
+        models[:] = [unwrapped(model, self.accelerator) for model in models]
+
+
+class StopSignal:
+    """
+    Within it, SIGTERM and Ctrl-C (SIGINT) ask the run to stop after its step instead of ending it; a second Ctrl-C ends it.
+
+    Launchers and schedulers grant a limited time to stop in before they kill (torchrun 30 s): what is saved in it counts.
+    """
+
+    def __init__(self) -> None:
+        self._received: set[int] = set()
+        self._is_main = PartialState().is_main_process
+
+    def __enter__(self) -> "StopSignal":
+        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def agreed(self) -> bool:
+        """Whether any process has received a signal: the same answer on all, which must all ask after the same step."""
+        return any_rank(bool(self._received))
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and number in self._received:
+            raise KeyboardInterrupt
+        if self._is_main and not self._received:
+            # Not by print, in the midst of which the signal may have come.
+            os.write(2, b"\nStopping after this step; a second Ctrl-C stops at once.\n")
+        self._received.add(number)
+
+
+def _check_sharded(kind: str) -> None:
+    if kind != "SHARDED_STATE_DICT":
+        raise ValueError(
+            f"fsdp_state_dict_type is {kind}, with which all processes would wait for one that cannot write; set it to "
+            "SHARDED_STATE_DICT."
+        )
+
+
+def _together(work: Callable[[], None]) -> BaseException | None:
+    """Does the work on all processes and waits for them; what failed, if it did on any."""
+    failure: BaseException | None = None
+    try:
+        work()
+    # Writers have errors of their own for a full disk (RuntimeError, SafetensorError), and whatever it was that failed, the
+    # others must not wait for this process.
+    except (Exception, CheckpointException) as error:
+        failure = error
+    if any_rank(failure is not None):
+        return failure or RuntimeError("another process failed, and says why")
+    return None
+
+
+def _reason(failure: BaseException) -> str:
+    """The first line of its message."""
+    return next(iter(str(failure).splitlines()), type(failure).__name__)
+
+
+def _read_complete(path: Path) -> dict[str, Any] | None:
+    """What a checkpoint's COMPLETE.json says, if all the files that it lists are there in their sizes."""
+    try:
+        complete = json.loads((path / COMPLETE_FILE).read_text(encoding="utf-8"))
+        sizes = {name: (path / name).stat().st_size for name in complete["files"]}
+    except (OSError, ValueError):
+        return None
+    return complete if sizes == complete["files"] else None
+
+
+def first_difference(saved: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """The dotted key of the first setting that differs, and both values; None is also what is not set."""
+    if not (isinstance(saved, dict) and isinstance(now, dict)):
+        return None if saved == now else (key, saved, now)
+    for name in {**saved, **now}:
+        difference = first_difference(saved.get(name), now.get(name), f"{key}.{name}" if key else name)
+        if difference is not None:
+            return difference
+    return None
+
+
+def _in_words(layout: dict[str, Any]) -> str:
+    return f"{layout['processes']} processes with {layout['workers']} workers each"
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step_"))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _flush(path: Path) -> None:
+    """Has the operating system write a file or a directory down."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _versions() -> dict[str, str]:
+    libraries = ("torch", "transformers", "accelerate", "datasets")
+    return {**{name: version(name) for name in libraries}, "gair": __version__}

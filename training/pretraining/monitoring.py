@@ -1,0 +1,213 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Watching a run: what each step tells, summed up for the progress bar, the trackers, a log file and a picture."""
+
+import json
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import LoggerType
+from tqdm.auto import tqdm
+
+from training.common.distributed import mean_over_ranks
+from training.common.figures import training_figure
+
+LOG_FILE = "log.jsonl"
+PICTURE = "training.png"
+_PROJECT = "gair"
+# Ids named where a batch has no finite loss.
+_IDS_NAMED = 5
+
+Log = list[dict[str, float]]
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """
+    Raises:
+        ValueError: a tracker that Accelerate does not know, or whose package is not installed, which it would leave out in
+            silence.
+    """
+    installed = [str(name) for name in get_available_trackers()]
+    known = [str(name) for name in LoggerType.list() if name != "all"]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"report_to names {name!r}; expected none or some of {', '.join(known)}.")
+        if name not in installed:
+            raise ValueError(f"report_to names {name!r}, whose package is not installed; pip install {name}.")
+
+
+class Watch:
+    """
+    Collects what the steps tell, and every so often writes its means: to the progress bar, to the trackers, and as one
+    line of `log.jsonl`. All processes call it alike, as means are over all of them.
+
+    Args:
+        accelerator (`Accelerator`): made with the trackers.
+        settings (`dict`): of the run, for the trackers.
+        output_dir (`Path`): where the log is written.
+        start (`int`): the step that is resumed from; what an earlier run logged beyond it is taken out.
+        last (`int`): the last step.
+        every (`int`): steps between two reports.
+        flops_per_pair (`float`): of forward and backward, without recomputation.
+        peak (`float`): FLOP/s of a matrix product on each device.
+    """
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        settings: dict[str, Any],
+        output_dir: Path,
+        start: int,
+        last: int,
+        every: int,
+        flops_per_pair: float,
+        peak: float,
+    ):
+        self.accelerator, self.path = accelerator, output_dir / LOG_FILE
+        self.last, self.every = last, every
+        self.flops_per_pair, self.peak = flops_per_pair, peak
+        self.bad: Counter = Counter()
+        self.log: Log = []
+        self.progress = tqdm(
+            total=last, initial=start, unit="step", desc="train", disable=not accelerator.is_main_process
+        )
+        if accelerator.is_main_process:
+            self.log = [line for line in read_log(output_dir) if line["step"] <= start]
+            self.path.write_text("".join(_as_line(line) for line in self.log), encoding="utf-8")
+        accelerator.init_trackers(_PROJECT, config=_flat(settings))
+        self._begin()
+
+    def _begin(self) -> None:
+        self.sums: dict[str, torch.Tensor] = {}
+        self.losses: deque[tuple[int, torch.Tensor, list[str]]] = deque()
+        self.photos, self.waited, self.since = 0, 0.0, time.perf_counter()
+
+    def step(
+        self, step: int, loss: torch.Tensor, figures: dict[str, torch.Tensor], photo_ids: list[str], waited: float
+    ) -> None:
+        """
+        Takes in a step; nothing here waits for the device.
+
+        Args:
+            step (`int`): its number, from 1.
+            loss (scalar `torch.Tensor`): of this process.
+            figures (`dict[str, torch.Tensor]`): scalars whose means over steps and processes are reported.
+            photo_ids (`list[str]`): of this process's photos.
+            waited (`float`): seconds that it waited for data.
+        """
+        for name, value in {"loss": loss, **figures}.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+        self.losses.append((step, loss, photo_ids))
+        self.photos += len(photo_ids)
+        self.waited += waited
+        self.progress.update()
+
+    def due(self, step: int) -> bool:
+        """Whether a report is due: after the first step, the last, and every so many."""
+        return step % self.every == 0 or step in (1, self.last)
+
+    def report(self, learning_rate: float) -> None:
+        """
+        Checks all losses since the last report, and writes their means.
+
+        Raises:
+            ValueError: a loss or gradient that is not finite; says which step, and which photos.
+        """
+        self.check_finite()
+        steps = len(self.losses)
+        seconds = time.perf_counter() - self.since
+        figures = {name: value / steps for name, value in self.sums.items()}
+        figures |= {"photos": torch.tensor(float(self.photos)), "waiting": torch.tensor(self.waited / seconds)}
+        figures |= {f"bad_{kind}": torch.tensor(float(self.bad[kind])) for kind in ("tile", "photo", "place")}
+        means = mean_over_ranks(figures)
+        processes = self.accelerator.num_processes
+        rate = means.pop("photos") * processes / seconds
+        means |= {f"bad_{kind}": means[f"bad_{kind}"] * processes for kind in ("tile", "photo", "place")}
+        means |= {"pairs_per_s": rate, "mfu": rate * self.flops_per_pair / (self.peak * processes)}
+        step = self.losses[-1][0]
+        self.write(step, means | {"learning_rate": learning_rate})
+        bad = sum(means[f"bad_{kind}"] for kind in ("tile", "photo", "place"))
+        self.progress.set_postfix(loss=f"{means['loss']:.3f}", pairs_per_s=f"{rate:.0f}", bad=f"{bad:.0f}")
+        self._begin()
+
+    def write(self, step: int, figures: dict[str, float]) -> None:
+        """Figures of a step, to the trackers and as a line of the log."""
+        self.accelerator.log(figures, step=step)
+        if self.accelerator.is_main_process:
+            self.log.append({"step": step, **figures})
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_as_line(self.log[-1]))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time spent in it does not count: the rate is that of training."""
+        start = time.perf_counter()
+        yield
+        self.since += time.perf_counter() - start
+
+    def check_finite(self) -> None:
+        """
+        Raises:
+            ValueError: a loss or a gradient since the last report is not finite.
+        """
+        worst = torch.stack([loss for _, loss, _ in self.losses])
+        broken = ~torch.isfinite(worst)
+        # One process's loss reaches the weights of all, so all of them stop.
+        share = mean_over_ranks({"broken": broken.any().float(), "norm": self.sums["gradient_norm"]})
+        if share["broken"] == 0 and math.isfinite(share["norm"]):
+            return
+        first = int(broken.float().argmax()) if broken.any() else 0
+        step, loss, ids = self.losses[first]
+        what = f"The loss is {loss.item()}" if broken.any() else "The gradient is not finite"
+        raise ValueError(
+            f"{what} at step {step}{'' if broken.any() else ' or soon after'}, in a batch of the photos "
+            f"{', '.join(ids[:_IDS_NAMED])} and {max(len(ids) - _IDS_NAMED, 0)} more; the last checkpoint before it is "
+            "kept: look at these pairs, or lower learning_rate."
+        )
+
+    def close(self) -> None:
+        """Ends the bar, and draws the log."""
+        self.progress.close()
+        if self.accelerator.is_main_process and len(self.log) > 1:
+            training_figure(self.path.with_name(PICTURE), self.log)
+
+
+def read_log(output_dir: Path) -> Log:
+    """The lines of a run's log; a last line cut off by a crash is left out."""
+    path = output_dir / LOG_FILE
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _as_line(figures: dict[str, float]) -> str:
+    return json.dumps(figures) + "\n"
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings inside others by dotted names; trackers take plain values only."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value if isinstance(value, (bool, int, float, str)) else str(value)
+    return flat

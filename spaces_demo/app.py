@@ -22,6 +22,7 @@ The page of GAIR: maps of embedding similarity.
 from typing import Any
 
 import gradio as gr
+
 import views.place_to_place as place_to_place
 import views.retrieval as retrieval
 import views.tile_view as tile_view

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
+
 from serving.gallery import Gallery
 from serving.loaded import Loaded, on_gpu
 from serving.similarity import Comparison, compare_distributions, spread_in_box

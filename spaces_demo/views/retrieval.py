@@ -20,14 +20,14 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+
 from serving.encoded_tile import best_point
 from serving.gallery import MAX_PICTURE_SIDE, Gallery, Tile, data_uri, jpeg_of, show
 from serving.loaded import Loaded, on_gpu
 from serving.uploads import read_photo, read_tile
+from views.tile_view import BAND_ORDERS, PHOTO_TYPES, degrees_text, place_text
 from widgets.maps import warned
 from widgets.picker import chosen, photo_choices, picker, tile_choices
-
-from views.tile_view import BAND_ORDERS, PHOTO_TYPES, degrees_text, place_text
 
 MAX_SHOWN = 8
 _PLACES = [[144.63, -35.97], [13.40, 52.52], [-60.02, -3.10]]

@@ -26,6 +26,7 @@ import gradio as gr
 import numpy as np
 import rasterio
 from rasterio import warp
+
 from serving.encoded_tile import READINGS, SIDE, best_point
 from serving.gallery import LAYERS, MAX_PICTURE_SIDE, Gallery, Tile, data_uri, jpeg_of, show
 from serving.loaded import Loaded, on_gpu

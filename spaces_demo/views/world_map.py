@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 import gradio as gr
 import numpy as np
 from huggingface_hub import constants
+
 from serving.gallery import Gallery
 from serving.grids import WORLD, Grids, Region
 from serving.loaded import Loaded, on_gpu

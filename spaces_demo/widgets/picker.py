@@ -16,8 +16,8 @@
 from collections.abc import Sequence
 
 import gradio as gr
-from serving.gallery import Gallery, data_uri, thumbnail
 
+from serving.gallery import Gallery, data_uri, thumbnail
 from widgets.maps import numbers
 
 _TEMPLATE = """

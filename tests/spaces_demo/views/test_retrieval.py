@@ -19,10 +19,10 @@ from dataclasses import replace
 import gradio as gr
 import numpy as np
 import pytest
-from serving.encoded_tile import best_point
-from serving.gallery import Gallery, load_gallery, show
 
 import views.retrieval as retrieval
+from serving.encoded_tile import best_point
+from serving.gallery import Gallery, load_gallery, show
 from views.retrieval import (
     Found,
     add_tab,

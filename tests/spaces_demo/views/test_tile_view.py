@@ -24,11 +24,11 @@ import pytest
 import rasterio
 import torch
 from PIL import Image
-from serving.encoded_tile import READINGS, SIDE, best_point, encode
-from serving.gallery import Gallery, Photo, Tile, data_uri, jpeg_of
 
 from modeling_gair import GairCoordinateProcessor
 from modeling_gair.raster_gair import project
+from serving.encoded_tile import READINGS, SIDE, best_point, encode
+from serving.gallery import Gallery, Photo, Tile, data_uri, jpeg_of
 from views.tile_view import (
     Query,
     add_tab,

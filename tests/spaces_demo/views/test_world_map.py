@@ -22,12 +22,12 @@ from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import gradio as gr
+
 from serving.grids import WORLD
 from serving.similarity import Comparison
-from widgets.maps import numbers, typed_numbers, warned
-
 from views.place_to_place import BoxComparison, parse_box, sentence
 from views.world_map import FIXED, FULL, STRETCHED, WorldMaps, parse_view
+from widgets.maps import numbers, typed_numbers, warned
 
 
 @pytest.fixture(scope="module")

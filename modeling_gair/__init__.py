@@ -20,6 +20,7 @@ from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from .configuration_gair import GairConfig, GairLocationConfig, GairRSConfig
 from .feature_extraction_gair import GairCoordinateProcessor
+from .geo_gair import great_circle_distance_m
 from .image_processing_gair import BAND_ORDERS, GairRSImageProcessor, GairSVImageProcessor
 from .location_gair import GairLocationEncoder, GairSphericalHarmonicsEncoder
 from .modeling_gair import (
@@ -28,7 +29,6 @@ from .modeling_gair import (
     GairPreTrainedModel,
     GairRSModel,
     gair_contrastive_loss,
-    great_circle_distance_m,
 )
 from .processing_gair import GairProcessor
 from .raster_gair import GairTile

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from transformers.feature_extraction_utils import BatchFeature, FeatureExtractionMixin
 
-from .raster_gair import Bounds, check_bounds, distance_m, project_near, unproject, unrolled
+from .geo_gair import great_circle_distance_m, wrap_longitude
+from .raster_gair import Bounds, check_bounds, project_near, unproject, unrolled
 
 # Positions are computed in float64: what lies less than this (in tile sides) outside is rounding, not a place outside.
 EDGE_TOLERANCE = 1e-9
@@ -55,7 +56,7 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
             raise ValueError(
                 f"lat is {lat[wrong].flat[0]}, expected -90 to 90 degrees; check that lon and lat are not exchanged."
             )
-        return np.stack([_wrapped(lon), lat], axis=-1)
+        return np.stack([wrap_longitude(lon), lat], axis=-1)
 
     def locate(self, lon: Any, lat: Any, bounds: Any, crs: str = "EPSG:4326") -> np.ndarray:
         """
@@ -135,18 +136,10 @@ def _degrees(name: str, values: Any) -> np.ndarray:
     return degrees
 
 
-def _wrapped(lon: np.ndarray) -> np.ndarray:
-    """Longitude in [-180, 180); what lies there already keeps its last bit."""
-    turned = np.mod(lon + 180.0, 360.0) - 180.0
-    # The remainder of a tiny negative number rounds to 360 itself.
-    turned = np.where(turned >= 180.0, -180.0, turned)
-    return np.where((lon >= -180.0) & (lon < 180.0), lon, turned)
-
-
 def _as_float32_degrees(degrees: np.ndarray) -> np.ndarray:
     """To float32, where a longitude just under 180 may round up to 180 and must stay in [-180, 180)."""
     single = degrees.astype(np.float32)
-    single[..., 0] = _wrapped(single[..., 0])
+    single[..., 0] = wrap_longitude(single[..., 0])
     return single
 
 
@@ -163,7 +156,7 @@ def _outside_message(degrees: np.ndarray, point: np.ndarray, box: Bounds, crs: s
     west, south, east, north = box
     inside = np.clip(point, 0.0, 1.0) if np.isfinite(point).all() else np.array([0.5, 0.5])
     nearest = unproject(west + inside[0] * (east - west), north - inside[1] * (north - south), crs)
-    metres = distance_m(float(degrees[0]), float(degrees[1]), float(nearest[0]), float(nearest[1]))
+    metres = great_circle_distance_m(float(degrees[0]), float(degrees[1]), float(nearest[0]), float(nearest[1]))
     return (
         f"lon {degrees[0]}, lat {degrees[1]} lies {metres:.3g} m outside the tile with bounds {box} (west, south, east, "
         f"north) in {crs}; pass a tile that holds the point."

@@ -33,10 +33,10 @@ from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_gair import GAIR_RS_MODEL_TYPE, QUERY_MODES, TIMM_MODEL_TYPE, GairConfig, GairRSConfig
+from .geo_gair import great_circle_distance_m
 from .location_gair import LOCATION_ENCODER_CLASSES, GairGaussianFeatures, GairLocationLinear, GairSineLinear
 
 NILI_METHODS = ("auto", "dense", "points")
-_EARTH_RADIUS_M = 6_371_008.8
 
 
 @dataclass
@@ -478,24 +478,6 @@ def sample_tokens(feature_map: torch.Tensor, query_points: torch.Tensor, mode: s
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def great_circle_distance_m(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """
-    Distances in metres between places on a sphere of the Earth's mean radius (haversine formula).
-
-    Args:
-        first (`torch.Tensor` of shape `(N, 2)`): lon, lat in degrees.
-        second (`torch.Tensor` of shape `(M, 2)`): likewise.
-
-    Returns:
-        `torch.Tensor` of shape `(N, M)`.
-    """
-    first, second = torch.deg2rad(first)[:, None], torch.deg2rad(second)[None]
-    half_chord = torch.sin((second - first) / 2) ** 2
-    cosines = torch.cos(first[..., 1]) * torch.cos(second[..., 1])
-    haversine = half_chord[..., 1] + cosines * half_chord[..., 0]
-    return 2 * _EARTH_RADIUS_M * torch.asin(haversine.clamp(0, 1).sqrt())
-
-
 def info_nce(queries: torch.Tensor, keys: torch.Tensor, temperature: float, masked: torch.Tensor) -> torch.Tensor:
     """
     InfoNCE (van den Oord et al., 2018): cross-entropy of each query against all keys, its own at the same index.
@@ -544,7 +526,8 @@ def gair_contrastive_loss(
     Returns:
         Scalar `torch.Tensor`.
     """
-    distance = great_circle_distance_m(coordinates.float(), coordinates.float())
+    lon, lat = coordinates.float().unbind(dim=-1)
+    distance = great_circle_distance_m(lon[:, None], lat[:, None], lon, lat)
     near = distance < incl_min_distance_m
     incl = info_nce(sv_embeds, localized_rs_embeds, temperature, near)
     incl = incl + info_nce(localized_rs_embeds, sv_embeds, temperature, near)
@@ -857,6 +840,5 @@ __all__ = [
     "GairPreTrainedModel",
     "GairRSModel",
     "gair_contrastive_loss",
-    "great_circle_distance_m",
     "info_nce",
 ]

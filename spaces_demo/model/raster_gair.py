@@ -47,7 +47,6 @@ MAX_BLOCK_BYTES = 2**28
 WGS84_NAMES = ("EPSG:4326", "OGC:CRS84", "CRS84")
 WGS84_SEMI_MAJOR_M = 6378137.0
 WGS84_FLATTENING = 1 / 298.257223563
-EARTH_RADIUS_M = 6371008.8
 
 
 @dataclass(frozen=True)
@@ -209,16 +208,6 @@ def ground_size_m(bounds: Bounds, crs: str) -> tuple[float, float]:
     west, south, east, north = unrolled(bounds)
     per_x, per_y = metres_per_unit((west + east) / 2, (south + north) / 2, crs)
     return (east - west) * per_x, (north - south) * per_y
-
-
-def distance_m(lon: Any, lat: Any, other_lon: Any, other_lat: Any) -> Any:
-    """
-    Great-circle distances in metres (haversine on the mean sphere) between points in degrees, of any shapes that
-    broadcast.
-    """
-    lam, phi, other_lam, other_phi = (np.radians(degrees) for degrees in (lon, lat, other_lon, other_lat))
-    chord = np.sin((other_phi - phi) / 2) ** 2 + np.cos(phi) * np.cos(other_phi) * np.sin((other_lam - lam) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(chord, 1.0)))
 
 
 # GeoTIFF -------------------------------------------------------------------------------------------------------------

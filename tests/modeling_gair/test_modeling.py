@@ -356,7 +356,8 @@ def test_near_pairs_are_no_negatives():
     s, q, places = (_embeds(3, seed) for seed in range(3))
     # From the first photo the second lies about 111 m (no negative at all), the third about 500 m (one of INCL only).
     coordinates = torch.tensor([[0.0, 0.0], [0.001, 0.0], [0.0045, 0.0]])
-    distance = great_circle_distance_m(coordinates, coordinates)
+    lon, lat = coordinates.unbind(dim=-1)
+    distance = great_circle_distance_m(lon[:, None], lat[:, None], lon, lat)
 
     def masked(a, b, limit):
         logits = (a @ b.T / 0.07).masked_fill((distance < limit) & ~torch.eye(3, dtype=torch.bool), -math.inf)
@@ -370,6 +371,7 @@ def test_near_pairs_are_no_negatives():
 
 def test_distances_on_the_sphere():
     places = torch.tensor([[0.0, 0.0], [90.0, 0.0], [180.0, 0.0], [-180.0, 0.0], [0.0, 90.0]], dtype=torch.float64)
-    distance = great_circle_distance_m(places, places) / 6_371_008.8
+    lon, lat = places.unbind(dim=-1)
+    distance = great_circle_distance_m(lon[:, None], lat[:, None], lon, lat) / 6_371_008.8
     torch.testing.assert_close(distance[0], torch.tensor([0, math.pi / 2, math.pi, math.pi, math.pi / 2]).double())
     assert distance[2, 3] < 1e-7

@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 
 from modeling_gair import GairRSImageProcessor
+from modeling_gair.geo_gair import great_circle_distance_m
 from modeling_gair.image_processing_gair import BAND_ORDERS, GAIR_BANDS
-from modeling_gair.raster_gair import distance_m, ground_size_m, metres_per_unit, open_geotiff, project, unproject
+from modeling_gair.raster_gair import ground_size_m, metres_per_unit, open_geotiff, project, unproject
 
 rasterio = pytest.importorskip("rasterio", reason="GeoTIFFs need the geo extra")
 
@@ -223,7 +224,7 @@ def test_lengths_of_a_degree():
         geographic = np.array(metres_per_unit(0, lat, "EPSG:4326")) * (1, 1)
         by_mercator = metres_per_unit(0, float(y), "EPSG:3857")[0] * 111319.4908
         np.testing.assert_allclose(by_mercator, geographic[0], rtol=1e-5)
-    assert distance_m(0, 0, 0, 1) == pytest.approx(111195, abs=1)
+    assert great_circle_distance_m(0, 0, 0, 1) == pytest.approx(111195, abs=1)
 
 
 def test_unknown_crs():

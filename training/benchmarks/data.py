@@ -26,6 +26,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 
 from modeling_gair.raster_gair import check_bounds, unproject, unrolled
 from training.benchmarks.tasks.task import Task
+from training.common.errors import first_line
 from training.world.writer import SUMS
 
 # Data up to this size are digested whole; larger ones by their files' names, sizes and times of change.
@@ -178,7 +179,7 @@ def _as_numbers(task: Task, values: np.ndarray) -> np.ndarray:
         return np.array([np.nan if value is None or value == "" else value for value in values.tolist()], np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"The targets of {task.name} are no numbers ({str(error).splitlines()[0]}); name a numeric column, or make the "
+            f"The targets of {task.name} are no numbers ({first_line(error)}); name a numeric column, or make the "
             "task a classification."
         ) from error
 

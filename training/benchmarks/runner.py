@@ -62,8 +62,10 @@ from training.benchmarks.results.report import (
     write_card,
 )
 from training.benchmarks.results.table import Circumstances, Notes, ResultsTable, Row
-from training.benchmarks.store import FeatureStore, digest_of, write_whole
+from training.benchmarks.store import FeatureStore, digest_of
 from training.benchmarks.tasks.task import Task, choose, load_tasks, relocated
+from training.common.errors import first_line
+from training.common.files import write_atomically
 from training.pretraining.settings import SAMPLE_WORLD, PretrainSettings
 from training.world.writer import WorldSettings, ensure_sample_dataset
 
@@ -292,7 +294,7 @@ def run_task(
             findings.skipped.append(f"{task.name}: {error}")
             unavailable = True
         except _UNMEASURED as error:
-            findings.failed.append(f"{task.name} by {name}: {_sentence(error)}")
+            findings.failed.append(f"{task.name} by {name}: {first_line(error)}")
         else:
             circumstances = Circumstances(
                 model_name=name,
@@ -391,7 +393,7 @@ def show_bias(task: Task, model: str, run: str, outcome: Outcome, findings: Find
     title = f"{task.name}, {model}, {outcome.places.split}" + ("" if earth else " (a procedural planet)")
     bias_figure(output_dir / f"errors-{task.name}.png", title, outcome.places, parts, surprise, earth)
     findings.bias[task.name] = summary(run, parts, surprise)
-    write_whole(output_dir / f"errors-{task.name}.json", findings.bias[task.name].to_json().encode())
+    write_atomically(output_dir / f"errors-{task.name}.json", findings.bias[task.name].to_json().encode())
 
 
 def recall_bias(task: Task, run: str, findings: Findings, output_dir: Path) -> None:
@@ -449,8 +451,8 @@ def write_reports(
     whole = f"# Evaluation\n\n{text}\n![Scores](scores.png)\n"
     if bias:
         whole += f"\n# Where {models[0].name} errs\n\n{bias}\n\n{pictures}\n"
-        write_whole(output_dir / "bias.csv", bias_csv(findings.bias))
-    write_whole(output_dir / "report.md", whole.encode())
+        write_atomically(output_dir / "bias.csv", bias_csv(findings.bias))
+    write_atomically(output_dir / "report.md", whole.encode())
     rows = [(task, table.of([task.name], findings.runs)) for task in tasks]
     scores_figure(output_dir / "scores.png", rows, [model.name for model in models])
     print(f"Wrote {output_dir}: results.csv, report.md and pictures")
@@ -476,7 +478,3 @@ def _split(pair: str) -> tuple[str, str]:
     if not equals or not name or not path:
         raise ValueError(f"--data is {pair!r}; expected NAME=PATH, e.g. air_temp=tables/air_temp.csv.")
     return name, path
-
-
-def _sentence(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -28,6 +28,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from tqdm.auto import tqdm
 
+from training.common.files import write_atomically
 from training.pairs.stream import chunked
 
 Item = TypeVar("Item")
@@ -93,7 +94,7 @@ class FeatureStore:
         part_size: int,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "key.json", json.dumps(key, indent=2, default=str).encode())
+        write_atomically(folder / "key.json", json.dumps(key, indent=2, default=str).encode())
         parts = 0
         title = f"embed for {key.get('kind', 'tasks')}"
         chunks = tqdm(chunked(items(), part_size), desc=title, unit="part", leave=False, disable=self.rank > 0)
@@ -108,20 +109,13 @@ class FeatureStore:
         if parts == 0:
             raise ValueError("The data hold no rows to embed; check the split and the columns.")
         if self.processes == 1:
-            write_whole(folder / _COMPLETE, json.dumps({"parts": parts}).encode())
+            write_atomically(folder / _COMPLETE, json.dumps({"parts": parts}).encode())
 
 
 def digest_of(key: Mapping[str, Any]) -> str:
     """16 digits that stand for a key."""
     text = json.dumps(key, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader, or an interruption, meets all of it or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def _part(folder: Path, number: int) -> Path:

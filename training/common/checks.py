@@ -13,7 +13,9 @@
 # limitations under the License.
 """Checks that several programs make of what they are given."""
 
+import difflib
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +41,18 @@ def check_empty(folder: Path, mend: str) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{str(folder)!r} exists and is no empty directory; {mend}.")
+
+
+def check_keys(keys: Iterable[Any], known: Iterable[str], owner: str) -> None:
+    """
+    Refuses keys that are not among the `known` ones, naming the nearest.
+
+    Raises:
+        ValueError: an unknown key.
+    """
+    known = sorted(known)
+    for key in keys:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
+            raise ValueError(f"{owner} sets {key!r}, which is no setting; {hint}")

@@ -36,7 +36,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from training.benchmarks.encoders.encoder import GairEncoder, open_gair
-from training.benchmarks.store import write_whole
+from training.common.files import write_atomically
 from training.evidence.children import Children
 from training.evidence.measures import (
     PlaceTarget,
@@ -294,7 +294,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(content, indent=2).encode())
+    write_atomically(path, json.dumps(content, indent=2).encode())
 
 
 def measure(arm: str, seed: int, options: argparse.Namespace) -> None:

@@ -38,7 +38,7 @@ from tqdm.auto import tqdm
 
 import modeling_gair
 from modeling_gair import GairModel, GairProcessor
-from training.benchmarks.encoders.encoder import open_gair
+from training.common.models import load_gair
 from training.exporting.onnx_runs import open_onnx, run_onnx
 from training.exporting.parts import DYNAMIC_SIZES, Part, Value, parts_of
 from training.exporting.quantization import measure_loss, quantize
@@ -243,8 +243,8 @@ def main(arguments: Sequence[str]) -> None:
     """Exports, and prints what was found."""
     chosen = parse(arguments)
     disable_progress_bars()
-    encoder = open_gair(chosen.model, torch.device("cpu"))
-    said = export(encoder.model.float(), encoder.processor, chosen.output, chosen.data if chosen.int8 else None)
+    model, processor = load_gair(chosen.model)
+    said = export(model.float(), processor, chosen.output, chosen.data if chosen.int8 else None)
     for name, part in said["parts"].items():
         print(f"{name}: normalised outputs differ by {max(part['largest_error'].values()):.1e} at most")
     if chosen.int8:

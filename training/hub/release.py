@@ -49,7 +49,8 @@ from transformers import AutoModel, AutoProcessor
 import modeling_gair
 from modeling_gair import GairModel, GairProcessor
 from training.benchmarks.results.table import COLUMNS, ResultsTable
-from training.benchmarks.store import write_whole
+from training.common.errors import first_line
+from training.common.files import write_atomically
 from training.hub.card import PUBLISHED_LICENCE, Origin, licence_of, make_card
 from training.hub.example import LAT, LON, write_example
 from training.measuring.similarity_ranges import measure_ranges
@@ -195,7 +196,7 @@ def gather(chosen: argparse.Namespace, folder: Path, shard_size: str = SHARD_SIZ
     if origin.metrics is not None:
         shutil.copyfile(Path(chosen.model) / "metrics.json", folder / "metrics.json")
     if chosen.results:
-        write_whole(folder / "results.csv", _results(Path(chosen.results), chosen.model, chosen.repo).encode())
+        write_atomically(folder / "results.csv", _results(Path(chosen.results), chosen.model, chosen.repo).encode())
 
 
 def load(name: str) -> tuple[GairModel, GairProcessor]:
@@ -211,7 +212,7 @@ def load(name: str) -> tuple[GairModel, GairProcessor]:
         loaded: Any = GairModel.from_pretrained(name, dtype="auto", output_loading_info=True)
         processor = GairProcessor.from_pretrained(name)
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{name!r} holds no whole model: {_first_line(error)}") from error
+        raise ValueError(f"{name!r} holds no whole model: {first_line(error)}") from error
     model, info = loaded
     problems = [*info["missing_keys"], *info["unexpected_keys"], *info["mismatched_keys"]]
     if problems:
@@ -386,10 +387,5 @@ def _refusal(error: BaseException, repo: str, endpoint: str) -> str:
             "to a token that may."
         )
     if status is not None:
-        return f"The Hub at {endpoint} refused the files: {_first_line(error)}"
-    return f"The connection to the Hub at {endpoint} failed ({_first_line(error)}); run the same command again."
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+        return f"The Hub at {endpoint} refused the files: {first_line(error)}"
+    return f"The connection to the Hub at {endpoint} failed ({first_line(error)}); run the same command again."

@@ -225,7 +225,7 @@ class GairObjective(Objective):
         keys = gather_with_grad(torch.stack([sv, localized, rows["location"]], dim=1), counts)
         all_sv, all_localized, all_location = keys.unbind(dim=1)
         own = torch.arange(len(sv), device=sv.device) + row_offset(counts)
-        distance = great_circle_distance_m(coordinates, gather_rows(coordinates, counts))
+        distance = _distances_m(coordinates, gather_rows(coordinates, counts))
 
         near = distance < self.incl_min_distance_m
         places, no_negatives = self._places(all_location, distance, coordinates, shared)
@@ -254,7 +254,7 @@ class GairObjective(Objective):
         if not self.settings.queue_size:
             return location, no_negatives
         empty = torch.arange(self.settings.queue_size, device=location.device) >= self.queue_filled
-        near = great_circle_distance_m(coordinates, self.queue.float()) < self.secl_min_distance_m
+        near = _distances_m(coordinates, self.queue.float()) < self.secl_min_distance_m
         return torch.cat([location, shared["queue"]]), torch.cat([no_negatives, near | empty], dim=1)
 
     @torch.no_grad()
@@ -274,3 +274,8 @@ class GairObjective(Objective):
         if self.settings.temperature_learned:
             low, high = self.settings.temperature_range
             self.log_temperature.clamp_(math.log(low), math.log(high))
+
+
+def _distances_m(places: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Great-circle distances `(N, M)` between places `(N, 2)` and `(M, 2)`, all lon, lat in degrees."""
+    return great_circle_distance_m(places[:, :1], places[:, 1:], others[:, 0], others[:, 1])

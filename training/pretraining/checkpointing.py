@@ -33,6 +33,8 @@ from torch.distributed.checkpoint import CheckpointException
 
 from modeling_gair import __version__
 from training.common.distributed import any_rank, unwrapped
+from training.common.errors import first_line
+from training.common.files import flush_to_disk
 
 COMPLETE_FILE = "COMPLETE.json"
 _UNFINISHED = ".tmp"
@@ -162,7 +164,7 @@ class Checkpoints:
         failure = _together(lambda: loaded.append(self._read(path)))
         if failure is not None:
             raise ValueError(
-                f"The checkpoint {str(path)!r} is damaged ({_reason(failure)}); delete it to go on from the one before it."
+                f"The checkpoint {str(path)!r} is damaged ({first_line(failure)}); delete it to go on from the one before it."
             ) from failure
         self._last_step = loaded[0].step
         return loaded[0]
@@ -194,11 +196,11 @@ class Checkpoints:
         (unfinished / COMPLETE_FILE).write_text(json.dumps(complete, indent=2), encoding="utf-8")
         # What a machine that crashes has not yet written down must be nothing that the name promises.
         for written in (*unfinished.rglob("*"), unfinished):
-            _flush(written)
+            flush_to_disk(written)
         if path.exists():
             shutil.rmtree(path)
         unfinished.rename(path)
-        _flush(self.folder)
+        flush_to_disk(self.folder)
         self._prune(step)
 
     def _prune(self, step: int) -> None:
@@ -216,7 +218,7 @@ class Checkpoints:
         last = self.latest()
         kept = f"{last.name}, the last good one, is kept" if last else "there is none before it"
         raise ValueError(
-            f"The checkpoint of step {step} could not be written to {str(self.folder)!r} ({_reason(failure)}), and "
+            f"The checkpoint of step {step} could not be written to {str(self.folder)!r} ({first_line(failure)}), and "
             f"{kept}: free space there or mend what is in the way, then run the same command again."
         ) from failure
 
@@ -302,11 +304,6 @@ def _together(work: Callable[[], None]) -> BaseException | None:
     return None
 
 
-def _reason(failure: BaseException) -> str:
-    """The first line of its message."""
-    return next(iter(str(failure).splitlines()), type(failure).__name__)
-
-
 def _read_complete(path: Path) -> dict[str, Any] | None:
     """What a checkpoint's COMPLETE.json says, if all the files that it lists are there in their sizes."""
     try:
@@ -338,15 +335,6 @@ def _step(path: Path) -> int:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _flush(path: Path) -> None:
-    """Has the operating system write a file or a directory down."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _versions() -> dict[str, str]:

@@ -13,9 +13,8 @@
 # limitations under the License.
 """Settings of a run: one YAML file, overridden by flags of the same names; unknown keys are errors."""
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -25,7 +24,8 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig
 
 from modeling_gair import GairConfig
-from training.common.checks import check_whole, is_number
+from training.common.checks import check_keys, check_whole, is_number
+from training.common.errors import first_line
 from training.objectives import OBJECTIVES
 from training.pairs.augmentation import AugmentationSettings
 from training.pretraining.initial_weights import InitialWeights
@@ -244,21 +244,6 @@ def load_settings(arguments: Sequence[str]) -> PretrainSettings:
     return PretrainSettings(**values)
 
 
-def check_keys(keys: Iterable[Any], known: Iterable[str], owner: str) -> None:
-    """
-    Refuses keys that are not among the `known` ones, naming the nearest.
-
-    Raises:
-        ValueError: an unknown key.
-    """
-    known = sorted(known)
-    for key in keys:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
-            raise ValueError(f"{owner} sets {key!r}, which is no setting; {hint}")
-
-
 def _flags(arguments: Sequence[str]) -> dict[str, str]:
     """`--key value` or `--key=value`, values as they stand."""
     flags: dict[str, str] = {}
@@ -286,7 +271,7 @@ def _parse(text: str, owner: str) -> Any:
         # A subclass of the safe loader: plain values only, no objects.
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise ValueError(f"{owner} is no valid YAML: {str(error).splitlines()[0]}.") from error
+        raise ValueError(f"{owner} is no valid YAML: {first_line(error)}.") from error
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:

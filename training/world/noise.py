@@ -25,9 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from modeling_gair.raster_gair import EARTH_RADIUS_M
-
-RADIUS_M = EARTH_RADIUS_M
+from modeling_gair.geo_gair import EARTH_RADIUS_M, wrap_longitude
 
 _MASK = 0xFFFFFFFF
 _ALONG_X, _ALONG_Y, _ALONG_Z, _PER_FACE = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F
@@ -143,11 +141,6 @@ def _arctangent(x: np.ndarray) -> np.ndarray:
     return np.where(x < 0, -angle, angle)
 
 
-def same_turn(lon: Any) -> Any:
-    """Longitudes in [-180, 180); what lies there already keeps its last bit."""
-    return lon - 360.0 * np.floor((lon + 180.0) / 360.0)
-
-
 def unit_vectors(lon: Any, lat: Any) -> np.ndarray:
     """
     Points of the unit sphere, float64 `(3, ...)`, at lon, lat in degrees of any equal shape. lon 180 and -180 are equal to
@@ -164,7 +157,7 @@ def unit_vectors(lon: Any, lat: Any) -> np.ndarray:
             f"lon {lon.ravel()[bad]}, lat {lat.ravel()[bad]} is no place, expected finite degrees with lat from -90 to "
             "90; pass lon first."
         )
-    lon = np.where(np.abs(lat) == 90.0, 0.0, same_turn(lon))
+    lon = np.where(np.abs(lat) == 90.0, 0.0, wrap_longitude(lon))
     sine_lon, cosine_lon = sine_cosine(lon)
     sine_lat, cosine_lat = sine_cosine(lat)
     return np.stack([cosine_lat * cosine_lon, cosine_lat * sine_lon, sine_lat])
@@ -208,7 +201,7 @@ class Plane:
 
 
 def _fade(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    edge = np.abs(np.maximum(np.abs(u), np.abs(v)) - RADIUS_M * math.pi / 4)
+    edge = np.abs(np.maximum(np.abs(u), np.abs(v)) - EARTH_RADIUS_M * math.pi / 4)
     return np.minimum(edge / _FADE_M, 1.0).astype(np.float32)
 
 
@@ -219,7 +212,7 @@ def plane_of(vectors: np.ndarray) -> Plane:
     main = np.take_along_axis(cube, axis, 0)[0]
     first = np.take_along_axis(cube, (axis + 1) % 3, 0)[0] / main
     second = np.take_along_axis(cube, (axis + 2) % 3, 0)[0] / main
-    u, v = RADIUS_M * _arctangent(first), RADIUS_M * _arctangent(second)
+    u, v = EARTH_RADIUS_M * _arctangent(first), EARTH_RADIUS_M * _arctangent(second)
     face = (axis[0] * 2 + (main < 0)).astype(np.uint32) * np.uint32(_PER_FACE)
     return Plane(u + _OFFSET_M, v + _OFFSET_M, face, _fade(u, v))
 

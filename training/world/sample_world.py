@@ -32,10 +32,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from modeling_gair.geo_gair import EARTH_RADIUS_M, wrap_longitude
 from modeling_gair.image_processing_gair import GAIR_BANDS
 from modeling_gair.raster_gair import Bounds, check_bounds, is_geographic, metres_per_unit, project, unproject, unrolled
 from training.world.noise import (
-    RADIUS_M,
     Plane,
     gaussians,
     key_of,
@@ -45,7 +45,6 @@ from training.world.noise import (
     plane_noise,
     plane_of,
     ramp,
-    same_turn,
     sine_cosine,
     smooth,
     sphere_noise,
@@ -501,7 +500,7 @@ class SampleWorld:
                 degrees of latitude in UTM); coordinates that are no place.
         """
         unit_vectors(lon, lat)
-        lon = float(same_turn(float(lon)))
+        lon = float(wrap_longitude(float(lon)))
         bounds, name = _tile_bounds(lon, float(lat), crs)
         count = TILE_PIXELS if is_geographic(name) and abs(lat) > _INTERPOLATED_BELOW_LAT else _NODES
         vectors = unit_vectors(*_node_places(bounds, name, count))
@@ -602,7 +601,7 @@ class SampleWorld:
             raise ValueError(f"heading is {heading.tolist()}, expected finite degrees clockwise from north.")
         if control and tile is None:
             raise ValueError("control draws the mean cover of a tile; pass tile=, the tile the photo belongs to.")
-        lon = same_turn(lon)
+        lon = wrap_longitude(lon)
         east_m, north_m = self._renderer.places(heading)
         plane, u_m, v_m = plane_around(vectors, *tangents(lon, lat), east_m, north_m)
         if control and tile is not None:
@@ -620,7 +619,9 @@ class SampleWorld:
         """The fields at cameras `(4, N)`, and at points around them `(4, N, ...)` by their slopes to east and north."""
         reach = 300.0
         east, north = tangents(lon, lat)
-        steps = np.concatenate([vectors, vectors + east * (reach / RADIUS_M), vectors + north * (reach / RADIUS_M)], 1)
+        steps = np.concatenate(
+            [vectors, vectors + east * (reach / EARTH_RADIUS_M), vectors + north * (reach / EARTH_RADIUS_M)], 1
+        )
         here, to_east, to_north = np.split(self._fields(steps), 3, axis=1)
         shape = (*here.shape, *[1] * (east_m.ndim - 1))
         slope_east, slope_north = ((moved - here).reshape(shape) * (1 / reach) for moved in (to_east, to_north))
@@ -666,7 +667,7 @@ def _tile_bounds(lon: float, lat: float, crs: str) -> tuple[Bounds, str]:
         south, north = lat - half / per_lat, lat + half / per_lat
         if south < -90.0 or north > 90.0:
             raise ValueError(f"lat is {lat}, expected a tile's centre at least 1 km from the pole; move it there.")
-        west, east = (float(same_turn(lon + side * half / per_lon)) for side in (-1, 1))
+        west, east = (float(wrap_longitude(lon + side * half / per_lon)) for side in (-1, 1))
         return (west, south, east, north), crs
     if crs != "utm":
         raise ValueError(f"crs is {crs!r}, expected 'EPSG:4326' or 'utm' (the zone the place lies in).")

@@ -46,7 +46,8 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from modeling_gair import GairCoordinateProcessor
-from modeling_gair.raster_gair import distance_m, metres_per_unit, project, unproject, unrolled
+from modeling_gair.geo_gair import great_circle_distance_m, wrap_longitude
+from modeling_gair.raster_gair import metres_per_unit, project, unproject, unrolled
 from training.common.checks import check_empty, check_whole
 from training.common.figures import TileWithPhotos, contact_sheet, true_colour
 from training.common.workers import worker_init
@@ -304,7 +305,7 @@ def _place(
     with tqdm(total=wanted, unit="tile", desc=f"place {split}") as progress:
         for found in _in_order(pool, _find_places, tasks, ahead):
             for place in found:
-                if (distance_m(place.lon, place.lat, avoided_lon, avoided_lat) >= apart_m).all():
+                if (great_circle_distance_m(place.lon, place.lat, avoided_lon, avoided_lat) >= apart_m).all():
                     places.append(place)
             progress.update(min(len(places), wanted) - progress.n)
             if len(places) >= wanted:
@@ -345,7 +346,7 @@ class _Frame:
         x, y = (float(axis) for axis in project(self.lon, self.lat, self.crs))
         per_x, per_y = metres_per_unit(x, y, self.crs)
         lon, lat = unproject(x + east / per_x, y + north / per_y, self.crs)
-        return _rounded((lon + 180) % 360 - 180), _rounded(lat)
+        return _rounded(wrap_longitude(lon)), _rounded(lat)
 
 
 def _rounded(degrees: np.ndarray) -> np.ndarray:
@@ -383,7 +384,7 @@ def _with_photos(world: SampleWorld, settings: WorldSettings, frames: list[_Fram
 
 def _apart(lon: np.ndarray, lat: np.ndarray, allowed: np.ndarray, wanted: int) -> list[int]:
     """Up to `wanted` indices of allowed points, in their order, each far enough from all before."""
-    distances = distance_m(lon[:, None], lat[:, None], lon, lat)
+    distances = great_circle_distance_m(lon[:, None], lat[:, None], lon, lat)
     chosen: list[int] = []
     for index in np.flatnonzero(allowed).tolist():
         if len(chosen) < wanted and (distances[index, chosen] >= MIN_PHOTO_DISTANCE_M).all():

@@ -359,5 +359,5 @@ def test_a_dry_run_prints_the_files_and_sends_nothing(trained, capsys, monkeypat
     monkeypatch.setattr("training.hub.release.push", lambda *_: pytest.fail("something was sent"))
     main(["--model", str(trained), "--repo", "org/gair", "--branch", "next", "--dry_run"])
     told = capsys.readouterr().out
-    assert "modeling_gair.py" in told and "bytes in 16 files" in told
+    assert "modeling_gair.py" in told and "bytes in 17 files" in told
     assert "This would go to org/gair, branch next. Nothing was sent." in told

@@ -18,9 +18,10 @@ import hashlib
 import numpy as np
 import pytest
 
+from modeling_gair.geo_gair import EARTH_RADIUS_M
 from modeling_gair.image_processing_gair import RS_BAND_MEAN
 from modeling_gair.raster_gair import ground_size_m, project_near, unproject, unrolled
-from training.world.noise import RADIUS_M, plane_around, plane_noise, plane_of, sine_cosine, tangents, unit_vectors
+from training.world.noise import plane_around, plane_noise, plane_of, sine_cosine, tangents, unit_vectors
 from training.world.sample_world import (
     BANDS,
     CLIMATE_ZONES,
@@ -179,7 +180,7 @@ def test_no_place_of_the_sphere_is_special():
     lon = np.array([0.0, 0.0, *np.arange(-180, 180, 90.0)])
     plane = plane_of(unit_vectors(lon, np.array([90.0, -90.0, 0, 0, 0, 0])))
     assert (np.abs(plane.u) > 100e3).all() and (np.abs(plane.v) > 100e3).all()
-    assert (np.maximum(np.abs(plane.u), np.abs(plane.v)) < RADIUS_M * np.pi / 4 - 100e3).all()
+    assert (np.maximum(np.abs(plane.u), np.abs(plane.v)) < EARTH_RADIUS_M * np.pi / 4 - 100e3).all()
 
 
 def test_smooth_noise_is_continuous_across_the_faces_of_the_cube():
@@ -200,7 +201,7 @@ def test_the_plane_around_a_point_is_the_plane():
     east, north = tangents(lon, lat)
     move_east, move_north = np.full((50, 1), 300.0), np.full((50, 1), -290.0)
     near, u_m, v_m = plane_around(unit_vectors(lon, lat), east, north, move_east, move_north)
-    exact = plane_of(unit_vectors(lon, lat) + (300.0 * east - 290.0 * north) / RADIUS_M)
+    exact = plane_of(unit_vectors(lon, lat) + (300.0 * east - 290.0 * north) / EARTH_RADIUS_M)
     same = near.face[:, 0] == exact.face
     assert same.mean() > 0.9
     np.testing.assert_allclose(near.u[same, 0], exact.u[same], atol=0.1)
@@ -247,8 +248,8 @@ def test_the_surroundings_are_the_mean_of_the_cover(world):
     lon, lat = places(60)
     angle, reach = np.random.default_rng(0).uniform(0, 2 * np.pi, (2, 400, 1))
     reach = 50 * np.sqrt(reach / (2 * np.pi))
-    north = np.degrees(reach * np.cos(angle) / RADIUS_M)
-    east = np.degrees(reach * np.sin(angle) / RADIUS_M) / np.cos(np.radians(lat))
+    north = np.degrees(reach * np.cos(angle) / EARTH_RADIUS_M)
+    east = np.degrees(reach * np.sin(angle) / EARTH_RADIUS_M) / np.cos(np.radians(lat))
     mean = world.cover(lon + east, lat + north).mean(0)
     assert np.abs(mean - world.point_cover(lon, lat)).mean() < SAME_GROUND
 
@@ -349,8 +350,8 @@ def test_the_photo_shows_the_cover_of_the_tile(world):
     plane, _, _ = plane_around(vectors, *tangents(lon, lat), east_m, north_m)
     _, fields = world._fields_around(vectors, lon, lat, east_m, north_m)
     drawn = np.moveaxis(world._ground(plane, fields, 20.0).cover, 0, -1)
-    moved_lat = lat[:, None, None] + np.degrees(north_m / RADIUS_M)
-    moved_lon = lon[:, None, None] + np.degrees(east_m / RADIUS_M) / np.cos(np.radians(moved_lat))
+    moved_lat = lat[:, None, None] + np.degrees(north_m / EARTH_RADIUS_M)
+    moved_lon = lon[:, None, None] + np.degrees(east_m / EARTH_RADIUS_M) / np.cos(np.radians(moved_lat))
     assert np.abs(world.cover(moved_lon, moved_lat) - drawn).mean() < SAME_GROUND
 
 

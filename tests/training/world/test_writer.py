@@ -38,7 +38,8 @@ import rasterio
 from datasets import ClassLabel, load_dataset
 
 from modeling_gair import GairCoordinateProcessor, GairProcessor
-from modeling_gair.raster_gair import distance_m, ground_size_m
+from modeling_gair.geo_gair import great_circle_distance_m
+from modeling_gair.raster_gair import ground_size_m
 from training.pairs.rows import FEATURES, unpack_tile
 from training.world import writer as sample_dataset
 from training.world.sample_world import BANDS, CLIMATE_ZONES, COVERS, TILE_PIXELS, TILE_SIDE_M, SampleWorld
@@ -237,14 +238,16 @@ def test_splits_lie_apart(splits, rows, places):
         assert split_of(SETTINGS, place.lon, place.lat) == row["split"]
     for row in splits["train"]:
         for other in splits["test"]:
-            distances = distance_m(*(axis[:, None] for axis in points(row)), *points(other))
+            distances = great_circle_distance_m(*(axis[:, None] for axis in points(row)), *points(other))
             assert distances.min() >= MIN_SPLIT_DISTANCE_M
 
 
 def test_photos_stand_apart_and_inside_their_tile(rows):
     for row in rows:
         places = list(zip(*points(row)))
-        assert all(distance_m(*one, *other) >= MIN_PHOTO_DISTANCE_M for one, other in combinations(places, 2))
+        assert all(
+            great_circle_distance_m(*one, *other) >= MIN_PHOTO_DISTANCE_M for one, other in combinations(places, 2)
+        )
         inside = GairCoordinateProcessor().locate(*points(row), row["bounds"], row["crs"])
         # A metre for the pixel grid's rounding.
         assert np.minimum(inside, 1 - inside).min() * TILE_SIDE_M > PHOTO_MARGIN_M - 1
@@ -259,8 +262,8 @@ def test_both_kinds_of_crs_are_in_use(rows):
 
 
 def test_great_circles():
-    assert distance_m(179.5, 0.0, -179.5, 0.0) == pytest.approx(np.pi * 6371008.8 / 180)
-    assert distance_m(0.0, 0.0, 180.0, 0.0) == pytest.approx(np.pi * 6371008.8)
+    assert great_circle_distance_m(179.5, 0.0, -179.5, 0.0) == pytest.approx(np.pi * 6371008.8 / 180)
+    assert great_circle_distance_m(0.0, 0.0, 180.0, 0.0) == pytest.approx(np.pi * 6371008.8)
 
 
 # All or nothing ------------------------------------------------------------------------------------------------------

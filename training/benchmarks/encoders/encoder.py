@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModel, AutoProcessor
 
 from modeling_gair import GairModel, GairProcessor, GairRSImageProcessor
+from training.common.models import load_gair
 
 # Places embedded at a time.
 _PLACES = 8192
@@ -317,15 +317,8 @@ def open_gair(name: str, device: torch.device) -> GairEncoder:
     Raises:
         ValueError: there is none by that name.
     """
-    try:
-        model: Any = AutoModel.from_pretrained(name, trust_remote_code=True)
-        processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"There is no model {name!r}: {str(error).splitlines()[0]} Train one by training/pretrain.py, or name a "
-            "directory or a Hub repository as --model."
-        ) from error
-    return GairEncoder(model.to(device).eval(), processor, name, getattr(model.config, "_commit_hash", None))
+    model, processor = load_gair(name, device)
+    return GairEncoder(model, processor, name, getattr(model.config, "_commit_hash", None))
 
 
 def untrained(encoder: GairEncoder) -> GairEncoder:

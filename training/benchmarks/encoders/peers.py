@@ -43,6 +43,7 @@ from training.benchmarks.encoders.encoder import (
     named,
     tile_reader,
 )
+from training.common.errors import first_line
 
 RGB = ("B04", "B03", "B02")
 # Input channels of a model → the bands that it is given, in this order.
@@ -205,7 +206,7 @@ def open_image_peer(name: str, device: torch.device) -> ImageEncoder:
         processor = AutoImageProcessor.from_pretrained(name)
     except (OSError, ValueError, ImportError) as error:
         raise ValueError(
-            f"There is no image model with an image processor by the name {name!r}: {str(error).strip().splitlines()[0]}"
+            f"There is no image model with an image processor by the name {name!r}: {first_line(error)}"
         ) from error
     size, mean, std = _preparation(processor)
     return ImageEncoder(tower, size, mean, std, name, getattr(tower.config, "_commit_hash", None))

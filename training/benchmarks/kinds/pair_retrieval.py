@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from modeling_gair.raster_gair import distance_m
+from modeling_gair.geo_gair import great_circle_distance_m
 from training.benchmarks.data import Unavailable, open_split, revision_of, tile_centres
 from training.benchmarks.encoders.encoder import Encoder, GairEncoder
 from training.benchmarks.kinds.kind import Bench, Kind, Outcome, PlaceErrors, Score
@@ -284,14 +284,14 @@ def _geolocation(task: Task, encoder: Encoder, columns: Columns) -> tuple[list[S
     photos = torch.from_numpy(columns["sv"])
     best = torch.cat([(part @ places.T).argmax(dim=1) for part in photos.split(_CHUNK)]).numpy()
     lon, lat = columns["lon_lat"].astype(np.float64).T
-    error = distance_m(lon, lat, gallery[best, 0], gallery[best, 1]) / 1000
+    error = great_circle_distance_m(lon, lat, gallery[best, 0], gallery[best, 1]) / 1000
     scores = _distance_scores(error, None, width=photos.shape[1])
     return scores, PlaceErrors(lon, lat, error, "km from the photo's place", GEOLOCATION)
 
 
 def _distances_km(lon_lat: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     lon, lat = lon_lat[:, :1], lon_lat[:, 1:]
-    return distance_m(lon, lat, gallery[:, 0], gallery[:, 1]) / 1000
+    return great_circle_distance_m(lon, lat, gallery[:, 0], gallery[:, 1]) / 1000
 
 
 def _distance_scores(error_km: np.ndarray, all_km: np.ndarray | None, width: int = 0, model: str = "") -> list[Score]:

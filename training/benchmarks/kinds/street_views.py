@@ -35,8 +35,7 @@ from training.benchmarks.kinds.tile_classification import class_scores, labels_a
 from training.benchmarks.layouts.images import SPLITS, Images, ImageSet, LabelledImage, open_images
 from training.benchmarks.store import Columns
 from training.benchmarks.tasks.task import Task
-from training.common.checks import check_whole
-from training.pretraining.settings import check_keys
+from training.common.checks import check_keys, check_whole
 
 PROBES = ("head", "head_and_pooler")
 # Photos embedded at a time.

@@ -35,13 +35,14 @@ import numpy as np
 from datasets import ClassLabel, Dataset
 from sklearn.model_selection import train_test_split
 
+from modeling_gair.geo_gair import wrap_longitude
 from modeling_gair.raster_gair import open_geotiff, unproject, unrolled
 from training.benchmarks.data import Unavailable, open_split, require_columns
 from training.benchmarks.encoders.encoder import PhotoSample, TileFormat, TileSample
 from training.benchmarks.tasks.task import Task
+from training.common.checks import check_keys
 from training.pairs.rows import unpack_tile
 from training.pairs.sources import is_held_out
-from training.pretraining.settings import check_keys
 
 # Pixels that have no class, or one that is not scored.
 IGNORED = -1
@@ -348,7 +349,7 @@ def _tile_of_row(task: Task, row: dict[str, Any]) -> Iterator[LabelledImage]:
     lon, lat = unproject((west + east) / 2, (south + north) / 2, crs)
     tile = TileSample(row["id"], unpack_tile(row), bounds, crs)
     label = _label_of_row(task, row[task.columns["label"]], row["tile_shape"][1:])
-    yield LabelledImage(row["id"], (tile,), label, (float((lon + 180) % 360 - 180), float(lat)))
+    yield LabelledImage(row["id"], (tile,), label, (float(wrap_longitude(lon)), float(lat)))
 
 
 def _photos_of_row(task: Task, row: dict[str, Any]) -> Iterator[LabelledImage]:

@@ -26,6 +26,7 @@ from sklearn.neighbors import BallTree, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from modeling_gair.geo_gair import EARTH_RADIUS_M
 from training.benchmarks.probes.folds import Holdout, inner_folds
 
 # CoordBench's grid of ridge strengths.
@@ -36,7 +37,6 @@ NEIGHBOURS = 5
 _LEAST_STD = 1e-6
 _LEAST_VARIATION = 1e-12
 _LOGISTIC_STEPS = 1000
-_EARTH_RADIUS_KM = 6371.0088
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -213,7 +213,7 @@ def inverse_distance(lon_lat: np.ndarray, labels: np.ndarray, holdout: Holdout, 
         count = min(NEIGHBOURS if classify else 2 * NEIGHBOURS, len(train))
         distance, nearest = BallTree(lat_lon[train], metric="haversine").query(lat_lon[test], count)
         # A centimetre: what lies nearer is the same place.
-        weight = 1 / np.maximum(distance * _EARTH_RADIUS_KM, 1e-5) ** 2
+        weight = 1 / np.maximum(distance * EARTH_RADIUS_M / 1000, 1e-5) ** 2
         outputs = (weight[..., None] * targets[train][nearest]).sum(axis=1) / weight.sum(axis=1)[:, None]
         predictions.append(outputs.argmax(axis=1) if classify else outputs[:, 0])
     if classify:

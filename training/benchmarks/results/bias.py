@@ -25,6 +25,7 @@ from scipy.spatial import cKDTree
 from scipy.special import log_ndtr
 from sklearn.neighbors import BallTree
 
+from modeling_gair.geo_gair import EARTH_RADIUS_M
 from training.benchmarks.kinds.kind import PlaceErrors
 
 OUTLINES = Path(__file__).parent / "continents.json"
@@ -35,7 +36,6 @@ _BAND_DEGREES = 30
 _BANDS = ["90° S to 60° S", "60° S to 30° S", "30° S to 0°", "0° to 30° N", "30° N to 60° N", "60° N to 90° N"]
 _LEVELS = ("low", "middle", "high")
 _FEW_VALUES = 12
-_EARTH_RADIUS_KM = 6371.0088
 
 # The neighbourhoods of the self-information score.
 RADIUS_KM = 1000.0
@@ -146,7 +146,7 @@ def continents(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     rest = np.flatnonzero(found == ELSEWHERE)
     if len(rest):
         distance, nearest = tree.query(np.radians(places[rest][:, ::-1]), 1)
-        near = distance[:, 0] * _EARTH_RADIUS_KM <= _NEAR_KM
+        near = distance[:, 0] * EARTH_RADIUS_M / 1000 <= _NEAR_KM
         found[rest[near]] = names[nearest[near, 0]]
     return found
 
@@ -179,7 +179,7 @@ def self_information(places: PlaceErrors) -> SelfInformation | None:
     tree = BallTree(lat_lon, metric="haversine")
     distance, nearest = tree.query(lat_lon[centres], min(_MOST_PLACES, len(low)))
     kept, marked, unmarked = [], [], []
-    for centre, far, around in zip(centres, distance * _EARTH_RADIUS_KM, nearest):
+    for centre, far, around in zip(centres, distance * EARTH_RADIUS_M / 1000, nearest):
         around = around[far <= RADIUS_KM]
         if len(around) > _FEWEST_PLACES:
             kept.append(centre)

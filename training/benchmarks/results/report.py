@@ -25,8 +25,8 @@ from huggingface_hub import EvalResult, ModelCard
 
 from training.benchmarks.results.bias import CHANCE_BITS, Bias
 from training.benchmarks.results.table import Row
-from training.benchmarks.store import write_whole
 from training.benchmarks.tasks.task import Task
+from training.common.files import write_atomically
 
 SAMPLE_REMARK = (
     "The sample world is procedural: its figures prove that the method, the data path and the training work, and say "
@@ -131,7 +131,7 @@ def write_card(path: Path, model_name: str, tasks: Sequence[Task], rows: Sequenc
     block = f"{_START}\n{section}\n{_END}"
     text = card.text
     card.text = _SECTION.sub(lambda _: block, text) if _SECTION.search(text) else f"{text.rstrip()}\n\n{block}\n"
-    write_whole(path, str(card).encode())
+    write_atomically(path, str(card).encode())
 
 
 def _headline(task: Task, row: Row) -> bool:

@@ -23,8 +23,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from training.benchmarks.kinds.kind import Score
-from training.benchmarks.store import write_whole
 from training.benchmarks.tasks.task import Task
+from training.common.files import write_atomically
 
 # CoordBench's columns, then what it takes to repeat a figure.
 COLUMNS = (
@@ -134,13 +134,13 @@ class ResultsTable:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if remarks or problems:
             self._notes[circumstances.run] = {"remarks": list(remarks), "problems": list(problems)}
-            write_whole(self._notes_path, json.dumps(self._notes, indent=1, ensure_ascii=False).encode())
+            write_atomically(self._notes_path, json.dumps(self._notes, indent=1, ensure_ascii=False).encode())
         self.rows += [_row(task, score, circumstances) for score in scores]
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        write_whole(self.path, text.getvalue().encode())
+        write_atomically(self.path, text.getvalue().encode())
 
     def of(self, tasks: Iterable[str], runs: Iterable[str]) -> list[Row]:
         """The rows of these tasks that these runs gave."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from training.pretraining.settings import check_keys
+from training.common.checks import check_keys
 
 FOLDER = Path(__file__).parent
 GROUPS = ("location", "rs", "sv", "retrieval", "sample")

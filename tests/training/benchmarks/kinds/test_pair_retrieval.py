@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from modeling_gair.raster_gair import distance_m
+from modeling_gair.geo_gair import great_circle_distance_m
 from tests.training.pairs.test_stream import PROCESSOR, write_pairs
 from training.benchmarks.data import Unavailable
 from training.benchmarks.encoders.encoder import GairEncoder, SinCosEncoder
@@ -61,7 +61,7 @@ def test_a_lattice_is_even():
     assert places[:, 0].min() >= -180 and places[:, 0].max() < 180 and np.abs(places[:, 1]).max() < 90
     # Half of the sphere lies within 30 degrees of the equator.
     assert (np.abs(places[:, 1]) < 30).mean() == pytest.approx(0.5, abs=0.01)
-    distance = distance_m(places[:, :1], places[:, 1:], places[:, 0], places[:, 1])
+    distance = great_circle_distance_m(places[:, :1], places[:, 1:], places[:, 0], places[:, 1])
     np.fill_diagonal(distance, np.inf)
     assert distance.min(axis=1).max() < 2 * distance.min(axis=1).min()
 

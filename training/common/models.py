@@ -1,0 +1,44 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Opening a GAIR model from a directory or the Hub, as its users do."""
+
+from typing import Any
+
+import torch
+from transformers import AutoModel, AutoProcessor
+
+from modeling_gair import GairModel, GairProcessor
+from training.common.errors import first_line
+
+
+def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel, GairProcessor]:
+    """
+    Loads a model, in evaluation mode, and its processor through the Auto classes.
+
+    Args:
+        name (`str`): a local directory or the id of a Hub repository.
+        device (`torch.device` or `str`): where the model goes.
+
+    Raises:
+        ValueError: nothing by that name holds a model.
+    """
+    try:
+        model: Any = AutoModel.from_pretrained(name, trust_remote_code=True)
+        processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"There is no model {name!r}: {first_line(error)} Train one by training/pretrain.py, or name a directory or a Hub "
+            "repository as --model."
+        ) from error
+    return model.to(device).eval(), processor

@@ -24,6 +24,7 @@ import torch
 
 from modeling_gair import GairConfig, GairModel
 from tests.helpers.hub_server import HubServer
+from tests.helpers.shared import made_once, train_small_model, write_small_world
 
 
 def _folder(variable: str, what: str) -> Path:
@@ -50,6 +51,18 @@ def hub() -> Iterator[HubServer]:
     """An empty Hub on the loopback, for processes started with its `environment`."""
     with HubServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory) -> Path:
+    """The folder of a small sample world, 48 + 16 tiles; made once a session."""
+    return made_once(tmp_path_factory, "small-world", write_small_world)
+
+
+@pytest.fixture(scope="session")
+def trained_model(tmp_path_factory, small_world) -> Path:
+    """The directory that a short run of `training/pretrain.py` on the small world left; made once a session."""
+    return made_once(tmp_path_factory, "trained-model", lambda folder: train_small_model(folder, small_world))
 
 
 @pytest.fixture(scope="session")

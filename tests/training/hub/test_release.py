@@ -185,7 +185,7 @@ def test_a_release_holds_what_a_stranger_needs_and_nothing_else(whole_release):
     trained, release = whole_release
     check(release, (str(trained),))
     names = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()}
-    code = {f"{name}_gair.py" for name in ("configuration", "feature_extraction", "image_processing", "location", "modeling", "processing", "raster")}  # fmt: skip
+    code = {f"{name}_gair.py" for name in ("configuration", "feature_extraction", "geo", "image_processing", "location", "modeling", "processing", "raster")}  # fmt: skip
     example = {"example/photo.jpg", "example/tile.tif", "example/tile.npz"}
     rest = {"README.md", "LICENSE", "metrics.json", "config.json", "processor_config.json", "model.safetensors"}
     assert names == code | example | rest

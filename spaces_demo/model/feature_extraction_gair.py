@@ -34,6 +34,9 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
     """
 
     model_input_names = ["coordinates", "query_points"]
+    # For programs that load this code from the Hub and cannot import the package.
+    great_circle_distance_m = staticmethod(great_circle_distance_m)
+    wrap_longitude = staticmethod(wrap_longitude)
 
     def check(self, lon: Any, lat: Any) -> np.ndarray:
         """
@@ -85,6 +88,23 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
             first = np.argwhere(outside)[0]
             raise ValueError(_outside_message(degrees[tuple(first)], points[tuple(first)], box, crs))
         return np.clip(points, 0.0, 1.0)
+
+    def places_at(self, points: Any, bounds: Any, crs: str = "EPSG:4326") -> np.ndarray:
+        """
+        lon, lat of points in one tile: the inverse of [`~GairCoordinateProcessor.locate`].
+
+        Args:
+            points (`np.ndarray` of shape `(..., 2)`): x eastwards and y southwards in [0, 1] from the north-west corner.
+            bounds (`tuple[float, float, float, float]`): west, south, east, north of the tile in units of `crs`.
+            crs (`str`, defaults to `"EPSG:4326"`): CRS of the bounds.
+
+        Returns:
+            `np.ndarray` of shape `(..., 2)`, float64: lon in [-180, 180) and lat in degrees on WGS 84.
+        """
+        west, south, east, north = unrolled(check_bounds(bounds, crs))
+        points = np.asarray(points, dtype=np.float64)
+        lon, lat = unproject(west + points[..., 0] * (east - west), north - points[..., 1] * (north - south), crs)
+        return np.stack([wrap_longitude(lon), lat], axis=-1)
 
     def __call__(
         self,

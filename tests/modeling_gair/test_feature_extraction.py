@@ -151,3 +151,16 @@ def test_published_positions(data_dir, reference_dir):
         with rasterio.open(data_dir / f"{city}_rs.tif") as file:
             located = processor.locate(lon, lat, file.bounds)
         np.testing.assert_allclose(located, reference[f"{city}.relative_xy"][0], atol=3e-4)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "crs"),
+    [((179.99, -17.01, -179.99, -16.99), "EPSG:4326"), ((500000.0, 4998800.0, 501920.0, 5000720.0), "EPSG:32633")],
+)
+def test_places_at_inverts_locate(bounds, crs):
+    if crs != "EPSG:4326":
+        pytest.importorskip("pyproj", reason="UTM needs the geo extra")
+    points = np.array([[0.0, 0.0], [0.3, 0.8], [1.0, 1.0]])
+    places = processor.places_at(points, bounds, crs)
+    assert ((places[:, 0] >= -180) & (places[:, 0] < 180)).all()
+    np.testing.assert_allclose(processor.locate(places[:, 0], places[:, 1], bounds, crs), points, atol=1e-8)

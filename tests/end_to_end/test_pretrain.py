@@ -27,7 +27,7 @@ from transformers import AutoModel, AutoProcessor, ViTConfig, ViTModel
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairConfig
-from tests.training.pairs.test_stream import read_rows, write_csv, write_pairs
+from tests.helpers.pairs import read_rows, write_csv, write_pairs
 from tests.training.pretraining.test_initial_weights import croma_file, encoder
 
 ROOT = Path(__file__).parents[2]

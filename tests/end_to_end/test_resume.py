@@ -30,7 +30,7 @@ import torch
 from safetensors.torch import load_file
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
-from tests.training.pairs.test_stream import write_pairs
+from tests.helpers.pairs import write_pairs
 from training.pretraining.monitoring import read_log
 
 ROOT = Path(__file__).parents[2]

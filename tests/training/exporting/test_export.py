@@ -27,8 +27,8 @@ pytest.importorskip("onnxscript", reason="the extra export is not installed")
 pytest.importorskip("onnxruntime", reason="the extra export is not installed")
 pytest.importorskip("sklearn", reason="the extra export is not installed")
 from modeling_gair import GairConfig, GairLocationConfig, GairModel, GairProcessor
+from tests.helpers.pairs import PROCESSOR, write_pairs
 from tests.modeling_gair.test_modeling import needs_traceable_library
-from tests.training.pairs.test_stream import PROCESSOR, write_pairs
 from training.exporting import export as program
 from training.exporting.export import FOLDERS, export, export_part
 from training.exporting.onnx_runs import OnnxModel, open_onnx, run_onnx

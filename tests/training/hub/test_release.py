@@ -26,7 +26,7 @@ from huggingface_hub import ModelCard
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
 from modeling_gair import GairConfig, GairModel, GairProcessor, GairRSImageProcessor
-from tests.training.pairs.test_stream import write_pairs
+from tests.helpers.pairs import write_pairs
 from training.hub.card import Origin, licence_of
 from training.hub.example import LAT, LON, write_example
 from training.hub.release import check, gather, listing, main, parse

@@ -18,7 +18,7 @@ import torch
 
 pytest.importorskip("sklearn", reason="the extra train is not installed")
 pytest.importorskip("rasterio", reason="the extra train is not installed")
-from tests.training.pairs.test_stream import PROCESSOR, evaluation, read_rows, write_csv, write_pairs
+from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv, write_pairs
 from training.measuring.embeddings import draw_similarity, embed, embed_pairs, format_measures, measure
 from training.pairs.stream import load, prepare_pairs
 

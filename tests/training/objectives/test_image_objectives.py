@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from modeling_gair import GairModel
-from tests.training.objectives.test_gair import PROCESSOR, inputs, part, small_model
+from tests.helpers.objectives import PROCESSOR, inputs, part, small_model
 from training.objectives import (
     MaeObjective,
     MaeSettings,

@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("datasets", reason="the extra train is not installed")
 from datasets import Dataset
 
-from tests.training.pairs.test_stream import packed, read_rows, write_csv, write_pairs
+from tests.helpers.pairs import packed, read_rows, write_csv, write_pairs
 from training.pairs.rows import FEATURES, pack_tile, unpack_tile
 from training.pairs.sources import CSV_COLUMNS, is_held_out, open_source, open_sources
 from training.pretraining.settings import PretrainSettings

@@ -13,7 +13,6 @@
 # limitations under the License.
 """Pairs: streaming, order, exact resume, decoding in workers, and what is left out."""
 
-import csv
 import json
 from itertools import islice
 from pathlib import Path
@@ -21,67 +20,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from modeling_gair import GairConfig, GairModel, GairProcessor
+from modeling_gair import GairConfig, GairModel
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
 pytest.importorskip("rasterio", reason="the extra train is not installed")
-import rasterio
 from datasets import Dataset
 
-from training.pairs.rows import FEATURES, PHOTO_FEATURES, pack_tile
-from training.pairs.sources import CSV_COLUMNS, open_source
-from training.pairs.stream import EvaluationPairs, PairBatch, PairStream, ShuffledRows, load, prepare_pairs
-
-BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
-SIDE_DEGREES = 0.01
-
-
-def write_pairs(folder: Path, count: int, tiles: int | None = None) -> Path:
-    """
-    Writes a pairs CSV with `count` photos over `tiles` GeoTIFFs (one each, if None), each tile bright in a band of its
-    own and each photo of a colour of its own. Tile t lies at lon t, lat 10, in EPSG:4326.
-    """
-    tiles = tiles or count
-    rng = np.random.default_rng(0)
-    for tile in range(tiles):
-        pixels = rng.integers(500, 1500, (len(BANDS), 100, 100), dtype=np.uint16)
-        pixels[tile % len(BANDS)] += np.uint16(300 * (1 + tile // len(BANDS)))
-        transform = rasterio.transform.from_bounds(tile, 10, tile + SIDE_DEGREES, 10 + SIDE_DEGREES, 100, 100)
-        with rasterio.open(
-            folder / f"tile_{tile}.tif",
-            "w",
-            driver="GTiff",
-            width=100,
-            height=100,
-            count=len(BANDS),
-            dtype="uint16",
-            crs="EPSG:4326",
-            transform=transform,
-        ) as raster:
-            raster.write(pixels)
-            raster.descriptions = BANDS
-    rows = []
-    for index in range(count):
-        Image.new("RGB", (80, 60 + index), tuple(rng.integers(0, 256, 3).tolist())).save(folder / f"photo_{index}.jpg")
-        lon, lat = index % tiles + SIDE_DEGREES / 4, 10 + SIDE_DEGREES / 2
-        rows.append((f"{index:03d}", f"tile_{index % tiles}.tif", f"photo_{index}.jpg", lon, lat))
-    return write_csv(folder / "pairs.csv", rows)
-
-
-def write_csv(path: Path, rows: list[tuple], columns: tuple[str, ...] = CSV_COLUMNS) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([columns, *rows])
-    return path
-
-
-def read_rows(path: Path) -> list[list[str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.reader(file))[1:]
-
-
-PROCESSOR = GairProcessor.for_config(GairConfig.tiny())
+from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv
+from training.pairs.rows import FEATURES
+from training.pairs.sources import open_source
+from training.pairs.stream import PairBatch, PairStream, ShuffledRows, load, prepare_pairs
 
 
 def stream(path: Path, batch_size: int = 32, photos_per_tile: int = 4, holdout_fraction: float = 0.0, **more):
@@ -90,45 +39,6 @@ def stream(path: Path, batch_size: int = 32, photos_per_tile: int = 4, holdout_f
 
 def batches(pairs, count: int, num_workers: int = 0) -> list[PairBatch]:
     return list(islice(load(pairs, num_workers), count))
-
-
-def evaluation(path: Path, batch_size: int = 32, most: int = 100) -> EvaluationPairs:
-    source = open_source(str(path), 0.0)
-    return EvaluationPairs([(source.train, source.folder)], PROCESSOR, batch_size, most)
-
-
-@pytest.fixture(scope="module")
-def eight(tmp_path_factory) -> Path:
-    return write_pairs(tmp_path_factory.mktemp("eight"), 8)
-
-
-@pytest.fixture(scope="module")
-def sixty(tmp_path_factory) -> Path:
-    """60 photos in 20 tiles."""
-    return write_pairs(tmp_path_factory.mktemp("sixty"), 60, tiles=20)
-
-
-@pytest.fixture(scope="module")
-def parquet(sixty, tmp_path_factory) -> Path:
-    """The same rows as parquet files in the documented schema, pixels inside, in 5 shards of 4 tiles."""
-    folder = tmp_path_factory.mktemp("parquet")
-    rows = [packed(row, sixty.parent) for row in open_source(str(sixty), 0.0).train]
-    for shard in range(5):
-        data = Dataset.from_list(rows[4 * shard : 4 * shard + 4], features=FEATURES)
-        data.to_parquet(str(folder / f"train-{shard}.parquet"))
-    return folder
-
-
-def packed(row: dict, folder: Path) -> dict:
-    """A CSV's row with the bytes of the files that it names."""
-    tile = PROCESSOR.image_processor.read(folder / row["tile_file"])
-    photos = [
-        {**dict.fromkeys(PHOTO_FEATURES), **{key: photo[key] for key in ("id", "lon", "lat")}}
-        | {"jpeg": (folder / photo["file"]).read_bytes()}
-        for photo in row["photos"]
-    ]
-    known = {"id": row["id"], **pack_tile(tile.pixels), "bands": BANDS, "bounds": tile.bounds, "crs": tile.crs}
-    return {**dict.fromkeys(FEATURES), **known, "photos": photos}
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

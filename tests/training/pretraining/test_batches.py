@@ -24,7 +24,7 @@ import torch
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
 pytest.importorskip("rasterio", reason="the extra train is not installed")
-from tests.training.pairs.test_stream import PROCESSOR, eight, parquet, read_rows, sixty, write_csv  # noqa: F401
+from tests.helpers.pairs import PROCESSOR, read_rows, write_csv
 from training.pairs.sources import open_source
 from training.pretraining.batches import Batches, check_batch
 from training.pretraining.checkpointing import Progress
@@ -66,14 +66,14 @@ def epochs_read(path: Path, processes: int, workers: int, stops: tuple[int, ...]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(parquet) -> dict[int, list[tuple[str, ...]]]:  # noqa: F811
+def uninterrupted(parquet) -> dict[int, list[tuple[str, ...]]]:
     return epochs_read(parquet, 1, 0, ())
 
 
 @pytest.mark.parametrize("stops", [(), (7, 23)], ids=["whole", "interrupted"])
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("processes", [1, 2])
-def test_an_epoch_gives_each_row_once_with_its_photos_as_drawn(parquet, uninterrupted, processes, workers, stops):  # noqa: F811
+def test_an_epoch_gives_each_row_once_with_its_photos_as_drawn(parquet, uninterrupted, processes, workers, stops):
     read = epochs_read(parquet, processes, workers, stops)
     for epoch in (0, 1):
         tiles = sorted(int(photos[0]) % TILES for photos in read[epoch])
@@ -85,7 +85,7 @@ def test_an_epoch_gives_each_row_once_with_its_photos_as_drawn(parquet, uninterr
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_takes_the_same_inputs(parquet, workers):  # noqa: F811
+def test_a_resumed_run_takes_the_same_inputs(parquet, workers):
     """Augmented, and in several parts."""
     augmentation = {"rs_flip": 0.5, "rs_crop_scale": 0.5, "sv_jitter": 0.5}
     settings = settings_for(parquet, workers, batch_size=2, batches_per_step=2, augmentation=augmentation)
@@ -102,7 +102,7 @@ def test_a_resumed_run_takes_the_same_inputs(parquet, workers):  # noqa: F811
     assert len({tuple(ids) for _, ids, _ in taken}) == 3
 
 
-def test_small_data_make_small_batches(sixty):  # noqa: F811
+def test_small_data_make_small_batches(sixty):
     def made(batch_size: int, workers: int, processes: int) -> tuple[int, int]:
         settings = settings_for(sixty, workers, batch_size=batch_size)
         batches = batches_of(settings, one_of(processes, 0), Progress(0, None))
@@ -114,7 +114,7 @@ def test_small_data_make_small_batches(sixty):  # noqa: F811
     assert made(50, 2, 1) == (20, 0) and made(50, 0, 2) == (10, 0)
 
 
-def test_what_is_bad_is_counted_and_too_much_of_it_ends_the_run(eight):  # noqa: F811
+def test_what_is_bad_is_counted_and_too_much_of_it_ends_the_run(eight):
     rows = [[*row[:3], "50", row[4]] if row[0] == "001" else row for row in read_rows(eight)]
     path = write_csv(eight.with_name("one_bad.csv"), rows)
     bad: Counter = Counter()
@@ -128,7 +128,7 @@ def test_what_is_bad_is_counted_and_too_much_of_it_ends_the_run(eight):  # noqa:
             strict.take(step, bad)
 
 
-def test_a_batch_of_one_photo_is_refused(eight):  # noqa: F811
+def test_a_batch_of_one_photo_is_refused(eight):
     batches = batches_of(settings_for(eight, batch_size=1, photos_per_tile=1), one_of(1, 0), Progress(0, None))
     with pytest.raises(ValueError, match="holds 1 photos, but contrastive training needs two or more"):
         batches.take(1, Counter())

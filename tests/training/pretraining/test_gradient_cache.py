@@ -23,7 +23,7 @@ import torch.multiprocessing as mp
 from accelerate import Accelerator
 
 from modeling_gair import GairModel
-from tests.training.objectives.test_gair import (
+from tests.helpers.objectives import (
     TILES,
     inputs,
     objective_of,

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from modeling_gair.geo_gair import great_circle_distance_m
-from tests.training.pairs.test_stream import PROCESSOR, write_pairs
+from tests.helpers.pairs import PROCESSOR, write_pairs
 from training.benchmarks.data import Unavailable
 from training.benchmarks.encoders.encoder import GairEncoder, SinCosEncoder
 from training.benchmarks.kinds.kind import Bench

@@ -14,7 +14,16 @@
 """Pre-trains GAIR on Sentinel-2 tiles and the street views taken in them: `accelerate launch training/pretrain.py`."""
 
 from training.common.programs import run_program
-from training.pretraining.loop import main
+from training.pretraining.settings import load_settings
+
+
+def main(arguments: list[str]) -> None:
+    settings = load_settings(arguments)
+    # Imported once the arguments are parsed, so that --help and refusals come at once.
+    from training.pretraining.loop import pretrain
+
+    pretrain(settings)
+
 
 if __name__ == "__main__":
     run_program(main)

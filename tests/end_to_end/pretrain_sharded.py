@@ -24,7 +24,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
-from training.pretraining import loop as pretrain
+from training.pretraining import loop
+from training.pretraining.settings import load_settings
 
 CONFIG = Path(__file__).parents[2] / "training" / "configs" / "accelerate" / "fsdp2.yaml"
 
@@ -48,5 +49,5 @@ class ShardingAccelerator(Accelerator):
 
 
 if __name__ == "__main__":
-    pretrain.Accelerator = ShardingAccelerator
-    pretrain.main(sys.argv[1:])
+    loop.Accelerator = ShardingAccelerator
+    loop.pretrain(load_settings(sys.argv[1:]))

@@ -133,7 +133,7 @@ def test_ctrl_c_stops_all_and_the_same_command_goes_on(tmp_path):
         assert list((log.parent / "checkpoints").glob("step_*/COMPLETE.json"))
     again = subprocess.Popen(command(tmp_path, *flags), cwd=ROOT, env=environment(tmp_path), stderr=subprocess.PIPE)
     begun = [tmp_path / "out" / arm / "seed0.log" for arm in ("nili", "no_location")]
-    while not all("going on from step" in log.read_text(encoding="utf-8") for log in begun):
+    while not all("resuming from step" in log.read_text(encoding="utf-8") for log in begun):
         assert time.monotonic() < deadline and again.poll() is None
         time.sleep(0.2)
     again.send_signal(signal.SIGTERM)

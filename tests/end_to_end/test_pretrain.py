@@ -165,16 +165,17 @@ def test_towers_start_from_given_weights_and_a_resumed_run_needs_them_no_more(tm
     (tmp_path / "CROMA.pt").unlink()
     run = launch(*flags, hf_home=tmp_path / "hf")
     assert run.returncode == 0, run.stderr
-    assert "going on from step 2" in run.stdout and "SV tower:" not in run.stdout
-    assert "What was trained is compared with random weights: There is no file" in run.stdout
+    assert "resuming from step 2" in run.stdout and "SV tower:" not in run.stdout
+    assert "The trained model is compared with random weights: " in run.stdout
 
 
 def test_a_dry_run_tells_settings_and_costs_and_writes_nothing(tmp_path, capsys):
-    from training.pretraining.loop import main
+    from training.pretraining.loop import pretrain
+    from training.pretraining.settings import load_settings
 
     # fmt: off
-    main(["--dry_run", "--output_dir", str(tmp_path / "out"), "--batch_size", "2", "--objective.queue_size", "64",
-          "--initial_weights.rs", "CROMA_base.pt"])
+    pretrain(load_settings(["--dry_run", "--output_dir", str(tmp_path / "out"), "--batch_size", "2", "--objective.queue_size", "64",
+          "--initial_weights.rs", "CROMA_base.pt"]))
     # fmt: on
     told = capsys.readouterr().out
     for words in (

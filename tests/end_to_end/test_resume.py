@@ -49,7 +49,8 @@ STEPS = 60
 
 def run_main(arguments: list[str], output: Path, file_size: int | None, environment: dict[str, str]) -> None:
     """The program in a forked process, as `python training/pretrain.py` would run it."""
-    from training.pretraining.loop import main
+    from training.pretraining.loop import pretrain
+    from training.pretraining.settings import load_settings
 
     os.environ |= environment
 
@@ -61,7 +62,7 @@ def run_main(arguments: list[str], output: Path, file_size: int | None, environm
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     try:
-        main(arguments)
+        pretrain(load_settings(arguments))
     except ValueError as error:
         sys.exit(f"{error}")
 
@@ -161,13 +162,13 @@ def test_ctrl_c_and_the_same_command_again_end_with_the_same_weights(pairs, whol
     os.kill(run.process.pid, signal.SIGINT)
     text = run.done()
     stopped = checkpoints(run.output_dir)[-1]
-    assert f"Stopped and saved at step {stopped}; the same command goes on" in text and 3 <= stopped < STEPS
+    assert f"Stopped and saved at step {stopped}; run the same command again" in text and 3 <= stopped < STEPS
     assert not (run.output_dir / "model.safetensors").exists()
     # What may change does not matter; SIGTERM does the same as Ctrl-C.
     run = Run(pairs, tmp_path / "run", *flags, "--checkpoint_every", "7")
     run.wait_for_step(stopped + 2)
     os.kill(run.process.pid, signal.SIGTERM)
-    assert f"going on from step {stopped}" in run.done()
+    assert f"resuming from step {stopped}" in run.done()
     assert checkpoints(run.output_dir)[-1] > stopped
     Run(pairs, tmp_path / "run", *flags).done()
     assert_same_end(whole, run.output_dir)
@@ -263,7 +264,7 @@ def test_what_a_run_cannot_go_on_with_is_refused_and_nothing_is_lost(pairs, whol
     other.mkdir()
     (other / "thesis.txt").write_text("years", encoding="utf-8")
     run = Run(pairs, other, "--num_workers", "0")
-    assert "is no empty directory" in run.end() and run.process.exitcode == 1
+    assert "is not empty" in run.end() and run.process.exitcode == 1
     assert (other / "thesis.txt").read_text(encoding="utf-8") == "years"
     assert all(torch.equal(value, before[name]) for name, value in weights(whole).items())
 
@@ -273,13 +274,13 @@ def test_resume_none_starts_anew_and_keeps_the_old_run(pairs, tmp_path):
     Run(pairs, tmp_path / "run", *short).done()
     old = weights(tmp_path / "run")
     text = Run(pairs, tmp_path / "run", *short, "--seed", "1", "--resume", "none").done()
-    assert "Starting anew" in text and "from the beginning" in text
+    assert "Starting over" in text and "from the beginning" in text
     kept = weights(tmp_path / "run.1")
     assert all(torch.equal(value, kept[name]) for name, value in old.items())
     assert any(not torch.equal(value, old[name]) for name, value in weights(tmp_path / "run").items())
     # With other workers on request only, and then to the end.
     more = ["--max_steps", "3", "--seed", "1", "--num_workers", "1", "--allow_inexact_resume"]
-    assert "going on from step 3" in Run(pairs, tmp_path / "run", *more).done()
+    assert "resuming from step 3" in Run(pairs, tmp_path / "run", *more).done()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_photos(pairs, tmp_path):
@@ -318,7 +319,7 @@ def test_a_compiled_run_saves_what_one_that_is_not_does(pairs, tmp_path):
     # Without its compiler it goes on from there.
     shutil.rmtree(compiled / "checkpoints" / "step_00000004")
     text = Run(pairs, compiled, *flags).done()
-    assert "going on from step 2" in text
+    assert "resuming from step 2" in text
     for name, value in weights(compiled).items():
         torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-4)
 
@@ -342,5 +343,5 @@ def test_a_divided_model_trains_and_goes_on_as_a_whole_one_does(pairs, tmp_path)
     shutil.rmtree(output_dir / "checkpoints" / "step_00000006")
     (output_dir / "model.safetensors").unlink()
     assert launch(pairs, output_dir, *flags, **divided).wait(300) == 0
-    assert "going on from step 3" in output_dir.with_suffix(".txt").read_text(encoding="utf-8")
+    assert "resuming from step 3" in output_dir.with_suffix(".txt").read_text(encoding="utf-8")
     assert all(torch.equal(value, found[name]) for name, value in weights(output_dir).items())

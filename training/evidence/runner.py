@@ -55,7 +55,7 @@ from training.evidence.measures import (
 from training.evidence.report import Run, write_report
 from training.pretraining.checkpointing import first_difference
 from training.pretraining.costs import flops_per_pair
-from training.pretraining.loop import random_model
+from training.pretraining.initial_weights import random_model
 from training.pretraining.settings import PretrainSettings, load_settings
 from training.world.writer import WorldSettings
 

@@ -24,7 +24,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from modeling_gair import GairModel, GairProcessor
 from training.exporting.onnx_runs import OnnxModel
-from training.measuring.embeddings import EmbeddedPairs, embed_pairs
+from training.measuring.embeddings import EmbeddedPairs, embed_pairs, evaluation_pairs
 from training.measuring.retrieval import (
     ACROSS_TILES,
     AMONG_POINTS,
@@ -35,7 +35,6 @@ from training.measuring.retrieval import (
 )
 from training.pairs.sources import open_sources
 from training.pairs.stream import load
-from training.pretraining.finish import evaluation_pairs
 from training.pretraining.settings import PretrainSettings
 
 INT8_SUFFIX = ".int8.onnx"
@@ -92,7 +91,9 @@ def measure_loss(model: GairModel, processor: GairProcessor, folder: Path, data:
         modality's embeddings with their float32 ones, the mean over pairs) and `table` (the tables as text).
     """
     settings = PretrainSettings(data=data)
-    evaluated, pairs = evaluation_pairs(open_sources(settings), processor, settings, settings.evaluation_tiles)
+    evaluated, pairs = evaluation_pairs(
+        open_sources(settings), processor, settings.batch_size, settings.evaluation_tiles
+    )
     quantized: Any = OnnxModel(model, folder, dict.fromkeys(QUANTIZED, INT8_SUFFIX))
     batches = load(pairs, settings.num_workers)
     whole, eight = embed_pairs([model, quantized], processor, batches, "embed in float32 and int8")

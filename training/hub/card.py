@@ -26,8 +26,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from modeling_gair import GairModel, GairProcessor
 from training.benchmarks.results.report import SAMPLE_REMARK
 from training.hub.example import LAT, LON
-from training.measuring.embeddings import format_measures
 from training.measuring.similarity_ranges import PERCENTILES
+from training.measuring.tables import format_measures
 from training.pretraining.costs import flops_per_pair, parameter_counts
 from training.pretraining.monitoring import read_log
 from training.pretraining.settings import SAMPLE_WORLD

@@ -11,4 +11,4 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Measures of a model on pairs: embeddings, retrieval, linear probes, similarity ranges."""
+"""Measures a model on pairs: embeddings, retrieval, linear probes, similarity ranges, and their tables."""

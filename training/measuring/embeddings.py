@@ -11,14 +11,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What a trained model knows of pairs: embeddings, retrieval, probes and a picture."""
+"""Embeds pairs with one or several models, and draws where tiles resemble their photos."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,33 +24,24 @@ from tqdm.auto import tqdm
 
 from modeling_gair import GairModel, GairProcessor
 from training.common.figures import Example, similarity_figure, true_colour
-from training.measuring.probes import format_probes, probe_table
-from training.measuring.retrieval import (
-    ACROSS_TILES,
-    AMONG_POINTS,
-    format_table,
-    one_photo_per_tile,
-    photos_of_each_tile,
-    retrieval,
-)
-from training.pairs.stream import PairBatch, prepare_pairs
+from training.pairs.sources import Source
+from training.pairs.stream import EvaluationPairs, PairBatch, prepare_pairs
 
 POINT_MODES = ("nili", "bilinear", "bicubic")
-# Points of the picture's similarity maps along each side.
+# Points of a similarity map along each side.
 _MAP_SIDE = 128
 
 
 @dataclass(frozen=True)
 class EmbeddedPairs:
     """
-    Embeddings of N photos and of what belongs to each.
+    Embeddings of N photos, their tiles and their locations.
 
     Attributes:
-        embeddings (`dict[str, torch.Tensor]`): `sv`, `nili`, `bilinear`, `bicubic` (the tile at the photo's point, read in
-            three ways), `tile_mean` and `location`: `(N, D)` each, L2-normalised, on the CPU.
+        embeddings (`dict[str, torch.Tensor]`): `sv`; `nili`, `bilinear`, `bicubic` (the tile at the photo's point, read in
+            three ways); `tile_mean`; and `location`. Each is `(N, D)`, L2-normalised, on the CPU.
         tile_index (`torch.Tensor` of shape `(N,)`): the tile of each photo.
-        labels (`dict[str, np.ndarray]`): label columns that all of the data have, one value (or a row of values) for each
-            photo.
+        labels (`dict[str, np.ndarray]`): the label columns that all data sets have, one value (or row of values) per photo.
     """
 
     embeddings: dict[str, torch.Tensor]
@@ -64,11 +53,44 @@ class EmbeddedPairs:
         return int(self.tile_index.max()) + 1
 
 
+def evaluation_pairs(
+    sources: Sequence[Source],
+    processor: GairProcessor,
+    batch_size: int,
+    max_tiles: int,
+    labels: Sequence[str] = (),
+) -> tuple[str, EvaluationPairs]:
+    """
+    The held-out pairs of some data sets, or their training pairs if none of them holds any out.
+
+    Args:
+        sources (`Sequence[Source]`), processor ([`GairProcessor`]): the data and the model's processor.
+        batch_size (`int`): tiles per batch.
+        max_tiles (`int`): use at most this many tiles of each data set.
+        labels (`Sequence[str]`): label columns to keep.
+
+    Returns:
+        A description of the pairs for readers ("held-out tiles"), and the pairs.
+    """
+    rows = [(source.held_out, source.folder) for source in sources if source.held_out is not None]
+    description = "held-out tiles"
+    if not rows:
+        rows = [(source.train, source.folder) for source in sources]
+        description = "TRAINING tiles (too few to hold any out: this shows fit, not skill)"
+    return description, EvaluationPairs(rows, processor, batch_size, max_tiles, labels)
+
+
 @torch.no_grad()
 def embed(model: GairModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
-    The `embeddings` of [`EmbeddedPairs`] for what [`prepare_pairs`] makes of one batch. Each tile is encoded once for all
-    its photos and modes.
+    Embeds one batch. Each tile is encoded once for all its photos and point modes.
+
+    Args:
+        model ([`GairModel`]): in evaluation mode.
+        inputs (`dict[str, torch.Tensor]`): from [`~training.pairs.stream.prepare_pairs`].
+
+    Returns:
+        `dict[str, torch.Tensor]`: as the `embeddings` of [`EmbeddedPairs`].
     """
     tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
     features = features_of(model, inputs, tokens)
@@ -77,7 +99,11 @@ def embed(model: GairModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.
 
 def features_of(model: GairModel, inputs: dict[str, torch.Tensor], tokens: torch.Tensor) -> dict[str, torch.Tensor]:
     """
-    The same under the same names, not normalised and on the model's device, from tokens `(T, N, D)` of the tiles.
+    The same features by the same names as [`embed`], not normalised and on the model's device.
+
+    Args:
+        model ([`GairModel`]), inputs (`dict[str, torch.Tensor]`): as for [`embed`].
+        tokens (`torch.Tensor` of shape `(T, N, D)`): the RS tower's tokens of the tiles.
     """
     index, points = inputs["tile_index"], inputs["query_points"]
     features = {mode: model.localize(tokens, points, mode, tile_index=index)[:, 0] for mode in POINT_MODES}
@@ -91,11 +117,19 @@ def embed_pairs(
     models: Sequence[GairModel], processor: GairProcessor, batches: Iterable[PairBatch], description: str
 ) -> list[EmbeddedPairs]:
     """
-    Embeds all pairs by each of several models of one device and one processor, decoding them once. What is bad is left
-    out, and said.
+    Embeds all pairs with each of several models, decoding them once. Bad tiles and photos are left out, with a message.
+
+    Args:
+        models (`Sequence[GairModel]`): all on one device.
+        processor ([`GairProcessor`]): shared by the models.
+        batches (`Iterable[PairBatch]`): decoded pairs.
+        description (`str`): label of the progress bar.
+
+    Returns:
+        `list[EmbeddedPairs]`: one for each model.
 
     Raises:
-        ValueError: fewer than two photos, among which nothing can be found.
+        ValueError: there are fewer than two good photos, so there is nothing to retrieve among.
     """
     parts: list[list[dict[str, torch.Tensor]]] = [[] for _ in models]
     indexes, labels, tiles = [], [], 0
@@ -107,117 +141,45 @@ def embed_pairs(
         if not batch.photo_ids:
             continue
         inputs = prepare_pairs(batch, processor, models[0].device)
-        for model, own in zip(models, parts):
-            own.append(embed(model, inputs))
+        for model, embedded in zip(models, parts):
+            embedded.append(embed(model, inputs))
         indexes.append(batch.tile_index + tiles)
-        labels.append(_per_photo(batch))
+        labels.append(_labels_per_photo(batch))
         tiles += len(batch.tile_ids)
     if bad:
         kinds = ", ".join(f"{count} by {kind}" for kind, count in sorted(bad.items()))
-        print(f"{description}: {bad.total()} bad tiles and photos are left out ({kinds}); the first: {problems[0]}")
+        print(f"{description}: left out {bad.total()} bad tiles and photos ({kinds}); the first: {problems[0]}")
     if sum(map(len, indexes)) < 2:
-        raise ValueError("There are fewer than two good photos to evaluate on; add pairs.")
+        raise ValueError("Fewer than two good photos are left to evaluate on; add pairs.")
     tile_index = torch.cat(indexes)
     common = {name: np.concatenate([part[name] for part in labels]) for name in set.intersection(*map(set, labels))}
     return [
-        EmbeddedPairs({name: torch.cat([part[name] for part in own]) for name in own[0]}, tile_index, common)
-        for own in parts
+        EmbeddedPairs({name: torch.cat([part[name] for part in each]) for name in each[0]}, tile_index, common)
+        for each in parts
     ]
 
 
-@torch.no_grad()
-def retrieval_of(
-    module: torch.nn.Module, processor: GairProcessor, batches: Iterable[PairBatch], device: torch.device
-) -> dict[str, float]:
-    """
-    Median ranks while training, a few figures of what [`measure`] tells in full.
-
-    Args:
-        module (`torch.nn.Module`): what is trained, as `training.objectives.PretrainingModule` wraps the model.
-        processor, batches, device: of the pairs.
-
-    Returns:
-        `dict[str, float]`: `retrieval_across_tiles` (of a photo's place, read by NILI, among one photo of each tile),
-        `retrieval_location` (of its coordinates, likewise) and `retrieval_among_points` (among the photos of its tile);
-        without those for which there are too few tiles or photos.
-    """
-    parts, indexes, tiles = [], [], 0
-    for batch in batches:
-        if batch.photo_ids:
-            rows, _ = module(prepare_pairs(batch, processor, device), with_shared=False)
-            parts.append({name: rows[name].float().cpu() for name in ("sv", "localized", "location")})
-            indexes.append(batch.tile_index + tiles)
-            tiles += len(batch.tile_ids)
-    if not parts:
-        return {}
-    embeddings = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    embeddings["nili"] = embeddings.pop("localized")
-    tile_index = torch.cat(indexes)
-    across, among = one_photo_per_tile(tile_index), photos_of_each_tile(tile_index)
-    searches = {"across_tiles": (across, "nili"), "location": (across, "location"), "among_points": (among, "nili")}
-    found = {}
-    for name, (groups, target) in searches.items():
-        if groups and len(groups[0]) > 1:
-            table = retrieval(embeddings, groups, [("sv", target)])
-            found[f"retrieval_{name}"] = list(table.values())[-1]["median_rank"]
-    return found
-
-
-def _per_photo(batch: PairBatch) -> dict[str, np.ndarray]:
+def _labels_per_photo(batch: PairBatch) -> dict[str, np.ndarray]:
     index = batch.tile_index.numpy()
     return {name: values if name.startswith("photo_") else values[index] for name, values in batch.labels.items()}
 
 
-def measure(
-    trained: tuple[EmbeddedPairs, EmbeddedPairs], untrained: tuple[EmbeddedPairs, EmbeddedPairs]
-) -> dict[str, Any]:
-    """
-    Retrieval among the pairs to evaluate on, and probes from training pairs to them.
-
-    Args:
-        trained, untrained: training pairs and pairs to evaluate on, embedded by the model, and by one with its initial
-            weights.
-
-    Returns:
-        `dict`: `tiles`, `photos`, `across_tiles` and `among_points` (tables of `training.measuring.retrieval`, where there are two
-        tiles, or two photos of a tile) and `probes` (a table of `training.measuring.probes`, where there are labels).
-    """
-    pairs = trained[1]
-    across, among = one_photo_per_tile(pairs.tile_index), photos_of_each_tile(pairs.tile_index)
-    found = {
-        "tiles": pairs.tile_count,
-        "photos": len(pairs.tile_index),
-        "across_tiles": retrieval(pairs.embeddings, across, ACROSS_TILES) if pairs.tile_count > 1 else {},
-        "among_points": retrieval(pairs.embeddings, among, AMONG_POINTS) if among else {},
-    }
-    probes = probe_table(
-        (trained[0].embeddings, pairs.embeddings),
-        (untrained[0].embeddings, untrained[1].embeddings),
-        (trained[0].labels, pairs.labels),
-    )
-    return {**found, "probes": probes}
-
-
-def format_measures(found: dict[str, Any]) -> str:
-    """The tables of [`measure`] as text."""
-    parts = []
-    if found["across_tiles"]:
-        parts.append(format_table(found["across_tiles"], f"Among one photo of each of {found['tiles']} tiles"))
-    if found["among_points"]:
-        parts.append(format_table(found["among_points"], "Among the photos of one tile"))
-    if found["probes"]:
-        parts.append(format_probes(found["probes"]))
-    return "\n\n".join(parts)
-
-
 @torch.no_grad()
 def draw_similarity(
-    model: GairModel, processor: GairProcessor, batch: PairBatch, path: Path, title: str, most: int = 4
+    model: GairModel, processor: GairProcessor, batch: PairBatch, path: Path, title: str, max_tiles: int = 4
 ) -> None:
-    """Draws the similarity of the first photo of each of the batch's first tiles over its tile: not chosen by their looks."""
+    """
+    Draws how similar each point of a tile is to the tile's first photo.
+
+    Args:
+        model ([`GairModel`]), processor ([`GairProcessor`]): the model, in evaluation mode, and its processor.
+        batch (`PairBatch`): its first `max_tiles` tiles are drawn, so that none is picked for its looks.
+        path (`Path`): the PNG to write.
+        title (`str`): of the figure.
+    """
     examples = []
     inputs = prepare_pairs(batch, processor, model.device)
-    for tile in range(min(most, len(batch.tile_ids))):
+    for tile in range(min(max_tiles, len(batch.tile_ids))):
         photo = int(torch.nonzero(batch.tile_index == tile)[0, 0])
         feature_map = model.get_rs_feature_map(inputs["rs_pixel_values"][tile : tile + 1], (_MAP_SIDE, _MAP_SIDE))
         sv = model.get_sv_features(inputs["sv_pixel_values"][photo : photo + 1])
@@ -233,8 +195,3 @@ def draw_similarity(
             )
         )
     similarity_figure(path, title, examples)
-
-
-def write_metrics(found: dict[str, Any], output_dir: Path) -> None:
-    """Writes what [`measure`] found as metrics.json."""
-    (output_dir / "metrics.json").write_text(json.dumps(found, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Frozen probes: what a linear map reads from embeddings that are not trained for it."""
+"""Linear probes on frozen embeddings: how well a ridge regression predicts labels from them."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from training.measuring.retrieval import LABELS
 
-# Label column → embeddings to read it from. Columns that begin with photo_ hold a value for each photo.
+# Label column → embeddings to predict it from. Columns whose names begin with photo_ hold one value per photo.
 PROBES = {"photo_cover": ("nili", "bilinear", "tile_mean", "sv"), "moisture": ("location", "tile_mean")}
 TITLES = {"photo_cover": "cover at the photo", "moisture": "moisture of the tile"}
 _RIDGE_STRENGTHS = np.logspace(-1, 5, 13)
@@ -32,11 +32,11 @@ _RIDGE_STRENGTHS = np.logspace(-1, 5, 13)
 
 def ridge_r2(train: torch.Tensor, train_values: np.ndarray, test: torch.Tensor, test_values: np.ndarray) -> float:
     """
-    R² on the test rows of a ridge regression from standardised embeddings; several values weigh by their variance.
+    R² of a ridge regression from standardised embeddings, on the test rows. Several targets are weighted by their variance.
 
     Args:
         train, test (`torch.Tensor` of shape `(N, D)`, `(M, D)`): embeddings.
-        train_values, test_values (`np.ndarray` of shape `(N,)` or `(N, K)`, and M likewise): what to predict.
+        train_values, test_values (`np.ndarray` of shape `(N,)` or `(N, K)`, and M likewise): the targets.
     """
     probe = make_pipeline(StandardScaler(), RidgeCV(_RIDGE_STRENGTHS))
     probe.fit(train.double().numpy(), train_values)
@@ -49,15 +49,15 @@ def probe_table(
     labels: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
 ) -> dict[str, dict[str, float]]:
     """
-    All probes whose labels the data have.
+    R² of every probe whose label column both sides have.
 
     Args:
-        trained, untrained: embeddings of training pairs and of held-out pairs, by name, each `(N, D)`, by the model and
-            by one of the same config with its initial weights.
-        labels: label columns of the same pairs, one value (or a row of values) for each photo.
+        trained, untrained: embeddings of training pairs and of held-out pairs by name, each `(N, D)`, from the trained
+            model and from a model with the same config and its initial weights.
+        labels: label columns of the same pairs, one value (or row of values) per photo.
 
     Returns:
-        `dict[str, dict[str, float]]`: "target from embedding" → R² `trained` and `untrained`; empty without labels.
+        `dict[str, dict[str, float]]`: "target from embedding" → R² of `trained` and `untrained`; empty without labels.
     """
     table = {}
     for column, names in PROBES.items():
@@ -70,10 +70,3 @@ def probe_table(
                 for kind, (train, test) in (("trained", trained), ("untrained", untrained))
             }
     return table
-
-
-def format_probes(table: Mapping[str, Mapping[str, float]]) -> str:
-    """A table of [`probe_table`] as text."""
-    lines = [f"{'R² of a frozen linear probe on held-out tiles':<61}{'trained':>13}{'untrained':>13}"]
-    lines += [f"{name:<61}{row['trained']:>13.2f}{row['untrained']:>13.2f}" for name, row in table.items()]
-    return "\n".join(lines)

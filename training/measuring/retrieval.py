@@ -11,11 +11,14 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Retrieval among aligned pairs: how well one modality finds the other, across tiles and inside one tile."""
+"""Retrieval within groups of pairs: ranks, recall, and the few figures that are followed during training."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
+
+from modeling_gair import GairProcessor
+from training.pairs.stream import PairBatch, prepare_pairs
 
 RECALLS = (1, 5, 10)
 LABELS = {
@@ -26,7 +29,7 @@ LABELS = {
     "tile_mean": "RS, tile mean",
     "location": "location",
 }
-# query → target, by the names of the embeddings.
+# Query and target, by the names of the embeddings.
 ACROSS_TILES = (
     ("sv", "nili"),
     ("sv", "bilinear"),
@@ -40,9 +43,9 @@ ACROSS_TILES = (
     ("location", "nili"),
 )
 AMONG_POINTS = (("sv", "nili"), ("sv", "bilinear"), ("sv", "bicubic"), ("sv", "tile_mean"), ("nili", "sv"))
-# Cosines nearer than this are equal: the same tile embedded in two batches differs by rounding.
+# Cosines closer than this count as equal: the same tile embedded in two batches differs by rounding.
 _TIE_TOLERANCE = 1e-6
-# Queries compared at a time, which bounds the memory at this many rows of N.
+# Queries compared at a time, which limits the memory to this many rows of N similarities.
 _CHUNK = 1024
 
 Table = dict[str, dict[str, float]]
@@ -50,16 +53,16 @@ Table = dict[str, dict[str, float]]
 
 def ranks(queries: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """
-    The position of each query's own target when all targets are sorted by cosine; ties share their mean position.
+    The rank of each query's matching target when all targets are sorted by cosine; ties share their mean rank.
 
     Args:
-        queries, targets (`torch.Tensor` of shape `(N, D)`): L2-normalised, row i of each belonging together.
+        queries, targets (`torch.Tensor` of shape `(N, D)`): L2-normalised; rows with the same index match.
 
     Returns:
         `torch.Tensor` of shape `(N,)`, float64: from 1 (best) to N; chance is (N + 1) / 2.
 
     Raises:
-        ValueError: embeddings that are not finite, which would otherwise compare as the best.
+        ValueError: embeddings are not finite; they would otherwise rank first.
     """
     if not (torch.isfinite(queries).all() and torch.isfinite(targets).all()):
         raise ValueError("Some embeddings are not finite numbers; lower learning_rate and train again.")
@@ -77,28 +80,65 @@ def retrieval(
     embeddings: Mapping[str, torch.Tensor], groups: Sequence[torch.Tensor], directions: Sequence[tuple[str, str]]
 ) -> Table:
     """
-    Recall and ranks within groups of pairs: each photo is searched among those of its group.
+    Recall and ranks within groups of pairs: each query is compared with the targets of its own group.
 
     Args:
-        embeddings (`Mapping[str, torch.Tensor]`): by name, each `(N, D)` and L2-normalised, row i of each belonging
-            together.
-        groups (`Sequence[torch.Tensor]`): rows of each group; see [`one_photo_per_tile`] and [`photos_of_each_tile`].
-        directions (`Sequence[tuple[str, str]]`): query and target, by their names.
+        embeddings (`Mapping[str, torch.Tensor]`): by name, each `(N, D)` and L2-normalised; rows with the same index match.
+        groups (`Sequence[torch.Tensor]`): row indices of each group; see [`one_photo_per_tile`] and
+            [`photos_of_each_tile`].
+        directions (`Sequence[tuple[str, str]]`): names of query and target.
 
     Returns:
-        `dict[str, dict[str, float]]`: chance and each direction → `R@1`, `R@5`, `R@10` (shares from 0 to 1),
+        `dict[str, dict[str, float]]`: for `chance` and each direction, `R@1`, `R@5`, `R@10` (fractions from 0 to 1),
         `median_rank` and `mean_rank`, over the queries of all groups.
     """
     table = {"chance": _chance([len(group) for group in groups])}
     for query, target in directions:
-        own = torch.cat([ranks(embeddings[query][group], embeddings[target][group]) for group in groups])
-        table[f"{LABELS[query]} → {LABELS[target]}"] = _summary(own)
+        found = torch.cat([ranks(embeddings[query][group], embeddings[target][group]) for group in groups])
+        table[f"{LABELS[query]} → {LABELS[target]}"] = _summary(found)
     return table
+
+
+@torch.no_grad()
+def training_retrieval(
+    module: torch.nn.Module, processor: GairProcessor, batches: Iterable[PairBatch], device: torch.device
+) -> dict[str, float]:
+    """
+    Median ranks to follow during training: three figures of the tables that are measured at the end.
+
+    Args:
+        module (`torch.nn.Module`): a `training.objectives.PretrainingModule`, possibly wrapped by Accelerate.
+        processor ([`GairProcessor`]), batches (`Iterable[PairBatch]`), device (`torch.device`): the pairs to measure on.
+
+    Returns:
+        `dict[str, float]`: `retrieval_across_tiles` (the tile at the photo's point, among one photo per tile),
+        `retrieval_location` (the photo's coordinates, likewise) and `retrieval_among_points` (the point, among the photos
+        of its tile). Figures for which there are too few tiles or photos are missing.
+    """
+    parts, indexes, tiles = [], [], 0
+    for batch in batches:
+        if batch.photo_ids:
+            rows, _ = module(prepare_pairs(batch, processor, device), with_shared=False)
+            parts.append({name: rows[name].float().cpu() for name in ("sv", "localized", "location")})
+            indexes.append(batch.tile_index + tiles)
+            tiles += len(batch.tile_ids)
+    if not parts:
+        return {}
+    embeddings = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    embeddings["nili"] = embeddings.pop("localized")
+    tile_index = torch.cat(indexes)
+    across, among = one_photo_per_tile(tile_index), photos_of_each_tile(tile_index)
+    searches = {"across_tiles": (across, "nili"), "location": (across, "location"), "among_points": (among, "nili")}
+    return {
+        f"retrieval_{name}": list(retrieval(embeddings, groups, [("sv", target)]).values())[-1]["median_rank"]
+        for name, (groups, target) in searches.items()
+        if groups and len(groups[0]) > 1
+    }
 
 
 def one_photo_per_tile(tile_index: torch.Tensor) -> list[torch.Tensor]:
     """
-    Groups that hold one photo of every tile: the first of each, the second of each, as far as every tile has one.
+    Groups with one photo of every tile: the first photo of each, the second of each, as long as every tile has one.
 
     Args:
         tile_index (`torch.Tensor` of shape `(N,)`): the tile of each photo.
@@ -109,36 +149,22 @@ def one_photo_per_tile(tile_index: torch.Tensor) -> list[torch.Tensor]:
 
 def photos_of_each_tile(tile_index: torch.Tensor, least: int = 2) -> list[torch.Tensor]:
     """
-    Groups that hold all photos of one tile, of those with `least` photos or more.
+    Groups with all photos of one tile, for the tiles that have at least `least` photos.
 
     Args:
         tile_index (`torch.Tensor` of shape `(N,)`): the tile of each photo.
-        least (`int`): fewer photos make no group.
+        least (`int`): smallest group.
     """
     groups = (torch.nonzero(tile_index == tile)[:, 0] for tile in tile_index.unique(sorted=True))
     return [group for group in groups if len(group) >= least]
 
 
-def format_table(table: Table, title: str) -> str:
-    """A table of [`retrieval`] as text."""
-    heads = [*(f"R@{k}" for k in RECALLS), "median_rank", "mean_rank"]
-    lines = [f"{title:<48}" + "".join(f"{head.replace('_', ' '):>13}" for head in heads)]
-    for name, row in table.items():
-        lines.append(f"{name:<48}" + "".join(f"{cell:>13}" for cell in _cells(row)))
-    return "\n".join(lines)
-
-
-def _cells(row: Mapping[str, float]) -> Iterator[str]:
-    yield from (f"{row[f'R@{k}']:.1%}" for k in RECALLS)
-    yield from (f"{row[name]:.1f}" for name in ("median_rank", "mean_rank"))
-
-
 def _chance(sizes: Sequence[int]) -> dict[str, float]:
-    """What guessing scores: every rank of a group is equally likely."""
+    """The scores of guessing: every rank within a group is equally likely."""
     return _summary(torch.cat([torch.arange(1, size + 1).double() for size in sizes]))
 
 
-def _summary(own_ranks: torch.Tensor) -> dict[str, float]:
-    middle = own_ranks.sort().values[[(len(own_ranks) - 1) // 2, len(own_ranks) // 2]]
-    recalls = {f"R@{k}": (own_ranks <= k).double().mean().item() for k in RECALLS}
-    return {**recalls, "median_rank": middle.mean().item(), "mean_rank": own_ranks.mean().item()}
+def _summary(found: torch.Tensor) -> dict[str, float]:
+    middle = found.sort().values[[(len(found) - 1) // 2, len(found) // 2]]
+    recalls = {f"R@{k}": (found <= k).double().mean().item() for k in RECALLS}
+    return {**recalls, "median_rank": middle.mean().item(), "mean_rank": found.mean().item()}

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""How high a model's cosines come out, by pair of modalities, so that maps of similarity can be compared."""
+"""The range of a model's cosine similarities, by pair of modalities: a scale for maps of similarity."""
 
 from itertools import combinations
 from typing import Any
@@ -25,27 +25,27 @@ from training.pairs.sources import open_source
 from training.pairs.stream import EvaluationPairs
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
-# As the model's outputs are called → as `training.measuring.embeddings` calls them.
+# Name of the model's output → name in `EmbeddedPairs.embeddings`.
 MODALITIES = {"sv": "sv", "localized": "nili", "rs": "tile_mean", "location": "location"}
 _MOST_TILES, _BATCH_SIZE = 256, 16
-# Of the tiles, where a data set holds none out itself; as in pre-training.
+# Share of the tiles, for data sets without a held-out split; as in pre-training.
 _HOLDOUT_FRACTION = 0.1
 
 
 def measure_ranges(model: GairModel, processor: GairProcessor, data: str, called: str) -> dict[str, Any]:
     """
-    Measures on the held-out pairs of a data set.
+    Measures similarity ranges on the held-out pairs of a data set.
 
     Args:
-        model ([`GairModel`]), processor ([`GairProcessor`]): of the directory.
-        data (`str`): a pairs CSV, a folder of parquet files or a data set on the Hub.
-        called (`str`): what readers are told that the data are.
+        model ([`GairModel`]), processor ([`GairProcessor`]): the model and its processor.
+        data (`str`): a pairs CSV, a folder of parquet files, or a data set on the Hub.
+        called (`str`): the name of the data for readers.
 
     Returns:
-        `dict`: `similarity_ranges` of [`GairConfig`].
+        `dict`: the `similarity_ranges` of a [`GairConfig`].
 
     Raises:
-        ValueError: there is no such data set, or it has fewer than two good tiles.
+        ValueError: the data set does not exist, or has fewer than two good tiles.
     """
     source = open_source(data, _HOLDOUT_FRACTION)
     rows = source.train if source.held_out is None else source.held_out
@@ -61,21 +61,21 @@ def measure_ranges(model: GairModel, processor: GairProcessor, data: str, called
 
 def ranges_of(embedded: EmbeddedPairs) -> dict[str, dict[str, list[float]]]:
     """
-    Percentiles of cosines of one photo of each tile, its place, and tiles.
+    Percentiles of the cosine similarity between modalities, for matching and for unrelated pairs; one photo per tile counts.
 
     Args:
-        embedded ([`EmbeddedPairs`]): of two tiles or more.
+        embedded ([`EmbeddedPairs`]): pairs of at least two tiles.
 
     Returns:
-        `dict`: two modalities → `matched` (of one pair) and `others` (of two different tiles' pairs) → the cosines at
-        `PERCENTILES`.
+        `dict`: two modalities → `matched` (within one pair) and `others` (between pairs of different tiles) → the cosines
+        at `PERCENTILES`.
 
     Raises:
-        ValueError: fewer than two tiles, among which nothing is unmatched.
+        ValueError: there are fewer than two tiles, so there are no unrelated pairs.
     """
     if embedded.tile_count < 2:
-        raise ValueError(f"Pairs of {embedded.tile_count} tile came, expected two tiles or more; add pairs.")
-    # Photos of one tile share it, and would count as others.
+        raise ValueError(f"The good pairs come from {embedded.tile_count} tile, expected two tiles or more; add pairs.")
+    # Photos of one tile share the tile, so pairs between them are not unrelated.
     firsts = np.unique(embedded.tile_index.numpy(), return_index=True)[1]
     ours = {name: embedded.embeddings[key][torch.from_numpy(firsts)] for name, key in MODALITIES.items()}
     matched = np.eye(len(firsts), dtype=bool)

@@ -19,12 +19,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import yaml
+from accelerate import Accelerator
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.initialization import no_init_weights
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from training.objectives import GairSettings, PretrainingModule, make_objective
+from training.pretraining.settings import PretrainSettings
 
 Tensors = dict[str, torch.Tensor]
 
@@ -84,6 +87,28 @@ class _Shapes(FakeTensorMode):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Shapes":
         return self
+
+
+def print_costs(settings: PretrainSettings, processor: GairProcessor) -> None:
+    """Prints the settings with all defaults filled in, and what the run would cost: the output of `--dry_run`."""
+    print(yaml.safe_dump(settings.resolved(), sort_keys=False, allow_unicode=True))
+    accelerator = Accelerator()
+    costs = step_costs(
+        settings.gair_config(),
+        processor,
+        accelerator.device,
+        compute_dtype(accelerator),
+        settings.batch_size,
+        settings.photos_per_tile,
+        settings.batches_per_step,
+        settings.objective_settings(),
+    )
+    print(format_costs(costs, accelerator.num_processes, settings.max_steps))
+
+
+def compute_dtype(accelerator: Accelerator) -> torch.dtype:
+    """The type in which matrices are multiplied."""
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision, torch.float32)
 
 
 def flops_per_pair(

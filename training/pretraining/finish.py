@@ -11,117 +11,96 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What a run ends with: the saved model, loaded again as a stranger would, measured, with tables, a picture and a card."""
+"""The end of a run: saves the model, loads it again as users will, measures that, and writes the model card."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import ModelCard, ModelCardData
 from transformers import AutoModel, AutoProcessor
 
 from modeling_gair import GairModel, GairProcessor
-from training.measuring.embeddings import (
-    draw_similarity,
-    embed,
-    embed_pairs,
-    format_measures,
-    measure,
-    write_metrics,
-)
+from training.measuring.embeddings import draw_similarity, embed, embed_pairs, evaluation_pairs
 from training.measuring.probes import PROBES
+from training.measuring.tables import format_measures, measure, write_metrics
 from training.pairs.sources import Source
 from training.pairs.stream import EvaluationPairs, PairBatch, load, prepare_pairs
 from training.pretraining.settings import SAMPLE_WORLD, PretrainSettings
 
-# Weights saved and loaded are the same bits; embeddings may differ by the order of sums.
+CARD_TEMPLATE = Path(__file__).with_name("card_template.md")
+# Saved and loaded weights are the same bits; embeddings may differ by the order of sums.
 _RELOAD_TOLERANCE = 1e-5
 # Training tiles that the probes are fitted on.
 _PROBE_TILES = 512
-
-_PROVES_OF_WORLD = (
-    "The sample world is procedural: these figures prove that the method, the data path and the training work, and say "
+_TAGS = ["geospatial", "remote-sensing", "street-view", "sentinel-2", "location-encoder"]
+_SCOPE_OF_WORLD = (
+    "The sample world is procedural: these figures show that the method, the data path and the training work, and say "
     "nothing about the Earth."
 )
-_PROVES_OF_PAIRS = "What the model knows is limited to the places and cameras of these pairs."
-_CARD = """---
-library_name: transformers
-pipeline_tag: feature-extraction
-tags: [geospatial, remote-sensing, street-view, sentinel-2, location-encoder]
----
-# GAIR, trained on {data}
-
-Sentinel-2 tiles, street views and places in one embedding space. Trained from scratch with the objective
-`{objective}`: {steps} steps of {batch} tiles with
-up to {photos} photos each, learning rate {learning_rate}, seed {seed}. These are not the published GAIR weights.
-{proves}
-
-Measured on {evaluated}:
-
-```
-{tables}
-```
-
-![Similarity of photos over their tiles](similarity.png)
-
-```python
-from transformers import AutoModel, AutoProcessor
-
-model = AutoModel.from_pretrained("{name}", trust_remote_code=True)
-processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
-```
-
-The code files are licensed under Apache-2.0; the weights are their trainer's to license.
-"""
+_SCOPE_OF_PAIRS = "What the model knows is limited to the places and cameras of these pairs."
 
 
 def finish(
     model: GairModel, untrained: GairModel, processor: GairProcessor, sources: list[Source], settings: PretrainSettings
 ) -> None:
-    """Saves the model, loads it again as a stranger would, and measures that beside the untrained one. On one process."""
+    """
+    Saves the model, loads it again through the Auto classes, and measures that beside the untrained one. On one process.
+
+    Args:
+        model ([`GairModel`]), untrained ([`GairModel`]): after and before training, on one device.
+        processor ([`GairProcessor`]), sources (`list[Source]`), settings ([`PretrainSettings`]): of the run.
+
+    Raises:
+        ValueError: none of the pairs to evaluate on can be read; the model is saved all the same.
+    """
     output_dir = Path(settings.output_dir)
     model.save_pretrained(output_dir)
     processor.save_pretrained(output_dir)
-    evaluated, test = evaluation_pairs(sources, processor, settings, settings.evaluation_tiles)
+    evaluated, test = evaluation_pairs(
+        sources, processor, settings.batch_size, settings.evaluation_tiles, tuple(PROBES)
+    )
     first = next((batch for batch in test if batch.photo_ids), None)
     if first is None:
-        raise ValueError(f"None of the {evaluated} is good; the model is saved in {str(output_dir)!r}, mend the data.")
+        raise ValueError(
+            f"None of the {evaluated} can be read; the model is saved in {str(output_dir)!r}, but not measured: repair the "
+            "data and run the same command again."
+        )
     model, processor = reload(model, processor, first, output_dir)
-    report(
-        model, untrained.eval(), processor, (training_pairs(sources, processor, settings), test), evaluated, settings
-    )
+    pairs = training_pairs(sources, processor, settings), test
+    report(model, untrained.eval(), processor, pairs, evaluated, settings)
     draw_similarity(model, processor, first, output_dir / "similarity.png", f"The first of the {evaluated}")
     print(f"\nWrote {output_dir}: model, processors, code, README.md, metrics.json, similarity.png")
 
 
 def training_pairs(sources: list[Source], processor: GairProcessor, settings: PretrainSettings) -> EvaluationPairs:
-    """The first of the training pairs, with their labels."""
+    """The first training pairs of each source with their labels, which the probes are fitted on."""
     rows = [(source.train, source.folder) for source in sources]
     return EvaluationPairs(rows, processor, settings.batch_size, _PROBE_TILES, tuple(PROBES))
-
-
-def evaluation_pairs(
-    sources: list[Source], processor: GairProcessor, settings: PretrainSettings, most: int
-) -> tuple[str, EvaluationPairs]:
-    """Held-out pairs of `most` tiles, or training pairs where none are held out; and which these are, in words."""
-    rows = [(source.held_out, source.folder) for source in sources if source.held_out is not None]
-    words = "held-out tiles"
-    if not rows:
-        rows = [(source.train, source.folder) for source in sources]
-        words = "TRAINING tiles (too few to hold any out: this shows fit, not skill)"
-    return words, EvaluationPairs(rows, processor, settings.batch_size, most, tuple(PROBES))
 
 
 def reload(
     model: GairModel, processor: GairProcessor, batch: PairBatch, output_dir: Path
 ) -> tuple[GairModel, GairProcessor]:
-    """What the saved directory gives a stranger, through the Auto classes; it must embed as what was trained does."""
+    """
+    Loads the saved directory through the Auto classes, as users will.
+
+    Args:
+        model ([`GairModel`]), processor ([`GairProcessor`]): what was saved.
+        batch (`PairBatch`): embedded by both models, to compare them.
+
+    Raises:
+        RuntimeError: the saved model does not embed the batch as the trained model does.
+    """
     reloaded = AutoModel.from_pretrained(output_dir, trust_remote_code=True).to(model.device).eval()
     reloaded_processor = AutoProcessor.from_pretrained(output_dir, trust_remote_code=True)
     trained = embed(model, prepare_pairs(batch, processor, model.device))
     saved = embed(reloaded, prepare_pairs(batch, reloaded_processor, model.device))
     for name, values in trained.items():
         if not torch.allclose(values, saved[name], rtol=0, atol=_RELOAD_TOLERANCE):
-            raise RuntimeError(f"The model saved in {str(output_dir)!r} embeds {name} otherwise than the one trained.")
+            raise RuntimeError(
+                f"The model saved in {str(output_dir)!r} computes other {name} embeddings than the trained one."
+            )
     return reloaded, reloaded_processor
 
 
@@ -133,36 +112,50 @@ def report(
     evaluated: str,
     settings: PretrainSettings,
 ) -> None:
-    """Measures and prints; writes metrics.json and the card."""
+    """
+    Measures both models and prints the tables; writes metrics.json and the model card.
 
+    Args:
+        pairs: training pairs and pairs to evaluate on.
+        evaluated (`str`): describes the latter.
+    """
     (trained_train, untrained_train), (trained_test, untrained_test) = (
         embed_pairs([model, untrained], processor, load(part, settings.num_workers), f"embed {name}")
         for part, name in zip(pairs, ("training pairs", "pairs to evaluate on"))
     )
     found = measure((trained_train, trained_test), (untrained_train, untrained_test))
     evaluated = f"{found['photos']} photos of {found['tiles']} {evaluated}"
-    proves = _PROVES_OF_WORLD if list(settings.weights()) == [SAMPLE_WORLD] else _PROVES_OF_PAIRS
+    scope = _SCOPE_OF_WORLD if list(settings.weights()) == [SAMPLE_WORLD] else _SCOPE_OF_PAIRS
     tables = format_measures(found)
-    print(f"\nMeasured on {evaluated}\n\n{tables}\n\n{proves}")
-    write_metrics({"evaluated": evaluated, "training": training_facts(settings), **found}, Path(settings.output_dir))
-    card = _CARD.format(
-        data=", ".join(f"`{Path(name).name}`" for name in settings.weights()),
-        objective=settings.objective_name(),
-        steps=settings.max_steps,
-        batch=settings.batch_size,
-        photos=settings.photos_per_tile,
-        learning_rate=settings.learning_rate,
-        seed=settings.seed,
+    print(f"\nMeasured on {evaluated}\n\n{tables}\n\n{scope}")
+    output_dir = Path(settings.output_dir)
+    write_metrics({"evaluated": evaluated, "training": training_facts(settings), **found}, output_dir)
+    make_card(settings, evaluated, tables, scope).save(output_dir / "README.md")
+
+
+def make_card(settings: PretrainSettings, evaluated: str, tables: str, scope: str) -> ModelCard:
+    """
+    The model card of a run's directory.
+
+    Args:
+        settings ([`PretrainSettings`]): of the run.
+        evaluated (`str`), tables (`str`): what was measured on, and the tables as text.
+        scope (`str`): a sentence that says what the figures mean.
+    """
+    facts = training_facts(settings) | {"data": ", ".join(f"`{Path(name).name}`" for name in settings.weights())}
+    return ModelCard.from_template(
+        ModelCardData(library_name="transformers", pipeline_tag="feature-extraction", tags=_TAGS),
+        template_path=str(CARD_TEMPLATE),
+        name=Path(settings.output_dir).name,
         evaluated=evaluated,
         tables=tables,
-        proves=proves,
-        name=Path(settings.output_dir).name,
+        scope=scope,
+        **facts,
     )
-    (Path(settings.output_dir) / "README.md").write_text(card, encoding="utf-8")
 
 
 def training_facts(settings: PretrainSettings) -> dict[str, Any]:
-    """What a card tells of a run, without the paths of the machine that it ran on."""
+    """What a card says about a run, without paths of the machine that it ran on."""
     return {
         "data": [Path(name).name if Path(name).exists() else name for name in settings.weights()],
         "objective": settings.objective_name(),

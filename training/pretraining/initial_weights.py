@@ -15,16 +15,17 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import set_seed
 from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig
 
 from modeling_gair import GairModel, GairRSConfig, GairRSModel
 from modeling_gair.convert_gair_checkpoint import optical_blocks_layout, read_pickle
+from training.pretraining.settings import InitialWeights, PretrainSettings
 
 # CROMA's published files hold these dictionaries; only the optical encoder is ours.
 _OPTICAL = "s2_encoder"
@@ -41,30 +42,23 @@ _WITHOUT_SHAPE = {"num_attention_heads", "hidden_act", "layer_norm_eps", "archit
 _FREE = re.compile(r".*dropout.*|.*drop_path.*|initializer_range|encoder_stride|do_pooling")
 
 
-@dataclass
-class InitialWeights:
+def random_model(settings: PretrainSettings) -> GairModel:
+    """The model with random weights that depend on the seed alone: the same on every process, whenever it is made."""
+    set_seed(settings.seed)
+    return GairModel(settings.gair_config())
+
+
+def untrained_model(settings: PretrainSettings) -> GairModel:
     """
-    Where the towers' initial weights come from; by default they are drawn.
-
-    Args:
-        rs (`str`, *optional*): CROMA's published file (`CROMA_base.pt`), or a saved GAIR model or its RS tower, as a
-            directory or a Hub id.
-        sv (`str`, *optional*): a vision model of transformers or timm (`timm/…`), as a directory or a Hub id.
-
-    Raises:
-        ValueError: one is no text.
+    The model as it was before training. If the initial weights are gone by now, prints so and keeps the random ones.
     """
-
-    rs: str | None = None
-    sv: str | None = None
-
-    def __post_init__(self):
-        for name in ("rs", "sv"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, str) or not value):
-                raise ValueError(
-                    f"initial_weights.{name} is {value!r}; expected a file, a directory or a Hub id, or leave it out."
-                )
+    model = random_model(settings)
+    try:
+        load_initial_weights(model, settings.towers())
+    except ValueError as error:
+        print(f"The trained model is compared with random weights: {error}")
+        return random_model(settings)
+    return model
 
 
 def load_initial_weights(model: GairModel, weights: InitialWeights) -> list[str]:

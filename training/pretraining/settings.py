@@ -28,7 +28,6 @@ from training.common.checks import check_keys, check_whole, is_number
 from training.common.errors import first_line
 from training.objectives import OBJECTIVES
 from training.pairs.augmentation import AugmentationSettings
-from training.pretraining.initial_weights import InitialWeights
 from training.world.writer import WorldSettings
 
 # The data set that is made where none is named.
@@ -53,6 +52,32 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
+
+
+@dataclass
+class InitialWeights:
+    """
+    Where the towers' initial weights come from; random by default.
+
+    Args:
+        rs (`str`, *optional*): CROMA's published file (`CROMA_base.pt`), or a saved GAIR model or its RS tower, as a
+            directory or a Hub id.
+        sv (`str`, *optional*): a vision model of transformers or timm (`timm/…`), as a directory or a Hub id.
+
+    Raises:
+        ValueError: a value is not a non-empty string.
+    """
+
+    rs: str | None = None
+    sv: str | None = None
+
+    def __post_init__(self):
+        for name in ("rs", "sv"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value):
+                raise ValueError(
+                    f"initial_weights.{name} is {value!r}; expected a file, a directory or a Hub id, or leave it out."
+                )
 
 
 @dataclass

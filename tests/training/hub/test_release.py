@@ -109,7 +109,7 @@ def test_ranges_are_percentiles_of_one_photo_of_each_tile():
 
 def test_ranges_need_two_tiles():
     one = {name: torch.eye(2) for name in ("sv", "nili", "tile_mean", "location")}
-    with pytest.raises(ValueError, match="Pairs of 1 tile came, expected two tiles or more"):
+    with pytest.raises(ValueError, match="come from 1 tile, expected two tiles or more"):
         ranges_of(EmbeddedPairs(one, torch.tensor([0, 0]), {}))
 
 

@@ -19,7 +19,8 @@ import torch
 pytest.importorskip("sklearn", reason="the extra train is not installed")
 pytest.importorskip("rasterio", reason="the extra train is not installed")
 from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv, write_pairs
-from training.measuring.embeddings import draw_similarity, embed, embed_pairs, format_measures, measure
+from training.measuring.embeddings import draw_similarity, embed, embed_pairs
+from training.measuring.tables import format_measures, measure
 from training.pairs.stream import load, prepare_pairs
 
 
@@ -67,15 +68,17 @@ def test_what_is_bad_is_left_out_and_said(tiny_model, path, capsys):
     bad = write_csv(path.with_name("bad.csv"), rows)
     (pairs,) = embed_pairs([tiny_model], PROCESSOR, load(evaluation(bad, batch_size=1), 0), "embed")
     assert pairs.tile_index.tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
-    assert "embed: 4 bad tiles and photos are left out (4 by place); the first: Pair '000'" in capsys.readouterr().out
+    assert "embed: left out 4 bad tiles and photos (4 by place); the first: Pair '000'" in capsys.readouterr().out
 
 
 def test_nothing_good_is_refused(tiny_model, path):
     rows = [[*row[:3], "50", row[4]] for row in read_rows(path)]
-    with pytest.raises(ValueError, match="fewer than two good photos"):
+    with pytest.raises(ValueError, match="Fewer than two good photos"):
         embed_pairs([tiny_model], PROCESSOR, load(evaluation(write_csv(path.with_name("bad.csv"), rows)), 0), "embed")
 
 
 def test_the_picture(tiny_model, path, tmp_path):
-    draw_similarity(tiny_model, PROCESSOR, next(iter(evaluation(path))), tmp_path / "similarity.png", "title", most=3)
+    draw_similarity(
+        tiny_model, PROCESSOR, next(iter(evaluation(path))), tmp_path / "similarity.png", "title", max_tiles=3
+    )
     assert (tmp_path / "similarity.png").stat().st_size > 20_000

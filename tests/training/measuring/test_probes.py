@@ -18,7 +18,8 @@ import pytest
 import torch
 
 pytest.importorskip("sklearn", reason="the extra train is not installed")
-from training.measuring.probes import format_probes, probe_table, ridge_r2
+from training.measuring.probes import probe_table, ridge_r2
+from training.measuring.tables import format_probes
 
 
 def drawn(count: int, seed: int) -> torch.Tensor:

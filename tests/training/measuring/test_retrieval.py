@@ -20,12 +20,12 @@ from torch.nn.functional import normalize
 from training.measuring.retrieval import (
     ACROSS_TILES,
     LABELS,
-    format_table,
     one_photo_per_tile,
     photos_of_each_tile,
     ranks,
     retrieval,
 )
+from training.measuring.tables import format_retrieval
 
 
 def drawn(count: int, width: int = 16) -> torch.Tensor:
@@ -86,7 +86,7 @@ def test_table():
     perfect = {"R@1": 1.0, "R@5": 1.0, "R@10": 1.0, "median_rank": 1.0, "mean_rank": 1.0}
     assert table["SV → RS at the point (NILI)"] == table["RS, tile mean → SV"] == perfect
     assert table["SV → location"]["median_rank"] > 1
-    lines = format_table(table, "title").splitlines()
+    lines = format_retrieval(table, "title").splitlines()
     assert len(lines) == 2 + len(ACROSS_TILES) and len({len(line) for line in lines}) == 1
     assert lines[1].split() == ["chance", "8.3%", "41.7%", "83.3%", "6.5", "6.5"]
 

@@ -25,8 +25,8 @@ from transformers import ViTConfig, ViTForImageClassification, ViTModel
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairConfig, GairModel
 from tests.modeling_gair.test_modeling import needs_timm
-from training.pretraining.initial_weights import InitialWeights, load_initial_weights
-from training.pretraining.settings import load_settings
+from training.pretraining.initial_weights import load_initial_weights
+from training.pretraining.settings import InitialWeights, load_settings
 
 WIDTH, DEPTH = 32, 2
 RS = {"hidden_size": WIDTH, "num_hidden_layers": DEPTH, "num_attention_heads": 16, "intermediate_size": 4 * WIDTH}

@@ -19,7 +19,8 @@ import torch
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairProcessor
 from training.objectives import PretrainingModule, make_objective
-from training.pretraining.loop import learning_rate_factor, make_optimizer, random_model
+from training.pretraining.initial_weights import random_model
+from training.pretraining.optimizer import learning_rate_factor, make_optimizer, make_schedule
 from training.pretraining.settings import load_settings
 
 
@@ -28,7 +29,7 @@ def optimizer_of(*flags: str) -> tuple[PretrainingModule, torch.optim.Optimizer]
     model = random_model(settings)
     processor = GairProcessor.for_config(model.config)
     module = PretrainingModule(model, make_objective(model, processor, settings.objective_settings()))
-    return module, make_optimizer(module, settings, torch.device("cpu"))
+    return module, make_optimizer(module, settings)
 
 
 @pytest.mark.parametrize("flags", [(), ("--nili_learning_rate_factor", "0.1"), ("--model.query_mode", "mean")])
@@ -43,7 +44,7 @@ def test_all_that_is_trained_is_moved_once_and_weights_alone_decay(flags):
 def test_nili_has_a_learning_rate_of_its_own_that_follows_the_schedule():
     module, optimizer = optimizer_of("--nili_learning_rate_factor", "0.1", "--learning_rate", "1e-2")
     settings = load_settings([])
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings))
+    schedule = make_schedule(optimizer, settings)
     for _ in range(100):
         optimizer.step()
         schedule.step()

@@ -12,9 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-A model goes to the Hub and comes back to a stranger, over real HTTP on the loopback: a data set is pushed and streamed into
-pre-training, what that trains is released, and the card's own snippets run in processes where this package is not
-installed, in every version of `GAIR_OTHER_PYTHONS`.
+A model is published on the Hub and loaded by its users, over real HTTP on the loopback interface: a data set is pushed and
+streamed into pre-training, the trained model is published, and the snippets of its card run in processes without this
+package, in every Python of `GAIR_OTHER_PYTHONS`.
 """
 
 import copy
@@ -37,7 +37,8 @@ from modeling_gair import GairModel, GairProcessor
 from tests.helpers.hub_server import TOKEN, HubServer
 from tests.modeling_gair.test_auto_classes import PYTHONS
 from training.hub.example import LAT, LON
-from training.hub.release import parse, push
+from training.hub.options import ReleaseOptions
+from training.hub.push import push
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -72,7 +73,9 @@ DatasetDict(splits).push_to_hub(sys.argv[1], private=len(sys.argv) > 2, num_shar
 """
 
 _OPEN = """
-import json, sys
+import json, sys, time
+
+time.sleep = lambda seconds: None
 from training.pairs.sources import open_source
 told = {}
 for name in sys.argv[1:]:
@@ -83,8 +86,8 @@ for name in sys.argv[1:]:
 print("RESULT" + json.dumps(told))
 """
 
-# The snippets of the pushed card, as written, where nothing but the base dependencies can be imported.
-_STRANGER = """
+# Runs the snippets of the published card as written; only the base dependencies can be imported.
+_USER = """
 import json, re, sys
 
 repo, revision, again, geo = sys.argv[1:]
@@ -116,7 +119,7 @@ told = {"blocks": ran, "of": len(blocks), "embeddings": embeddings, "ranges": ra
 print("RESULT" + json.dumps({**told, "dense": list(namespace["dense"].shape)}))
 """
 
-# What another version pushed, and what this one makes of it.
+# Loads what other versions pushed.
 _CROSS = """
 import json, sys
 
@@ -144,9 +147,11 @@ for repo in repos:
 print("RESULT" + json.dumps(told))
 """.replace("LON", str(LON)).replace("LAT", str(LAT))
 
-# Loads that must fail; each is told with its whole message.
+# Loads that must fail; prints each message in full. The Hub's client waits before it retries: not here.
 _FAILING = """
-import json, sys
+import json, sys, time
+
+time.sleep = lambda seconds: None
 from transformers import AutoModel
 
 told = {}
@@ -164,7 +169,7 @@ print("RESULT" + json.dumps(told))
 def run(
     hub: HubServer, cache: Path, *command: str, token: bool = True, own: bool = True
 ) -> subprocess.CompletedProcess:
-    """A process that uses the loopback Hub; with `own` it finds this package, else it runs isolated."""
+    """Runs a process that uses the loopback Hub; without `own` it does not see this package."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **hub.environment(cache, token)}
     environment.pop("PYTHONPATH", None)
     if own:
@@ -181,7 +186,7 @@ def result_of(process: subprocess.CompletedProcess) -> dict:
 
 @pytest.fixture(scope="module")
 def trained(hub, tmp_path_factory) -> Path:
-    """A data set pushed by `datasets`, streamed by name into pre-training: the directory that it wrote."""
+    """A data set pushed by `datasets` and streamed by name into pre-training: the directory of the trained model."""
     folder = tmp_path_factory.mktemp("trained")
     pushed = run(hub, folder / "hf", sys.executable, "-c", _PUSH_PAIRS, "org/pairs")
     assert pushed.returncode == 0, pushed.stderr
@@ -196,7 +201,7 @@ def trained(hub, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def released(hub, trained) -> tuple[str, str]:
-    """What the program printed when it released that directory, and the commit."""
+    """The output of the program that published that directory, and the commit."""
     flags = ["--model", str(trained), "--repo", "org/gair", "--data", "org/pairs", "--license", "cc-by-4.0"]
     process = run(hub, trained.parent / "hf", sys.executable, "training/release.py", *flags)
     assert process.returncode == 0, process.stderr
@@ -205,7 +210,7 @@ def released(hub, trained) -> tuple[str, str]:
 
 @pytest.fixture
 def files(hub, released, tmp_path) -> Path:
-    """The released files in a folder."""
+    """The published files in a folder."""
     folder = tmp_path / "files"
     folder.mkdir()
     for name, file in hub.repository("org/gair").files().items():
@@ -216,14 +221,14 @@ def files(hub, released, tmp_path) -> Path:
 
 @pytest.fixture
 def here(hub, monkeypatch):
-    """This process talks to the loopback Hub, with its token."""
+    """Makes this process use the loopback Hub, with its token."""
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
 
 
-def options(*flags: str):
-    return parse(["--model", "unused", "--repo", "org/other", *flags])
+def options(repo: str = "org/other", **chosen) -> ReleaseOptions:
+    return ReleaseOptions(model="unused", repo=repo, **chosen)
 
 
 def test_the_streamed_pairs_trained_the_model(trained):
@@ -232,7 +237,7 @@ def test_the_streamed_pairs_trained_the_model(trained):
     assert metrics["evaluated"] == "12 photos of 6 held-out tiles"
 
 
-def test_what_is_released_is_all_and_only_what_belongs_there(hub, trained, released):
+def test_a_release_holds_all_its_files_and_no_others(hub, trained, released):
     told, commit = released
     stored = hub.repository("org/gair").files()
     assert len(stored) == 16 and f'revision="{commit}"' in told and f"/org/gair/commit/{commit}" in told
@@ -247,7 +252,7 @@ def test_what_is_released_is_all_and_only_what_belongs_there(hub, trained, relea
     assert ranges["measured_on"] == "one photo of each of 6 held-out tiles of `org/pairs`"
 
 
-def test_the_card_s_snippets_work_for_a_stranger_in_every_version(hub, trained, released, tmp_path):
+def test_the_snippets_of_the_card_run_in_every_version(hub, trained, released, tmp_path):
     _, commit = released
     model, processor = GairModel.from_pretrained(trained).eval(), GairProcessor.from_pretrained(trained)
     stored = hub.repository("org/gair").files()
@@ -270,7 +275,7 @@ def test_the_card_s_snippets_work_for_a_stranger_in_every_version(hub, trained, 
     for number, python in enumerate(PYTHONS):
         again.append(f"org/again-{number}")
         geo = "geo" if python == sys.executable else "base"
-        command = [python, "-I", "-c", _STRANGER, "org/gair", commit, again[-1], geo]
+        command = [python, "-I", "-c", _USER, "org/gair", commit, again[-1], geo]
         told = result_of(run(hub, tmp_path / f"hf-{number}", *command, own=False))
         assert (told["blocks"], told["of"]) == (5 if geo == "geo" else 4, 5)
         assert told["dense"] == [1, 96, 128, 128]
@@ -279,7 +284,7 @@ def test_the_card_s_snippets_work_for_a_stranger_in_every_version(hub, trained, 
             torch.testing.assert_close(torch.tensor(told["embeddings"][name]), own, rtol=1e-4, atol=1e-5)
         assert told["similarity"] == pytest.approx(outputs.similarity_sv_localized.item(), abs=1e-5)
         assert told["ranges"] == json.loads(stored["config.json"].content)["similarity_ranges"]
-    # What each version pushed itself, each other loads.
+    # Every version loads what every other version pushed.
     for number, python in enumerate(PYTHONS):
         command = [python, "-I", "-c", _CROSS, "org/gair", *again]
         told = result_of(run(hub, tmp_path / f"hf-{number}", *command, own=False))
@@ -295,33 +300,35 @@ def test_branches_pull_requests_and_private_repositories(hub, files, here):
     main_commit = other.refs["main"]
     assert set(other.files()) == {path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()}
     (files / "metrics.json").write_text("{}")
-    pushed = push(options("--branch", "v2/next"), files)
+    pushed = push(options(branch="v2/next"), files)
     assert other.refs["v2/next"] == pushed.oid != main_commit == other.refs["main"]
     assert other.files("v2/next")["metrics.json"].content == b"{}"
-    proposed = push(options("--pull_request"), files)
+    proposed = push(options(pull_request=True), files)
     assert proposed.pr_url == f"{hub.url}/org/other/discussions/1" and other.refs["main"] == main_commit
     assert other.files("refs/pr/1")["metrics.json"].content == b"{}"
-    push(parse(["--model", "unused", "--repo", "org/secret", "--private"]), files)
+    push(options("org/secret", private=True), files)
     assert hub.repository("org/secret").private and not other.private
 
 
-def test_a_new_release_replaces_the_old_one_and_spares_what_is_not_its_own(hub, files, here, monkeypatch):
-    push(options("--branch", "old"), files)
+def test_a_new_release_replaces_the_old_one_and_keeps_other_files(hub, files, here, monkeypatch):
+    push(options(branch="old"), files)
     repository = hub.repository("org/other")
     stale = {"model-00001-of-00002.safetensors": files / "LICENSE", "picture.png": files / "LICENSE"}
     added = [CommitOperationAdd(name, str(path)) for name, path in stale.items()]
     HfApi().create_commit("org/other", added, commit_message="By hand", revision="old")
-    push(options("--branch", "old"), files)
+    push(options(branch="old"), files)
     names = set(repository.files("old"))
     assert "picture.png" in names and "model-00001-of-00002.safetensors" not in names and "model.safetensors" in names
 
 
-def test_what_the_hub_refuses_is_one_sentence_and_leaves_nothing(hub, files, here, monkeypatch):
-    to_new = parse(["--model", "unused", "--repo", "org/new"])
-    with pytest.raises(ValueError, match="--private came, but 'org/gair' exists and is public"):
-        push(parse(["--model", "unused", "--repo", "org/gair", "--private"]), files)
-    with pytest.raises(ValueError, match="does not let you write to 'org/absent'"):
-        push(parse(["--model", "unused", "--repo", "org/absent", "--pull_request"]), files)
+def test_if_the_upload_fails_nothing_is_published(hub, files, here, monkeypatch):
+    to_new = options("org/new")
+    with pytest.raises(ValueError, match="--private was passed, but 'org/gair' exists and is public"):
+        push(options("org/gair", private=True), files)
+    with pytest.raises(
+        ValueError, match=r"'org/absent' does not exist on the Hub at .*, or your token has no write access"
+    ):
+        push(options("org/absent", pull_request=True), files)
     with (
         hub.fault("cut", "POST", r"^/api/models/org/new/commit/main$"),
         pytest.raises(ValueError, match=r"The connection to the Hub at .* Nothing was committed to 'org/new'\."),
@@ -329,7 +336,7 @@ def test_what_the_hub_refuses_is_one_sentence_and_leaves_nothing(hub, files, her
         push(to_new, files)
     assert not hub.repository("org/new").files()
     (files / "example" / "photo.jpg").write_bytes(b"another photo")
-    # The client waits longer and longer before it tries again.
+    # The client waits before each retry.
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     with (
         hub.fault("cut", "PUT", "^/upload/"),
@@ -340,13 +347,15 @@ def test_what_the_hub_refuses_is_one_sentence_and_leaves_nothing(hub, files, her
     push(to_new, files)
     assert len(hub.repository("org/new").files()) == 16
     monkeypatch.setenv("HF_TOKEN", "")
-    with pytest.raises(ValueError, match=r"does not let you write to 'org/newer', or there is none; run hf auth login"):
-        push(parse(["--model", "unused", "--repo", "org/newer"]), files)
+    with pytest.raises(
+        ValueError, match=r"'org/newer' does not exist on the Hub at .* no write access; run hf auth login"
+    ):
+        push(options("org/newer"), files)
     assert ("models", "org/newer") not in hub.repositories
 
 
-def test_loads_that_fail_say_why_and_leave_nothing_half_written(hub, released, tmp_path):
-    """Private without a token, a missing revision, a connection cut again and again, a file shorter than it should be."""
+def test_failed_loads_state_the_reason_and_leave_no_partial_files(hub, released, tmp_path):
+    """Private without a token, a missing revision, a connection that breaks every time, a truncated file."""
     source = hub.repository("org/gair")
     for name in ("hidden", "cut", "short"):
         hub.repositories["models", f"org/{name}"] = copy.deepcopy(source)
@@ -362,7 +371,7 @@ def test_loads_that_fail_say_why_and_leave_nothing_half_written(hub, released, t
     )
     assert "private repository" in told["org/hidden"] and "token" in told["org/hidden"]
     assert told["org/gair@v9"].startswith("OSError: v9 is not a valid git identifier")
-    # The library tells the reason on the way: it tries again five times.
+    # The library logs the reason at each of its five retries.
     assert told["org/cut"].startswith("OSError: Can't load the model for 'org/cut'")
     assert "peer closed connection" in process.stderr and "Max retries exceeded" in process.stderr
     size = len(source.files()["model.safetensors"].content)
@@ -374,8 +383,8 @@ def test_loads_that_fail_say_why_and_leave_nothing_half_written(hub, released, t
     assert set(healthy.values()) == {"loaded 1064480"}
 
 
-def test_pairs_that_cannot_be_streamed_say_why(hub, trained, tmp_path):
-    """Private without a token, absent, cut off for good; a connection that breaks now and then costs no row."""
+def test_pairs_that_cannot_be_streamed_state_the_reason(hub, trained, tmp_path):
+    """Private without a token, missing, truncated; a connection that breaks occasionally loses no row."""
     for name in ("hidden", "short"):
         hub.repositories["datasets", f"org/{name}"] = copy.deepcopy(hub.repository("org/pairs", "datasets"))
     hub.repository("org/hidden", "datasets").private = True

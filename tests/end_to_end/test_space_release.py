@@ -11,16 +11,15 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The Space goes to a Hub on the loopback as one commit: the folder, whole, and the model that it shows."""
-
-import re
+"""The Space is published on a loopback Hub in one commit: the whole folder, and the model that it shows."""
 
 import pytest
 from huggingface_hub import HfApi, constants
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
 from tests.helpers.hub_server import TOKEN
-from training.hub.release import SPACE, main, parse
+from training.hub.options import SPACE, ReleaseOptions
+from training.hub.release import release
 
 FILES = {
     path.relative_to(SPACE).as_posix()
@@ -31,14 +30,14 @@ FILES = {
 
 @pytest.fixture
 def here(hub, monkeypatch):
-    """This process talks to the loopback Hub, with its token."""
+    """Makes this process use the loopback Hub, with its token."""
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
 
 
-def test_the_folder_is_pushed_whole_with_the_model_that_it_shows(hub, here, capsys):
-    main(["--space", "org/page", "--model", "org/gair"])
+def test_the_whole_folder_is_pushed_with_the_model_that_it_shows(hub, here, capsys):
+    release(ReleaseOptions(space="org/page", model="org/gair"))
     space = hub.repository("org/page", "spaces")
     assert set(space.files()) == FILES and {"app.py", "README.md", "model/config.json"} <= FILES
     assert space.files()["app.py"].content == (SPACE / "app.py").read_bytes()
@@ -46,35 +45,23 @@ def test_the_folder_is_pushed_whole_with_the_model_that_it_shows(hub, here, caps
     assert "the Space org/page" in capsys.readouterr().out
 
 
-def test_a_newer_page_leaves_nothing_of_the_older_one(hub, here):
+def test_a_new_version_deletes_the_files_of_the_old_one(hub, here):
     HfApi().create_repo("org/older", repo_type="space", space_sdk="gradio")
     HfApi().upload_file(path_or_fileobj=b"1", path_in_repo="stale.py", repo_id="org/older", repo_type="space")
-    main(["--space", "org/older"])
+    release(ReleaseOptions(space="org/older"))
     space = hub.repository("org/older", "spaces")
     assert set(space.files()) == FILES and space.variables == {}
 
 
-def test_a_dry_run_sends_nothing(hub, here, capsys):
-    main(["--space", "org/dry", "--dry_run"])
-    assert "app.py" in (said := capsys.readouterr().out) and "Nothing was sent" in said
+def test_a_dry_run_pushes_nothing(hub, here, capsys):
+    release(ReleaseOptions(space="org/dry", dry_run=True))
+    assert "app.py" in (said := capsys.readouterr().out) and "would be pushed to the Space org/dry" in said
     assert ("spaces", "org/dry") not in hub.repositories
 
 
-def test_without_a_token_it_is_one_sentence(hub, here, monkeypatch):
+def test_a_token_without_write_access_is_an_error(hub, here, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_of_nobody")
-    with pytest.raises(ValueError, match="does not let you write to 'org/refused'"):
-        main(["--space", "org/refused"])
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--space", "page"], "--space is 'page', expected ORG/NAME"),
-        (["--space", "a/b", "--license", "mit"], "--license came with --space"),
-        (["--space", "a/b", "--model", "tests"], "--model is 'tests', expected a repository"),
-        (["--space", "a/b", "--model", "c/d", "--branch", "next"], "--model came with --branch"),
-    ],
-)
-def test_flags_that_make_no_sense_are_refused(flags, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        parse(flags)
+    with pytest.raises(
+        ValueError, match=r"'org/refused' does not exist on the Hub at .*, or your token has no write access"
+    ):
+        release(ReleaseOptions(space="org/refused"))

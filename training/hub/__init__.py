@@ -11,4 +11,4 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What goes to the Hub: a model with its code and card, and the Space."""
+"""Publishing on the Hub: a model with its code and card, and the Space."""

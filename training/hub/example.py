@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The example that a released model brings along: a photo and the tile it was taken in, from the sample world."""
+"""The example published with every model: a photo and the tile that it was taken in, from the sample world."""
 
 from pathlib import Path
 
@@ -20,7 +20,9 @@ import numpy as np
 from training.world.sample_world import BANDS, SampleWorld
 from training.world.writer import encode_jpeg, write_tile
 
-# A place that the sample world holds out, so that no model has been trained on it.
+# The folder in the release.
+EXAMPLE = "example"
+# A location that the sample world holds out, so that no model was trained on it.
 LON, LAT, HEADING = 144.632183, -35.973614, 40.0
 
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The files that the Space bundles: the model by its folder alone, the gallery, and the command that writes both."""
+"""The files bundled with the Space: a model that loads from its folder alone, the gallery, and how both are written."""
 
 import os
 import shutil
@@ -26,13 +26,14 @@ import pytest
 
 import modeling_gair
 from modeling_gair import GairProcessor
-from training.hub import space_files
+from training.hub import space_bundle
+from training.hub.options import SPACE
 from training.pairs.rows import FEATURES, pack_tile, unpack_tile
 
-MODEL, GALLERY = space_files.SPACE / "model", space_files.SPACE / "gallery"
+MODEL, GALLERY = SPACE / "model", SPACE / "gallery"
 CODE = sorted(Path(modeling_gair.__file__).parent.glob("*_gair.py"))
-# Loads the folder that is named as a stranger would, and prints an embedding's width.
-STRANGER = """
+# Loads a folder as users do, and prints the width of an embedding.
+USER = """
 import sys
 from transformers import AutoModel, AutoProcessor
 model = AutoModel.from_pretrained(sys.argv[1], trust_remote_code=True)
@@ -46,7 +47,7 @@ assert "modeling_gair" not in sys.modules
 def world(tmp_path_factory):
     """A data set of four of the bundled tiles, with pixels that are not rounded."""
     rows = pq.read_table(GALLERY / "gallery.parquet").slice(0, 4).to_pylist()
-    noise = np.random.default_rng(0).integers(0, space_files.PIXEL_STEP, (10, 96, 96), dtype=np.uint16)
+    noise = np.random.default_rng(0).integers(0, space_bundle.PIXEL_STEP, (10, 96, 96), dtype=np.uint16)
     folder = tmp_path_factory.mktemp("world")
     (folder / "data").mkdir()
     table = pa.Table.from_pylist(
@@ -59,10 +60,10 @@ def world(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def small(world, monkeypatch):
-    """The command writes two tiles of that world, with two photos each."""
-    monkeypatch.setattr(space_files, "ensure_sample_dataset", lambda settings: world)
-    monkeypatch.setattr(space_files, "TILES", 2)
-    monkeypatch.setattr(space_files, "PHOTOS", 2)
+    """Two tiles of that world are bundled, with two photos each."""
+    monkeypatch.setattr(space_bundle, "ensure_sample_dataset", lambda settings: world)
+    monkeypatch.setattr(space_bundle, "TILES", 2)
+    monkeypatch.setattr(space_bundle, "PHOTOS", 2)
 
 
 @pytest.fixture
@@ -86,16 +87,16 @@ def test_the_bundled_code_is_the_package():
 
 
 def test_the_bundled_files_are_small():
-    for folder, limit in ((MODEL, space_files.MAX_MODEL_BYTES), (GALLERY, space_files.MAX_GALLERY_BYTES)):
+    for folder, limit in ((MODEL, space_bundle.MAX_MODEL_BYTES), (GALLERY, space_bundle.MAX_GALLERY_BYTES)):
         assert 0 < sum(map(len, contents(folder).values())) <= limit
 
 
 @pytest.mark.slow
-def test_the_bundled_model_works_by_its_folder_alone(tmp_path):
+def test_the_bundled_model_loads_from_its_folder_alone(tmp_path):
     shutil.copytree(MODEL, tmp_path / "elsewhere")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-P", "-c", STRANGER, str(tmp_path / "elsewhere")]
+    command = [sys.executable, "-P", "-c", USER, str(tmp_path / "elsewhere")]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == "96"
@@ -108,17 +109,16 @@ def test_the_bundled_gallery_is_in_the_schema_of_pairs():
     assert len(rows) == 24
     for row in rows:
         assert row["split"] == "test" and len(row["photos"]) == 4
-        assert (unpack_tile(row) % space_files.PIXEL_STEP == 0).all()
+        assert (unpack_tile(row) % space_bundle.PIXEL_STEP == 0).all()
         assert all("sample world" in photo["attribution"] for photo in row["photos"])
 
 
-def test_the_command_writes_the_same_bytes_again(trained, tmp_path):
+def test_writing_again_gives_the_same_bytes(trained, tmp_path):
     output = tmp_path / "space"
-    command = ["--model", trained, "--output", str(output)]
-    space_files.main(command)
+    space_bundle.write_bundle(trained, output)
     first = contents(output)
     (output / "gallery" / "stale").touch()
-    space_files.main(command)
+    space_bundle.write_bundle(trained, output)
     assert contents(output) == first
     assert {"model/config.json", "model/model.safetensors", "model/modeling_gair.py", "gallery/gallery.parquet"} <= set(
         first
@@ -126,19 +126,19 @@ def test_the_command_writes_the_same_bytes_again(trained, tmp_path):
     assert b'"similarity_ranges": {' in first["model/config.json"]
 
 
-def test_pixels_of_the_gallery_are_near_those_of_the_world(world, tmp_path):
-    space_files.write_gallery(tmp_path / "gallery", world)
+def test_pixels_of_the_gallery_are_rounded_by_half_a_step_at_most(world, tmp_path):
+    space_bundle.write_gallery(tmp_path / "gallery", world)
     written = pq.read_table(tmp_path / "gallery" / "gallery.parquet").to_pylist()
     made = pq.read_table(world / "data" / "test-00000-of-00001.parquet").to_pylist()[::2]
     assert [row["id"] for row in written] == [row["id"] for row in made]
     for row, original in zip(written, made):
         difference = unpack_tile(row).astype(np.int32) - unpack_tile(original)
-        assert np.abs(difference).max() == space_files.PIXEL_STEP // 2
-        assert row["photos"] == original["photos"][: space_files.PHOTOS]
+        assert np.abs(difference).max() == space_bundle.PIXEL_STEP // 2
+        assert row["photos"] == original["photos"][: space_bundle.PHOTOS]
 
 
-def test_too_large_a_model_is_refused_and_nothing_written(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(space_files, "MAX_MODEL_BYTES", 1000)
+def test_a_model_that_is_too_large_is_an_error_and_nothing_is_written(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(space_bundle, "MAX_MODEL_BYTES", 1000)
     with pytest.raises(ValueError, match="expected at most 1,000"):
-        space_files.main(["--model", trained, "--output", str(tmp_path / "space")])
+        space_bundle.write_bundle(trained, tmp_path / "space")
     assert contents(tmp_path / "space") == {}

@@ -30,7 +30,8 @@ pytest.importorskip("rasterio", reason="the extra eval is not installed")
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from tests.helpers.benchmark_tables import made_columns, write_table
 from training.benchmarks.runner import main
-from training.world.writer import WorldSettings, write_sample_dataset
+from training.world.settings import WorldSettings
+from training.world.writer import write_sample_dataset
 
 ROOT = Path(__file__).parents[2]
 KINDS = ["world-location", "world-tiles", "world-segmentation", "world-photos", "world-retrieval"]

@@ -49,7 +49,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 from PIL import Image
 from modeling_gair.image_processing_gair import GAIR_BANDS
-from training.pairs.rows import FEATURES, pack_tile
+from training.common.schema import FEATURES, pack_tile
 
 random = np.random.default_rng(0)
 

@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from training.objectives import GairObjective, GairSettings
+from training.objectives.gair import GairObjective
+from training.objectives.settings import GairSettings
 
 TOWER = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 # Metres east of the first photo: some nearer than INCL's least distance, some than SECL's, one far away.

@@ -22,9 +22,9 @@ from datasets import Dataset
 from PIL import Image
 
 from modeling_gair import GairConfig, GairProcessor
-from training.pairs.rows import FEATURES, PHOTO_FEATURES, pack_tile
-from training.pairs.sources import CSV_COLUMNS, open_source
-from training.pairs.stream import EvaluationPairs
+from training.common.schema import CSV_COLUMNS, FEATURES, PHOTO_FEATURES, pack_tile
+from training.pairs.loading import EvaluationPairs
+from training.pairs.sources import open_source
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 SIDE_DEGREES = 0.01

@@ -49,7 +49,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 def write_small_world(folder: Path) -> None:
     """The sample world with 48 tiles of 2 photos to train on, and 16 held-out tiles of 4."""
-    from training.world.writer import WorldSettings, write_sample_dataset
+    from training.world.settings import WorldSettings
+    from training.world.writer import write_sample_dataset
 
     write_sample_dataset(folder, WorldSettings(tiles=48, photos=2, held_out_tiles=16, held_out_photos=4), workers=1)
 

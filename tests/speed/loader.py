@@ -33,10 +33,13 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from modeling_gair import GairConfig, GairProcessor
-from training.pairs.rows import FEATURES
+from training.common.schema import FEATURES
+from training.pairs.decoding import PairBatch
+from training.pairs.loading import load
 from training.pairs.sources import open_source
-from training.pairs.stream import PairBatch, PairStream, load
-from training.world.writer import WorldSettings, write_sample_dataset
+from training.pairs.stream import PairStream
+from training.world.settings import WorldSettings
+from training.world.writer import write_sample_dataset
 
 BATCH_SIZE = 32
 PHOTOS_PER_TILE = (4, 1)

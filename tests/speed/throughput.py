@@ -30,7 +30,8 @@ from itertools import product
 from pathlib import Path
 
 from training.pretraining.monitoring import read_log
-from training.world.writer import WorldSettings, write_sample_dataset
+from training.world.settings import WorldSettings
+from training.world.writer import write_sample_dataset
 
 PROCESSES, BATCHES, WORKERS = (1, 2), (16, 64), (0, 2)
 STEPS, EVERY = 30, 5

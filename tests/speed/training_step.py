@@ -32,7 +32,9 @@ from modeling_gair import GairConfig, GairModel, GairProcessor
 from modeling_gair.modeling_gair import GairNILI
 from tests.helpers.literal_nili import literal_nili
 from tests.speed.measuring import median_seconds, peak_bytes
-from training.objectives import GairObjective, GairSettings, PretrainingModule
+from training.objectives.base import PretrainingModule
+from training.objectives.gair import GairObjective
+from training.objectives.settings import GairSettings
 from training.pretraining.costs import random_inputs
 from training.pretraining.gradient_cache import backward
 

@@ -66,8 +66,9 @@ from training.benchmarks.store import FeatureStore, digest_of
 from training.benchmarks.tasks.task import Task, choose, load_tasks, relocated
 from training.common.errors import first_line
 from training.common.files import write_atomically
-from training.pretraining.settings import SAMPLE_WORLD, PretrainSettings
-from training.world.writer import WorldSettings, ensure_sample_dataset
+from training.pretraining.settings import PretrainSettings
+from training.world.settings import SAMPLE_WORLD, WorldSettings
+from training.world.writer import ensure_sample_dataset
 
 KINDS: dict[str, Kind] = {
     "location": Location(),

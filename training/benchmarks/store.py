@@ -29,7 +29,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm.auto import tqdm
 
 from training.common.files import write_atomically
-from training.pairs.stream import chunked
+from training.common.iterables import chunked
 
 Item = TypeVar("Item")
 Columns = dict[str, np.ndarray]

@@ -32,9 +32,11 @@ from training.benchmarks.probes.folds import Holdout, make_holdout
 from training.measuring.probes import ridge_r2
 from training.measuring.retrieval import one_photo_per_tile, photos_of_each_tile, retrieval
 from training.pairs.augmentation import crop
+from training.pairs.decoding import PairBatch
+from training.pairs.loading import EvaluationPairs, load, prepare_pairs
 from training.pairs.sources import Rows, Source, open_source
-from training.pairs.stream import EvaluationPairs, PairBatch, load, prepare_pairs
-from training.world.writer import WorldSettings, ensure_sample_dataset
+from training.world.settings import WorldSettings
+from training.world.writer import ensure_sample_dataset
 
 # Metres between a photo and where its tile is read; standard deviations, in metres, of noise on its coordinates; sides of a
 # crop of the tile, as shares of the tile's.

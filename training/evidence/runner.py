@@ -57,7 +57,7 @@ from training.pretraining.checkpointing import first_difference
 from training.pretraining.costs import flops_per_pair
 from training.pretraining.initial_weights import random_model
 from training.pretraining.settings import PretrainSettings, load_settings
-from training.world.writer import WorldSettings
+from training.world.settings import WorldSettings
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path(__file__).parents[1] / "configs" / "evidence"

@@ -43,7 +43,7 @@ from training.exporting.onnx_runs import open_onnx, run_onnx
 from training.exporting.parts import DYNAMIC_SIZES, Part, Value, parts_of
 from training.exporting.quantization import measure_loss, quantize
 from training.exporting.sv_tower import save_sv_tower
-from training.pretraining.settings import SAMPLE_WORLD
+from training.world.settings import SAMPLE_WORLD
 
 # Largest error of a number that is accepted, in parts of the length of the embedding or token that it belongs to: what it is
 # off by once that is L2-normalised, as embeddings are for every comparison. At sigma = 256 the location encoder multiplies

@@ -33,15 +33,16 @@ from training.measuring.retrieval import (
     photos_of_each_tile,
     retrieval,
 )
-from training.pairs.sources import open_sources
-from training.pairs.stream import load
-from training.pretraining.settings import PretrainSettings
+from training.pairs.loading import load
+from training.pairs.sources import HOLDOUT_FRACTION, open_sources
+from training.world.settings import WorldSettings
 
 INT8_SUFFIX = ".int8.onnx"
 # The localized query stays in float32: at the published sizes it is a fortieth of the weights, and it would lose the most
 # (its embeddings' mean cosine with float32 ones was 0.992 where the towers' were 0.9999), as tokens and offsets within a
 # cell would share one scale.
 QUANTIZED = ("rs_tower", "sv_tower", "location_tower")
+_BATCH_SIZE, _EVALUATION_TILES = 32, 256
 _PRODUCTS = ("MatMul", "Gemm")
 
 
@@ -90,12 +91,10 @@ def measure_loss(model: GairModel, processor: GairProcessor, folder: Path, data:
         `dict`: `evaluated` (on what), `float32` and `int8` (tables of `training.measuring.retrieval`), `cosine` (of each
         modality's embeddings with their float32 ones, the mean over pairs) and `table` (the tables as text).
     """
-    settings = PretrainSettings(data=data)
-    evaluated, pairs = evaluation_pairs(
-        open_sources(settings), processor, settings.batch_size, settings.evaluation_tiles
-    )
+    sources = open_sources({data: 1.0}, HOLDOUT_FRACTION, WorldSettings())
+    evaluated, pairs = evaluation_pairs(sources, processor, _BATCH_SIZE, _EVALUATION_TILES)
     quantized: Any = OnnxModel(model, folder, dict.fromkeys(QUANTIZED, INT8_SUFFIX))
-    batches = load(pairs, settings.num_workers)
+    batches = load(pairs, num_workers=2)
     whole, eight = embed_pairs([model, quantized], processor, batches, "embed in float32 and int8")
     cosine = {
         name: (whole.embeddings[name] * eight.embeddings[name]).sum(dim=-1).mean().item()

@@ -31,8 +31,8 @@ from training.hub.options import ReleaseOptions
 from training.hub.origin import PUBLISHED_LICENCE, Origin, licence_of
 from training.hub.verify import check_same_embeddings
 from training.measuring.similarity_ranges import measure_ranges
-from training.pretraining.settings import SAMPLE_WORLD
-from training.world.writer import WorldSettings, ensure_sample_dataset
+from training.world.settings import SAMPLE_WORLD, WorldSettings
+from training.world.writer import ensure_sample_dataset
 
 ROOT = Path(__file__).parents[2]
 # Larger weights are split into files of at most this size: what is sent again after a broken connection.

@@ -22,7 +22,7 @@ from typing import Any
 from huggingface_hub import ModelCard
 
 from training.pretraining.monitoring import read_log
-from training.pretraining.settings import SAMPLE_WORLD
+from training.world.settings import SAMPLE_WORLD
 
 # The licence of the published weights, which the converter writes into its card.
 PUBLISHED_LICENCE = "cc-by-nc-4.0"

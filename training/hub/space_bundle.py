@@ -22,10 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import load_dataset
 
+from training.common.schema import FEATURES, pack_tile, unpack_tile
 from training.hub.gather import SAMPLE_WORLD_NAME, load
 from training.measuring.similarity_ranges import measure_ranges
-from training.pairs.rows import FEATURES, pack_tile, unpack_tile
-from training.world.writer import WorldSettings, ensure_sample_dataset
+from training.world.settings import WorldSettings
+from training.world.writer import ensure_sample_dataset
 
 # Everyone who clones the repository downloads these files.
 MAX_MODEL_BYTES = 5 * 10**6
@@ -82,7 +83,7 @@ def write_model(folder: Path, source: str, world: Path) -> None:
 
 def write_gallery(folder: Path, world: Path) -> None:
     """
-    Writes `gallery.parquet` in the schema of `training.pairs.rows`: `TILES` held-out tiles at regular intervals, with their
+    Writes `gallery.parquet` in the schema of `training.common.schema`: `TILES` held-out tiles at regular intervals, with their
     first photos, pixels rounded to multiples of `PIXEL_STEP`.
 
     Args:

@@ -24,8 +24,9 @@ from tqdm.auto import tqdm
 
 from modeling_gair import GairModel, GairProcessor
 from training.common.figures import Example, similarity_figure, true_colour
+from training.pairs.decoding import PairBatch
+from training.pairs.loading import EvaluationPairs, prepare_pairs
 from training.pairs.sources import Source
-from training.pairs.stream import EvaluationPairs, PairBatch, prepare_pairs
 
 POINT_MODES = ("nili", "bilinear", "bicubic")
 # Points of a similarity map along each side.
@@ -87,7 +88,7 @@ def embed(model: GairModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.
 
     Args:
         model ([`GairModel`]): in evaluation mode.
-        inputs (`dict[str, torch.Tensor]`): from [`~training.pairs.stream.prepare_pairs`].
+        inputs (`dict[str, torch.Tensor]`): from [`~training.pairs.loading.prepare_pairs`].
 
     Returns:
         `dict[str, torch.Tensor]`: as the `embeddings` of [`EmbeddedPairs`].

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 
 from modeling_gair import GairProcessor
-from training.pairs.stream import PairBatch, prepare_pairs
+from training.pairs.decoding import PairBatch
+from training.pairs.loading import prepare_pairs
 
 RECALLS = (1, 5, 10)
 LABELS = {
@@ -107,7 +108,7 @@ def training_retrieval(
     Median ranks to follow during training: three figures of the tables that are measured at the end.
 
     Args:
-        module (`torch.nn.Module`): a `training.objectives.PretrainingModule`, possibly wrapped by Accelerate.
+        module (`torch.nn.Module`): a `training.objectives.base.PretrainingModule`, possibly wrapped by Accelerate.
         processor ([`GairProcessor`]), batches (`Iterable[PairBatch]`), device (`torch.device`): the pairs to measure on.
 
     Returns:

@@ -21,15 +21,13 @@ import torch
 
 from modeling_gair import GairModel, GairProcessor
 from training.measuring.embeddings import EmbeddedPairs, embed_pairs
-from training.pairs.sources import open_source
-from training.pairs.stream import EvaluationPairs
+from training.pairs.loading import EvaluationPairs
+from training.pairs.sources import HOLDOUT_FRACTION, open_source
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 # Name of the model's output → name in `EmbeddedPairs.embeddings`.
 MODALITIES = {"sv": "sv", "localized": "nili", "rs": "tile_mean", "location": "location"}
 _MOST_TILES, _BATCH_SIZE = 256, 16
-# Share of the tiles, for data sets without a held-out split; as in pre-training.
-_HOLDOUT_FRACTION = 0.1
 
 
 def measure_ranges(model: GairModel, processor: GairProcessor, data: str, called: str) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def measure_ranges(model: GairModel, processor: GairProcessor, data: str, called
     Raises:
         ValueError: the data set does not exist, or has fewer than two good tiles.
     """
-    source = open_source(data, _HOLDOUT_FRACTION)
+    source = open_source(data, HOLDOUT_FRACTION)
     rows = source.train if source.held_out is None else source.held_out
     pairs = EvaluationPairs([(rows, source.folder)], processor, _BATCH_SIZE, _MOST_TILES)
     (embedded,) = embed_pairs([model], processor, pairs, "embed pairs for similarity ranges")

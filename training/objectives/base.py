@@ -43,7 +43,7 @@ class Objective(nn.Module, ABC):
 
         Args:
             model (`GairModel`): the model that is trained.
-            inputs (`dict[str, torch.Tensor]`): as `training.pairs.stream.prepare_pairs` gives them, T tiles with N photos.
+            inputs (`dict[str, torch.Tensor]`): as `training.pairs.loading.prepare_pairs` gives them, T tiles with N photos.
         """
 
     def shared(self, model: GairModel) -> Tensors:

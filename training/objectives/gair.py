@@ -14,7 +14,6 @@
 """GAIR's contrastive objective over the batches of all processes, with a queue and distillation."""
 
 import math
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,77 +22,10 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from modeling_gair import GairModel, GairProcessor, great_circle_distance_m
-from training.common.checks import check_whole, is_number
 from training.common.distributed import gather_rows, gather_with_grad, row_counts, row_offset
 from training.objectives.base import Objective, Tensors, precise, row_losses, share_of_mean
+from training.objectives.settings import GairSettings
 from training.objectives.teachers import Distillation, RSTeacher, SVTeacher
-
-
-@dataclass
-class GairSettings:
-    """
-    Settings of [`GairObjective`]. Its temperature and its least distances of negatives are those of the model's config.
-
-    Args:
-        temperature_learned (`bool`): whether the temperature is learned, from the config's on.
-        temperature_range (`list[float]`): least and greatest value of a learned temperature.
-        incl_weight, secl_weight (`float`): weights of INCL (photos and tiles) and SECL (both and places).
-        queue_size (`int`): how many earlier coordinates SECL also takes as negatives; 0: none.
-        in_batch_places (`bool`): whether the places of the batch's other photos are negatives of SECL. False with a queue
-            (and least distances of 0) is the published loss.
-        sv_teacher (`str`, *optional*): an image model on the Hub or in a directory that photos are also embedded with, for
-            distillation.
-        rs_teacher (`str`, *optional*): likewise for tiles: a GAIR model, or `"initial"`, the RS tower before training.
-        sv_distillation_weight, rs_distillation_weight (`float`): weights of the distillation losses.
-        sv_teacher_projection, rs_teacher_projection (`str`, *optional*): `"linear"` compares a learned linear map of our
-            embeddings with the teacher's, which may then be of another width.
-
-    Raises:
-        ValueError: a setting is of the wrong kind, out of range, or without effect.
-    """
-
-    temperature_learned: bool = False
-    temperature_range: list[float] = field(default_factory=lambda: [0.01, 0.5])
-    incl_weight: float = 0.5
-    secl_weight: float = 0.5
-    queue_size: int = 0
-    in_batch_places: bool = True
-    sv_teacher: str | None = None
-    rs_teacher: str | None = None
-    sv_distillation_weight: float = 0.2
-    rs_distillation_weight: float = 0.2
-    sv_teacher_projection: str | None = None
-    rs_teacher_projection: str | None = None
-
-    def __post_init__(self):
-        for name in ("temperature_learned", "in_batch_places"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected true or false.")
-        for name in ("incl_weight", "secl_weight", "sv_distillation_weight", "rs_distillation_weight"):
-            if not is_number(getattr(self, name)) or getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number of at least 0.")
-        bounds = self.temperature_range
-        if not isinstance(bounds, list) or len(bounds) != 2 or not all(map(is_number, bounds)):
-            raise ValueError(f"temperature_range is {bounds!r}; expected two numbers, e.g. [0.01, 0.5].")
-        if not 0 < bounds[0] < bounds[1]:
-            raise ValueError(f"temperature_range is {bounds!r}; expected two numbers above 0, the smaller first.")
-        check_whole("queue_size", self.queue_size, 0)
-        if not self.in_batch_places and self.queue_size == 0:
-            raise ValueError(
-                "in_batch_places is false and queue_size 0, which leaves SECL without negatives; set queue_size, e.g. to "
-                "4096."
-            )
-        for tower in ("sv", "rs"):
-            self._check_teacher(f"{tower}_teacher")
-
-    def _check_teacher(self, name: str) -> None:
-        teacher, projection = getattr(self, name), getattr(self, f"{name}_projection")
-        if teacher is not None and (not isinstance(teacher, str) or not teacher):
-            raise ValueError(f"{name} is {teacher!r}; expected a model id or a directory, or leave it out.")
-        if projection not in (None, "linear"):
-            raise ValueError(f"{name}_projection is {projection!r}; expected 'linear', or leave it out.")
-        if projection is not None and teacher is None:
-            raise ValueError(f"{name}_projection is {projection!r} without a teacher; set {name} or leave it out.")
 
 
 class GairObjective(Objective):

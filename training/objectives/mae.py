@@ -15,7 +15,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,48 +23,12 @@ from torch import nn
 
 from modeling_gair import GairModel, GairProcessor
 from modeling_gair.modeling_gair import GairRSModel
-from training.common.checks import check_whole, is_number
 from training.common.distributed import row_counts
 from training.objectives.base import Objective, Tensors, precise, share_of_mean
+from training.objectives.settings import MaeSettings
 
 # Added to the variance of a patch's pixels, as in the source.
 _VARIANCE_FLOOR = 1e-6
-
-
-@dataclass
-class MaeSettings:
-    """
-    Settings of [`MaeObjective`]; the defaults are the source's, for towers of the published sizes.
-
-    Args:
-        mask_ratio (`float`): share of an image's patches that its tower does not see, between 0 and 1.
-        decoder_size (`int`): width of the decoders' tokens, a multiple of 4 and of the heads.
-        decoder_layers, decoder_heads (`int`): blocks of a decoder, and heads of each.
-        rs_weight, sv_weight (`float`): weights of the losses of tiles and photos.
-
-    Raises:
-        ValueError: a setting is of the wrong kind or out of range.
-    """
-
-    mask_ratio: float = 0.75
-    decoder_size: int = 512
-    decoder_layers: int = 8
-    decoder_heads: int = 16
-    rs_weight: float = 1.0
-    sv_weight: float = 1.0
-
-    def __post_init__(self):
-        if not is_number(self.mask_ratio) or not 0 < self.mask_ratio < 1:
-            raise ValueError(f"mask_ratio is {self.mask_ratio!r}; expected a number between 0 and 1, e.g. 0.75.")
-        for name in ("decoder_size", "decoder_layers", "decoder_heads"):
-            check_whole(name, getattr(self, name), 1)
-        if self.decoder_size % 4 or self.decoder_size % self.decoder_heads:
-            raise ValueError(
-                f"decoder_size is {self.decoder_size}; expected a multiple of 4 and of decoder_heads {self.decoder_heads}."
-            )
-        for name in ("rs_weight", "sv_weight"):
-            if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number greater than 0.")
 
 
 class MaeObjective(Objective):

@@ -14,7 +14,6 @@
 """MoCo v3 (Chen, Xie and He, 2021, arXiv 2104.02057) of tiles and of photos, each on its own."""
 
 import copy
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -23,60 +22,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from modeling_gair import GairModel, GairProcessor
-from training.common.checks import check_whole, is_number
 from training.common.distributed import gather_rows, row_counts, row_offset
 from training.objectives.base import Objective, Tensors, precise, row_losses, share_of_mean
-from training.pairs.augmentation import Augmentation, AugmentationSettings, crop
-
-_VIEWS = {"rs_flip": 0.5, "rs_jitter": 0.8, "rs_jitter_strength": 0.4}
-_VIEWS |= {"sv_flip": 0.5, "sv_jitter": 0.8, "sv_jitter_strength": 0.4}
-
-
-@dataclass
-class MocoV3Settings:
-    """
-    Settings of [`MocoV3Objective`]; the defaults are the source's, but for views that suit ten bands: no blur, hue or
-    solarisation.
-
-    Args:
-        temperature (`float`): of the contrast, greater than 0.
-        momentum (`float`): share of itself that the momentum encoder keeps at a step, from 0 to below 1.
-        projection_size, projection_hidden_size (`int`): widths of the heads' outputs and hidden layers.
-        crop_scale (`float`): least side of a view as a share of the image's side, in (0, 1].
-        views (`dict`): further changes of a view, keys of `AugmentationSettings`; `rs_crop_scale` stays with `crop_scale`.
-        rs_weight, sv_weight (`float`): weights of the losses of tiles and photos.
-
-    Raises:
-        ValueError: a setting is of the wrong kind or out of range.
-    """
-
-    temperature: float = 0.2
-    momentum: float = 0.99
-    projection_size: int = 256
-    projection_hidden_size: int = 4096
-    crop_scale: float = 0.3
-    views: dict[str, Any] = field(default_factory=lambda: dict(_VIEWS))
-    rs_weight: float = 1.0
-    sv_weight: float = 1.0
-
-    def __post_init__(self):
-        for name in ("temperature", "rs_weight", "sv_weight"):
-            if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a finite number greater than 0.")
-        if not is_number(self.momentum) or not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum is {self.momentum!r}; expected a number from 0 to below 1, e.g. 0.99.")
-        if not is_number(self.crop_scale) or not 0 < self.crop_scale <= 1:
-            raise ValueError(f"crop_scale is {self.crop_scale!r}; expected a number above 0, up to 1 for no crops.")
-        for name in ("projection_size", "projection_hidden_size"):
-            check_whole(name, getattr(self, name), 1)
-        self.view_settings()
-
-    def view_settings(self) -> AugmentationSettings:
-        """How a view differs from its image, but for the crop."""
-        known = set(AugmentationSettings.__dataclass_fields__) - {"rs_crop_scale"}
-        if not isinstance(self.views, dict) or not set(self.views) <= known:
-            raise ValueError(f"views is {self.views!r}; expected a dict with keys among {', '.join(sorted(known))}.")
-        return AugmentationSettings(**self.views)
+from training.objectives.settings import MocoV3Settings
+from training.pairs.augmentation import Augmentation, crop
 
 
 class MocoV3Objective(Objective):

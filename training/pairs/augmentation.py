@@ -13,7 +13,6 @@
 # limitations under the License.
 """Random changes of prepared tiles and photos, on their device; a tile's query points move with it."""
 
-from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -21,50 +20,9 @@ import torch
 import torch.nn.functional as F
 
 from modeling_gair import GairProcessor
-from training.common.checks import is_number
+from training.pairs.settings import AugmentationSettings
 
 Tensors = dict[str, torch.Tensor]
-
-
-@dataclass
-class AugmentationSettings:
-    """
-    How tiles and photos are varied in training; all off by default.
-
-    Args:
-        rs_flip (`float`): probability that a tile is mirrored east to west, and, apart from it, north to south.
-        rs_crop_scale (`float`): least side of a crop as a share of the tile's side, in (0, 1]; the crop is resampled to the
-            size of the tile. It is larger where the tile's photos lie farther apart, as all of them stay inside.
-        rs_jitter (`float`): probability that a tile's brightness and contrast change.
-        rs_jitter_strength (`float`): the greatest relative change, below 1.
-        sv_flip (`float`): probability that a photo is mirrored left to right.
-        sv_jitter (`float`): probability that a photo's brightness, contrast and saturation change.
-        sv_jitter_strength (`float`): the greatest relative change, below 1.
-
-    Raises:
-        ValueError: a number out of its range.
-    """
-
-    rs_flip: float = 0.0
-    rs_crop_scale: float = 1.0
-    rs_jitter: float = 0.0
-    rs_jitter_strength: float = 0.2
-    sv_flip: float = 0.0
-    sv_jitter: float = 0.0
-    sv_jitter_strength: float = 0.1
-
-    def __post_init__(self):
-        for setting in fields(self):
-            value = getattr(self, setting.name)
-            number = is_number(value)
-            if setting.name == "rs_crop_scale":
-                if not number or not 0 < value <= 1:
-                    raise ValueError(f"rs_crop_scale is {value!r}; expected a number above 0, up to 1 for no crops.")
-            elif setting.name.endswith("strength"):
-                if not number or not 0 <= value < 1:
-                    raise ValueError(f"{setting.name} is {value!r}; expected a number from 0 to below 1.")
-            elif not number or not 0 <= value <= 1:
-                raise ValueError(f"{setting.name} is {value!r}; expected a probability from 0 to 1.")
 
 
 def step_generator(seed: int, step: int, process: int) -> torch.Generator:

@@ -16,7 +16,7 @@
 import csv
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -27,12 +27,14 @@ from datasets import Dataset, IterableDataset, load_dataset
 from datasets.exceptions import DatasetNotFoundError
 
 from modeling_gair import GairCoordinateProcessor
-from training.pairs.rows import CSV_COLUMNS, FEATURES
-from training.pretraining.settings import SAMPLE_WORLD, PretrainSettings
+from training.common.schema import CSV_COLUMNS, FEATURES
+from training.world.settings import SAMPLE_WORLD, WorldSettings
 from training.world.writer import ensure_sample_dataset
 
 # Splits that hold out whole data sets, by the names in use on the Hub.
 HELD_OUT_SPLITS = ("test", "validation")
+# Share of the tiles to hold out of a data set without such a split.
+HOLDOUT_FRACTION = 0.1
 # Fewer tiles are too few to hold any out by chance.
 MIN_TILES_TO_HOLD_OUT = 20
 _CSV_ROWS_PER_SHARD = 256
@@ -118,18 +120,26 @@ def is_held_out(tile_id: str, fraction: float) -> bool:
     return zlib.crc32(tile_id.encode()) / 2**32 < fraction
 
 
-def open_sources(settings: PretrainSettings) -> list[Source]:
+def open_sources(
+    weights: Mapping[str, float], holdout_fraction: float, world: WorldSettings, num_workers: int = 2
+) -> list[Source]:
     """
-    Opens the data sets that the settings name, making the sample world on its first use.
+    Open data sets, making the sample world on its first use.
+
+    Args:
+        weights (`Mapping[str, float]`): names as for [`open_source`], or `sample_world`, with the weight of each.
+        holdout_fraction (`float`): share of the tiles to hold out of a data set without a split for evaluation.
+        world (`WorldSettings`): which sample world `sample_world` means.
+        num_workers (`int`): processes that make the sample world.
 
     Raises:
-        ValueError: as [`open_source`] does.
+        ValueError: as in [`open_source`].
     """
     sources = []
-    for name, weight in settings.weights().items():
+    for name, weight in weights.items():
         if name == SAMPLE_WORLD:
-            name = str(ensure_sample_dataset(settings.world(), max(settings.num_workers, 1)))
-        sources.append(open_source(name, settings.holdout_fraction, weight))
+            name = str(ensure_sample_dataset(world, max(num_workers, 1)))
+        sources.append(open_source(name, holdout_fraction, weight))
     return sources
 
 

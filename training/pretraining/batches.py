@@ -22,8 +22,10 @@ from accelerate import Accelerator
 
 from modeling_gair import GairProcessor
 from training.pairs.augmentation import Augmentation, step_generator
+from training.pairs.decoding import PairBatch
+from training.pairs.loading import load, prepare_pairs
 from training.pairs.sources import Source
-from training.pairs.stream import PairBatch, PairStream, load, prepare_pairs
+from training.pairs.stream import PairStream
 from training.pretraining.checkpointing import Progress
 from training.pretraining.settings import PretrainSettings
 

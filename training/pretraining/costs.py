@@ -26,7 +26,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.initialization import no_init_weights
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from training.objectives import GairSettings, PretrainingModule, make_objective
+from training.objectives.base import PretrainingModule
+from training.objectives.registry import make_objective
+from training.objectives.settings import GairSettings
 from training.pretraining.settings import PretrainSettings
 
 Tensors = dict[str, torch.Tensor]
@@ -255,7 +257,7 @@ def random_inputs(processor: GairProcessor, tiles: int, photos_per_tile: int, de
     The model's inputs in the shapes that a processor gives, with random values.
 
     Returns:
-        `dict[str, torch.Tensor]`: as `training.pairs.stream.prepare_pairs` gives them, for T tiles with as many photos each.
+        `dict[str, torch.Tensor]`: as `training.pairs.loading.prepare_pairs` gives them, for T tiles with as many photos each.
     """
     photos = tiles * photos_per_tile
     rs, sv = processor.image_processor, processor.sv_image_processor

@@ -24,9 +24,11 @@ from modeling_gair import GairModel, GairProcessor
 from training.measuring.embeddings import draw_similarity, embed, embed_pairs, evaluation_pairs
 from training.measuring.probes import PROBES
 from training.measuring.tables import format_measures, measure, write_metrics
+from training.pairs.decoding import PairBatch
+from training.pairs.loading import EvaluationPairs, load, prepare_pairs
 from training.pairs.sources import Source
-from training.pairs.stream import EvaluationPairs, PairBatch, load, prepare_pairs
-from training.pretraining.settings import SAMPLE_WORLD, PretrainSettings
+from training.pretraining.settings import PretrainSettings
+from training.world.settings import SAMPLE_WORLD
 
 CARD_TEMPLATE = Path(__file__).with_name("card_template.md")
 # Saved and loaded weights are the same bits; embeddings may differ by the order of sums.

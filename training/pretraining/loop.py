@@ -23,9 +23,10 @@ from modeling_gair import GairModel, GairProcessor
 from training.common.distributed import unwrapped
 from training.measuring.embeddings import evaluation_pairs
 from training.measuring.retrieval import training_retrieval
-from training.objectives import PretrainingModule, make_objective
+from training.objectives.base import PretrainingModule
+from training.objectives.registry import make_objective
+from training.pairs.loading import load
 from training.pairs.sources import Source, open_sources
-from training.pairs.stream import load
 from training.pretraining.batches import Batches
 from training.pretraining.checkpointing import Checkpoints, Progress, StopSignal
 from training.pretraining.costs import compute_dtype, flops_per_pair, matrix_rate, print_costs
@@ -71,7 +72,9 @@ def pretrain(settings: PretrainSettings) -> None:
             # Before the data are opened, or the sample world is made.
             checkpoints.check(resumed)
         with accelerator.local_main_process_first():
-            sources = open_sources(settings)
+            sources = open_sources(
+                settings.weights(), settings.holdout_fraction, settings.world(), settings.num_workers
+            )
         model = train(processor, sources, settings, accelerator, checkpoints, resumed)
         accelerator.end_training()
         if model is not None and accelerator.is_main_process:

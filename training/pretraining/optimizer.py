@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from training.objectives import PretrainingModule
+from training.objectives.base import PretrainingModule
 from training.pretraining.settings import PretrainSettings
 
 

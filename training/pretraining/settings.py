@@ -26,12 +26,10 @@ from transformers import PreTrainedConfig
 from modeling_gair import GairConfig
 from training.common.checks import check_keys, check_whole, is_number
 from training.common.errors import first_line
-from training.objectives import OBJECTIVES
-from training.pairs.augmentation import AugmentationSettings
-from training.world.writer import WorldSettings
+from training.objectives.settings import OBJECTIVE_SETTINGS
+from training.pairs.settings import AugmentationSettings
+from training.world.settings import SAMPLE_WORLD, WorldSettings
 
-# The data set that is made where none is named.
-SAMPLE_WORLD = "sample_world"
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "pretrain.yaml"
 MODEL_PRESETS: dict[str, Callable[[], GairConfig]] = {"tiny": GairConfig.tiny, "base": GairConfig}
 RESUME = ("auto", "none")
@@ -172,15 +170,15 @@ class PretrainSettings:
         return self._nested("initial_weights", InitialWeights, "rs: CROMA_base.pt")
 
     def objective_name(self) -> str:
-        """Which of `OBJECTIVES` is learned."""
+        """Which of `OBJECTIVE_SETTINGS` is learned."""
         name = self.objective.get("name", "gair") if isinstance(self.objective, dict) else "gair"
-        if not isinstance(name, str) or name not in OBJECTIVES:
-            raise ValueError(f"objective.name is {name!r}; expected one of {', '.join(OBJECTIVES)}.")
+        if not isinstance(name, str) or name not in OBJECTIVE_SETTINGS:
+            raise ValueError(f"objective.name is {name!r}; expected one of {', '.join(OBJECTIVE_SETTINGS)}.")
         return name
 
     def objective_settings(self) -> Any:
         """Settings of what is learned; checked against the model when it is built."""
-        return self._nested("objective", OBJECTIVES[self.objective_name()].settings, "queue_size: 1024", ("name",))
+        return self._nested("objective", OBJECTIVE_SETTINGS[self.objective_name()], "queue_size: 1024", ("name",))
 
     def augmentation_settings(self) -> AugmentationSettings:
         """How tiles and photos are varied."""

@@ -50,9 +50,10 @@ from modeling_gair.geo_gair import great_circle_distance_m, wrap_longitude
 from modeling_gair.raster_gair import metres_per_unit, project, unproject, unrolled
 from training.common.checks import check_empty, check_whole
 from training.common.figures import TileWithPhotos, contact_sheet, true_colour
+from training.common.schema import CSV_COLUMNS, FEATURES, pack_tile, unpack_tile
 from training.common.workers import worker_init
-from training.pairs.rows import CSV_COLUMNS, FEATURES, pack_tile, unpack_tile
 from training.world.sample_world import BANDS, CLIMATE_ZONES, COVERS, TILE_SIDE_M, SampleTile, SampleWorld, utm_crs
+from training.world.settings import MIN_PHOTO_DISTANCE_M, WorldSettings
 
 LABEL_FEATURES = Features(
     {
@@ -74,11 +75,8 @@ SUMS = "SHA256SUMS"
 BLOCK_DEGREES = 15
 HELD_OUT_SHARE = 1 / 8
 MIN_SPLIT_DISTANCE_M = 50_000.0
-MIN_PHOTO_DISTANCE_M = 200.0
 # From a photo to its tile's border, so that what it shows lies in the tile.
 PHOTO_MARGIN_M = 60.0
-# More points 200 m apart are hard to find in a tile.
-MAX_PHOTOS = 32
 
 _SHARDS = {"train": 16, "test": 4}
 _MAX_LAT = 80.0
@@ -96,69 +94,6 @@ _SHEET_TILES, _SHEET_PHOTOS = 8, 4
 # What a draw is for; part of its seed.
 _BLOCK, _PLACE, _POINTS, _PHOTOS = range(4)
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-
-@dataclass(frozen=True)
-class WorldSettings:
-    """
-    Which data set of the sample world; equal settings make equal bytes.
-
-    Args:
-        seed (`int`, defaults to 0): of the planet and of all that is drawn.
-        version (`int`, defaults to 1): of the sample world.
-        tiles, photos (`int`, defaults to 2560 and 4): tiles to train on, and photos in each.
-        held_out_tiles, held_out_photos (`int`, defaults to 256 and 16): the same for the split `test`.
-        control (`bool`, defaults to `False`): whether photos show the mean of their tile instead of their place.
-
-    Raises:
-        ValueError: a count that is no whole number, too small, or more photos than a tile holds.
-    """
-
-    seed: int = 0
-    version: int = 1
-    tiles: int = 2560
-    photos: int = 4
-    held_out_tiles: int = 256
-    held_out_photos: int = 16
-    control: bool = False
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type is bool:
-                _check_flag(field.name, value)
-            else:
-                check_whole(field.name, value, least=0 if field.name == "seed" else 1)
-        for name in ("photos", "held_out_photos"):
-            if getattr(self, name) > MAX_PHOTOS:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}, expected at most {MAX_PHOTOS}: photos are "
-                    f"{MIN_PHOTO_DISTANCE_M:.0f} m apart, and a tile has room for few; take more tiles."
-                )
-
-    @property
-    def name(self) -> str:
-        """All settings, as the name of a folder."""
-        counts = f"{self.tiles}x{self.photos}-held-out-{self.held_out_tiles}x{self.held_out_photos}"
-        return f"sample-world-v{self.version}-seed{self.seed}-{counts}{'-control' * self.control}"
-
-    @property
-    def pairs(self) -> int:
-        """Photos of both splits together."""
-        return sum(self.tiles_of(split) * self.photos_of(split) for split in _SHARDS)
-
-    def tiles_of(self, split: str) -> int:
-        """Tiles of the split `"train"` or `"test"`."""
-        return self.tiles if split == "train" else self.held_out_tiles
-
-    def photos_of(self, split: str) -> int:
-        """Photos in each tile of the split `"train"` or `"test"`."""
-        return self.photos if split == "train" else self.held_out_photos
-
-
-def _check_flag(name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}, expected True or False.")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ import pytest
 
 import serving.gallery as gallery
 from serving.gallery import LAYERS, load_gallery, show
-from training.pairs.rows import FEATURES
+from training.common.schema import FEATURES
 
 
 @pytest.fixture(autouse=True)

@@ -53,7 +53,7 @@ from training.evidence.runner import (
     second_world,
     trained_with,
 )
-from training.pairs.stream import PairBatch
+from training.pairs.decoding import PairBatch
 from training.pretraining.settings import load_settings
 
 ARMS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))

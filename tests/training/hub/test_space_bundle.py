@@ -26,9 +26,9 @@ import pytest
 
 import modeling_gair
 from modeling_gair import GairProcessor
+from training.common.schema import FEATURES, pack_tile, unpack_tile
 from training.hub import space_bundle
 from training.hub.options import SPACE
-from training.pairs.rows import FEATURES, pack_tile, unpack_tile
 
 MODEL, GALLERY = SPACE / "model", SPACE / "gallery"
 CODE = sorted(Path(modeling_gair.__file__).parent.glob("*_gair.py"))

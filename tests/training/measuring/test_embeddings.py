@@ -21,7 +21,7 @@ pytest.importorskip("rasterio", reason="the extra train is not installed")
 from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv, write_pairs
 from training.measuring.embeddings import draw_similarity, embed, embed_pairs
 from training.measuring.tables import format_measures, measure
-from training.pairs.stream import load, prepare_pairs
+from training.pairs.loading import load, prepare_pairs
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,9 @@ from tests.helpers.objectives import (
     small_model,
 )
 from training.common.distributed import mean_over_ranks
-from training.objectives import GairSettings, MocoV3Settings, PretrainingModule, make_objective
+from training.objectives.base import PretrainingModule
+from training.objectives.registry import make_objective
+from training.objectives.settings import GairSettings, MocoV3Settings
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The loss on one process

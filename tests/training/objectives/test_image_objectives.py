@@ -21,15 +21,11 @@ import torch.nn.functional as F
 
 from modeling_gair import GairModel
 from tests.helpers.objectives import PROCESSOR, inputs, part, small_model
-from training.objectives import (
-    MaeObjective,
-    MaeSettings,
-    MocoV3Objective,
-    MocoV3Settings,
-    PretrainingModule,
-    make_objective,
-)
-from training.objectives.mae import patches_of, sine_cosine_positions
+from training.objectives.base import PretrainingModule
+from training.objectives.mae import MaeObjective, patches_of, sine_cosine_positions
+from training.objectives.moco_v3 import MocoV3Objective
+from training.objectives.registry import make_objective
+from training.objectives.settings import MaeSettings, MocoV3Settings
 from training.pretraining.gradient_cache import backward
 
 MAE = MaeSettings(decoder_size=8, decoder_layers=1, decoder_heads=2)

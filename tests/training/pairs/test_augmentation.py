@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from training.pairs.augmentation import Augmentation, AugmentationSettings, crop, draw_crops, flip, step_generator
+from training.pairs.augmentation import Augmentation, crop, draw_crops, flip, step_generator
+from training.pairs.settings import AugmentationSettings
 
 TILES, INDEX = 6, torch.tensor([0, 0, 1, 2, 2, 2, 3, 4, 5, 5])
 CONFIG = GairConfig.tiny()

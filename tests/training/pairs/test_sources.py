@@ -20,9 +20,9 @@ pytest.importorskip("datasets", reason="the extra train is not installed")
 from datasets import Dataset
 
 from tests.helpers.pairs import packed, read_rows, write_csv, write_pairs
-from training.pairs.rows import FEATURES, pack_tile, unpack_tile
-from training.pairs.sources import CSV_COLUMNS, is_held_out, open_source, open_sources
-from training.pretraining.settings import PretrainSettings
+from training.common.schema import CSV_COLUMNS, FEATURES, pack_tile, unpack_tile
+from training.pairs.sources import is_held_out, open_source, open_sources
+from training.world.settings import WorldSettings
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_a_split_for_evaluation_is_taken_as_it_is(eight, tmp_path):
 
 
 def test_several_with_weights(eight, sixty):
-    sources = open_sources(PretrainSettings(data={str(eight): 3, str(sixty): 1}))
+    sources = open_sources({str(eight): 3, str(sixty): 1}, 0.1, WorldSettings())
     assert [(source.name, source.weight) for source in sources] == [(str(eight), 3), (str(sixty), 1)]
 
 

@@ -28,9 +28,11 @@ pytest.importorskip("rasterio", reason="the extra train is not installed")
 from datasets import Dataset
 
 from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv
-from training.pairs.rows import FEATURES
+from training.common.schema import FEATURES
+from training.pairs.decoding import PairBatch
+from training.pairs.loading import load, prepare_pairs
 from training.pairs.sources import open_source
-from training.pairs.stream import PairBatch, PairStream, ShuffledRows, load, prepare_pairs
+from training.pairs.stream import PairStream, ShuffledRows
 
 
 def stream(path: Path, batch_size: int = 32, photos_per_tile: int = 4, holdout_fraction: float = 0.0, **more):

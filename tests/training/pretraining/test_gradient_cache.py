@@ -33,7 +33,7 @@ from tests.helpers.objectives import (
     small_model,
 )
 from training.common.distributed import mean_over_ranks
-from training.objectives import PretrainingModule
+from training.objectives.base import PretrainingModule
 from training.pretraining.gradient_cache import backward
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}

@@ -18,7 +18,8 @@ import torch
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairProcessor
-from training.objectives import PretrainingModule, make_objective
+from training.objectives.base import PretrainingModule
+from training.objectives.registry import make_objective
 from training.pretraining.initial_weights import random_model
 from training.pretraining.optimizer import learning_rate_factor, make_optimizer, make_schedule
 from training.pretraining.settings import load_settings

@@ -40,17 +40,16 @@ from datasets import ClassLabel, load_dataset
 from modeling_gair import GairCoordinateProcessor, GairProcessor
 from modeling_gair.geo_gair import great_circle_distance_m
 from modeling_gair.raster_gair import ground_size_m
-from training.pairs.rows import FEATURES, unpack_tile
+from training.common.schema import FEATURES, unpack_tile
 from training.world import writer as sample_dataset
 from training.world.sample_world import BANDS, CLIMATE_ZONES, COVERS, TILE_PIXELS, TILE_SIDE_M, SampleWorld
+from training.world.settings import MIN_PHOTO_DISTANCE_M, WorldSettings
 from training.world.writer import (
-    MIN_PHOTO_DISTANCE_M,
     MIN_SPLIT_DISTANCE_M,
     PHOTO_MARGIN_M,
     SAMPLE_FEATURES,
     SUMS,
     Place,
-    WorldSettings,
     _place_splits,
     block_of,
     ensure_sample_dataset,

@@ -83,7 +83,7 @@ class Location(_OfPlaces):
         targets: columns to predict, each on its own, in place of the column `target`.
         targets_except: the same by exclusion: all numeric columns but these.
         where: {column: value}: only rows with that value.
-        tiles: true where rows are tiles in the schema of training/pairs/rows.py, whose place is the centre of their `bounds`.
+        tiles: true where rows are tiles in the schema of training/common/schema.py, whose place is the centre of their `bounds`.
         pool: {data_files, where}: only rows whose `id` another table of the source holds.
     """
 

@@ -31,8 +31,9 @@ from training.benchmarks.store import Columns
 from training.benchmarks.tasks.task import Task
 from training.measuring.embeddings import POINT_MODES, features_of
 from training.measuring.retrieval import LABELS, one_photo_per_tile, photos_of_each_tile, retrieval
+from training.pairs.decoding import PairBatch, PairDecoder, collate
+from training.pairs.loading import prepare_pairs
 from training.pairs.sources import open_source
-from training.pairs.stream import PairBatch, PairDecoder, collate, prepare_pairs
 
 ACROSS, WITHIN, GEOLOCATION = "across tiles", "within a tile", "gallery"
 # Metres between the photo and the point at which its tile is read.

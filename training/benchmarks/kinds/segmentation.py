@@ -34,7 +34,7 @@ from training.benchmarks.kinds.tile_classification import spreads_of
 from training.benchmarks.layouts.images import IGNORED, Images, ImageSet, LabelledImage, open_images
 from training.benchmarks.tasks.task import Task
 from training.common.checks import check_keys, check_whole
-from training.pairs.stream import chunked
+from training.common.iterables import chunked
 
 PYRAMIDS = ("layers", "nili")
 # How many times the backbone's grid each level of the pyramid is, for a backbone whose maps are all of one size.

@@ -41,7 +41,7 @@ from training.benchmarks.data import Unavailable, open_split, require_columns
 from training.benchmarks.encoders.encoder import PhotoSample, TileFormat, TileSample
 from training.benchmarks.tasks.task import Task
 from training.common.checks import check_keys
-from training.pairs.rows import unpack_tile
+from training.common.schema import unpack_tile
 from training.pairs.sources import is_held_out
 
 # Pixels that have no class, or one that is not scored.

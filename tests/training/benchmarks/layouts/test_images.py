@@ -46,7 +46,8 @@ from training.benchmarks.store import FeatureStore
 from training.benchmarks.tasks.task import Task, load_tasks
 from training.world import writer as sample_dataset
 from training.world.sample_world import COVERS
-from training.world.writer import SUMS, WorldSettings, write_sample_dataset
+from training.world.settings import WorldSettings
+from training.world.writer import SUMS, write_sample_dataset
 
 TASKS = load_tasks()
 SIDE = 12

@@ -1,0 +1,207 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Decoding rows in workers: a row of a data set becomes a tile with its photos, and several of them a batch."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from modeling_gair import GairProcessor
+from modeling_gair.raster_gair import ground_size_m
+from training.common.schema import unpack_tile
+from training.pairs.sources import Row
+
+
+@dataclass
+class PairBatch:
+    """
+    Tiles and photos as the workers decode them.
+
+    Args:
+        tile_ids (`list[str]`): T of them.
+        tiles (`torch.Tensor` of shape `(T, C, H, W)`, or `list[np.ndarray]` where sizes differ): as read.
+        tile_sizes_m (`list[tuple[float, float]]`): width and height of the tiles on the ground, in metres.
+        photo_ids (`list[str]`): N of them.
+        photos (`torch.Tensor` of shape `(N, H, W, 3)`, or `list[np.ndarray]` where sizes differ): uint8.
+        tile_index (`torch.Tensor` of shape `(N,)`): the tile of each photo.
+        coordinates (`torch.Tensor` of shape `(N, 2)`): lon, lat in degrees.
+        query_points (`torch.Tensor` of shape `(N, 1, 2)`): x east, y south in the tile, in [0, 1].
+        labels (`dict[str, np.ndarray]`): those asked for, one a tile; those whose name begins with photo_, one a photo.
+        bad (`Counter`): photos and tiles left out, by kind: tile, photo, place.
+        problems (`list[str]`): what was wrong with the first of them.
+        state (`dict`): where the stream stands behind this batch; see [`PairStream`].
+    """
+
+    tile_ids: list[str]
+    tiles: Any
+    tile_sizes_m: list[tuple[float, float]]
+    photo_ids: list[str]
+    photos: Any
+    tile_index: torch.Tensor
+    coordinates: torch.Tensor
+    query_points: torch.Tensor
+    labels: dict[str, np.ndarray]
+    bad: Counter
+    problems: list[str]
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def pin_memory(self) -> "PairBatch":
+        """The same in pinned memory, where it is tensors: what a `DataLoader` calls."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        pinned: dict[str, Any] = {
+            name: value.pin_memory() for name, value in values.items() if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **pinned)
+
+
+@dataclass
+class DecodedTile:
+    """One row's tile with the photos drawn from it."""
+
+    id: str
+    pixels: np.ndarray
+    size_m: tuple[float, float]
+    photo_ids: list[str]
+    photos: list[np.ndarray]
+    coordinates: list[np.ndarray]
+    query_points: list[np.ndarray]
+    labels: dict[str, Any]
+
+
+class PairDecoder:
+    """
+    Decodes rows by the processors' `read`, strictly: what is bad is left out, counted by kind, and told of.
+
+    Args:
+        processor ([`GairProcessor`]): the model's.
+        labels (`Sequence[str]`): columns to keep where a row has them.
+    """
+
+    def __init__(self, processor: GairProcessor, labels: Sequence[str] = ()):
+        self.processor, self.labels = processor, labels
+        self.bad: Counter = Counter()
+        self.problems: list[str] = []
+
+    def __call__(self, row: Row, folder: Path, chosen: Sequence[int]) -> DecodedTile | None:
+        """
+        Args:
+            row (`dict`): in the schema of `training/common/schema.py`, with `tile_file` and the photos' `file` where pixels lie
+                beside it.
+            folder (`Path`): what those are relative to.
+            chosen (`Sequence[int]`): the photos to decode, by position.
+
+        Returns:
+            The decoded tile; None if it is bad or none of its photos is good.
+        """
+        try:
+            tile = self._tile(row, folder)
+        except (ValueError, TypeError, KeyError) as error:
+            self._left_out("tile", f"Tile {row.get('id')!r}: {error}")
+            return None
+        decoded = DecodedTile(row["id"], tile.pixels, ground_size_m(tile.bounds, tile.crs), [], [], [], [], {})
+        photos = [row["photos"][index] for index in chosen]
+        good = [
+            index
+            for index, photo, place in zip(chosen, photos, self._places(photos, tile))
+            if place is not None and self._add_photo(decoded, photo, place, folder)
+        ]
+        for name in self.labels:
+            if name in row:
+                values = row[name]
+                decoded.labels[name] = [values[index] for index in good] if name.startswith("photo_") else values
+        return decoded if good else None
+
+    def take_problems(self) -> tuple[Counter, list[str]]:
+        """What was left out since the last call."""
+        taken = self.bad, self.problems
+        self.bad, self.problems = Counter(), []
+        return taken
+
+    def _tile(self, row: Row, folder: Path) -> Any:
+        if row.get("tile") is not None:
+            pixels = unpack_tile(row)
+            place = {"bounds": row["bounds"], "crs": row["crs"]}
+            tile = self.processor.image_processor.read(pixels, bands=row["bands"], **place)
+        else:
+            tile = self.processor.image_processor.read(folder / row["tile_file"])
+        if tile.bounds is None or tile.crs is None:
+            raise ValueError("it has no georeferencing to locate photos by; write its CRS and bounds.")
+        return tile
+
+    def _places(self, photos: Sequence[dict[str, Any]], tile: Any) -> list[tuple[np.ndarray, np.ndarray] | None]:
+        """Degrees of each photo and its point in the tile, None where these are bad: at once, as calls cost most here."""
+        places = self.processor.feature_extractor
+        try:
+            degrees = places.check(*([photo[axis] for photo in photos] for axis in ("lon", "lat")))
+            return list(zip(degrees, places.locate(degrees[:, 0], degrees[:, 1], tile.bounds, tile.crs)))
+        except (ValueError, TypeError) as error:
+            if len(photos) != 1:
+                return [self._places([photo], tile)[0] for photo in photos]
+            self._left_out("place", f"Pair {photos[0]['id']!r}: {error}")
+            return [None]
+
+    def _add_photo(
+        self, decoded: DecodedTile, photo: dict[str, Any], place: tuple[np.ndarray, np.ndarray], folder: Path
+    ) -> bool:
+        try:
+            jpeg = photo.get("jpeg")
+            pixels = self.processor.sv_image_processor.read(folder / photo["file"] if jpeg is None else jpeg)
+        except (ValueError, TypeError, KeyError) as error:
+            self._left_out("photo", f"Pair {photo['id']!r}: {error}")
+            return False
+        decoded.photo_ids.append(photo["id"])
+        decoded.photos.append(pixels)
+        decoded.coordinates.append(place[0])
+        decoded.query_points.append(place[1])
+        return True
+
+    def _left_out(self, kind: str, problem: str) -> None:
+        self.bad[kind] += 1
+        self.problems.append(problem)
+
+
+def collate(tiles: Sequence[DecodedTile], bad: Counter, problems: list[str]) -> PairBatch:
+    """Decoded tiles as one batch."""
+    tile_index = np.repeat(np.arange(len(tiles)), [len(tile.photo_ids) for tile in tiles])
+    coordinates = [place for tile in tiles for place in tile.coordinates]
+    points = [point for tile in tiles for point in tile.query_points]
+    labels: dict[str, np.ndarray] = {}
+    for name in tiles[0].labels if tiles else ():
+        values = [tile.labels[name] for tile in tiles]
+        labels[name] = np.concatenate(values) if name.startswith("photo_") else np.asarray(values)
+    return PairBatch(
+        tile_ids=[tile.id for tile in tiles],
+        tiles=_stacked([tile.pixels for tile in tiles]),
+        tile_sizes_m=[tile.size_m for tile in tiles],
+        photo_ids=[name for tile in tiles for name in tile.photo_ids],
+        photos=_stacked([photo for tile in tiles for photo in tile.photos]),
+        tile_index=torch.from_numpy(tile_index),
+        coordinates=torch.from_numpy(np.asarray(coordinates, np.float32).reshape(-1, 2)),
+        query_points=torch.from_numpy(np.asarray(points, np.float32).reshape(-1, 1, 2)),
+        labels=labels,
+        bad=bad,
+        problems=problems[:3],
+    )
+
+
+def _stacked(images: list[np.ndarray]) -> Any:
+    """Images of one shape as one tensor, which workers hand over without a copy."""
+    if len({image.shape for image in images}) == 1:
+        return torch.from_numpy(np.stack(images))
+    return images

@@ -1,0 +1,103 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Loading batches in worker processes, and preparing them as inputs of the model."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from modeling_gair import GairProcessor
+from training.common.iterables import chunked
+from training.common.workers import worker_init
+from training.pairs.decoding import PairBatch, PairDecoder, collate
+from training.pairs.sources import Rows
+
+
+class EvaluationPairs(IterableDataset):
+    """
+    Tiles with all their photos, once and in order: what is measured on. A batch may be empty where all of it is bad.
+
+    Args:
+        rows (`Sequence[tuple[Rows, Path]]`): of each source, and the folder of its files.
+        processor ([`GairProcessor`]): the model's.
+        batch_size (`int`): tiles a batch.
+        most (`int`): tiles of each source at most.
+        labels (`Sequence[str]`): columns to keep where the rows have them.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[tuple[Rows, Path]],
+        processor: GairProcessor,
+        batch_size: int,
+        most: int,
+        labels: Sequence[str] = (),
+    ):
+        self.rows, self.decoder = rows, PairDecoder(processor, labels)
+        self.batch_size, self.most = batch_size, most
+
+    def __iter__(self) -> Iterator[PairBatch]:
+        worker = get_worker_info()
+        index, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        for rows, folder in self.rows:
+            chunks = chunked(islice(rows, self.most), self.batch_size)
+            # Whole batches go to one worker, so that their order does not depend on how many there are.
+            for chunk in islice(chunks, index, None, workers):
+                decoded = (self.decoder(row, folder, range(len(row["photos"] or ()))) for row in chunk)
+                tiles = [tile for tile in decoded if tile is not None]
+                yield collate(tiles, *self.decoder.take_problems())
+
+
+def load(pairs: IterableDataset, num_workers: int, pin_memory: bool = False) -> Iterator[PairBatch]:
+    """
+    Batches through `num_workers` processes; 0 decodes in this one, between the steps. With `pin_memory` they lie where a
+    GPU can fetch them from while it computes.
+    """
+    loader = DataLoader(
+        pairs,
+        batch_size=None,
+        num_workers=num_workers,
+        collate_fn=_as_it_is,
+        pin_memory=pin_memory,
+        worker_init_fn=worker_init,
+        # Its seed would otherwise be drawn from the random numbers of training.
+        generator=torch.Generator(),
+    )
+    return iter(loader)
+
+
+def prepare_pairs(batch: PairBatch, processor: GairProcessor, device: torch.device) -> dict[str, torch.Tensor]:
+    """
+    Decoded pairs as the model's inputs, on its device.
+
+    Returns:
+        `dict[str, torch.Tensor]`: `rs_pixel_values (T, 10, H, W)`, `sv_pixel_values (N, 3, h, w)`, `coordinates (N, 2)`
+        (lon, lat), `query_points (N, 1, 2)` and `tile_index (N,)`.
+    """
+    return {
+        "rs_pixel_values": processor.image_processor.prepare(batch.tiles, device=device),
+        "sv_pixel_values": processor.sv_image_processor.prepare(batch.photos, device=device),
+        "coordinates": batch.coordinates.to(device, non_blocking=True),
+        "query_points": batch.query_points.to(device, non_blocking=True),
+        "tile_index": batch.tile_index.to(device, non_blocking=True),
+    }
+
+
+def _as_it_is(batch: Any) -> Any:
+    """The default would turn its lists of arrays into tensors."""
+    return batch

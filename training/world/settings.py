@@ -1,0 +1,86 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Settings of the sample world, in a module without the code that draws it so that `--help` is quick."""
+
+from dataclasses import dataclass, fields
+
+from training.common.checks import check_whole
+
+# Names the sample world wherever a data set is named.
+SAMPLE_WORLD = "sample_world"
+SPLITS = ("train", "test")
+MIN_PHOTO_DISTANCE_M = 200.0
+# A tile rarely has room for more photos that are 200 m apart.
+MAX_PHOTOS = 32
+
+
+@dataclass(frozen=True)
+class WorldSettings:
+    """
+    Which data set of the sample world to make; equal settings give equal bytes.
+
+    Attributes:
+        seed (`int`): Seed of the planet and of the choice of places.
+        version (`int`): Version of the sample world: `training/configs/sample_world_v{version}.yaml`.
+        tiles (`int`): Number of training tiles.
+        photos (`int`): Photos in each training tile, 1 to 32.
+        held_out_tiles (`int`): Number of tiles in the split `test`, in blocks of the sphere that hold no training tiles.
+        held_out_photos (`int`): Photos in each tile of the split `test`, 1 to 32.
+        control (`bool`): Control world: photos show the mean land cover of their tile instead of the place where they stand.
+
+    Raises:
+        ValueError: A count that is not a whole number, too small, or more photos than fit in a tile.
+    """
+
+    seed: int = 0
+    version: int = 1
+    tiles: int = 2560
+    photos: int = 4
+    held_out_tiles: int = 256
+    held_out_photos: int = 16
+    control: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type is bool:
+                if not isinstance(value, bool):
+                    raise ValueError(f"{field.name} is {value!r}, expected True or False.")
+            else:
+                check_whole(field.name, value, least=0 if field.name == "seed" else 1)
+        for name in ("photos", "held_out_photos"):
+            if getattr(self, name) > MAX_PHOTOS:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, expected at most {MAX_PHOTOS}: photos are at least "
+                    f"{MIN_PHOTO_DISTANCE_M:.0f} m apart, which limits how many fit in a tile; use more tiles instead."
+                )
+
+    @property
+    def name(self) -> str:
+        """All settings in one folder name."""
+        counts = f"{self.tiles}x{self.photos}-held-out-{self.held_out_tiles}x{self.held_out_photos}"
+        return f"sample-world-v{self.version}-seed{self.seed}-{counts}{'-control' * self.control}"
+
+    @property
+    def pairs(self) -> int:
+        """Number of photos in both splits together."""
+        return sum(self.tiles_of(split) * self.photos_of(split) for split in SPLITS)
+
+    def tiles_of(self, split: str) -> int:
+        """Number of tiles in the split `"train"` or `"test"`."""
+        return self.tiles if split == "train" else self.held_out_tiles
+
+    def photos_of(self, split: str) -> int:
+        """Number of photos in each tile of the split `"train"` or `"test"`."""
+        return self.photos if split == "train" else self.held_out_photos

@@ -11,69 +11,56 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The documentation builds without a warning, and every block of its pages runs as written, page by page."""
+"""The documentation builds without a warning, its code runs as written, and the files that it names exist."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mkdocs", reason="the extra docs is not installed")
-pytest.importorskip("onnxruntime", reason="the extra export is not installed")
-pytest.importorskip("rasterio", reason="the extra geo is not installed")
-
-pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS = [*PAGES, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "training/README.md"))]
 _BLOCK = re.compile(r"^(<!-- not run: [^\n]+ -->\n)?```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-# The blocks that need the network, minutes, or a file that only its owner has.
+# Blocks that need the network, a GPU, minutes, or a file that only its owner has, by page.
 NOT_RUN = {
-    "index.md": 1,
-    "tour.md": 1,
-    "pretraining.md": 2,
+    "data.md": 1,
     "evaluation.md": 1,
-    "release.md": 1,
+    "evidence.md": 1,
     "export.md": 1,
+    "gpus.md": 1,
+    "index.md": 2,
+    "objectives.md": 1,
+    "pretraining.md": 3,
+    "release.md": 1,
     "space.md": 4,
+    "tour.md": 1,
 }
-# One process for the Python of a page, in which its commands run in their turn.
-_RUNNER = """
-import subprocess, sys
-from pathlib import Path
-namespace = {"__name__": "page"}
-for path in sorted(Path(sys.argv[1]).iterdir()):
-    text = path.read_text(encoding="utf-8")
-    print(f">>> {path.name}", flush=True)
-    if path.suffix == ".python":
-        exec(compile(text, path.name, "exec"), namespace)
-    else:
-        subprocess.run(["bash", "-euo", "pipefail", "-c", text], check=True)
-"""
+# Pages whose programs train, export or release for longer than some seconds.
+LONG = {"evaluation.md", "export.md", "pretraining.md", "release.md"}
+# What the commands of a page find in its folder, if they name it: the path and the fixture that it is copied from.
+PREPARED = {"outputs/pretrain": "trained_model"}
+# A path of the repository between backticks, with or without a wildcard; capitals stand for names of the reader's own.
+_PATH = re.compile(r"`((?:modeling_gair|training|spaces_demo|tests|docs|\.ci|\.github)/[^\s`,;:()]*)`")
+_LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 
 
 def blocks_of(page: Path) -> list[tuple[bool, str, str]]:
-    """Whether it is run, the language and the text of each block of code."""
+    """For each block of code: whether it is run, its language and its text."""
     found = _BLOCK.findall(page.read_text(encoding="utf-8"))
     return [(not excuse, language, text) for excuse, language, text in found if language != "text"]
 
 
-@pytest.fixture(scope="module")
-def caches(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("caches")
+def runnable(page: Path) -> list[tuple[str, str]]:
+    return [(language, text) for run, language, text in blocks_of(page) if run]
 
 
-def run_page(page: Path, folder: Path, caches: Path) -> str:
-    """The output of a page's blocks, run in a folder that looks like a clone, without a network."""
-    for name in ("training", "modeling_gair", "docs", "mkdocs.yml", "LICENSE", "model_card.md"):
-        (folder / name).symlink_to(ROOT / name)
-    scripts = folder / ".blocks"
-    scripts.mkdir()
-    for number, (run, language, text) in enumerate(blocks_of(page)):
-        if run:
-            (scripts / f"{number:02d}.{language}").write_text(text, encoding="utf-8")
+def run_blocks(blocks: list[tuple[str, str]], folder: Path, caches: Path) -> None:
+    """Runs the Python of a page in this process, in one namespace, and its commands in turn, without a network."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -82,52 +69,103 @@ def run_page(page: Path, folder: Path, caches: Path) -> str:
         "HF_HOME": str(caches),
         "HF_HUB_OFFLINE": "1",
         "MPLBACKEND": "Agg",
-        "NO_MKDOCS_2_WARNING": "1",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", _RUNNER, str(scripts)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1800,
-    )
-    assert done.returncode == 0, done.stdout[-6000:]
-    return done.stdout
+    namespace: dict = {"__name__": "page"}
+    for number, (language, text) in enumerate(blocks):
+        if language == "python":
+            exec(compile(text, f"block {number}", "exec"), namespace)
+            continue
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, f"Block {number} ended with {done.returncode}:\n{done.stdout[-6000:]}"
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("caches")
+
+
+def _marked(page: Path):
+    marks = [pytest.mark.slow, pytest.mark.ci] if page.name in LONG else []
+    return pytest.param(page, id=page.name, marks=marks)
+
+
+@pytest.mark.parametrize("page", [_marked(page) for page in PAGES if runnable(page)])
+def test_every_block_runs(page, tmp_path, caches, monkeypatch, request):
+    if page.name != "index.md":
+        for name, extra in (("rasterio", "geo"), ("datasets", "train"), ("onnxruntime", "export")):
+            pytest.importorskip(name, reason=f"the extra {extra} is not installed")
+    # The folder looks like a clone.
+    for name in ("training", "modeling_gair", "LICENSE", "model_card.md"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    blocks = runnable(page)
+    for path, fixture in PREPARED.items():
+        if any(path in text for _, text in blocks):
+            shutil.copytree(request.getfixturevalue(fixture), tmp_path / path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    run_blocks(blocks, tmp_path, caches)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_every_block_runs(page, tmp_path, caches):
+def test_only_known_blocks_are_not_run(page):
     blocks = blocks_of(page)
-    assert {language for _, language, _ in blocks} <= {"python", "bash"} and blocks
+    assert {language for _, language, _ in blocks} <= {"python", "bash"}
     assert sum(not run for run, _, _ in blocks) == NOT_RUN.get(page.name, 0)
-    # No fence is written in a way that would be passed over.
-    assert page.read_text(encoding="utf-8").count("```") == 2 * len(_BLOCK.findall(page.read_text(encoding="utf-8")))
-    said = run_page(page, tmp_path, caches)
-    assert said.count(">>> ") == sum(run for run, _, _ in blocks)
+    # Every fence is one that the pattern finds.
+    text = page.read_text(encoding="utf-8")
+    assert text.count("```") == 2 * len(_BLOCK.findall(text))
 
 
-def test_a_block_that_fails_fails(tmp_path, caches):
-    page = tmp_path / "page.md"
-    page.write_text("```python\nx = 1\n```\n\n```bash\nfalse | cat\n```\n", encoding="utf-8")
-    (tmp_path / "clone").mkdir()
-    with pytest.raises(AssertionError, match="returned non-zero exit status 1"):
-        run_page(page, tmp_path / "clone", caches)
+def test_a_failing_block_fails_the_test(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        run_blocks([("python", "x = 0"), ("python", "1 / x")], tmp_path, tmp_path)
+    with pytest.raises(AssertionError, match="Block 0 ended with 1"):
+        run_blocks([("bash", "false | cat")], tmp_path, tmp_path)
 
 
-def test_the_api_pages_hold_the_docstrings(tmp_path):
-    """Sections of Hugging Face's style as lists, links between classes, and nothing of the source's markup left over."""
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    site = tmp_path / "site"
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
+def test_named_files_and_links_exist(document):
+    text = document.read_text(encoding="utf-8")
+    links = [link for link in _LINK.findall(text) if not link.startswith(("http", "mailto:"))]
+    assert [link for link in links if not (document.parent / link).exists()] == []
+    paths = [path for path in _PATH.findall(text) if not re.search(r"[A-Z]{3}|[<{…]", path.removesuffix("README.md"))]
+    assert [path for path in paths if not list(ROOT.glob(path))] == []
+    # Programs and modules in commands, too.
+    programs = re.findall(r"(?:python|launch)(?: --?[\w-]+ \S+)*? ((?:training|spaces_demo)/\S+\.py)", text)
+    modules = re.findall(r"python -m ((?:training|tests|modeling_gair)[\w.]*\w)", text)
+    assert [path for path in programs if "NAME" not in path and not (ROOT / path).is_file()] == []
+    files = [ROOT / module.replace(".", "/") for module in modules]
+    assert [
+        str(path) for path in files if not (path.with_suffix(".py").is_file() or (path / "__main__.py").is_file())
+    ] == []
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The built pages."""
+    pytest.importorskip("mkdocs", reason="the extra docs is not installed")
+    folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
         cwd=ROOT,
-        env=environment,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.xdist_group("site")
+def test_the_api_pages_show_the_docstrings(site):
+    """Sections in Hugging Face's style become lists, names become links, and no markup of the source is left."""
     model = (site / "api" / "model" / "index.html").read_text(encoding="utf-8")
     for name in ("get_rs_features", "get_localized_rs_features", "get_rs_feature_map", "gair_contrastive_loss"):
         assert name in model
@@ -137,9 +175,13 @@ def test_the_api_pages_hold_the_docstrings(tmp_path):
     assert 'href="../model/#modeling_gair.modeling_gair.GairModel"' in configuration
     processors = (site / "api" / "processors" / "index.html").read_text(encoding="utf-8")
     assert "<code>lon</code>, <code>lat</code>" in processors and "EPSG:4326" in processors
-    for picture in ("similarity.jpg", "sample_world.jpg"):
+
+
+@pytest.mark.xdist_group("site")
+def test_the_pages_need_no_network(site):
+    for picture in ("similarity.jpg", "sample_world.jpg", "query_modes.png"):
         assert (site / "images" / picture).is_file()
-    # Read without a network: no font, script or style from elsewhere.
+    # No font, script or style comes from elsewhere.
     for page in site.rglob("*.html"):
         sources = re.findall(r'(?:src|href)="(https?://[^"]+)"', page.read_text(encoding="utf-8"))
         assert not [source for source in sources if source.endswith((".js", ".css", ".woff2")) or "fonts." in source]

@@ -11,18 +11,26 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The README's Python runs as written, one block after the other."""
+"""The README: its Python runs as written, and it holds the two commands that CI reads."""
 
 import re
 from pathlib import Path
 
+TEXT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
-def test_the_readme_s_python_runs(capsys):
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) >= 2
+
+def test_its_python_runs(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    assert blocks
     namespace: dict = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), namespace)
     assert "torch.Size([1, 96])" in capsys.readouterr().out
     assert namespace["dense"].shape == (1, 96, 128, 128)
+
+
+def test_it_holds_one_command_to_train_and_one_to_test():
+    (train,) = re.findall(r"<!-- ci: main job -->\n```bash\n(.+)\n```", TEXT)
+    assert ".[train]" in train and train.endswith("accelerate launch training/pretrain.py")
+    (test,) = re.findall(r"<!-- ci: test -->\n```bash\n(.+)\n```", TEXT)
+    assert ".[test]" in test and "pytest" in test

@@ -17,6 +17,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +64,16 @@ def small_world(tmp_path_factory) -> Path:
 def trained_model(tmp_path_factory, small_world) -> Path:
     """The directory that a short run of `training/pretrain.py` on the small world left; made once a session."""
     return made_once(tmp_path_factory, "trained-model", lambda folder: train_small_model(folder, small_world))
+
+
+@pytest.fixture(scope="session")
+def two_processes(tmp_path_factory) -> Iterator[Any]:
+    """A [`~tests.helpers.two_processes.TwoProcesses`]."""
+    from tests.helpers.two_processes import TwoProcesses
+
+    pool = TwoProcesses(tmp_path_factory.mktemp("two_processes"))
+    yield pool
+    pool.close()
 
 
 @pytest.fixture(scope="session")

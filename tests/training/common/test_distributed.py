@@ -11,82 +11,72 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Sharing values and rows between processes: two of them on this machine, and one alone."""
+"""Exchange of values and rows between processes: two of them, and one alone."""
 
-from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 
+pytest.importorskip("accelerate", reason="the extra train is not installed")
 from training.common.distributed import any_rank, gather_rows, gather_with_grad, mean_over_ranks, row_counts, row_offset
 
 COUNTS = [2, 3]
 ROWS = torch.arange(10, dtype=torch.float64).reshape(5, 2)
-# What each of the processes' losses weighs the gathered rows with.
+# The weights of the gathered rows in the loss of each process.
 WEIGHTS = torch.stack([torch.linspace(-1, 1, 10).reshape(5, 2), torch.linspace(3, 9, 10).reshape(5, 2) ** 2]).double()
 
 
-def own(rows: torch.Tensor, rank: int) -> torch.Tensor:
+def share(rows: torch.Tensor, rank: int) -> torch.Tensor:
     return rows.split(COUNTS)[rank]
 
 
-def what_a_process_sees(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    rendezvous = f"file://{folder}/rendezvous"
-    dist.init_process_group("gloo", rendezvous, timedelta(minutes=3), rank=rank, world_size=2)
-    rows = own(ROWS, rank).clone().requires_grad_()
+def exchange(rank: int) -> dict[str, Any]:
+    rows = share(ROWS, rank).clone().requires_grad_()
     counts = row_counts(len(rows))
     gathered = gather_with_grad(rows, counts)
     (gathered * WEIGHTS[rank]).sum().backward()
-    whole_numbers = own(torch.arange(5), rank)
-    seen = {
+    return {
         "counts": counts,
         "offset": row_offset(counts),
         "gathered": gathered.detach(),
         "gradient": rows.grad,
         "without_grad": gather_rows(rows, counts),
-        "whole_numbers": gather_rows(whole_numbers, counts),
-        "none_here": gather_rows(rows.detach()[: 2 * rank], row_counts(2 * rank)),
+        "whole_numbers": gather_rows(share(torch.arange(5), rank), counts),
+        "none_on_rank_0": gather_rows(rows.detach()[: 2 * rank], row_counts(2 * rank)),
         "any": [any_rank(flag) for flag in (False, rank == 1, rank == 0, True)],
         "means": mean_over_ranks({"b": torch.tensor(1.0 + rank), "a": torch.tensor(rank)}),
     }
-    torch.save(seen, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory) -> list[dict]:
+def seen(two_processes) -> list[dict[str, Any]]:
     """What each of two processes sees."""
-    folder: Path = tmp_path_factory.mktemp("ranks")
-    mp.spawn(what_a_process_sees, (str(folder),), nprocs=2)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    return two_processes.run(exchange)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_rows_come_together_in_the_order_of_the_ranks(seen, rank):
+def test_rows_are_gathered_in_the_order_of_the_ranks(seen, rank):
     assert seen[rank]["counts"] == COUNTS and seen[rank]["offset"] == [0, 2][rank]
     for name in ("gathered", "without_grad"):
         assert torch.equal(seen[rank][name], ROWS)
         assert not seen[rank][name].requires_grad
     assert torch.equal(seen[rank]["whole_numbers"], torch.arange(5))
-    assert torch.equal(seen[rank]["none_here"], ROWS[2:4])
+    assert torch.equal(seen[rank]["none_on_rank_0"], ROWS[2:4])
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_row_receives_what_all_losses_send_back(seen, rank):
-    torch.testing.assert_close(seen[rank]["gradient"], own(WEIGHTS.sum(0), rank), rtol=0, atol=1e-12)
+def test_a_row_receives_the_gradient_of_all_losses(seen, rank):
+    torch.testing.assert_close(seen[rank]["gradient"], share(WEIGHTS.sum(0), rank), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_processes_agree_and_average(seen, rank):
+def test_processes_agree_on_flags_and_means(seen, rank):
     assert seen[rank]["any"] == [False, True, True, True]
     assert seen[rank]["means"] == {"b": 1.5, "a": 0.5} and list(seen[rank]["means"]) == ["b", "a"]
 
 
-def test_alone_everything_stays_as_it_is():
+def test_a_single_process_keeps_its_values():
     rows = ROWS.clone().requires_grad_()
     counts = row_counts(5)
     assert counts == [5] and row_offset(counts) == 0

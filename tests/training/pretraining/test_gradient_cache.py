@@ -11,15 +11,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Gradient caching gives the gradients of the whole batch, on one process and on two, with dropout and teachers."""
+"""Gradient caching computes the gradients of the whole batch: on one process and on two, with dropout and teachers."""
 
-import os
-from datetime import timedelta
+from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from accelerate import Accelerator
 
 from modeling_gair import GairModel
@@ -98,7 +95,7 @@ def test_gradients_are_those_of_the_uncached_batch(dtype, dropout, count):
     assert torch.equal(rows["coordinates"], torch.cat([each["coordinates"] for each in parts]))
     assert not any(value.requires_grad for value in rows.values())
     if dropout:
-        # It was at work: other masks, other gradients.
+        # Dropout has an effect: other masks give other gradients.
         torch.manual_seed(2)
         third = make_module(dtype, dropout)
         torch.manual_seed(2)
@@ -122,8 +119,7 @@ def test_parts_together_are_one_batch_and_not_the_mean_of_the_parts():
     assert not torch.allclose(found, gradients(one)["model.nili.affine.weight"], rtol=1e-2)
 
 
-def test_random_numbers_go_on_as_after_one_pass():
-    """What is drawn after a step must not depend on the parts being embedded twice."""
+def test_embedding_twice_leaves_the_random_state_as_after_one_pass():
     parts, module = parts_of((1, 2), torch.float32), make_module(torch.float32, 0.3)
     torch.manual_seed(3)
     uncached(module, parts)
@@ -133,12 +129,8 @@ def test_random_numbers_go_on_as_after_one_pass():
     assert torch.equal(torch.rand(3), expected)
 
 
-def train_on_part(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "true"}
-    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
-    dist.init_process_group("gloo", f"file://{folder}/rendezvous", timedelta(minutes=3), rank=rank, world_size=2)
-    told = {}
+def train_on_part(rank: int, folder: str) -> dict[Any, Any]:
+    told: dict[Any, Any] = {}
     for dtype in TOLERANCES:
         accelerator = Accelerator(cpu=True)
         module = accelerator.prepare(make_module(dtype, 0.0, random_places(4).split([1, 3])[rank], sv_teacher=folder))
@@ -147,14 +139,12 @@ def train_on_part(rank: int, folder: str) -> None:
         bare = accelerator.unwrap_model(module)
         told[dtype] = {"terms": mean_over_ranks(terms | {"loss": loss}), "gradients": gradients(bare)}
         told["wrapped"] = type(module).__name__
-    torch.save(told, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    return told
 
 
-def test_two_processes_with_three_parts_each_train_as_one_on_the_whole(tmp_path):
+def test_two_processes_with_three_parts_each_train_as_one_on_the_whole(two_processes, tmp_path):
     save_teacher(tmp_path)
-    mp.spawn(train_on_part, (str(tmp_path),), nprocs=2)
-    told = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    told = two_processes.run(train_on_part, str(tmp_path))
     assert told[0]["wrapped"] == "DistributedDataParallel"
     for dtype, tolerance in TOLERANCES.items():
         module = make_module(dtype, 0.0, sv_teacher=str(tmp_path))

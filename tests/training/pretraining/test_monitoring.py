@@ -15,7 +15,8 @@
 
 import json
 import math
-import time
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -30,7 +31,9 @@ SETTINGS = {"max_steps": 6, "objective": {"queue_size": 4}, "betas": [0.9, 0.95]
 
 def watch_in(folder, start: int = 0, trackers: tuple[str, ...] = ()) -> Watch:
     accelerator = Accelerator(
-        cpu=True, log_with=list(trackers), project_config=ProjectConfiguration(str(folder), str(folder / "logs"))
+        cpu=True,
+        log_with=list(trackers) or None,
+        project_config=ProjectConfiguration(str(folder), str(folder / "logs")),
     )
     return Watch(accelerator, SETTINGS, folder, start, last=6, every=2, flops_per_pair=1e6, peak=1e9)
 
@@ -44,7 +47,7 @@ def run(watch: Watch, first: int, last: int, losses: dict[int, float] | None = N
             watch.report(0.1 / step)
 
 
-def test_lines_are_means_over_the_steps_since_the_last(tmp_path):
+def test_log_lines_are_means_over_the_steps_since_the_last_line(tmp_path):
     watch = watch_in(tmp_path)
     watch.bad["photo"] = 3
     run(watch, 1, 6)
@@ -59,17 +62,20 @@ def test_lines_are_means_over_the_steps_since_the_last(tmp_path):
         assert line["pairs_per_s"] > 0 and line["waiting"] > 0
 
 
-def test_time_that_is_paused_does_not_count(tmp_path):
+def test_paused_time_does_not_count(tmp_path, monkeypatch):
+    clock = count(start=0, step=10)
+    monkeypatch.setattr("training.pretraining.monitoring.time", SimpleNamespace(perf_counter=lambda: next(clock)))
     watch = watch_in(tmp_path)
+    # Between two looks at the clock lie 10 s; the two of the pause are taken out.
     with watch.paused():
-        time.sleep(0.5)
+        pass
     run(watch, 1, 1)
-    assert read_log(tmp_path)[0]["pairs_per_s"] > 2 / 0.4
+    assert read_log(tmp_path)[0]["pairs_per_s"] == 2 / 20
 
 
-def test_a_resumed_run_takes_out_what_was_logged_beyond_its_checkpoint(tmp_path):
+def test_a_resumed_run_removes_log_lines_after_its_checkpoint(tmp_path):
     run(watch_in(tmp_path), 1, 6)
-    # A crash cut the last line off.
+    # The last line is cut off, as after a crash.
     with (tmp_path / LOG_FILE).open("a", encoding="utf-8") as file:
         file.write('{"step": 7, "lo')
     watch = watch_in(tmp_path, start=4)
@@ -79,14 +85,14 @@ def test_a_resumed_run_takes_out_what_was_logged_beyond_its_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_is_told_with_its_step_and_photos(tmp_path, value):
+def test_a_loss_that_is_not_finite_is_reported_with_its_step_and_photos(tmp_path, value):
     watch = watch_in(tmp_path)
     with pytest.raises(ValueError, match=r"at step 3, in a batch of the photos photo 3, other 3 and 0 more"):
         run(watch, 1, 6, losses={3: value})
     assert [line["step"] for line in read_log(tmp_path)] == [1, 2]
 
 
-def test_a_gradient_that_is_not_finite_ends_the_run_too(tmp_path):
+def test_a_gradient_that_is_not_finite_stops_the_run(tmp_path):
     watch = watch_in(tmp_path)
     figures = {"gradient_norm": torch.tensor(math.inf)}
     watch.step(1, torch.tensor(1.0), figures, ["photo 1", "other 1"], 0.0)
@@ -94,7 +100,7 @@ def test_a_gradient_that_is_not_finite_ends_the_run_too(tmp_path):
         watch.report(0.1)
 
 
-def test_tensorboard_gets_the_figures_and_the_settings(tmp_path):
+def test_tensorboard_receives_figures_and_settings(tmp_path):
     event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     watch = watch_in(tmp_path, trackers=("tensorboard",))
     run(watch, 1, 6)
@@ -119,7 +125,7 @@ def test_the_log_is_drawn(tmp_path):
     assert json.loads((tmp_path / LOG_FILE).read_text(encoding="utf-8").splitlines()[-1])["step"] == 6
 
 
-def test_trackers_that_would_be_left_out_in_silence_are_refused(monkeypatch):
+def test_unknown_and_uninstalled_trackers_are_refused(monkeypatch):
     check_trackers([])
     with pytest.raises(ValueError, match=r"'tensorbord'; expected none or some of .*tensorboard"):
         check_trackers(["tensorbord"])

@@ -1,0 +1,44 @@
+# Commands that are run often. `make` lists them; `make PYTHON=python3.12 install` chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install test ci lint format types docs demo speed
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/pytest: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e '.[test]'
+	@touch $@
+
+install: $(BIN)/pytest ## make .venv with everything that the tests need
+
+test: install ## run all tests but the long ones
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+ci: ## run everything that a change must pass, in fresh environments
+	.ci/run
+
+lint: install ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: install ## fix style and formatting
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: install ## check types
+	$(BIN)/mypy
+
+docs: install ## build the documentation into site/, with warnings as errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
+
+demo: install ## start the demo
+	$(BIN)/python spaces_demo/app.py
+
+speed: install ## measure a training step, loading and reading at points
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.speed.training_step
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.speed.loader
+	$(BIN)/python -m tests.speed.nili

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.world.sample_world import BANDS, SampleWorld
+from training.world.sample_world import SampleWorld
+from training.world.tiles import BANDS
 from training.world.writer import encode_jpeg, write_tile
 
 # The folder in the release.

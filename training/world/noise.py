@@ -20,6 +20,7 @@ are series of such operations, because those of a maths library differ in their 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +49,11 @@ _FADE_M = 400.0
 def ramp(x: Any) -> Any:
     """x, held within [0, 1]."""
     return np.minimum(np.maximum(x, 0.0), 1.0)
+
+
+def step(x: Any) -> Any:
+    """From 0 to 1 as x goes from -1 to 1, level at both ends."""
+    return smooth(ramp(0.5 * x + 0.5))
 
 
 def smooth(x: Any) -> Any:
@@ -292,6 +298,13 @@ def plane_noise(plane: Plane, wavelength_m: float, key: int) -> tuple[np.ndarray
         second += weight * (hashes >> 16).astype(np.float32)
     scale = np.float32(2 / 65535)
     return (first * scale - 1.0) * plane.fade, (second * scale - 1.0) * plane.fade
+
+
+def named_noise(
+    plane: Plane, wavelength_m: float, key: Callable[[str], int], name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """[`plane_noise`] of the planet's random number stream `name`."""
+    return plane_noise(plane, wavelength_m, key(f"noise/{name}"))
 
 
 def plane_cells(plane: Plane, width_m: float, height_m: float, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -23,35 +23,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from training.world.ground import BARE, BUILT, COVERS, CROP, FOREST, GRASS, SNOW, WATER, Ground, ripeness
 from training.world.noise import Plane, gaussians, plane_cells, plane_noise, ramp, sine_cosine, uniforms, unit
 
 PHOTO_HEIGHT, PHOTO_WIDTH = 96, 128
 
-COVERS = ("water", "forest", "crop", "grass", "built", "bare", "snow")
-WATER, FOREST, CROP, GRASS, BUILT, BARE, SNOW = range(len(COVERS))
 _GROUND, _TREE, _HOUSE = range(3)
-
-
-@dataclass(frozen=True)
-class Ground:
-    """
-    What lies at points of any shape `(...)`.
-
-    Attributes:
-        cover (`np.ndarray` of shape `(7, ...)`): fractions in the order of the world's covers.
-        plane, grid (`Plane`): the points; and with the bend by which streets and parcels follow the land.
-        houses (`np.ndarray`): the chance that a lot bears a house.
-        road (`np.ndarray`): share of road or street.
-        parcel, block (`np.ndarray`, uint32): a hash per field and per block of houses.
-    """
-
-    cover: np.ndarray
-    plane: Plane
-    grid: Plane
-    houses: np.ndarray
-    road: np.ndarray
-    parcel: np.ndarray
-    block: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -83,9 +60,9 @@ def _per_photo(values: np.ndarray) -> np.ndarray:
     return values[:, None, None]
 
 
-class Renderer:
+class PhotoRenderer:
     """
-    Draws photos.
+    Draws the photos of one planet.
 
     Args:
         settings (`SimpleNamespace`): the section `view` of the world's parameters.
@@ -341,11 +318,6 @@ class Renderer:
         top = _per_photo(weather.ridge) * (1 + coarse + 0.35 * fine)
         row = np.arange(PHOTO_HEIGHT, dtype=np.float32)[:, None] + 0.5
         return 0.75 * ramp(top - (p.horizon - row))
-
-
-def ripeness(parcel: np.ndarray) -> np.ndarray:
-    """How ripe the crop of a field is, float32 from 0 to 1, by its hash: on the photo as on the tile."""
-    return ramp(1.6 * unit(parcel, 16, 8) - 0.4)
 
 
 def _share_of_needles(fields: np.ndarray) -> np.ndarray:

@@ -52,8 +52,11 @@ from training.common.checks import check_empty, check_whole
 from training.common.figures import TileWithPhotos, contact_sheet, true_colour
 from training.common.schema import CSV_COLUMNS, FEATURES, pack_tile, unpack_tile
 from training.common.workers import worker_init
-from training.world.sample_world import BANDS, CLIMATE_ZONES, COVERS, TILE_SIDE_M, SampleTile, SampleWorld, utm_crs
+from training.world.fields import CLIMATE_ZONES
+from training.world.ground import COVERS
+from training.world.sample_world import SampleWorld
 from training.world.settings import MIN_PHOTO_DISTANCE_M, WorldSettings
+from training.world.tiles import BANDS, TILE_SIDE_M, SampleTile, utm_crs
 
 LABEL_FEATURES = Features(
     {

@@ -19,8 +19,8 @@ import pytest
 pytest.importorskip("datasets", reason="the extra train is not installed")
 from modeling_gair import GairRSImageProcessor
 from training.hub.example import LAT, LON, write_example
-from training.world.sample_world import BANDS
 from training.world.settings import WorldSettings
+from training.world.tiles import BANDS
 from training.world.writer import split_of
 
 

@@ -21,18 +21,12 @@ import pytest
 from modeling_gair.geo_gair import EARTH_RADIUS_M
 from modeling_gair.image_processing_gair import RS_BAND_MEAN
 from modeling_gair.raster_gair import ground_size_m, project_near, unproject, unrolled
+from training.world.fields import CLIMATE_ZONES, FIELDS
+from training.world.ground import COVERS
 from training.world.noise import plane_around, plane_noise, plane_of, sine_cosine, tangents, unit_vectors
-from training.world.sample_world import (
-    BANDS,
-    CLIMATE_ZONES,
-    COVERS,
-    FIELDS,
-    PHOTO_HEIGHT,
-    PHOTO_WIDTH,
-    TILE_PIXELS,
-    TILE_SIDE_M,
-    SampleWorld,
-)
+from training.world.sample_world import SampleWorld
+from training.world.street_views import PHOTO_HEIGHT, PHOTO_WIDTH
+from training.world.tiles import BANDS, TILE_PIXELS, TILE_SIDE_M
 
 WATER, FOREST, CROP, GRASS, BUILT, BARE, SNOW = range(len(COVERS))
 TILES = 240
@@ -345,11 +339,11 @@ def test_few_tiles_are_of_one_kind(survey):
 def test_the_photo_shows_the_cover_of_the_tile(world):
     """What the renderer is given, blurred to the tile's footprint, is what `cover` says of those places."""
     lon, lat = places(12, seed=4)
-    east_m, north_m = world._renderer.places(np.zeros(12))
+    east_m, north_m = world._photos.places(np.zeros(12))
     vectors = unit_vectors(lon, lat)
     plane, _, _ = plane_around(vectors, *tangents(lon, lat), east_m, north_m)
     _, fields = world._fields_around(vectors, lon, lat, east_m, north_m)
-    drawn = np.moveaxis(world._ground(plane, fields, 20.0).cover, 0, -1)
+    drawn = np.moveaxis(world._land.at(plane, fields, 20.0).cover, 0, -1)
     moved_lat = lat[:, None, None] + np.degrees(north_m / EARTH_RADIUS_M)
     moved_lon = lon[:, None, None] + np.degrees(east_m / EARTH_RADIUS_M) / np.cos(np.radians(moved_lat))
     assert np.abs(world.cover(moved_lon, moved_lat) - drawn).mean() < SAME_GROUND
@@ -394,17 +388,16 @@ def test_photos_are_learnable_yet_ambiguous(photos):
     assert 0.3 < ridge_r2(small(images), cover) < 0.9
 
 
-def test_the_control_world_knows_nothing_local(world, survey):
+def test_the_control_world_knows_nothing_local(world, survey, photos):
     """Its photos tell the tile's mean, and nothing of where in the tile they were taken; the world's own photos do."""
-    images, control_images, means, offsets = [], [], [], []
+    control_images, means, offsets = [], [], []
     for seed, tile in enumerate(survey["tiles"]):
         lon, lat = points_in(tile, POINTS, seed)
         heading = [10.0 * seed, 10.0 * seed + 120.0]
-        images.append(world.street_views(lon[:2], lat[:2], heading))
         control_images.append(world.street_views(lon[:2], lat[:2], heading, control=True, tile=tile))
         means += [survey["cover"][seed]] * 2
         offsets.append(survey["points"][seed, :2] - survey["cover"][seed])
-    own, control, local = small(np.concatenate(images)), small(np.concatenate(control_images)), np.concatenate(offsets)
+    own, control, local = small(photos[0]), small(np.concatenate(control_images)), np.concatenate(offsets)
     assert ridge_r2(control, np.stack(means)) > 0.3
     assert ridge_r2(control, local) < 0.02
     assert ridge_r2(own, local) > 0.1

@@ -42,8 +42,11 @@ from modeling_gair.geo_gair import great_circle_distance_m
 from modeling_gair.raster_gair import ground_size_m
 from training.common.schema import FEATURES, unpack_tile
 from training.world import writer as sample_dataset
-from training.world.sample_world import BANDS, CLIMATE_ZONES, COVERS, TILE_PIXELS, TILE_SIDE_M, SampleWorld
+from training.world.fields import CLIMATE_ZONES
+from training.world.ground import COVERS
+from training.world.sample_world import SampleWorld
 from training.world.settings import MIN_PHOTO_DISTANCE_M, WorldSettings
+from training.world.tiles import BANDS, TILE_PIXELS, TILE_SIDE_M
 from training.world.writer import (
     MIN_SPLIT_DISTANCE_M,
     PHOTO_MARGIN_M,

@@ -45,7 +45,7 @@ from training.benchmarks.layouts.images import IGNORED, Images, chosen_dates, op
 from training.benchmarks.store import FeatureStore
 from training.benchmarks.tasks.task import Task, load_tasks
 from training.world import writer as sample_dataset
-from training.world.sample_world import COVERS
+from training.world.ground import COVERS
 from training.world.settings import WorldSettings
 from training.world.writer import SUMS, write_sample_dataset
 

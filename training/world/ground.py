@@ -1,0 +1,230 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What lies on the ground: land cover down to streets, parcels and river banks, decided once for tiles and photos."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from training.world.noise import Plane, named_noise, plane_cells, ramp, step, unit
+
+COVERS = ("water", "forest", "crop", "grass", "built", "bare", "snow")
+WATER, FOREST, CROP, GRASS, BUILT, BARE, SNOW = range(len(COVERS))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """
+    What lies at points of any shape `(...)`.
+
+    Attributes:
+        cover (`np.ndarray` of shape `(7, ...)`): fractions in the order of the world's covers.
+        plane, grid (`Plane`): the points; and with the bend by which streets and parcels follow the land.
+        houses (`np.ndarray`): the chance that a lot bears a house.
+        road (`np.ndarray`): share of road or street.
+        parcel, block (`np.ndarray`, uint32): a hash per field and per block of houses.
+    """
+
+    cover: np.ndarray
+    plane: Plane
+    grid: Plane
+    houses: np.ndarray
+    road: np.ndarray
+    parcel: np.ndarray
+    block: np.ndarray
+
+
+class Land:
+    """
+    The land of one planet: from the smooth fields to the cover of the ground.
+
+    Args:
+        parameters (`SimpleNamespace`): the section `ground` of the world's parameters.
+        key (`Callable[[str], int]`): the key of a named random number stream.
+    """
+
+    def __init__(self, parameters: SimpleNamespace, key: Callable[[str], int]):
+        self._parameters, self._key = parameters, key
+
+    def _noise(self, plane: Plane, name: str, wavelength_m: float) -> tuple[np.ndarray, np.ndarray]:
+        return named_noise(plane, wavelength_m, self._key, name)
+
+    def _water(self, plane: Plane, elevation: np.ndarray, moisture: np.ndarray, footprint: float) -> np.ndarray:
+        p = self._parameters
+        height, lake = self._noise(plane, "coast", p.coast.coarse_m)
+        fine_height, fine_lake = self._noise(plane, "shore", p.coast.fine_m)
+        river, _ = self._noise(plane, "river", p.river.wavelength_m)
+        gate, _ = self._noise(plane, "river gate", p.river.gate_m)
+        height = elevation + p.coast.coarse_height_m * height + p.coast.fine_height_m * fine_height
+        sea = ramp(0.5 - height / (0.06 * footprint))
+        distance = np.abs(river + 0.06 * fine_lake) / p.river.slope
+        width = p.river.half_width_m * ramp(gate - p.river.gate + 0.5 * moisture)
+        lake = lake + p.lake.fine * fine_lake + p.lake.moisture * moisture - p.lake.threshold
+        return np.maximum(np.maximum(sea, _line(distance, width, footprint)), ramp(lake / p.lake.softness + 0.5))
+
+    def _town(self, plane: Plane, settlement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Share of town, and how central it is, both from 0 to 1."""
+        p = self._parameters.town
+        lived = settlement + p.coarse * self._noise(plane, "town", p.coarse_m)[0]
+        lived = lived + p.fine * self._noise(plane, "quarter", p.fine_m)[0]
+        return step((lived - p.edge) / p.softness), ramp((lived - p.core) / p.core_span + 0.5)
+
+    def _streets(self, grid: Plane, footprint: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A hash per block, the share of street between the blocks, and the share of road between hamlets."""
+        p = self._parameters
+        block, fu, fv = plane_cells(grid, p.block.width_m, p.block.height_m, self._key("block"))
+        u, v = np.minimum(fu, 1 - fu) * p.block.width_m, np.minimum(fv, 1 - fv) * p.block.height_m
+        street = _line(np.minimum(u, v), p.block.street_half_m, footprint)
+        _, fu, fv = plane_cells(grid, p.road.spacing_m, p.road.spacing_m, 0)
+        distance = np.minimum(np.abs(fu - 0.5), np.abs(fv - 0.5)) * p.road.spacing_m
+        return block, street, _line(distance, p.road.half_width_m, footprint)
+
+    def _wild(self, plane: Plane, moisture: np.ndarray, temperature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Share of forest where nothing is farmed or built, and share of grass where no forest is."""
+        p = self._parameters
+        coarse, _ = self._noise(plane, "forest", p.forest.coarse_m)
+        fine, _ = self._noise(plane, "grove", p.forest.fine_m)
+        suits = p.forest.moisture * (moisture - p.forest.dry) + p.forest.coarse * coarse + p.forest.fine * fine
+        suits = suits + 0.1 * np.minimum(temperature - p.forest.cold, 0.0)
+        meadow, _ = self._noise(plane, "meadow", p.grass.coarse_m)
+        tuft, _ = self._noise(plane, "tuft", p.grass.fine_m)
+        grass = p.grass.moisture * (moisture - p.grass.dry) + p.grass.coarse * meadow + p.grass.fine * tuft
+        grass = grass + 0.1 * np.minimum(temperature - p.grass.cold, 0.0)
+        return step(p.forest.sharpness * suits), step(1.6 * grass)
+
+    def _farm(self, plane: Plane, moisture: np.ndarray, temperature: np.ndarray) -> np.ndarray:
+        p = self._parameters.farm
+        moist = (moisture - p.moist) / p.moist_span
+        warm = (temperature - p.warm) / p.warm_span
+        suits = 0.55 - 0.5 * moist * moist - 0.7 * warm * warm
+        return step(p.sharpness * (suits + p.amplitude * self._noise(plane, "farm", p.wavelength_m)[0]))
+
+    def at(self, plane: Plane, fields: np.ndarray, footprint: float) -> Ground:
+        """
+        What lies at points: the one place where the land is decided.
+
+        Args:
+            plane (`Plane`): the points.
+            fields (`np.ndarray` of shape `(4, ...)`): the smooth fields there, or at shapes that broadcast.
+            footprint (`float`): diameter in metres of what a point stands for; edges are blurred by it.
+        """
+        p = self._parameters
+        elevation, moisture, temperature, settlement = fields
+        bend = self._noise(plane, "warp", p.warp.wavelength_m)
+        grid = plane.moved(p.warp.amplitude_m * bend[0], p.warp.amplitude_m * bend[1])
+        water = self._water(plane, elevation, moisture, footprint)
+        town, core = self._town(plane, settlement)
+        block, street, road = self._streets(grid, footprint)
+        forest, grass = self._wild(plane, moisture, temperature)
+        farm = self._farm(plane, moisture, temperature)
+        parcel, fu, fv = plane_cells(grid, p.parcel.width_m, p.parcel.height_m, self._key("parcel"))
+
+        land = 1 - water
+        # Each takes its share of what the ones before it left.
+        rural, town = land * (1 - town), land * town
+        rural, country_road = rural * (1 - road), rural * road
+        rural, forest = rural * (1 - forest), rural * forest
+        rural, farm = rural * (1 - farm), rural * farm
+
+        cover = np.zeros((len(COVERS), *water.shape), np.float32)
+        cover[WATER] = water
+        cover[FOREST] = forest
+        cover[GRASS] = rural * grass
+        cover[BARE] = rural * (1 - grass)
+        cover[BUILT] = country_road
+        farmsteads = self._add_farms(cover, farm, parcel, fu, fv, footprint)
+        houses = self._add_town(cover, town, street, core, block, moisture)
+        self._add_snow(cover, plane, temperature)
+        return Ground(cover, plane, grid, houses + farmsteads, country_road + town * street, parcel, block)
+
+    def _add_farms(
+        self, cover: np.ndarray, farm: np.ndarray, parcel: np.ndarray, fu: np.ndarray, fv: np.ndarray, footprint: float
+    ) -> np.ndarray:
+        """Splits the share of farm among the covers, parcel by parcel; returns the share of farmsteads."""
+        p = self._parameters.parcel
+        kind = unit(parcel)
+        crop, pasture = (kind < p.crop).astype(np.float32), (kind < p.crop + p.pasture).astype(np.float32)
+        yard = (kind >= 1 - p.yard).astype(np.float32)
+        edge = np.minimum(np.minimum(fu, 1 - fu) * p.width_m, np.minimum(fv, 1 - fv) * p.height_m)
+        hedge = _line(edge, p.hedge_half_m, footprint) * (unit(parcel, 16, 8) < p.hedge)
+        field = farm * (1 - hedge)
+        cover[CROP] += field * crop
+        cover[GRASS] += field * (pasture - crop + 0.4 * yard)
+        cover[BARE] += field * (1 - pasture - yard)
+        cover[BUILT] += field * (0.4 * yard)
+        cover[FOREST] += farm * hedge + field * (0.2 * yard)
+        return field * yard * 0.6
+
+    def _add_town(
+        self,
+        cover: np.ndarray,
+        town: np.ndarray,
+        street: np.ndarray,
+        core: np.ndarray,
+        block: np.ndarray,
+        moisture: np.ndarray,
+    ) -> np.ndarray:
+        """Splits the share of town among the covers, block by block; returns the share of houses."""
+        p = self._parameters.block
+        kind, chance = unit(block), unit(block, 16, 8)
+        park, waste = kind < p.park, kind >= 1 - p.bare
+        built = np.minimum(p.built + p.built_by_chance * chance + p.built_in_core * core, 1.0)
+        built = np.where(park, p.built_park, np.where(waste, p.built_waste, built)).astype(np.float32)
+        lots = town * (1 - street)
+        open_ground = lots * (1 - built)
+        trees = np.where(waste, 0.05, np.where(park, 0.5, 0.2 + 0.3 * chance)).astype(np.float32) * ramp(2 * moisture)
+        bare = np.maximum(waste.astype(np.float32), 1 - ramp(2.5 * moisture))
+        cover[BUILT] += town * street + lots * built
+        cover[FOREST] += open_ground * trees
+        cover[BARE] += open_ground * (1 - trees) * bare
+        cover[GRASS] += open_ground * (1 - trees) * (1 - bare)
+        return town * np.where(park | waste, 0.0, built).astype(np.float32)
+
+    def _add_snow(self, cover: np.ndarray, plane: Plane, temperature: np.ndarray) -> None:
+        p = self._parameters.snow
+        coarse, _ = self._noise(plane, "snow", p.coarse_m)
+        fine, _ = self._noise(plane, "drift", p.fine_m)
+        snow = p.most * step(2 * ((p.below - temperature) / p.span - 0.5 + p.coarse * coarse + p.fine * fine))
+        for index in (FOREST, CROP, GRASS, BUILT, BARE):
+            here = snow * p.on_forest if index == FOREST else snow
+            cover[SNOW] += cover[index] * here
+            cover[index] *= 1 - here
+
+    def of_mean_cover(self, plane: Plane, mean: np.ndarray, patch_m: float) -> Ground:
+        """Ground of patches whose covers are drawn with the shares of `mean`, wherever it is."""
+        patch, _, _ = plane_cells(plane, patch_m, patch_m, self._key("patch"))
+        chance = unit(patch, 8, 24)
+        cover = np.zeros((len(COVERS), *chance.shape), np.float32)
+        low = np.float32(0.0)
+        for index, share in enumerate(mean):
+            high = low + share if index < len(mean) - 1 else np.float32(1.0)
+            cover[index] = (chance >= low) & (chance < high)
+            low = high
+        road = np.zeros_like(chance)
+        return Ground(cover, plane, plane, 0.8 * cover[BUILT], road, patch, patch)
+
+
+def ripeness(parcel: np.ndarray) -> np.ndarray:
+    """How ripe the crop of a field is, float32 from 0 to 1, by its hash: on the photo as on the tile."""
+    return ramp(1.6 * unit(parcel, 16, 8) - 0.4)
+
+
+def _line(distance: np.ndarray, half_width: Any, footprint: float) -> np.ndarray:
+    """Share of a footprint that a line covers whose middle is `distance` away; all lengths in metres."""
+    half_width = np.asarray(half_width, np.float32)
+    most = np.minimum(2.0 * half_width / footprint, 1.0)
+    return np.minimum(ramp((half_width - distance) / footprint + 0.5), most)

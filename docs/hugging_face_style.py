@@ -12,8 +12,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Hugging Face's docstrings as plain Markdown, for the API pages: `Args:` becomes a list, and [`Name`] a link to where that is
-documented. Parsers of Google's style refuse types that hold colons or name shapes, and several parameters in one line.
+Converts docstrings in Hugging Face's style to plain Markdown for the API pages: `Args:` becomes a list, and [`Name`] a link to
+the documentation of that name. Parsers of Google's style reject types with colons or shapes, and several parameters in a line.
 """
 
 import re
@@ -31,7 +31,7 @@ _LINK = re.compile(r"\[`(~?)([\w.]+)`\](?![\[(])")
 
 
 class HuggingFaceStyle(griffe.Extension):
-    """Rewrites the docstrings of a package when all of it is read."""
+    """Rewrites the docstrings of a package once all of it is loaded."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
         places = {
@@ -72,7 +72,7 @@ def _sections(lines: list[str]) -> Iterator[str]:
 
 
 def _listed(line: str) -> str:
-    """A line that begins an entry as one of a list; what continues it stays indented."""
+    """Turns the first line of an entry into a list item; its other lines stay indented."""
     entry = _ENTRY.match(line)
     if not entry:
         return line
@@ -82,7 +82,7 @@ def _listed(line: str) -> str:
 
 
 def _linked(link: re.Match, places: dict[str, str]) -> str:
-    """A link to the name where it is documented; `~` leaves out what the last dot follows, as Hugging Face does."""
+    """Links to the documentation of a name; `~` shows only what follows the last dot, as in Hugging Face's docs."""
     shortened, name = link.groups()
     first, _, rest = name.partition(".")
     if first not in places:

@@ -11,4 +11,4 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Export for onnxruntime and `torch.export`, int8, and the SV tower as a pipeline."""
+"""Export to ONNX and `torch.export`, int8 quantisation, and the SV tower as a pipeline of transformers."""

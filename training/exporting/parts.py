@@ -11,8 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-
-"""The parts of a model that are exported, each a module of tensors alone, with what goes in and what comes out."""
+"""The exported parts of a model: modules that map tensors to tensors, with a description of inputs and outputs."""
 
 import math
 from collections.abc import Callable
@@ -24,23 +23,23 @@ from torch import nn
 
 from modeling_gair import GairModel, GairProcessor
 
-# Sizes of an export that may differ from call to call.
+# Dynamic sizes, which may differ between calls.
 DYNAMIC_SIZES = ("batch", "points")
 
 Tensors = tuple[torch.Tensor, ...]
-# Inputs for a batch and a number of points.
+# Draws inputs for a batch size and a number of points.
 Draw = Callable[[int, int], Tensors]
 
 
 @dataclass(frozen=True)
 class Value:
     """
-    A tensor that goes in or comes out; float32.
+    An input or output tensor, in float32.
 
     Attributes:
-        name (`str`): as the files call it.
-        shape (`tuple[int | str, ...]`): sizes in order; those of `DYNAMIC_SIZES` by name.
-        meaning (`str`): what it holds, with units, order and range.
+        name (`str`): its name in the files.
+        shape (`tuple[int | str, ...]`): sizes in order; dynamic ones by their name in `DYNAMIC_SIZES`.
+        meaning (`str`): content, with units, order and range.
     """
 
     name: str
@@ -54,11 +53,11 @@ class Part:
     A part of a model.
 
     Attributes:
-        name (`str`): of its files.
-        module (`nn.Module`): tensors to a tensor or a tuple of them, without any branch on dynamic sizes.
+        name (`str`): name of its files.
+        module (`nn.Module`): maps tensors to a tensor or a tuple of tensors, without branches on dynamic sizes.
         inputs, outputs (`tuple[Value, ...]`): in order.
-        draw (`Draw`): inputs to trace and to check with.
-        expected (`Callable[..., Tensors]`): what the whole model gives for them.
+        draw (`Draw`): draws inputs to trace and to check with.
+        expected (`Callable[..., Tensors]`): the whole model's outputs for such inputs.
     """
 
     name: str
@@ -70,7 +69,7 @@ class Part:
 
 
 class RSTower(nn.Module):
-    """Tiles to tokens, and to their mean."""
+    """Maps tiles to tokens and their mean."""
 
     def __init__(self, model: GairModel):
         super().__init__()
@@ -82,7 +81,7 @@ class RSTower(nn.Module):
 
 
 class SVTower(nn.Module):
-    """Street views to the shared space."""
+    """Maps photos to the shared space."""
 
     def __init__(self, model: GairModel):
         super().__init__()
@@ -93,7 +92,7 @@ class SVTower(nn.Module):
 
 
 class LocationTower(nn.Module):
-    """Places to the shared space."""
+    """Maps locations to the shared space."""
 
     def __init__(self, model: GairModel):
         super().__init__()
@@ -104,7 +103,7 @@ class LocationTower(nn.Module):
 
 
 class LocalizedQuery(nn.Module):
-    """Tokens read at points by NILI; the method is fixed, as choosing it would branch on the number of points."""
+    """Reads tokens at points by NILI. The method is fixed: choosing it would branch on the number of points."""
 
     def __init__(self, model: GairModel, method: str, patches_per_side: int):
         super().__init__()
@@ -117,12 +116,12 @@ class LocalizedQuery(nn.Module):
 
 def parts_of(model: GairModel, processor: GairProcessor, seed: int = 0) -> list[Part]:
     """
-    The three towers, and the localized query by either method.
+    Lists the three towers, and the localized query by each method.
 
     Args:
         model ([`GairModel`]): in float32 on the CPU, in evaluation mode.
-        processor ([`GairProcessor`]): the model's, which states the sizes of its images.
-        seed (`int`): of the inputs to trace and to check with.
+        processor ([`GairProcessor`]): the model's; states the sizes of its images.
+        seed (`int`): seed of the inputs to trace and to check with.
     """
     generator = torch.Generator().manual_seed(seed)
     rs_pixels, rs_tokens = _rs_pixels(processor), _rs_tokens(model, processor)
@@ -143,7 +142,7 @@ def _rs_part(model: GairModel, rs_pixels: Value, rs_tokens: Value, tiles: Draw) 
     def expected(rs_pixel_values: torch.Tensor) -> Tensors:
         return model.rs_model(rs_pixel_values).last_hidden_state, model.get_rs_features(rs_pixel_values)
 
-    embeds = Value("rs_embeds", ("batch", rs_tokens.shape[2]), "the whole tile: the tokens' mean, not normalised")
+    embeds = Value("rs_embeds", ("batch", rs_tokens.shape[2]), "the whole tile: mean of the tokens, not normalised")
     return Part("rs_tower", RSTower(model), (rs_pixels,), (rs_tokens, embeds), tiles, expected)
 
 
@@ -151,14 +150,14 @@ def _sv_part(model: GairModel, processor: GairProcessor, generator: torch.Genera
     pixels = Value(
         "sv_pixel_values",
         ("batch", 3, *_sides(processor.sv_image_processor)),
-        "photos as the processor prepares them: red, green, blue, row 0 at the top, normalised as `preparation.sv` says",
+        "photos as prepared by the processor: red, green, blue; row 0 at the top; normalised as in `preparation.sv`",
     )
 
     def photos(batch: int, points: int) -> Tensors:
         return (torch.randn(batch, *_fixed(pixels), generator=generator),)
 
     width = model.rs_model.hidden_size
-    embeds = Value("sv_embeds", ("batch", width), "the photo, projected to the shared space, not normalised")
+    embeds = Value("sv_embeds", ("batch", width), "the photo in the shared space, not normalised")
     return Part("sv_tower", SVTower(model), (pixels,), (embeds,), photos, lambda given: (model.get_sv_features(given),))
 
 
@@ -166,13 +165,13 @@ def _location_part(model: GairModel, generator: torch.Generator) -> Part:
     coordinates = Value(
         "coordinates",
         ("batch", 2),
-        "lon, lat in this order, degrees on WGS 84; lon in [-180, 180), lat in [-90, 90]; neither wrapped nor checked",
+        "lon, lat in this order, in degrees on WGS 84; lon in [-180, 180), lat in [-90, 90]; neither wrapped nor checked",
     )
 
     def places(batch: int, points: int) -> Tensors:
         return ((torch.rand(batch, 2, generator=generator) - 0.5) * torch.tensor([360.0, 180.0]),)
 
-    embeds = Value("location_embeds", ("batch", model.rs_model.hidden_size), "the place, not normalised")
+    embeds = Value("location_embeds", ("batch", model.rs_model.hidden_size), "the location, not normalised")
     return Part(
         "location_tower",
         LocationTower(model),
@@ -187,13 +186,13 @@ def _query_part(model: GairModel, method: str, rs_tokens: Value, tiles: Draw, ge
     points_value = Value(
         "query_points",
         ("batch", "points", 2),
-        "x, y in this order from the tile's north-west corner, x eastwards, y southwards, in [0, 1]; not checked",
+        "x, y in this order, from the tile's north-west corner, x to the east, y to the south, in [0, 1]; not checked",
     )
 
     @torch.no_grad()
     def queries(batch: int, points: int) -> Tensors:
         drawn = torch.rand(batch, points, 2, generator=generator)
-        # The first point of all is a corner, where NILI extrapolates.
+        # The first point is a corner, where NILI extrapolates.
         drawn[0, 0] = torch.tensor([0.0, 1.0])
         return model.rs_model(*tiles(batch, points)).last_hidden_state, drawn
 
@@ -214,8 +213,8 @@ def _rs_pixels(processor: GairProcessor) -> Value:
     return Value(
         "rs_pixel_values",
         ("batch", len(bands), *_sides(processor.image_processor)),
-        f"tiles as the processor prepares them: bands {', '.join(bands)} in this order, row 0 in the north, column 0 in "
-        "the west, normalised per band as `preparation.rs` says",
+        f"tiles as prepared by the processor: bands {', '.join(bands)} in this order; row 0 in the north, column 0 in the "
+        "west; normalised per band as in `preparation.rs`",
     )
 
 
@@ -223,7 +222,7 @@ def _rs_pixels(processor: GairProcessor) -> Value:
 def _rs_tokens(model: GairModel, processor: GairProcessor) -> Value:
     _, tokens, width = model.rs_model(torch.zeros(1, *_fixed(_rs_pixels(processor)))).last_hidden_state.shape
     return Value(
-        "rs_tokens", ("batch", tokens, width), "one token a patch, row-major from the tile's north-west corner"
+        "rs_tokens", ("batch", tokens, width), "one token per patch, row-major from the tile's north-west corner"
     )
 
 
@@ -232,5 +231,5 @@ def _sides(image_processor: Any) -> tuple[int, int]:
 
 
 def _fixed(value: Value) -> list[int]:
-    """The sizes behind the batch, none of which is dynamic."""
+    """The sizes after the batch, none of which is dynamic."""
     return [size for size in value.shape if isinstance(size, int)]

@@ -11,8 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-
-"""The photos' tower alone, as standard parts of transformers that load without the code of this package."""
+"""The SV tower as a standard model of transformers, which loads without the code of this package."""
 
 import json
 from pathlib import Path
@@ -26,15 +25,15 @@ from modeling_gair import GairModel, GairProcessor
 def save_sv_tower(model: GairModel, processor: GairProcessor, folder: Path) -> None:
     """
     Saves the SV tower and an image processor, so that `pipeline("image-feature-extraction", model=folder)` works without
-    remote code. Its features lie before the projection to the shared space.
+    remote code. Its features precede the projection into the shared space.
 
-    The standard processor resizes 8-bit pixels, with antialiasing; ours resizes normalised ones, and only antialiases where
-    `antialias` is set. `training/exporting/quantization.py` measures what that changes.
+    The standard processor resizes 8-bit pixels with antialiasing; GAIR's resizes normalised pixels, and antialiases only if
+    `antialias` is set. `tests/speed/sv_pixels.py` measures the difference.
 
     Args:
-        model ([`GairModel`]): whose `sv_model` is saved.
+        model ([`GairModel`]): its `sv_model` is saved.
         processor ([`GairProcessor`]): the model's.
-        folder (`Path`): to make.
+        folder (`Path`): is created.
     """
     model.sv_model.save_pretrained(folder)
     settings = json.dumps(standard_settings(processor.sv_image_processor), indent=2)
@@ -42,14 +41,14 @@ def save_sv_tower(model: GairModel, processor: GairProcessor, folder: Path) -> N
 
 
 def standard_settings(sv_image_processor: Any) -> dict[str, Any]:
-    """The settings of a `ViTImageProcessor` that come nearest to a `GairSVImageProcessor`'s."""
+    """The settings of a `ViTImageProcessor` closest to those of a `GairSVImageProcessor`."""
     return {
         "image_processor_type": "ViTImageProcessor",
         "do_convert_rgb": True,
         "do_resize": True,
         "size": sv_image_processor.size,
         "resample": Image.Resampling.BICUBIC.value,
-        # The statistics are on the scale of the pixels, 0-255.
+        # Mean and standard deviation are in units of the pixels, 0-255.
         "do_rescale": False,
         "do_normalize": True,
         "image_mean": sv_image_processor.image_mean,

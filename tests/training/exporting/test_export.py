@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What other runtimes get: equal to the model in any batch, described, free of local paths, all or nothing."""
+"""Exported files: equal to the model for any batch size, described, free of local paths, complete or absent."""
 
 import json
 import sys
@@ -29,32 +29,49 @@ pytest.importorskip("sklearn", reason="the extra export is not installed")
 from modeling_gair import GairConfig, GairLocationConfig, GairModel, GairProcessor
 from tests.helpers.pairs import PROCESSOR, write_pairs
 from tests.modeling_gair.test_modeling import needs_traceable_library
-from training.exporting import export as program
-from training.exporting.export import FOLDERS, export, export_part
-from training.exporting.onnx_runs import OnnxModel, open_onnx, run_onnx
-from training.exporting.parts import parts_of
+from training.exporting import export as module
+from training.exporting.export import FOLDERS, export, export_part, run
+from training.exporting.onnx_files import open_onnx, run_onnx
+from training.exporting.onnx_model import OnnxModel
+from training.exporting.options import ExportOptions
+from training.exporting.parts import Part, Value, parts_of
 from training.exporting.sv_tower import save_sv_tower
 
-pytestmark = [pytest.mark.slow, needs_traceable_library]
+pytestmark = needs_traceable_library
 PARTS = ("rs_tower", "sv_tower", "location_tower", "localized_query_points", "localized_query_dense")
 
 
+def small_part() -> Part:
+    """A part that is traced in a moment: a linear map of pairs of numbers."""
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(2, 3)
+    return Part(
+        "linear",
+        linear,
+        (Value("pairs", ("batch", 2), "two numbers"),),
+        (Value("triples", ("batch", 3), "three numbers"),),
+        lambda batch, points: (torch.randn(batch, 2),),
+        lambda pairs: (linear(pairs),),
+    )
+
+
 @pytest.fixture(scope="module")
-def said_and_folder(tiny_model, tmp_path_factory):
-    """export.json, and the folder of an export with int8, measured on 12 photos in 4 tiles."""
+def exported(tiny_model, tmp_path_factory):
+    """The content of export.json, and the folder of an export with int8, measured on 12 photos of 4 tiles."""
     folder = tmp_path_factory.mktemp("export")
     pairs = write_pairs(tmp_path_factory.mktemp("pairs"), 12, tiles=4)
     return export(tiny_model, PROCESSOR, folder / "out", str(pairs)), folder / "out"
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", PARTS)
 @pytest.mark.parametrize(("batch", "points"), [(1, 1), (4, 150)])
-def test_files_give_the_models_outputs_in_any_batch(tiny_model, said_and_folder, name, batch, points):
+def test_files_give_the_models_outputs_for_any_batch_size(tiny_model, exported, name, batch, points):
     part = next(part for part in parts_of(tiny_model, PROCESSOR, seed=5) if part.name == name)
     given = part.draw(batch, points)
     with torch.no_grad():
         expected = part.expected(*given)
-    folder = said_and_folder[1]
+    folder = exported[1]
     from_onnx = run_onnx(open_onnx(folder / "onnx" / f"{name}.onnx"), given)
     with torch.no_grad():
         from_torch = torch.export.load(folder / "torch_export" / f"{name}.pt2").module()(*given)
@@ -63,8 +80,9 @@ def test_files_give_the_models_outputs_in_any_batch(tiny_model, said_and_folder,
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_description_is_that_of_the_files(said_and_folder):
-    said, folder = said_and_folder
+@pytest.mark.ci
+def test_the_description_matches_the_files(exported):
+    said, folder = exported
     assert json.loads((folder / "onnx" / "export.json").read_text(encoding="utf-8")) == said
     assert tuple(said["parts"]) == PARTS
     for name, part in said["parts"].items():
@@ -80,9 +98,10 @@ def test_the_description_is_that_of_the_files(said_and_folder):
     assert said["parts"]["localized_query_points"]["inputs"][1]["shape"] == ["batch", "points", 2]
 
 
-def test_what_is_said_of_pixels_prepares_them(said_and_folder):
-    """The formula of export.json, in NumPy alone, at the model's own size."""
-    says = said_and_folder[0]["preparation"]
+@pytest.mark.ci
+def test_the_described_formula_prepares_pixels_as_the_processor_does(exported):
+    """The formula of export.json in NumPy, for a tile of the model's size."""
+    says = exported[0]["preparation"]
     tile = np.random.default_rng(0).integers(0, 9000, (10, 96, 96), dtype=np.uint16)
     mean, std = (np.array(says["rs"][name])[:, None, None] for name in ("band_mean", "band_std"))
     prepared = ((tile + says["rs"]["digital_number_offset"] - (mean - 2 * std)) / (4 * std)).clip(
@@ -92,18 +111,20 @@ def test_what_is_said_of_pixels_prepares_them(said_and_folder):
     np.testing.assert_allclose(prepared[None], expected, atol=1e-5)
 
 
-def test_no_file_names_the_machine_that_exported(said_and_folder):
-    folder = said_and_folder[1]
+@pytest.mark.ci
+def test_no_file_contains_local_paths(exported):
+    folder = exported[1]
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.relative_to(folder).parts[0] for path in files} == set(FOLDERS)
     for path in files:
         content = path.read_bytes()
-        for local in (str(folder.parent), str(program.__file__).rpartition("/training/")[0], sys.prefix):
+        for local in (str(folder.parent), str(module.__file__).rpartition("/training/")[0], sys.prefix):
             assert local.encode() not in content, f"{path.name} names {local}"
 
 
-def test_int8_is_small_and_near_and_its_loss_is_measured(tiny_model, said_and_folder):
-    said, folder = said_and_folder
+@pytest.mark.ci
+def test_int8_files_are_small_and_close_and_their_loss_is_measured(tiny_model, exported):
+    said, folder = exported
     whole, eight = (folder / "onnx" / f"sv_tower{suffix}" for suffix in (".onnx", ".int8.onnx"))
     assert eight.stat().st_size < 0.6 * whole.stat().st_size
     photo = torch.randn(2, 3, 64, 64)
@@ -119,8 +140,9 @@ def test_int8_is_small_and_near_and_its_loss_is_measured(tiny_model, said_and_fo
     assert "mean rank" in loss["table"] and "int8" in loss["table"]
 
 
-def test_phases_of_coordinates_stay_exact_in_int8(tiny_model, said_and_folder):
-    folder = said_and_folder[1]
+@pytest.mark.ci
+def test_phases_of_coordinates_stay_exact_in_int8(tiny_model, exported):
+    folder = exported[1]
     places = torch.tensor([[13.4, 52.5], [-179.9, -70.0], [179.9, 10.0]])
     quantized = OnnxModel(tiny_model, folder / "onnx", {"location_tower": ".int8.onnx"})
     with torch.no_grad():
@@ -130,6 +152,7 @@ def test_phases_of_coordinates_stay_exact_in_int8(tiny_model, said_and_folder):
     assert cosine.min() > 0.999
 
 
+@pytest.mark.ci
 def test_the_published_location_encoder_is_equal_too(tmp_path):
     """Its σ of 256 makes the last bit of a sine count."""
     torch.manual_seed(0)
@@ -139,6 +162,7 @@ def test_the_published_location_encoder_is_equal_too(tmp_path):
     assert errors["location_tower.onnx"] < 1e-4 and errors["location_tower.pt2"] < 1e-6
 
 
+@pytest.mark.ci
 def test_spherical_harmonics_are_equal_too(tmp_path):
     torch.manual_seed(0)
     model = GairModel(GairConfig.tiny(location_config={"encoder": "spherical_harmonics", "degree": 20})).eval()
@@ -146,57 +170,79 @@ def test_spherical_harmonics_are_equal_too(tmp_path):
     assert max(export_part(part, tmp_path, tmp_path)["largest_error"].values()) < 1e-5
 
 
-def test_what_differs_from_the_model_leaves_nothing(tiny_model, tmp_path, monkeypatch):
-    part = next(part for part in parts_of(tiny_model, PROCESSOR) if part.name == "localized_query_points")
+def test_a_part_is_written_in_both_formats_and_described(tmp_path):
+    part = small_part()
+    described = export_part(part, tmp_path, tmp_path)
+    assert described["inputs"] == [
+        {"name": "pairs", "shape": ["batch", 2], "dtype": "float32", "meaning": "two numbers"}
+    ]
+    assert described["largest_error"].keys() == {"linear.onnx", "linear.pt2"}
+    pairs = torch.randn(7, 2)
+    session = open_onnx(tmp_path / "linear.onnx")
+    assert [value.shape for value in session.get_outputs()] == [["batch", 3]]
+    with torch.no_grad():
+        torch.testing.assert_close(run_onnx(session, (pairs,)), part.expected(pairs))
+
+
+def test_if_a_part_differs_from_the_model_nothing_is_written(tiny_model, tmp_path, monkeypatch):
+    part = small_part()
     wrong = replace(part, expected=lambda *given: tuple(1.001 * value for value in part.expected(*given)))
-    monkeypatch.setattr(program, "parts_of", lambda model, processor: [wrong])
-    with pytest.raises(
-        ValueError, match=r"localized_query_points\.onnx differs from the model by 0\.000\d+ of an output"
-    ):
+    monkeypatch.setattr(module, "parts_of", lambda model, processor: [wrong])
+    with pytest.raises(ValueError, match=r"linear\.onnx differs from the model by 0\.000\d+ of an output"):
         export(tiny_model, PROCESSOR, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_size_that_was_fixed_is_noticed(tiny_model, tmp_path):
-    part = next(part for part in parts_of(tiny_model, PROCESSOR) if part.name == "location_tower")
+def test_a_fixed_size_is_detected(tmp_path):
+    part = small_part()
 
     class Fixed(torch.nn.Module):
-        def forward(self, coordinates):
-            return part.module(coordinates)[:2]
+        def forward(self, pairs):
+            return part.module(pairs)[:2]
 
-    with pytest.raises(ValueError, match=r"gives location_embeds of shape \(2, 96\); stated is \('batch', 96\)"):
+    with pytest.raises(ValueError, match=r"returns triples with shape \(2, 3\), expected \('batch', 3\)"):
         export_part(replace(part, module=Fixed()), tmp_path, tmp_path)
 
 
 def test_earlier_exports_are_not_overwritten(tiny_model, tmp_path):
     (tmp_path / "onnx").mkdir()
-    with pytest.raises(ValueError, match="onnx' exists; delete it, or name another --output"):
+    with pytest.raises(ValueError, match="onnx' exists; delete it, or choose another --output"):
         export(tiny_model, PROCESSOR, tmp_path)
 
 
-def test_the_command(tiny_model, tmp_path, monkeypatch, capsys):
+def test_a_saved_model_is_exported_into_its_own_directory(tiny_model, tmp_path, monkeypatch, capsys):
     tiny_model.save_pretrained(tmp_path / "model")
     PROCESSOR.save_pretrained(tmp_path / "model")
-    chosen = program.parts_of
-    monkeypatch.setattr(program, "parts_of", lambda *given: chosen(*given)[2:3])
-    program.main(["--model", str(tmp_path / "model"), "--output", str(tmp_path / "model")])
-    assert (tmp_path / "model" / "onnx" / "location_tower.onnx").is_file()
-    assert "location_tower: normalised outputs differ by" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="There is no model 'nowhere'"):
-        program.main(["--model", "nowhere", "--output", str(tmp_path / "x")])
+    monkeypatch.setattr(module, "parts_of", lambda *given: [small_part()])
+    run(ExportOptions(model=str(tmp_path / "model"), output=tmp_path / "model"))
+    assert (tmp_path / "model" / "onnx" / "linear.onnx").is_file()
+    assert (tmp_path / "model" / "sv_tower" / "model.safetensors").is_file()
+    assert "linear: normalised outputs differ by at most" in capsys.readouterr().out
+
+
+def test_a_missing_model_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="nowhere"):
+        run(ExportOptions(model=str(tmp_path / "nowhere"), output=tmp_path / "x"))
+
+
+@pytest.mark.parametrize(("options", "missing"), [({"output": "x"}, "--model"), ({"model": "x"}, "--output")])
+def test_model_and_output_are_required(options, missing):
+    with pytest.raises(ValueError, match=f"{missing} is missing"):
+        ExportOptions(**options)
 
 
 def photo(rng: np.random.Generator) -> Image.Image:
-    """Smooth, as photos are: 8 × 6 random colours enlarged."""
+    """A smooth image, as photos are: 8 × 6 random colours, enlarged."""
     return Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((320, 240), Image.Resampling.BICUBIC)
 
 
-def test_the_sv_tower_works_in_a_pipeline(tiny_model, said_and_folder):
-    extractor = pipeline("image-feature-extraction", model=str(said_and_folder[1] / "sv_tower"))
+def test_the_sv_tower_works_in_a_pipeline(tiny_model, tmp_path):
+    save_sv_tower(tiny_model, PROCESSOR, tmp_path / "sv_tower")
+    extractor = pipeline("image-feature-extraction", model=str(tmp_path / "sv_tower"))
     picture = photo(np.random.default_rng(0))
     ours = PROCESSOR.sv_image_processor(picture, return_tensors="pt")["sv_pixel_values"]
     theirs = extractor.image_processor(picture, return_tensors="pt")["pixel_values"]
-    # In units of 0-255: they resize rounded pixels.
+    # In units of 0-255; the standard processor resizes rounded pixels.
     units = (ours - theirs).abs() * torch.tensor(PROCESSOR.sv_image_processor.image_std)[:, None, None]
     assert 0 < units.mean() < 0.5
     with torch.no_grad():

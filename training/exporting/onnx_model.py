@@ -11,41 +11,27 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+"""A model whose towers are replaced by exported files, for measuring these."""
 
-"""Runs exported parts in onnxruntime: alone, or in place of a model's own."""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import torch
 from transformers.modeling_outputs import BaseModelOutput
 
 from modeling_gair import GairModel
-
-
-def open_onnx(path: Path) -> onnxruntime.InferenceSession:
-    """A session on the CPU."""
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-
-
-def run_onnx(session: onnxruntime.InferenceSession, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """The outputs of a session for inputs in order."""
-    names = [value.name for value in session.get_inputs()]
-    outputs = session.run(None, {name: given.numpy() for name, given in zip(names, inputs, strict=True)})
-    return tuple(torch.from_numpy(np.asarray(value)) for value in outputs)
+from training.exporting.onnx_files import open_onnx, run_onnx
 
 
 class OnnxModel:
     """
-    What `training.measuring.embeddings.embed` asks of a [`GairModel`], answered by exported files.
+    Stands in for a [`GairModel`] in `training.measuring.embeddings`; its towers and NILI are exported files.
 
     Args:
-        model ([`GairModel`]): which they are of; it reads tokens where no file does (bilinear and bicubic).
+        model ([`GairModel`]): the exported model; it interpolates tokens (bilinear and bicubic), which no file does.
         folder (`Path`): holds the files.
-        suffixes (`Mapping[str, str]`): parts → how their files' names end, where not in `.onnx`.
+        suffixes (`Mapping[str, str]`): part → suffix of its file, if not `.onnx`.
     """
 
     device = torch.device("cpu")

@@ -11,8 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-
-"""Exported parts in int8, and what that costs in retrieval."""
+"""Int8 versions of exported parts, and their loss in retrieval."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from modeling_gair import GairModel, GairProcessor
-from training.exporting.onnx_runs import OnnxModel
+from training.exporting.onnx_model import OnnxModel
 from training.measuring.embeddings import EmbeddedPairs, embed_pairs, evaluation_pairs
 from training.measuring.retrieval import (
     ACROSS_TILES,
@@ -33,36 +32,39 @@ from training.measuring.retrieval import (
     photos_of_each_tile,
     retrieval,
 )
-from training.pairs.loading import load
 from training.pairs.sources import HOLDOUT_FRACTION, open_sources
 from training.world.settings import WorldSettings
 
 INT8_SUFFIX = ".int8.onnx"
-# The localized query stays in float32: at the published sizes it is a fortieth of the weights, and it would lose the most
-# (its embeddings' mean cosine with float32 ones was 0.992 where the towers' were 0.9999), as tokens and offsets within a
-# cell would share one scale.
+# The localized query stays in float32: at the published sizes it holds 1/40 of the weights, and it would lose most (mean
+# cosine to the float32 embeddings 0.992, against 0.9999 for the towers), because tokens and offsets within a cell would
+# share one scale.
 QUANTIZED = ("rs_tower", "sv_tower", "location_tower")
-_BATCH_SIZE, _EVALUATION_TILES = 32, 256
 _PRODUCTS = ("MatMul", "Gemm")
+# Tiles to measure on, and tiles per batch.
+_MAX_TILES, _BATCH_TILES = 256, 32
 
 
 def quantize(folder: Path) -> None:
     """
-    Writes `NAME.int8.onnx` beside the exported files: weights of matrix products in int8, one scale an output channel,
-    activations in uint8 with a scale for each call (dynamic quantisation, which needs no calibration data).
+    Writes `NAME.int8.onnx` beside each exported tower: weights of matrix products in int8 with one scale per output channel,
+    activations in uint8 with one scale per call (dynamic quantisation, which needs no calibration data).
 
-    What multiplies coordinates stays in float32: phases reach thousands of radians, which 8 bits cannot tell apart.
+    Products with coordinates stay in float32: phases reach thousands of radians, which 8 bits cannot resolve.
+
+    Args:
+        folder (`Path`): holds `NAME.onnx` for each of `QUANTIZED`.
     """
     for name in QUANTIZED:
         path = folder / f"{name}.onnx"
-        # The file is optimised already; this only adds the shapes that quantising looks up.
+        # The file is already optimised; this only adds the shapes that quantisation needs.
         with_shapes = folder / f"{name}.shapes.onnx"
         quant_pre_process(path, with_shapes, skip_optimization=True, skip_symbolic_shape=True)
         quantize_dynamic(
             with_shapes,
             folder / f"{name}{INT8_SUFFIX}",
             op_types_to_quantize=list(_PRODUCTS),
-            # 7 bits of 8, as sums of pairs overflow 16 bits on processors without VNNI.
+            # 7 of 8 bits, because sums of two products overflow 16 bits on processors without VNNI.
             reduce_range=True,
             per_channel=True,
             weight_type=QuantType.QInt8,
@@ -72,7 +74,7 @@ def quantize(folder: Path) -> None:
 
 
 def _products_of_coordinates(path: Path) -> list[str]:
-    """The products whose matrix has two rows: of x and y, or of lon and lat."""
+    """Names of the products with coordinates: their matrix has two rows, for x and y or for lon and lat."""
     graph = onnx.load(path, load_external_data=False).graph
     of_two = {tensor.name for tensor in graph.initializer if list(tensor.dims)[:1] == [2] and len(tensor.dims) == 2}
     return [node.name for node in graph.node if node.op_type in _PRODUCTS and of_two & set(node.input)]
@@ -80,28 +82,30 @@ def _products_of_coordinates(path: Path) -> list[str]:
 
 def measure_loss(model: GairModel, processor: GairProcessor, folder: Path, data: str) -> dict[str, Any]:
     """
-    Retrieval on held-out pairs by the model, and by its exported files in onnxruntime, in int8 where there are such.
+    Measures retrieval on held-out pairs by the model in float32, and by its exported files with the towers in int8.
 
     Args:
-        model ([`GairModel`]), processor ([`GairProcessor`]): what was exported.
-        folder (`Path`): holds the int8 files.
-        data (`str`): as `--data` of pre-training.
+        model ([`GairModel`]), processor ([`GairProcessor`]): the exported model.
+        folder (`Path`): holds the files.
+        data (`str`): a pairs CSV, a folder, a data set on the Hub, or `sample_world`.
 
     Returns:
-        `dict`: `evaluated` (on what), `float32` and `int8` (tables of `training.measuring.retrieval`), `cosine` (of each
-        modality's embeddings with their float32 ones, the mean over pairs) and `table` (the tables as text).
+        `dict`: `evaluated` (a description of the pairs), `float32` and `int8` (tables of `training.measuring.retrieval`),
+        `cosine` (mean cosine between int8 and float32 embeddings, by modality) and `table` (the tables as text).
+
+    Raises:
+        ValueError: no such data set, or too few good pairs.
     """
     sources = open_sources({data: 1.0}, HOLDOUT_FRACTION, WorldSettings())
-    evaluated, pairs = evaluation_pairs(sources, processor, _BATCH_SIZE, _EVALUATION_TILES)
+    description, pairs = evaluation_pairs(sources, processor, _BATCH_TILES, _MAX_TILES)
     quantized: Any = OnnxModel(model, folder, dict.fromkeys(QUANTIZED, INT8_SUFFIX))
-    batches = load(pairs, num_workers=2)
-    whole, eight = embed_pairs([model, quantized], processor, batches, "embed in float32 and int8")
+    float32, int8 = embed_pairs([model, quantized], processor, pairs, "embed in float32 and int8")
     cosine = {
-        name: (whole.embeddings[name] * eight.embeddings[name]).sum(dim=-1).mean().item()
+        name: (float32.embeddings[name] * int8.embeddings[name]).sum(dim=-1).mean().item()
         for name in ("tile_mean", "nili", "sv", "location")
     }
-    evaluated = f"{len(whole.tile_index)} photos of {whole.tile_count} {evaluated}"
-    tables = {"float32": _tables(whole), "int8": _tables(eight)}
+    evaluated = f"{len(float32.tile_index)} photos of {float32.tile_count} {description}"
+    tables = {"float32": _tables(float32), "int8": _tables(int8)}
     return {"evaluated": evaluated, "cosine": cosine, **tables, "table": format_loss(tables, evaluated)}
 
 
@@ -112,7 +116,7 @@ def _tables(pairs: EmbeddedPairs) -> dict[str, Table]:
 
 
 def format_loss(tables: Mapping[str, Mapping[str, Table]], evaluated: str) -> str:
-    """The two forms beside each other, as text."""
+    """Formats the tables of float32 and int8 side by side, as text."""
     titles = {"across_tiles": "Among one photo of each tile", "among_points": "Among the photos of one tile"}
     blocks = [f"Measured on {evaluated}"]
     for key, table in tables["float32"].items():

@@ -21,17 +21,14 @@ from transformers.models.auto.image_processing_auto import AutoImageProcessor
 from .configuration_gair import GairConfig, GairLocationConfig, GairRSConfig
 from .feature_extraction_gair import GairCoordinateProcessor
 from .geo_gair import great_circle_distance_m
-from .image_processing_gair import BAND_ORDERS, GairRSImageProcessor, GairSVImageProcessor
+from .image_processing_gair_rs import BAND_ORDERS, GairRSImageProcessor
+from .image_processing_gair_sv import GairSVImageProcessor
 from .location_gair import GairLocationEncoder, GairSphericalHarmonicsEncoder
-from .modeling_gair import (
-    GairModel,
-    GairOutput,
-    GairPreTrainedModel,
-    GairRSModel,
-    gair_contrastive_loss,
-)
+from .modeling_gair import GairModel, GairOutput, gair_contrastive_loss
+from .pretrained_gair import GairPreTrainedModel
 from .processing_gair import GairProcessor
 from .raster_gair import GairTile
+from .rs_tower_gair import GairRSModel
 
 __version__ = "0.1.0"
 

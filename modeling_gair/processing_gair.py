@@ -22,7 +22,12 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from .feature_extraction_gair import GairCoordinateProcessor
-from .image_processing_gair import GairRSImageProcessor, GairSVImageProcessor, as_list, bounds_per_tile
+
+# Not used here: from a local folder, older releases of transformers copy only the files that an entry file names itself.
+from .geo_gair import EARTH_RADIUS_M  # noqa: F401
+from .image_processing_gair_rs import GairRSImageProcessor, bounds_per_tile
+from .image_processing_gair_sv import GairSVImageProcessor
+from .pixels_gair import as_list
 from .raster_gair import GairTile
 
 WGS84 = "EPSG:4326"

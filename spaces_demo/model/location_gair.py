@@ -19,6 +19,7 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import nn
+from transformers import initialization as init
 
 from .configuration_gair import GairLocationConfig
 
@@ -67,11 +68,11 @@ class GairGaussianFeatures(nn.Module):
         self.scale = scale
         # Saved with the weights: the draw is part of the model.
         self.register_buffer("frequencies", torch.empty(num_frequencies, 2, dtype=torch.float32))
-        self.reset_parameters()
+        self.reset_weights()
 
-    def reset_parameters(self) -> None:
-        """Draws the frequencies anew."""
-        nn.init.normal_(self.frequencies, std=self.scale)
+    def reset_weights(self) -> None:
+        """Draws the frequencies."""
+        init.normal_(self.frequencies, std=self.scale)
 
     def _apply(self, fn, recurse=True):
         # `.to(dtype)`, `.half()` and their like come through here; they may move the frequencies, never round them.
@@ -90,6 +91,10 @@ class GairGaussianFeatures(nn.Module):
 
 class GairLocationLinear(nn.Linear):
     """A Linear that starts as `kaiming_normal_` draws it: through layers without norms a small draw would fade."""
+
+    def reset_weights(self) -> None:
+        """Draws the weights; the biases start at zero."""
+        init.kaiming_normal_(self.weight, nonlinearity="relu")
 
 
 class GairLocationCapsule(nn.Module):
@@ -197,6 +202,11 @@ class GairSineLinear(nn.Linear):
         self.frequency = _FIRST_FREQUENCY if first else 1.0
         # Weights and biases start uniform within ± this, which keeps the phases' variance from layer to layer.
         self.initial_bound = 1 / in_features if first else math.sqrt(6 / in_features) / self.frequency
+
+    def reset_weights(self) -> None:
+        """Draws weights and biases."""
+        for parameter in (self.weight, self.bias):
+            init.uniform_(parameter, -self.initial_bound, self.initial_bound)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         with torch.autocast(hidden_states.device.type, enabled=False):

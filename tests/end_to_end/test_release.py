@@ -35,7 +35,7 @@ from safetensors.torch import load, load_file
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairModel, GairProcessor
 from tests.helpers.hub_server import TOKEN, HubServer
-from tests.modeling_gair.test_auto_classes import PYTHONS
+from tests.helpers.requirements import PYTHONS
 from training.hub.example import LAT, LON
 from training.hub.options import ReleaseOptions
 from training.hub.push import push
@@ -48,7 +48,7 @@ import io, sys
 import numpy as np
 from datasets import Dataset, DatasetDict
 from PIL import Image
-from modeling_gair.image_processing_gair import GAIR_BANDS
+from modeling_gair.image_processing_gair_rs import GAIR_BANDS
 from training.common.schema import FEATURES, pack_tile
 
 random = np.random.default_rng(0)

@@ -21,16 +21,17 @@ dependencies; `.ci/run` sets it.
 
 import json
 import os
+import re
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+import modeling_gair
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from modeling_gair.configuration_gair import LOCATION_ENCODERS
-
-PYTHONS = [sys.executable, *filter(None, os.environ.get("GAIR_OTHER_PYTHONS", "").split(":"))]
+from tests.helpers.requirements import PYTHONS
 
 _SCRIPT = """
 import json, sys
@@ -143,14 +144,25 @@ def _assert_equal_here(folder, embeddings):
 def test_the_code_saved_is_complete(saved):
     config = json.loads((saved / "config.json").read_text())
     assert config["auto_map"] == {"AutoConfig": "configuration_gair.GairConfig", "AutoModel": "modeling_gair.GairModel"}
-    modules = {
-        "configuration_gair.py",
-        "feature_extraction_gair.py",
-        "image_processing_gair.py",
-        "location_gair.py",
-        "modeling_gair.py",
-        "processing_gair.py",
-        "raster_gair.py",
+    modules = {path.name for path in Path(modeling_gair.__file__).parent.glob("*_gair*.py")} - {
+        "convert_gair_checkpoint.py"
     }
-    assert modules <= {file.name for file in saved.iterdir()}
+    assert modules == {file.name for file in saved.glob("*.py")}
     assert not [file.name for file in saved.iterdir() if file.suffix in (".bin", ".pt", ".pth", ".pkl")]
+
+
+def _imports(path: Path) -> set[Path]:
+    return {path.parent / f"{name}.py" for name in re.findall(r"^from \.(\w+) import", path.read_text(), re.MULTILINE)}
+
+
+def test_each_entry_file_imports_all_the_files_it_needs(saved):
+    """Older releases of transformers copy only those from a local folder, not what they import in turn."""
+    entries = {
+        name.split(".")[0]
+        for file in ("config.json", "processor_config.json")
+        for name in re.findall(r'"(\w+_gair\w*\.Gair\w+)"', (saved / file).read_text())
+    } | {"rs_tower_gair", "location_gair"}
+    assert len(entries) == 8
+    for entry in entries:
+        direct = _imports(saved / f"{entry}.py")
+        assert set().union(*map(_imports, direct)) <= direct, entry

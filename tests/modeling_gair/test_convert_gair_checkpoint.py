@@ -59,7 +59,13 @@ def test_a_checkpoint_becomes_a_directory(small_config, small_tensors, tmp_path,
     converted = convert_gair_checkpoint(checkpoint, tmp_path / "out", small_config)
     files = {file.name for file in (tmp_path / "out").iterdir()}
     assert {"model.safetensors", "config.json", "processor_config.json", "README.md", "modeling_gair.py"} <= files
-    assert {"image_processing_gair.py", "feature_extraction_gair.py", "processing_gair.py", "raster_gair.py"} <= files
+    assert {
+        "image_processing_gair_rs.py",
+        "image_processing_gair_sv.py",
+        "feature_extraction_gair.py",
+        "processing_gair.py",
+        "raster_gair.py",
+    } <= files
     assert not list(tmp_path.glob(".out*"))
     card = (tmp_path / "out" / "README.md").read_text()
     assert "cc-by-nc-4.0" in card and "CC BY-NC 4.0" in card

@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from modeling_gair import BAND_ORDERS, GairRSImageProcessor, GairSVImageProcessor
-from modeling_gair.image_processing_gair import GAIR_BANDS
+from modeling_gair.image_processing_gair_rs import GAIR_BANDS
 
 
 def made_tile(bands=10, height=40, width=50, dtype=np.uint16):

@@ -12,14 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 import copy
-import importlib.util
 import math
 
 import pytest
 import torch
 import torch.nn.functional as F
-import transformers
-from packaging.version import Version
 from transformers import AutoModel
 
 from modeling_gair import (
@@ -30,14 +27,8 @@ from modeling_gair import (
     gair_contrastive_loss,
     great_circle_distance_m,
 )
-from modeling_gair.modeling_gair import alibi_slopes
-
-needs_timm = pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
-# `capture_outputs` of older releases can't be traced, in the library's own models either.
-needs_traceable_library = pytest.mark.skipif(
-    Version(transformers.__version__) < Version("5.17") or Version(torch.__version__) < Version("2.8"),
-    reason="torch.compile(fullgraph=True) fails with transformers 5.4 and torch 2.6; versions between are untried",
-)
+from modeling_gair.rs_tower_gair import alibi_slopes
+from tests.helpers.requirements import needs_timm, needs_traceable_library
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from modeling_gair import GairModel
-from modeling_gair.modeling_gair import GairNILI, sample_tokens
+from modeling_gair.nili_gair import GairNILI, sample_tokens
 from tests.helpers.literal_nili import literal_nili
 
 

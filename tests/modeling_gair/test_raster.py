@@ -13,34 +13,14 @@
 # limitations under the License.
 """GeoTIFF reading and the arithmetic of coordinate reference systems."""
 
-import warnings
-
 import numpy as np
 import pytest
 
 from modeling_gair import GairRSImageProcessor
 from modeling_gair.geo_gair import great_circle_distance_m
-from modeling_gair.image_processing_gair import BAND_ORDERS, GAIR_BANDS
+from modeling_gair.image_processing_gair_rs import BAND_ORDERS, GAIR_BANDS
 from modeling_gair.raster_gair import ground_size_m, metres_per_unit, open_geotiff, project, unproject
-
-rasterio = pytest.importorskip("rasterio", reason="GeoTIFFs need the geo extra")
-
-
-def write_tif(path, pixels, *, transform=(10, 0, 500000, 0, -10, 5000000), crs="EPSG:32633", names=None, **profile):
-    options = {"count": len(pixels), "height": pixels.shape[1], "width": pixels.shape[2], "dtype": pixels.dtype}
-    where = {} if transform is None else {"transform": rasterio.Affine(*transform), "crs": crs}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        file = rasterio.open(path, "w", driver="GTiff", **options, **where, **profile)
-    with file:
-        file.write(pixels)
-        for index, name in enumerate(names or ()):
-            file.set_band_description(index + 1, name)
-    return path
-
-
-def made_pixels(bands=10, height=100, width=120):
-    return np.random.default_rng(0).integers(1, 4000, (bands, height, width)).astype(np.uint16)
+from tests.helpers.rasters import made_pixels, rasterio, write_tif
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 import torch
 
-from modeling_gair.modeling_gair import GairNILI, _as_map
+from modeling_gair.nili_gair import GairNILI, as_map
 from tests.helpers.literal_nili import literal_nili
 from tests.speed.measuring import median_seconds, peak_bytes
 
@@ -33,7 +33,7 @@ def main(hidden_size: int = 768, side: int = 12) -> None:
     torch.manual_seed(0)
     nili = GairNILI(hidden_size)
     # Laid out as the model has them: tokens (B, N, D), seen as maps.
-    one, batch = (_as_map(torch.randn(tiles, side * side, hidden_size)) for tiles in (1, 16))
+    one, batch = (as_map(torch.randn(tiles, side * side, hidden_size)) for tiles in (1, 16))
     grid = (torch.arange(96) + 0.5) / 96
     y, x = torch.meshgrid(grid, grid, indexing="ij")
     many, single = torch.stack([x, y], -1).reshape(1, -1, 2), torch.rand(16, 1, 2)

@@ -29,7 +29,7 @@ import torch
 from accelerate import Accelerator
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from modeling_gair.modeling_gair import GairNILI
+from modeling_gair.nili_gair import GairNILI
 from tests.helpers.literal_nili import literal_nili
 from tests.speed.measuring import median_seconds, peak_bytes
 from training.objectives.base import PretrainingModule

@@ -27,11 +27,11 @@ from training.hub.example import EXAMPLE, LAT, LON
 
 # Only these files are pushed.
 _ALLOWED = re.compile(
-    r"model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|config\.json|processor_config\.json|\w+_gair\.py"
+    r"model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|config\.json|processor_config\.json|\w+_gair(_rs|_sv)?\.py"
     r"|README\.md|LICENSE|metrics\.json|results\.csv|example/(photo\.jpg|tile\.tif|tile\.npz)"
     r"|onnx/[\w.-]+\.(onnx|onnx\.data|json)|sv_tower/[\w.-]+\.(safetensors|json)"
 )
-_CODE = {path.name for path in Path(modeling_gair.__file__).parent.glob("*_gair.py")} - {"convert_gair_checkpoint.py"}
+_CODE = {path.name for path in Path(modeling_gair.__file__).parent.glob("*_gair*.py")} - {"convert_gair_checkpoint.py"}
 _REQUIRED = {"config.json", "processor_config.json", "README.md", "LICENSE", *_CODE}
 _TEXT_SUFFIXES = (".json", ".md", ".csv", ".py")
 # An absolute path of two components or more, on any system. After a letter, a dot or a slash it is part of a URL.

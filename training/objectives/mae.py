@@ -21,8 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from modeling_gair import GairModel, GairProcessor
-from modeling_gair.modeling_gair import GairRSModel
+from modeling_gair import GairModel, GairProcessor, GairRSModel
 from training.common.distributed import row_counts
 from training.objectives.base import Objective, Tensors, precise, share_of_mean
 from training.objectives.settings import MaeSettings

@@ -22,9 +22,9 @@ import pytest
 from PIL import Image
 
 from modeling_gair import GairRSImageProcessor
-from modeling_gair.image_processing_gair import GAIR_BANDS
+from modeling_gair.image_processing_gair_rs import GAIR_BANDS
 from serving.uploads import MAX_PHOTO_BYTES, MAX_TILE_BYTES, read_photo, read_tile
-from tests.modeling_gair.test_raster import made_pixels, write_tif
+from tests.helpers.rasters import made_pixels, write_tif
 
 rasterio = pytest.importorskip("rasterio", reason="GeoTIFFs need the geo extra")
 

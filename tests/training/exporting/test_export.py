@@ -28,7 +28,7 @@ pytest.importorskip("onnxruntime", reason="the extra export is not installed")
 pytest.importorskip("sklearn", reason="the extra export is not installed")
 from modeling_gair import GairConfig, GairLocationConfig, GairModel, GairProcessor
 from tests.helpers.pairs import PROCESSOR, write_pairs
-from tests.modeling_gair.test_modeling import needs_traceable_library
+from tests.helpers.requirements import needs_traceable_library
 from training.exporting import export as module
 from training.exporting.export import FOLDERS, export, export_part, run
 from training.exporting.onnx_files import open_onnx, run_onnx

@@ -32,7 +32,9 @@ def test_a_release_holds_what_users_need_and_nothing_else(whole_release):
     names = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()}
     import modeling_gair
 
-    code = {path.name for path in Path(modeling_gair.__file__).parent.glob("*_gair.py")}
+    code = {path.name for path in Path(modeling_gair.__file__).parent.glob("*_gair*.py")} - {
+        "convert_gair_checkpoint.py"
+    }
     example = {"example/photo.jpg", "example/tile.tif", "example/tile.npz"}
     rest = {"README.md", "LICENSE", "metrics.json", "config.json", "processor_config.json", "model.safetensors"}
     assert names == code | example | rest

@@ -25,13 +25,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import modeling_gair
-from modeling_gair import GairProcessor
+from modeling_gair import GairProcessor, convert_gair_checkpoint
 from training.common.schema import FEATURES, pack_tile, unpack_tile
 from training.hub import space_bundle
 from training.hub.options import SPACE
 
 MODEL, GALLERY = SPACE / "model", SPACE / "gallery"
-CODE = sorted(Path(modeling_gair.__file__).parent.glob("*_gair.py"))
+CODE = sorted(set(Path(modeling_gair.__file__).parent.glob("*_gair*.py")) - {Path(convert_gair_checkpoint.__file__)})
 # Loads a folder as users do, and prints the width of an embedding.
 USER = """
 import sys

@@ -24,7 +24,7 @@ from transformers import ViTConfig, ViTForImageClassification, ViTModel
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairConfig, GairModel
-from tests.modeling_gair.test_modeling import needs_timm
+from tests.helpers.requirements import needs_timm
 from training.pretraining.initial_weights import load_initial_weights
 from training.pretraining.settings import InitialWeights, load_settings
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from modeling_gair.geo_gair import EARTH_RADIUS_M
-from modeling_gair.image_processing_gair import RS_BAND_MEAN
+from modeling_gair.image_processing_gair_rs import RS_BAND_MEAN
 from modeling_gair.raster_gair import ground_size_m, project_near, unproject, unrolled
 from training.world.fields import CLIMATE_ZONES, FIELDS
 from training.world.ground import COVERS

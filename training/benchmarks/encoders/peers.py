@@ -28,7 +28,7 @@ from transformers import AutoImageProcessor, AutoModel
 
 from modeling_gair import GairRSImageProcessor, GairSVImageProcessor
 from modeling_gair.configuration_gair import TIMM_MODEL_TYPE
-from modeling_gair.image_processing_gair import GAIR_BANDS
+from modeling_gair.image_processing_gair_rs import GAIR_BANDS
 from training.benchmarks.encoders.encoder import (
     LAYER_FRACTIONS,
     Encoder,

@@ -12,26 +12,24 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Pixels: Sentinel-2 tiles and street views, in two steps. *Read* decodes, picks and checks one image (NumPy, in workers);
-*prepare* scales, normalises and resizes a batch (torch, on any device).
+Sentinel-2 tiles to pixels, in two steps. *Read* decodes, picks and checks one tile (NumPy, in workers); *prepare* scales,
+normalises and resizes a batch (torch, on any device).
 """
 
-import io
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
-from torch.nn import functional as F
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
-from .raster_gair import Bounds, GairTile, check_bounds, ground_size_m, local_file, open_geotiff
+from .pixels_gair import as_array, as_features, as_list, as_size, prepare_by_shape
+from .raster_gair import Bounds, GairTile, check_bounds, ground_size_m, open_geotiff
 
 GAIR_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
@@ -47,8 +45,6 @@ _RELEASE_MEAN = (1172.9397, 1378.0846, 1509.3327, 1750.0275, 2073.2758, 2207.328
 _RELEASE_STD = (706.6250, 720.1862, 783.1424, 707.1962, 714.2782, 748.1827, 852.3585, 762.0849)
 RS_BAND_MEAN = dict(zip(GAIR_BANDS, (*_RELEASE_MEAN, 2231.7283, 1899.1932)))
 RS_BAND_STD = dict(zip(GAIR_BANDS, (*_RELEASE_STD, 690.0165, 669.9036)))
-SV_MEAN = (135.47184384, 142.28621995, 145.12271992)
-SV_STD = (59.19978436, 59.35279219, 72.02295734)
 
 DIGITAL_NUMBERS_PER_REFLECTANCE = 10_000.0
 # Reflectance over snow or glint may pass 1; a whole tile of digital numbers under 1.5 is black.
@@ -58,8 +54,6 @@ IMPOSSIBLE_REFLECTANCE = 100.0
 MIN_TILE_SIDE_M, MAX_TILE_SIDE_M = 500.0, 5000.0
 
 _RS_DTYPES = ("uint16", "int16", "uint32", "int32", "int64", "float32", "float64")
-# Pillow opens an MPO through JPEG.
-_SV_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 _BAND_NAME = re.compile(r"B?(?:0?([1-9])|(1[0-2]))", re.IGNORECASE)
 _BAND_8A = re.compile(r"B?0?8A", re.IGNORECASE)
 
@@ -115,59 +109,6 @@ def _agreed_order(names: Sequence[str | None], declared: list[str] | None, sourc
     return order
 
 
-def _as_size(size: int | dict[str, int]) -> dict[str, int]:
-    sides = {"height": size, "width": size} if isinstance(size, int) else dict(size)
-    if set(sides) != {"height", "width"} or not all(isinstance(n, int) and n > 0 for n in sides.values()):
-        raise ValueError(f"size is {size!r}, expected pixels as a whole number or {{'height': 96, 'width': 96}}.")
-    return sides
-
-
-def as_list(images: Any) -> list[Any]:
-    """One image or several (a list, a tuple or a four-dimensional array) as a non-empty list."""
-    several = isinstance(images, (list, tuple)) or getattr(images, "ndim", 0) == 4
-    listed = list(images) if several else [images]
-    if not listed:
-        raise ValueError(
-            "An empty list of images came, expected at least one; leave the argument out where there is none."
-        )
-    return listed
-
-
-def _feature(data: dict[str, torch.Tensor], return_tensors: str | None) -> BatchFeature:
-    """NumPy arrays, or tensors of the type asked for."""
-    return BatchFeature(data={key: value.cpu().numpy() for key, value in data.items()}, tensor_type=return_tensors)
-
-
-def _prepare_by_shape(
-    images: Any, device: Any, normalise: Callable[[torch.Tensor], torch.Tensor], size: dict[str, int], antialias: bool
-) -> torch.Tensor:
-    """Normalises and resizes; images of one shape are handled as one batch. Returns float32 `(B, C, height, width)`."""
-    target = size["height"], size["width"]
-
-    def prepare(batch: torch.Tensor) -> torch.Tensor:
-        # It travels in its own, smaller dtype; pinned memory travels while the device computes.
-        batch = normalise(batch.to(device, non_blocking=True).to(torch.float32))
-        # To its own size bicubic resizing is the identity.
-        if batch.shape[-2:] == target:
-            return batch
-        return F.interpolate(batch, size=target, mode="bicubic", align_corners=False, antialias=antialias)
-
-    if getattr(images, "ndim", 0) == 4:
-        return prepare(torch.as_tensor(images))
-    images = as_list(images)
-    groups: dict[tuple, list[int]] = {}
-    for index, image in enumerate(images):
-        groups.setdefault((type(image), image.dtype, tuple(image.shape)), []).append(index)
-    prepared: dict[int, torch.Tensor] = {}
-    for indexes in groups.values():
-        own = [images[index] for index in indexes]
-        # Not all versions of torch stack uint16.
-        arrays = isinstance(own[0], np.ndarray)
-        batch = torch.from_numpy(np.stack(own)) if arrays else torch.stack([image.to(torch.float32) for image in own])
-        prepared.update(zip(indexes, prepare(batch)))
-    return torch.stack([prepared[index] for index in range(len(images))])
-
-
 class GairRSImageProcessor(BaseImageProcessor):
     r"""
     Sentinel-2 tiles: bands found by name, checked, normalised per band to about [0, 1] and resized.
@@ -218,7 +159,7 @@ class GairRSImageProcessor(BaseImageProcessor):
         self.bands = [_band_name(name) or name for name in bands]
         self.band_mean = dict(RS_BAND_MEAN if band_mean is None else band_mean)
         self.band_std = dict(RS_BAND_STD if band_std is None else band_std)
-        self.size = _as_size(size)
+        self.size = as_size(size)
         self.antialias = antialias
         self.quantize = quantize
         self.clip_range = None if clip_range is None else list(clip_range)
@@ -316,7 +257,7 @@ class GairRSImageProcessor(BaseImageProcessor):
                 raise ValueError(
                     f"A tile of shape {tuple(tile.shape)} came, expected ({len(self.bands)}, H, W); read it first."
                 )
-        return _prepare_by_shape(tiles, device, self._normalise, self.size, self.antialias)
+        return prepare_by_shape(tiles, device, self._normalise, self.size, self.antialias)
 
     def preprocess(
         self,
@@ -344,7 +285,7 @@ class GairRSImageProcessor(BaseImageProcessor):
             self.read(source, bands=bands, bounds=box, crs=None if box is None else crs)
             for source, box in zip(sources, bounds_per_tile(bounds, len(sources)))
         ]
-        return _feature({"rs_pixel_values": self.prepare([tile.pixels for tile in tiles])}, return_tensors)
+        return as_features({"rs_pixel_values": self.prepare([tile.pixels for tile in tiles])}, return_tensors)
 
     def _normalise(self, batch: torch.Tensor) -> torch.Tensor:
         mean, std = (
@@ -381,7 +322,7 @@ class GairRSImageProcessor(BaseImageProcessor):
         return pixels, missing, *_checked_place(bounds, crs)
 
     def _read_array(self, source: Any, declared: list[str] | None) -> tuple[np.ndarray, np.ndarray]:
-        stack = _as_array(source, "a GeoTIFF's path or an array of shape (C, H, W)")
+        stack = as_array(source, "a GeoTIFF's path or an array of shape (C, H, W)")
         if stack.ndim != 3 or 0 in stack.shape:
             raise ValueError(
                 f"An array of shape {stack.shape} came, expected (C, H, W) with bands first; transpose it."
@@ -480,102 +421,6 @@ class GairRSImageProcessor(BaseImageProcessor):
             )
 
 
-class GairSVImageProcessor(BaseImageProcessor):
-    r"""
-    Street views: photos become RGB, normalised per channel and resized without keeping the aspect ratio.
-
-    Args:
-        image_mean, image_std (`Sequence[float]`, *optional*):
-            Statistics of red, green, blue on the scale 0-255. Default: the published model's.
-        size (`dict[str, int]` or `int`, defaults to 224):
-            Pixels that photos are resized to.
-        antialias (`bool`, defaults to `True`):
-            Whether shrinking averages over all pixels; the published model's pixels were made without.
-    """
-
-    model_input_names = ["sv_pixel_values"]
-
-    def __init__(
-        self,
-        image_mean: Sequence[float] = SV_MEAN,
-        image_std: Sequence[float] = SV_STD,
-        size: int | dict[str, int] = 224,
-        antialias: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.image_mean = list(image_mean)
-        self.image_std = list(image_std)
-        self.size = _as_size(size)
-        self.antialias = antialias
-        if len(self.image_mean) != 3 or len(self.image_std) != 3 or not min(self.image_std) > 0:
-            raise ValueError(
-                f"image_mean is {self.image_mean} and image_std {self.image_std}, expected three numbers each, the "
-                "latter above 0."
-            )
-
-    def read(self, source: Any) -> np.ndarray:
-        """
-        Reads one photo as RGB, upright according to its EXIF orientation.
-
-        Args:
-            source (`str`, `os.PathLike`, `bytes`, `PIL.Image.Image`, `np.ndarray` or `torch.Tensor`): a local JPEG,
-                MPO, PNG, WEBP, TIFF, BMP or GIF, such a file's bytes, an image, or an array `(H, W)` or `(H, W, C)`
-                with 1, 3 or 4 channels in uint8 or uint16. Transparent parts turn white; 16 bits are rounded to 8.
-
-        Returns:
-            `np.ndarray` of shape `(H, W, 3)`, uint8.
-
-        Raises:
-            ValueError: for a remote path, a file that is no such image, cut off, animated or absurdly large, and for
-                arrays of other shapes and dtypes.
-        """
-        if isinstance(source, (bytes, bytearray, memoryview)):
-            return _decode_photo(io.BytesIO(source), "The given bytes")
-        if isinstance(source, (str, os.PathLike)):
-            return _decode_photo(local_file(source), repr(os.fspath(source)))
-        if isinstance(source, Image.Image):
-            return _photo_to_rgb(ImageOps.exif_transpose(source), "The given image")
-        return _array_to_rgb(_as_array(source, "a path, bytes, a PIL image or an array of shape (H, W, 3)"))
-
-    def prepare(self, images: Any, device: Any = None) -> torch.Tensor:
-        """
-        Normalises and resizes photos that [`~GairSVImageProcessor.read`] has read.
-
-        Args:
-            images (list of `np.ndarray` or `torch.Tensor`, or one): RGB `(H, W, 3)` of any sizes in 0-255, or one batch
-                `(B, H, W, 3)`.
-            device (*optional*): where to compute.
-
-        Returns:
-            `torch.Tensor` of shape `(B, 3, height, width)`, float32.
-        """
-        for image in as_list(images):
-            if image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError(f"A photo of shape {tuple(image.shape)} came, expected (H, W, 3); read it first.")
-        return _prepare_by_shape(images, device, self._normalise, self.size, self.antialias)
-
-    def preprocess(self, images: Any, *, return_tensors: str | None = None) -> BatchFeature:
-        """
-        Reads and prepares photos.
-
-        Args:
-            images: one photo or a list, each as in [`~GairSVImageProcessor.read`]; an array `(B, H, W, 3)` is a list.
-            return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
-
-        Returns:
-            `BatchFeature` with `sv_pixel_values` `(B, 3, height, width)`.
-        """
-        photos = [self.read(source) for source in as_list(images)]
-        return _feature({"sv_pixel_values": self.prepare(photos)}, return_tensors)
-
-    def _normalise(self, batch: torch.Tensor) -> torch.Tensor:
-        mean, std = (
-            torch.tensor(values, device=batch.device)[:, None, None] for values in (self.image_mean, self.image_std)
-        )
-        return (batch.permute(0, 3, 1, 2) - mean) / std
-
-
 def bounds_per_tile(bounds: Any, tiles: int) -> list[Any]:
     """The bounds of each tile: given one for each, or bare for a single tile; None where a tile has none."""
     if bounds is None:
@@ -594,71 +439,4 @@ def _checked_place(bounds: Any, crs: str | None) -> tuple[Bounds | None, str | N
     return check_bounds(bounds, system), system
 
 
-def _as_array(source: Any, expected: str) -> np.ndarray:
-    if isinstance(source, torch.Tensor) and source.dtype != torch.bfloat16:
-        return source.detach().cpu().numpy()
-    if isinstance(source, np.ma.MaskedArray):
-        raise ValueError(
-            "A masked array came, whose mask would be lost; set its masked pixels to NaN with .filled(np.nan)."
-        )
-    if isinstance(source, np.ndarray):
-        return source
-    raise ValueError(f"{type(source).__name__} {str(source)[:60]!r} came, expected {expected}.")
-
-
-def _decode_photo(file: Any, what: str) -> np.ndarray:
-    try:
-        with Image.open(file, formats=_SV_FORMATS) as image:
-            # An MPO holds a photo and its preview, not frames in time.
-            if image.format != "MPO" and getattr(image, "is_animated", False):
-                raise ValueError(f"{what} is animated or has many pages, expected one photo; save one frame of it.")
-            image.load()
-            # In place, as the caller never sees this image: a copy would cost a tenth of the decoding.
-            ImageOps.exif_transpose(image, in_place=True)
-            return _photo_to_rgb(image, what)
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{what} has too many pixels for a photo; shrink it first.") from error
-    except (OSError, SyntaxError, EOFError) as error:
-        raise ValueError(
-            f"{what} cannot be decoded, expected an intact image in one of {', '.join(_SV_FORMATS)}; save it again."
-        ) from error
-
-
-def _photo_to_rgb(image: Image.Image, what: str) -> np.ndarray:
-    if image.mode.startswith("I"):
-        grey = np.asarray(image)
-        if grey.min() < 0 or grey.max() > 65535:
-            raise ValueError(f"{what} holds 32-bit numbers beyond 0-65535, expected 8 or 16 bits; save it with 8 bits.")
-        return _array_to_rgb(grey.astype(np.uint16))
-    if image.mode == "F":
-        raise ValueError(f"{what} holds floating-point numbers, expected 8 or 16 bits; save it with 8 bits.")
-    if image.has_transparency_data:
-        return _on_white(np.asarray(image.convert("RGBA")))
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _array_to_rgb(array: np.ndarray) -> np.ndarray:
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
-        raise ValueError(
-            f"An array of shape {array.shape} came, expected (H, W), (H, W, 3) or (H, W, 4); transpose it."
-        )
-    if array.dtype == np.uint16:
-        # 65535 / 257 = 255: whole range onto whole range, rounded.
-        array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if array.dtype != np.uint8:
-        raise ValueError(
-            f"A photo of dtype {array.dtype} came, expected uint8 (0-255) or uint16 (0-65535); convert it."
-        )
-    if array.shape[2] == 4:
-        return _on_white(array)
-    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
-
-
-def _on_white(rgba: np.ndarray) -> np.ndarray:
-    alpha = rgba[..., 3:].astype(np.uint32)
-    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-__all__ = ["BAND_ORDERS", "GairRSImageProcessor", "GairSVImageProcessor"]
+__all__ = ["BAND_ORDERS", "GAIR_BANDS", "GairRSImageProcessor"]

@@ -1,0 +1,191 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Street views to pixels, in two steps. *Read* decodes and checks one photo (NumPy, in workers); *prepare* normalises and
+resizes a batch (torch, on any device).
+"""
+
+import io
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_processing_utils import BaseImageProcessor
+
+from .pixels_gair import as_array, as_features, as_list, as_size, prepare_by_shape
+from .raster_gair import local_file
+
+SV_MEAN = (135.47184384, 142.28621995, 145.12271992)
+SV_STD = (59.19978436, 59.35279219, 72.02295734)
+
+# Pillow opens an MPO through JPEG.
+_SV_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+
+
+class GairSVImageProcessor(BaseImageProcessor):
+    r"""
+    Street views: photos become RGB, normalised per channel and resized without keeping the aspect ratio.
+
+    Args:
+        image_mean, image_std (`Sequence[float]`, *optional*):
+            Statistics of red, green, blue on the scale 0-255. Default: the published model's.
+        size (`dict[str, int]` or `int`, defaults to 224):
+            Pixels that photos are resized to.
+        antialias (`bool`, defaults to `True`):
+            Whether shrinking averages over all pixels; the published model's pixels were made without.
+    """
+
+    model_input_names = ["sv_pixel_values"]
+
+    def __init__(
+        self,
+        image_mean: Sequence[float] = SV_MEAN,
+        image_std: Sequence[float] = SV_STD,
+        size: int | dict[str, int] = 224,
+        antialias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.image_mean = list(image_mean)
+        self.image_std = list(image_std)
+        self.size = as_size(size)
+        self.antialias = antialias
+        if len(self.image_mean) != 3 or len(self.image_std) != 3 or not min(self.image_std) > 0:
+            raise ValueError(
+                f"image_mean is {self.image_mean} and image_std {self.image_std}, expected three numbers each, the "
+                "latter above 0."
+            )
+
+    def read(self, source: Any) -> np.ndarray:
+        """
+        Reads one photo as RGB, upright according to its EXIF orientation.
+
+        Args:
+            source (`str`, `os.PathLike`, `bytes`, `PIL.Image.Image`, `np.ndarray` or `torch.Tensor`): a local JPEG,
+                MPO, PNG, WEBP, TIFF, BMP or GIF, such a file's bytes, an image, or an array `(H, W)` or `(H, W, C)`
+                with 1, 3 or 4 channels in uint8 or uint16. Transparent parts turn white; 16 bits are rounded to 8.
+
+        Returns:
+            `np.ndarray` of shape `(H, W, 3)`, uint8.
+
+        Raises:
+            ValueError: for a remote path, a file that is no such image, cut off, animated or absurdly large, and for
+                arrays of other shapes and dtypes.
+        """
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            return _decode_photo(io.BytesIO(source), "The given bytes")
+        if isinstance(source, (str, os.PathLike)):
+            return _decode_photo(local_file(source), repr(os.fspath(source)))
+        if isinstance(source, Image.Image):
+            return _photo_to_rgb(ImageOps.exif_transpose(source), "The given image")
+        return _array_to_rgb(as_array(source, "a path, bytes, a PIL image or an array of shape (H, W, 3)"))
+
+    def prepare(self, images: Any, device: Any = None) -> torch.Tensor:
+        """
+        Normalises and resizes photos that [`~GairSVImageProcessor.read`] has read.
+
+        Args:
+            images (list of `np.ndarray` or `torch.Tensor`, or one): RGB `(H, W, 3)` of any sizes in 0-255, or one batch
+                `(B, H, W, 3)`.
+            device (*optional*): where to compute.
+
+        Returns:
+            `torch.Tensor` of shape `(B, 3, height, width)`, float32.
+        """
+        for image in as_list(images):
+            if image.ndim != 3 or image.shape[2] != 3:
+                raise ValueError(f"A photo of shape {tuple(image.shape)} came, expected (H, W, 3); read it first.")
+        return prepare_by_shape(images, device, self._normalise, self.size, self.antialias)
+
+    def preprocess(self, images: Any, *, return_tensors: str | None = None) -> BatchFeature:
+        """
+        Reads and prepares photos.
+
+        Args:
+            images: one photo or a list, each as in [`~GairSVImageProcessor.read`]; an array `(B, H, W, 3)` is a list.
+            return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
+
+        Returns:
+            `BatchFeature` with `sv_pixel_values` `(B, 3, height, width)`.
+        """
+        photos = [self.read(source) for source in as_list(images)]
+        return as_features({"sv_pixel_values": self.prepare(photos)}, return_tensors)
+
+    def _normalise(self, batch: torch.Tensor) -> torch.Tensor:
+        mean, std = (
+            torch.tensor(values, device=batch.device)[:, None, None] for values in (self.image_mean, self.image_std)
+        )
+        return (batch.permute(0, 3, 1, 2) - mean) / std
+
+
+def _decode_photo(file: Any, what: str) -> np.ndarray:
+    try:
+        with Image.open(file, formats=_SV_FORMATS) as image:
+            # An MPO holds a photo and its preview, not frames in time.
+            if image.format != "MPO" and getattr(image, "is_animated", False):
+                raise ValueError(f"{what} is animated or has many pages, expected one photo; save one frame of it.")
+            image.load()
+            # In place, as the caller never sees this image: a copy would cost a tenth of the decoding.
+            ImageOps.exif_transpose(image, in_place=True)
+            return _photo_to_rgb(image, what)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{what} has too many pixels for a photo; shrink it first.") from error
+    except (OSError, SyntaxError, EOFError) as error:
+        raise ValueError(
+            f"{what} cannot be decoded, expected an intact image in one of {', '.join(_SV_FORMATS)}; save it again."
+        ) from error
+
+
+def _photo_to_rgb(image: Image.Image, what: str) -> np.ndarray:
+    if image.mode.startswith("I"):
+        grey = np.asarray(image)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise ValueError(f"{what} holds 32-bit numbers beyond 0-65535, expected 8 or 16 bits; save it with 8 bits.")
+        return _array_to_rgb(grey.astype(np.uint16))
+    if image.mode == "F":
+        raise ValueError(f"{what} holds floating-point numbers, expected 8 or 16 bits; save it with 8 bits.")
+    if image.has_transparency_data:
+        return _on_white(np.asarray(image.convert("RGBA")))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _array_to_rgb(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+        raise ValueError(
+            f"An array of shape {array.shape} came, expected (H, W), (H, W, 3) or (H, W, 4); transpose it."
+        )
+    if array.dtype == np.uint16:
+        # 65535 / 257 = 255: whole range onto whole range, rounded.
+        array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise ValueError(
+            f"A photo of dtype {array.dtype} came, expected uint8 (0-255) or uint16 (0-65535); convert it."
+        )
+    if array.shape[2] == 4:
+        return _on_white(array)
+    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
+
+
+def _on_white(rgba: np.ndarray) -> np.ndarray:
+    alpha = rgba[..., 3:].astype(np.uint32)
+    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+__all__ = ["GairSVImageProcessor"]

@@ -1,0 +1,241 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Reading a tile at any point: NILI (neural implicit local interpolation) and the plainer modes it is compared with."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import initialization as init
+
+from .configuration_gair import QUERY_MODES
+
+NILI_METHODS = ("auto", "dense", "points")
+
+
+class GairNILIAffine(nn.Linear):
+    """
+    NILI's affine map, `Linear(9 D + 2, D)`: the features of a 3x3 neighbourhood first (channel-major: channel, row,
+    column), then the offset x, y. A class of its own so that it can be initialised in its own way.
+
+    Args:
+        hidden_size (`int`): D.
+        start (`str`): how it is initialised, see `GairConfig.nili_init`.
+    """
+
+    def __init__(self, hidden_size: int, start: str):
+        super().__init__(9 * hidden_size + 2, hidden_size)
+        self.start = start
+
+    def reset_weights(self) -> None:
+        """Makes it the identity on the centre token, where that is how it starts."""
+        if self.start == "center_token":
+            init.copy_(self.weight, self.center_token_weight())
+
+    def center_token_weight(self) -> torch.Tensor:
+        """The weight that returns the neighbourhood's centre token."""
+        weight = torch.zeros_like(self.weight)
+        weight[:, 4:-2:9] = torch.eye(self.out_features, dtype=weight.dtype, device=weight.device)
+        return weight
+
+
+class GairNILI(nn.Module):
+    """
+    Neural implicit local interpolation: the tile's representation at any point.
+
+    By definition (LIIF's local ensemble with an affine decoder), the 3x3 neighbourhoods of the four cells around a
+    point and the point's offsets from their centres pass one affine map, and the four results are blended by area. As
+    the map is affine, this equals, for `c = 2 q - 1` and P cells a side,
+
+        bilinear(conv3x3(F; W_U, b), c; border) + W_r · P · (c - clip(c, ±(1 - 1/P)))
+
+    which `dense` evaluates literally, while `points` blends the neighbourhoods before the one product. On the two lines
+    x or y = 1 - 1/(2P) the definition is degenerate; this is its continuous extension.
+
+    Args:
+        hidden_size (`int`): width D of the tokens and of the result.
+        start (`str`): how it is initialised, see `GairConfig.nili_init`.
+    """
+
+    def __init__(self, hidden_size: int, start: str = "normal"):
+        super().__init__()
+        self.affine = GairNILIAffine(hidden_size, start)
+
+    def forward(
+        self,
+        feature_map: torch.Tensor,
+        query_points: torch.Tensor,
+        method: str = "auto",
+        tile_index: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """
+        Args:
+            feature_map (`torch.Tensor` of shape `(B, D, P, P)`): tokens as a map, row 0 in the north.
+            query_points (`torch.Tensor` of shape `(R, Q, 2)`): x east, y south, in [0, 1]; neither checked nor clamped.
+            method (`str`): `"dense"` (one convolution of the map, four reads a point), `"points"` (one product a point)
+                or `"auto"`, the cheaper one for Q points a row. Name one when exporting with a dynamic Q.
+            tile_index (`torch.Tensor` of shape `(R,)`, *optional*): the tile of each row; without it R = B, in order.
+
+        Returns:
+            `torch.Tensor` of shape `(R, Q, D)`.
+        """
+        if method == "auto":
+            method = "dense" if query_points.shape[1] >= feature_map.shape[-1] ** 2 else "points"
+        return (self._dense if method == "dense" else self._points)(feature_map, query_points, tile_index)
+
+    def sample_map(self, feature_map: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        """
+        The same at the half-pixel centres of an image of `size` (h, w): on a regular grid, bilinear reading with border
+        padding is a resize, and the offset term is a sum of a row and a column.
+
+        Returns:
+            `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
+        """
+        patches_per_side = feature_map.shape[-1]
+        sampled = F.interpolate(self._convolve(feature_map), size=size, mode="bilinear", align_corners=False)
+        weight_x, weight_y = self.affine.weight[:, -2:, None].unbind(1)
+        x, y = (half_pixel_centers(length, sampled) for length in reversed(size))
+        column = weight_x * self._border_offset(2 * x - 1, patches_per_side)
+        row = weight_y * self._border_offset(2 * y - 1, patches_per_side)
+        return sampled + column[:, None, :] + row[:, :, None]
+
+    def _dense(
+        self, feature_map: torch.Tensor, query_points: torch.Tensor, tile_index: torch.Tensor | None
+    ) -> torch.Tensor:
+        position = (2 * query_points - 1).to(feature_map.dtype)
+        convolved = self._convolve(feature_map)
+        if tile_index is not None:
+            convolved = convolved[tile_index]
+        sampled = F.grid_sample(
+            convolved, position[:, None], mode="bilinear", padding_mode="border", align_corners=False
+        )
+        offset = self._border_offset(position, feature_map.shape[-1])
+        return sampled[:, :, 0].transpose(1, 2) + F.linear(offset, self.affine.weight[:, -2:])
+
+    def _points(
+        self, feature_map: torch.Tensor, query_points: torch.Tensor, tile_index: torch.Tensor | None
+    ) -> torch.Tensor:
+        if tile_index is None:
+            tile_index = torch.arange(feature_map.shape[0], device=feature_map.device)
+        patches_per_side = feature_map.shape[-1]
+        position = (2 * query_points - 1).to(feature_map.dtype)
+        # In cells from the first centre, clipped to the ring of outer centres as border padding does.
+        cell = (((position + 1) * patches_per_side - 1) / 2).clamp(0, patches_per_side - 1)
+        first = cell.detach().floor().clamp(max=max(patches_per_side - 2, 0))
+        fraction = (cell - first)[:, :, None, None, :]
+        # The two neighbourhoods along an axis overlap: 4x4 tokens, from one cell before `first`, hold all four.
+        padded = F.pad(feature_map, (1, 2, 1, 2)).permute(0, 2, 3, 1)
+        taps = torch.arange(4, device=feature_map.device)
+        column, row = (first.long()[..., None] + taps).unbind(2)
+        tokens = padded[tile_index[:, None, None, None], row[..., None], column[:, :, None]]
+        blended = torch.lerp(tokens[:, :, :3], tokens[:, :, 1:], fraction[..., 1:])
+        blended = torch.lerp(blended[:, :, :, :3], blended[:, :, :, 1:], fraction[..., :1])
+        neighbourhood = blended.permute(0, 1, 4, 2, 3).flatten(2)
+        offset = self._border_offset(position, patches_per_side)
+        return self.affine(torch.cat([neighbourhood, offset], dim=-1))
+
+    def _convolve(self, feature_map: torch.Tensor) -> torch.Tensor:
+        weight = self.affine.weight[:, :-2].unflatten(1, (-1, 3, 3))
+        # Tokens seen as a map are channels-last, where sampling many points is half as fast.
+        return F.conv2d(feature_map.contiguous(), weight, self.affine.bias, padding=1)
+
+    @staticmethod
+    def _border_offset(position: torch.Tensor, patches_per_side: int) -> torch.Tensor:
+        limit = 1 - 1 / patches_per_side
+        return patches_per_side * (position - position.clamp(-limit, limit))
+
+
+def half_pixel_centers(length: int, like: torch.Tensor) -> torch.Tensor:
+    """The centres (i + ½) / length of `length` pixels over [0, 1], in the dtype and on the device of `like`."""
+    return (torch.arange(length, device=like.device, dtype=like.dtype) + 0.5) / length
+
+
+def sample_tokens(feature_map: torch.Tensor, query_points: torch.Tensor, mode: str) -> torch.Tensor:
+    """
+    Plain interpolation of the tokens at half-pixel centres with zeros outside, for comparison with NILI.
+
+    Args:
+        feature_map (`torch.Tensor` of shape `(B, D, P, P)`): tokens as a map.
+        query_points (`torch.Tensor` of shape `(B, Q, 2)`): x east, y south, in [0, 1].
+        mode (`str`): `"bilinear"` or `"bicubic"`.
+
+    Returns:
+        `torch.Tensor` of shape `(B, Q, D)`.
+    """
+    position = (2 * query_points - 1).to(feature_map.dtype)[:, None]
+    sampled = F.grid_sample(feature_map, position, mode=mode, padding_mode="zeros", align_corners=False)
+    return sampled[:, :, 0].transpose(1, 2)
+
+
+def localize(
+    nili: GairNILI,
+    rs_tokens: torch.Tensor,
+    query_points: torch.Tensor,
+    mode: str,
+    method: str = "auto",
+    tile_index: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """
+    Reads tiles at points. See [`GairModel.localize`] for the arguments and the result.
+
+    Raises:
+        ValueError: for an unknown mode or method, or points of the wrong shape.
+    """
+    _check_choice("mode", mode, QUERY_MODES)
+    _check_choice("method", method, NILI_METHODS)
+    shape, rows = tuple(query_points.shape), (rs_tokens if tile_index is None else tile_index).shape[0]
+    if len(shape) != 3 or shape[0] != rows or shape[2] != 2:
+        raise ValueError(
+            f"query_points has the shape {shape}; expected ({rows}, Q, 2): x, y of Q points in each of {rows} "
+            f"{'tiles' if tile_index is None else 'rows of tile_index'}."
+        )
+    if mode == "nili":
+        return nili(as_map(rs_tokens), query_points, method, tile_index)
+    if mode == "mean":
+        means = rs_tokens.mean(dim=1, keepdim=True)
+        return (means if tile_index is None else means[tile_index]).expand(-1, shape[1], -1)
+    return sample_tokens(as_map(rs_tokens if tile_index is None else rs_tokens[tile_index]), query_points, mode)
+
+
+def feature_map(nili: GairNILI, rs_tokens: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Tensor:
+    """
+    Reads tiles at every pixel of an image. See [`GairModel.feature_map`] for the arguments and the result.
+
+    Raises:
+        ValueError: for an unknown mode or an empty size.
+    """
+    _check_choice("mode", mode, QUERY_MODES)
+    height, width = size
+    if height < 1 or width < 1:
+        raise ValueError(f"size is {tuple(size)}; expected (h, w), each at least 1.")
+    if mode == "nili":
+        return nili.sample_map(as_map(rs_tokens), (height, width))
+    y, x = torch.meshgrid(half_pixel_centers(height, rs_tokens), half_pixel_centers(width, rs_tokens), indexing="ij")
+    points = torch.stack([x, y], dim=-1).flatten(0, 1).expand(rs_tokens.shape[0], -1, -1)
+    return localize(nili, rs_tokens, points, mode).transpose(1, 2).unflatten(2, (height, width))
+
+
+def as_map(rs_tokens: torch.Tensor) -> torch.Tensor:
+    """Tokens (B, N, D) as a map (B, D, P, P)."""
+    patches_per_side = math.isqrt(rs_tokens.shape[1])
+    return rs_tokens.transpose(1, 2).unflatten(2, (patches_per_side, patches_per_side))
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
+
+
+__all__ = ["GairNILI", "as_map", "sample_tokens"]

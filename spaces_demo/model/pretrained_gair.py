@@ -1,0 +1,47 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What all GAIR models share: initialisation, loading and saving of weights."""
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from .configuration_gair import GairConfig
+
+
+class GairPreTrainedModel(PreTrainedModel):
+    """Weight initialisation, loading and saving of the GAIR models."""
+
+    config: GairConfig
+    base_model_prefix = "gair"
+    main_input_name = "rs_pixel_values"
+    input_modalities = ["image"]
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["GairRSLayer"]
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    # The Gaussian frequencies of the location encoder: see `GairGaussianFeatures`.
+    _keep_in_fp32_modules_strict = {"frequencies"}
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialises one module; those of GAIR that need more than the library's defaults have `reset_weights`."""
+        super()._init_weights(module)
+        reset = getattr(module, "reset_weights", None)
+        if reset is not None:
+            reset()
+
+
+__all__ = ["GairPreTrainedModel"]

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The wheel: what it holds, its one version, and that its floors are those that CI runs."""
+"""The wheel: its files, its version and its requirements; CI runs the lowest versions that it allows."""
 
 import re
 import subprocess
@@ -40,21 +40,21 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def test_the_wheel_holds_the_package_alone(wheel):
+def test_the_wheel_holds_only_the_package(wheel):
     own = {f"modeling_gair/{path.name}" for path in (ROOT / "modeling_gair").iterdir() if path.is_file()}
     about = f"gair-{__version__}.dist-info/"
     assert {name for name in wheel.namelist() if not name.startswith(about)} == own
     assert "modeling_gair/py.typed" in own and f"{about}licenses/LICENSE" in wheel.namelist()
 
 
-def test_there_is_one_version(wheel):
+def test_the_version_is_stated_once(wheel):
     metadata = message_from_bytes(wheel.read(f"gair-{__version__}.dist-info/METADATA"))
     assert metadata["Version"] == __version__ and "version" not in PROJECT
     newest = re.search(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert newest and newest[1] == __version__
 
 
-def test_the_package_needs_little_and_geo_adds_two(wheel):
+def test_the_base_needs_six_packages_and_geo_adds_two(wheel):
     metadata = message_from_bytes(wheel.read(f"gair-{__version__}.dist-info/METADATA"))
     needs = [need.replace(" ", "") for need in metadata.get_all("Requires-Dist")]
     names = [re.split(r"[><=;\[]", need)[0] for need in needs if "extra==" not in need]

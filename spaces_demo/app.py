@@ -12,11 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-The page of GAIR: maps of embedding similarity.
+The GAIR demo page: maps of embedding similarity.
 
     python spaces_demo/app.py
 
-`GAIR_MODEL` names another model (a directory or a repository on the Hub), `GAIR_GALLERY` another gallery.
+The environment variable `GAIR_MODEL` selects another model (a directory or a repository on the Hub), `GAIR_GALLERY`
+another gallery.
 """
 
 from typing import Any
@@ -27,18 +28,19 @@ import views.place_to_place as place_to_place
 import views.retrieval as retrieval
 import views.tile_view as tile_view
 import views.world_map as world_map
-import widgets.maps as maps
 from serving.gallery import load_gallery
-from serving.loaded import Loaded, load
+from serving.model import ServedModel, load_model
+from widgets.assets import CSS_PATHS, HEAD
 
-# What `launch` is given; the tests start the page with the same.
+# The arguments of `launch`; the tests start the page with the same ones.
 LAUNCH: dict[str, Any] = {
-    # Fonts of the visitor's system: none is fetched. Grey that can be read on white.
+    # System fonts, so that none is downloaded; greys with enough contrast on white.
     "theme": gr.themes.Base(
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     ).set(body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600"),
-    "css_paths": [maps.CSS],
-    # Of one upload; `uploads` has its own limits by kind.
+    "head": HEAD,
+    "css_paths": CSS_PATHS,
+    # For any upload; `serving/uploads.py` has stricter limits by kind.
     "max_file_size": "32mb",
     "enable_monitoring": False,
     "run_history": False,
@@ -47,33 +49,33 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False,
     "show_error": False,
 }
-# Uploads are looked for, and deleted when older than this, in seconds.
+# How often uploads are checked, and the age at which they are deleted, in seconds.
 _DELETE_AFTER = 3600
 _TABS = {"World map": world_map, "Tile view": tile_view, "Retrieval": retrieval, "Place to place": place_to_place}
 
 
-def build(loaded: Loaded) -> gr.Blocks:
-    """The page of one model, with the gallery that the environment names."""
-    gallery = load_gallery(None, loaded)
+def build(served: ServedModel) -> gr.Blocks:
+    """Builds the page of a model, with the gallery that the environment selects."""
+    gallery = load_gallery(None, served)
     with gr.Blocks(
         title="GAIR: maps of similarity", analytics_enabled=False, delete_cache=(_DELETE_AFTER, _DELETE_AFTER)
     ) as page:
-        gr.Markdown(f"# GAIR: one space for tiles, street views and places\nModel: **{loaded.name}**. {loaded.note}")
+        gr.Markdown(f"# GAIR: one space for tiles, street views and places\nModel: **{served.name}**. {served.note}")
         with gr.Tabs() as tabs:
             for name, module in _TABS.items():
                 with gr.Tab(name, id=name):
-                    module.add_tab(loaded, gallery)
+                    module.add_tab(served, gallery)
         page.load(_tab_of_link, None, tabs, api_visibility="private")
-    # Visitors take turns; each call is short.
+    # Calls are short; visitors wait for their turn.
     return page.queue(default_concurrency_limit=2, max_size=64)
 
 
 def _tab_of_link(request: gr.Request) -> Any:
-    """A link to two boxes opens their tab; else the visitor may have chosen one already."""
+    """A link to two boxes opens their tab. Otherwise nothing changes: the visitor may have chosen a tab already."""
     return gr.Tabs(selected="Place to place") if "a" in request.query_params else gr.skip()
 
 
-demo = build(load())
+demo = build(load_model())
 
 if __name__ == "__main__":
     demo.launch(**LAUNCH)

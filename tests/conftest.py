@@ -84,11 +84,11 @@ def tiny_model() -> GairModel:
 
 
 @pytest.fixture(scope="session")
-def space_loaded():
+def served_model():
     """The model that the Space bundles, as its page loads it."""
-    from serving.loaded import BUNDLED, load
+    from serving.model import BUNDLED_MODEL, load_model
 
-    return load(str(BUNDLED))
+    return load_model(str(BUNDLED_MODEL))
 
 
 def made_tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:

@@ -12,10 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-A tile encoded once, and the cosine of any query to every point of it.
+A tile encoded once, and the cosine similarity of any query to every point of it.
 
-How the tile is read at a point is affine in its tokens, so the product with a query is read from one number a token instead
-of D; the lengths to divide by do not depend on the query.
+The embedding of a point is affine in the tile's tokens, so its dot product with a query is interpolated from one number a
+token instead of D; the norms to divide by do not depend on the query.
 """
 
 from dataclasses import dataclass
@@ -27,20 +27,20 @@ from torch.nn import functional as F
 
 # Points of a similarity map along each side.
 SIDE = 128
-# How a tile is read at a point.
+# How the embedding of a point is interpolated from the tokens.
 READINGS = ("nili", "bilinear")
 
 
 @dataclass(frozen=True)
 class EncodedTile:
     """
-    What is kept of a tile of P × P tokens of width D: at the published size about 1 MB. Needs the model no more.
+    Embeddings of a tile of P × P tokens of width D, about 1 MB at the published size. The model is not needed any more.
 
     Attributes:
-        grids (`np.ndarray` of shape `(2, P, P, D)`): float32, row 0 in the north, by `READINGS`: NILI at the tokens' centres,
-            and the tokens.
-        lengths (`np.ndarray` of shape `(2, SIDE, SIDE)`): of the embeddings at the map's points, likewise.
-        slopes (`np.ndarray` of shape `(2, D)`): what NILI adds for each step beyond the outermost centres, by x and y.
+        grids (`np.ndarray` of shape `(2, P, P, D)`): float32, row 0 in the north, in the order of `READINGS`: NILI at the
+            token centres, and the tokens themselves.
+        lengths (`np.ndarray` of shape `(2, SIDE, SIDE)`): norms of the embeddings at the points of the map.
+        slopes (`np.ndarray` of shape `(2, D)`): what NILI adds along x and y for each step beyond the outermost centres.
     """
 
     grids: np.ndarray
@@ -49,13 +49,13 @@ class EncodedTile:
 
     @property
     def mean(self) -> np.ndarray:
-        """The whole tile's embedding `(D,)`, of length 1."""
+        """The embedding `(D,)` of the whole tile, of length 1."""
         mean = self.grids[READINGS.index("bilinear")].mean(axis=(0, 1))
         return mean / np.linalg.norm(mean)
 
     def similarity(self, query: np.ndarray, reading: str = "nili") -> np.ndarray:
         """
-        Cosines of a query to the points ((j + ½) / SIDE, (i + ½) / SIDE).
+        Cosine similarities of a query to the points ((j + ½) / SIDE, (i + ½) / SIDE).
 
         Args:
             query (`np.ndarray` of shape `(D,)`): an embedding of length 1.
@@ -65,7 +65,7 @@ class EncodedTile:
             `np.ndarray` of shape `(SIDE, SIDE)`, float32, in [-1, 1], row 0 in the north.
         """
         which = READINGS.index(reading)
-        products = enlarged(torch.from_numpy(self.grids[which] @ query)[None])[0].numpy()
+        products = _at_map_points(torch.from_numpy(self.grids[which] @ query)[None])[0].numpy()
         if reading == "nili":
             beyond = _beyond_centres((np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE, len(self.grids[0]))
             slope_x, slope_y = self.slopes @ query
@@ -74,7 +74,7 @@ class EncodedTile:
 
     def at(self, x: float, y: float) -> np.ndarray:
         """
-        NILI at one point.
+        The embedding of one point by NILI.
 
         Args:
             x, y (`float`): eastwards and southwards in [0, 1] from the north-west corner.
@@ -94,13 +94,13 @@ class EncodedTile:
 
 
 @torch.no_grad()
-def encode(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
+def encode_tile(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
     """
     Encodes one tile.
 
     Args:
         model (`GairModel`): in evaluation mode.
-        rs_pixel_values (`torch.Tensor` of shape `(1, 10, H, H)`): as the processor prepares it.
+        rs_pixel_values (`torch.Tensor` of shape `(1, 10, H, H)`): as prepared by the processor.
 
     Returns:
         [`EncodedTile`]
@@ -110,8 +110,8 @@ def encode(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
     grids = [model.feature_map(tokens, (patches, patches), reading)[0].float() for reading in READINGS]
     lengths = [
         model.feature_map(tokens, (SIDE, SIDE), "nili")[0].float().norm(dim=0),
-        # The model's bilinear reading fades out beyond the outermost centres, which no cosine sees.
-        enlarged(grids[1]).norm(dim=0),
+        # The model's bilinear interpolation fades out beyond the outermost centres, which no cosine reveals.
+        _at_map_points(grids[1]).norm(dim=0),
     ]
     slopes = model.nili.affine.weight[:, -2:].float().T
     return EncodedTile(
@@ -122,18 +122,18 @@ def encode(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
 
 
 def best_point(similarity: np.ndarray) -> tuple[float, float, float]:
-    """x, y in [0, 1] (east, south) of the greatest cosine of a map, and the cosine."""
+    """The point of the highest cosine in a map, as x eastwards and y southwards in [0, 1], and that cosine."""
     row, column = np.unravel_index(int(similarity.argmax()), similarity.shape)
     height, width = similarity.shape
     return (int(column) + 0.5) / width, (int(row) + 0.5) / height, float(similarity[row, column])
 
 
-def enlarged(grid: torch.Tensor) -> torch.Tensor:
-    """`(C, P, P)` read bilinearly at the map's points, `(C, SIDE, SIDE)`; constant beyond the outermost centres."""
+def _at_map_points(grid: torch.Tensor) -> torch.Tensor:
+    """Interpolates `(C, P, P)` bilinearly to `(C, SIDE, SIDE)`; constant beyond the outermost centres."""
     return F.interpolate(grid[None], size=(SIDE, SIDE), mode="bilinear", align_corners=False)[0]
 
 
 def _beyond_centres(position: np.ndarray, patches: int) -> np.ndarray:
-    """NILI's offset `P · (c - clip(c, ±(1 - 1/P)))` for c = 2 position - 1, by which it goes on beyond the centres."""
+    """The offset `P · (c - clip(c, ±(1 - 1/P)))` with c = 2 position - 1, by which NILI extrapolates beyond the centres."""
     centred = 2 * position - 1
     return patches * (centred - np.clip(centred, 1 / patches - 1, 1 - 1 / patches))

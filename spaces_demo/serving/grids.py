@@ -12,29 +12,28 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Embeddings of places on a regular grid, for any view of the world, each computed once.
+Embeddings of places on a regular grid, computed once for any view of the world.
 
-The world is cut into square blocks of 90 / 2ˡ degrees at level l, of 90 × 90 cells each. Level 0, the world of 360 × 180
-cells, is kept in memory and on disk; of the finer blocks the most recent are kept, within a bound.
+At level l the world is divided into square blocks of 90 / 2ˡ degrees with 90 × 90 cells each. Level 0, the world in 360 × 180
+cells, is kept in memory and on disk; of the finer blocks, the most recent ones are kept up to a limit.
 """
 
 import math
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 
+from serving.files import write_atomically
 from serving.similarity import cell_centers
 
 CELLS = 90
-# Cells of 100 m; the location encoders know nothing finer.
+# Cells of 100 m; the location encoders resolve nothing finer.
 MAX_LEVEL = 10
-# Beside the world (200 MB at D = 768), finer blocks take at most so much.
+# Limit for the finer blocks, in addition to the world (200 MB at D = 768).
 MAX_BYTES = 512 * 2**20
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
@@ -44,12 +43,12 @@ Bounds = tuple[float, float, float, float]
 @dataclass(frozen=True)
 class Region:
     """
-    Whole blocks of one level, which cover a view.
+    Whole blocks of one level that cover a view.
 
     Attributes:
         level (`int`): 0 to `MAX_LEVEL`.
-        first_column, first_row, columns, rows (`int`): the blocks, counted from 180° west eastwards, modulo the world's
-            width, and from 90° north southwards.
+        first_column, first_row, columns, rows (`int`): the blocks, counted eastwards from 180° W, modulo the width of
+            the world, and southwards from 90° N.
     """
 
     level: int
@@ -60,7 +59,7 @@ class Region:
 
     @property
     def side(self) -> float:
-        """Degrees of a block."""
+        """Side of a block in degrees."""
         return 90 / 2**self.level
 
     @property
@@ -71,12 +70,12 @@ class Region:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of cells."""
+        """Number of rows and columns of cells."""
         return self.rows * CELLS, self.columns * CELLS
 
     @classmethod
     def covering(cls, west: float, south: float, east: float, north: float) -> "Region":
-        """The region of a view in degrees, where east may lie beyond 180: at most 5 blocks wide and 5 high."""
+        """The region that covers a view in degrees, at most 5 × 5 blocks; east may lie beyond 180."""
         extent = max(east - west, north - south)
         level = int(np.clip(math.floor(math.log2(360 / extent)), 0, MAX_LEVEL))
         side = 90 / 2**level
@@ -90,12 +89,12 @@ class Region:
 
 class Grids:
     """
-    The embeddings of blocks, float32, of length 1: neighbours differ by less than float16 can tell.
+    Embeddings of blocks, float32, of length 1: neighbouring cells differ by less than float16 resolves.
 
     Args:
         embed (`Callable`): lon, lat `(N,)` in degrees → float32 `(N, D)` of length 1.
-        file (`Path`): where the world is kept; its name must change with the model.
-        max_bytes (`int`): for blocks of finer levels.
+        file (`Path`): where the world is stored; the name must change with the model.
+        max_bytes (`int`): limit for the blocks of finer levels.
     """
 
     def __init__(self, embed: Callable[[np.ndarray, np.ndarray], np.ndarray], file: Path, max_bytes: int = MAX_BYTES):
@@ -105,7 +104,7 @@ class Grids:
         self._lock = threading.Lock()
 
     def cosines(self, query: np.ndarray, region: Region) -> np.ndarray:
-        """Cosines float32 `(rows, columns)` of a query `(D,)` of length 1 to the cells of a region."""
+        """Cosine similarities `(rows, columns)`, float32, of a query `(D,)` of length 1 to the cells of a region."""
         values = np.empty(region.shape, np.float32)
         for row in range(region.rows):
             for column in range(region.columns):
@@ -115,7 +114,7 @@ class Grids:
         return np.clip(values, -1, 1)
 
     def world(self) -> list[np.ndarray]:
-        """The 8 blocks `(8100, D)` of level 0, read from disk or made, and kept."""
+        """The 8 blocks `(8100, D)` of level 0, read from disk or computed, and kept in memory."""
         with self._lock:
             if not self._world:
                 self._world = list(self._read() if self._file.is_file() else self._make())
@@ -125,7 +124,7 @@ class Grids:
         column %= 4 * 2**level
         if level == 0:
             return self.world()[row * 4 + column]
-        # One visitor at a time makes blocks, so that two who look at one place do not make it twice.
+        # One visitor at a time computes blocks, so that two who look at the same place do not compute it twice.
         with self._lock:
             key = level, column, row
             block = self._finer.pop(key, None)
@@ -140,16 +139,13 @@ class Grids:
 
     def _make(self) -> np.ndarray:
         world = np.stack([self._embedded(0, column, row) for row in range(2) for column in range(4)])
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=self._file.parent, suffix=".npy", delete=False) as scratch:
-            np.save(scratch, world)
-        os.replace(scratch.name, self._file)
+        write_atomically(self._file, lambda file: np.save(file, world))
         return world
 
     def _read(self) -> np.ndarray:
         try:
             world = np.load(self._file, allow_pickle=False)
-        # Cut off by a full disk: it is made again, as is one of another layout.
+        # A damaged file is computed again, as is one of another layout.
         except (ValueError, EOFError):
             return self._make()
         return world if world.dtype == np.float32 and world.shape[:2] == (8, CELLS * CELLS) else self._make()

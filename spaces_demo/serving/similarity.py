@@ -11,29 +11,28 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Similarities of embeddings as maps: pure functions of NumPy arrays."""
+"""Maps of cosine similarity: pure functions of NumPy arrays."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-EARTH_RADIUS_KM = 6371.0088
-# The byte of a cell without data; 0 to 254 are values.
+# The byte of a cell without data; values are 0 to 254.
 NO_DATA = 255
-# Shares of the values that a stretched scale runs between.
+# The percentiles between which a stretched scale runs.
 _STRETCH = (2, 98)
 
 
 @dataclass(frozen=True)
 class Scale:
     """
-    What the colours of a map stand for.
+    The colour scale of a map.
 
     Attributes:
-        low, high (`float`): the cosines of the first and the last colour.
-        label (`str`): how they were chosen, for the legend.
+        low, high (`float`): cosines of the first and the last colour.
+        label (`str`): how the ends were chosen, for the legend.
     """
 
     low: float
@@ -43,11 +42,11 @@ class Scale:
 
 def cell_centers(west: float, south: float, east: float, north: float, columns: int, rows: int) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """
-    Where the cells of a map lie.
+    Centres of the cells of a map.
 
     Args:
-        west, south, east, north (`float`): bounds in degrees; east may lie beyond 180 where they cross the antimeridian.
-        columns, rows (`int`): how many cells.
+        west, south, east, north (`float`): bounds in degrees; east may lie beyond 180 if they cross the antimeridian.
+        columns, rows (`int`): number of cells.
 
     Returns:
         `tuple` of lon and lat, float64 `(rows * columns,)` each: row by row from the north-west corner.
@@ -60,29 +59,29 @@ def cell_centers(west: float, south: float, east: float, north: float, columns: 
 
 def mean_direction(embeddings: Sequence[np.ndarray]) -> np.ndarray:
     """
-    One query of several: the mean of their embeddings, each of length 1, made of length 1 again.
+    Combines queries into one: the normalised mean of their embeddings, each of length 1.
 
     Raises:
-        ValueError: they cancel out, or there is none.
+        ValueError: if the embeddings cancel out, or there is none.
     """
     if not len(embeddings):
-        raise ValueError("No place, photo or tile came, expected at least one; click on the map.")
+        raise ValueError("There is no place, photo or tile, expected at least one; click on the map.")
     mean = np.mean(embeddings, axis=0)
     length = float(np.linalg.norm(mean))
     if length < 1e-6:
-        raise ValueError("The queries point in opposite directions and have no mean; leave one out.")
+        raise ValueError("The embeddings of the queries cancel out, expected a mean direction; remove one query.")
     return mean / length
 
 
 def stretched(values: np.ndarray) -> Scale:
-    """The scale from the 2nd to the 98th percentile of the values with data."""
+    """The scale from the 2nd to the 98th percentile of the finite values."""
     low, high = np.percentile(values[np.isfinite(values)], _STRETCH)
     return Scale(float(low), float(max(high, low + 1e-6)), "stretched, 2nd to 98th percentile of this view")
 
 
 def to_bytes(values: np.ndarray, low: float, high: float) -> bytes:
     """
-    One byte a value: 0 at `low` and under, 254 at `high` and over, 255 (`NO_DATA`) where the value is not finite.
+    Encodes each value as a byte: 0 up to `low`, 254 from `high`, 255 (`NO_DATA`) if the value is not finite.
 
     Args:
         values (`np.ndarray`): of any shape.
@@ -97,15 +96,8 @@ def to_bytes(values: np.ndarray, low: float, high: float) -> bytes:
 
 
 def to_base64(values: np.ndarray, low: float, high: float) -> str:
-    """[`to_bytes`] as text, as the page's canvases take it."""
+    """[`to_bytes`] in base64, for the canvases of the page."""
     return base64.b64encode(to_bytes(values, low, high)).decode("ascii")
-
-
-def distance_km(lon: np.ndarray, lat: np.ndarray, to_lon: float, to_lat: float) -> np.ndarray:
-    """Great-circle distances from places to one place, all in degrees; the haversine formula."""
-    lon, lat, to_lon, to_lat = np.radians(lon), np.radians(lat), np.radians(to_lon), np.radians(to_lat)
-    half = np.sin((lat - to_lat) / 2) ** 2 + np.cos(lat) * np.cos(to_lat) * np.sin((lon - to_lon) / 2) ** 2
-    return 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
 
 
 def distinct_top(
@@ -113,41 +105,43 @@ def distinct_top(
     lon: np.ndarray,
     lat: np.ndarray,
     count: int,
-    apart_km: float,
+    apart_m: float,
+    distance_m: Callable[..., np.ndarray],
     avoided: Sequence[tuple[float, float]] = (),
 ) -> list[int]:
     """
-    The places with the highest values that lie apart from each other: each one suppresses its surroundings.
+    The places with the highest values that lie apart from each other: each place suppresses its neighbours.
 
     Args:
-        values, lon, lat (`np.ndarray` of shape `(N,)`): values, NaN where there is no data, and degrees.
-        count (`int`): at most so many.
-        apart_km (`float`): the least distance between two of them.
-        avoided (`Sequence` of lon, lat): places whose surroundings do not count, as the query's own.
+        values, lon, lat (`np.ndarray` of shape `(N,)`): values, NaN without data, and degrees.
+        count (`int`): maximum number of places.
+        apart_m (`float`): minimum distance between two of them, metres.
+        distance_m (`Callable`): great-circle distances in metres from lon, lat, other lon, other lat in degrees.
+        avoided (`Sequence` of lon, lat): places whose neighbours are left out, such as those of the query.
 
     Returns:
         `list[int]`: indices, the highest value first.
     """
     left = np.where(np.isfinite(values), values, -np.inf)
     for lon_avoided, lat_avoided in avoided:
-        left[distance_km(lon, lat, lon_avoided, lat_avoided) < apart_km] = -np.inf
+        left[distance_m(lon, lat, lon_avoided, lat_avoided) < apart_m] = -np.inf
     found: list[int] = []
     while len(found) < count:
         best = int(np.argmax(left))
         if left[best] == -np.inf:
             break
         found.append(best)
-        left[distance_km(lon, lat, lon[best], lat[best]) < apart_km] = -np.inf
+        left[distance_m(lon, lat, lon[best], lat[best]) < apart_m] = -np.inf
     return found
 
 
 def spread_in_box(west: float, south: float, east: float, north: float, count: int) -> tuple[np.ndarray, np.ndarray]:
     """
-    About `count` places, regularly spread over a box by area.
+    About `count` places, spread evenly over a box by area.
 
     Args:
-        west, south, east, north (`float`): bounds in degrees; west > east where the box crosses the antimeridian.
-        count (`int`): how many are wanted; the nearest product of columns and rows is made.
+        west, south, east, north (`float`): bounds in degrees; west > east if the box crosses the antimeridian.
+        count (`int`): wanted number; the nearest product of columns and rows is returned.
 
     Returns:
         `tuple` of lon and lat, float64 `(columns * rows,)` each; lon may lie beyond 180.
@@ -158,68 +152,3 @@ def spread_in_box(west: float, south: float, east: float, north: float, count: i
     columns = int(np.clip(round(np.sqrt(count * aspect)), 1, count))
     lon, height = cell_centers(west, sines[0], west + width, sines[1], columns, max(round(count / columns), 1))
     return lon, np.degrees(np.arcsin(height))
-
-
-# Distributions -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """
-    How two sets of embeddings differ as distributions.
-
-    Attributes:
-        difference (`float`): the energy coefficient of inhomogeneity, 0 (one distribution) to 1.
-        p_value (`float`): the share of random divisions of all the embeddings that differ as much.
-        cosine_within_first, cosine_within_second, cosine_between (`float`): mean cosines of two different embeddings.
-    """
-
-    difference: float
-    p_value: float
-    cosine_within_first: float
-    cosine_within_second: float
-    cosine_between: float
-
-
-def compare_distributions(first: np.ndarray, second: np.ndarray, shuffles: int = 199, seed: int = 0) -> Comparison:
-    """
-    Compares distributions, not only means, by the energy distance (Székely & Rizzo 2013, Energy statistics):
-
-    H = (2 E|X − Y| − E|X − X'| − E|Y − Y'|) / (2 E|X − Y|), with the probability of so large a numerator by chance.
-
-    Args:
-        first (`np.ndarray` of shape `(N, D)`), second (`np.ndarray` of shape `(M, D)`): embeddings of length 1.
-        shuffles (`int`): how many random divisions the probability is from.
-        seed (`int`): of these.
-
-    Returns:
-        [`Comparison`]
-
-    Raises:
-        ValueError: fewer than two embeddings in one of the sets.
-    """
-    counts = len(first), len(second)
-    if min(counts) < 2:
-        raise ValueError(f"{counts[0]} and {counts[1]} places came, expected two or more in each box; enlarge it.")
-    cosines = np.concatenate([first, second]).astype(np.float64)
-    cosines = np.clip(cosines @ cosines.T, -1, 1)
-    distances = np.sqrt(2 - 2 * cosines)
-    np.fill_diagonal(distances, 0)
-    # One column a division: 1 / N for those in the first set, −1 / M for the others. Its form in the distances is −E.
-    weights = np.concatenate([np.full(counts[0], 1 / counts[0]), np.full(counts[1], -1 / counts[1])])
-    generator = np.random.default_rng(seed)
-    divisions = np.stack([weights, *(generator.permutation(weights) for _ in range(shuffles))], axis=1)
-    energies = -np.einsum("ik,ik->k", divisions, distances @ divisions)
-    between = float(distances[: counts[0], counts[0] :].mean())
-    return Comparison(
-        difference=float(np.clip(energies[0] / max(2 * between, 1e-12), 0, 1)),
-        p_value=float((energies >= energies[0] - 1e-12).mean()),
-        cosine_within_first=_mean_of_others(cosines[: counts[0], : counts[0]]),
-        cosine_within_second=_mean_of_others(cosines[counts[0] :, counts[0] :]),
-        cosine_between=float(cosines[: counts[0], counts[0] :].mean()),
-    )
-
-
-def _mean_of_others(square: np.ndarray) -> float:
-    """The mean off the diagonal."""
-    return float((square.sum() - np.trace(square)) / (square.size - len(square)))

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Files that visitors send. Anybody may send anything, so each is checked before it is decoded."""
+"""Files that visitors upload. They may hold anything, so each is checked before it is decoded."""
 
 import warnings
 from pathlib import Path
@@ -23,20 +23,20 @@ from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 MAX_PHOTO_BYTES = 20 * 2**20
-# A phone's largest photos and 360-degree panoramas; 150 MB once decoded.
+# The largest photos of phones and 360-degree panoramas; 150 MB once decoded.
 MAX_PHOTO_PIXELS = 50_000_000
 MAX_TILE_BYTES = 32 * 2**20
-# 5 km at 2.5 m a pixel, far more than the sensor resolves.
+# 5 km at 2.5 m a pixel, far finer than the sensor resolves.
 MAX_TILE_SIDE = 2048
-# All bands of Sentinel-2, and some layers beside them.
+# All bands of Sentinel-2 and some additional layers.
 MAX_TILE_BANDS = 32
 MAX_TILE_DECODED_BYTES = 128 * 2**20
 
-# Pillow opens an MPO, as phones write them, through JPEG.
+# Pillow opens MPO files, which phones write, as JPEG.
 _PHOTO_FORMATS = ("JPEG", "PNG", "WEBP")
 # TIFF and BigTIFF, in both byte orders.
 _TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# GDAL reads this one file: no folder is listed, no sidecar, overview or world file beside it opened.
+# GDAL reads this file only: it lists no folder and opens no sidecar, overview or world file.
 _ONE_FILE = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
@@ -46,7 +46,7 @@ _ONE_FILE = {
 
 def read_photo(path: str) -> Image.Image:
     """
-    Decodes a photo. Orientation and colours are left to the processor, which takes the image as it is.
+    Decodes a photo. Orientation and colour mode are left to the processor.
 
     Args:
         path (`str`): a JPEG, PNG or WEBP.
@@ -55,8 +55,8 @@ def read_photo(path: str) -> Image.Image:
         `PIL.Image.Image`: loaded, as stored in the file.
 
     Raises:
-        ValueError: one sentence for the visitor, which names no path: too many bytes or pixels, another format,
-            several frames, or damaged.
+        ValueError: if the photo is too large, has another format or several frames, or is damaged. The message is one
+            sentence for the visitor and names no path.
     """
     _check_bytes(path, MAX_PHOTO_BYTES, "photo")
     try:
@@ -64,55 +64,56 @@ def read_photo(path: str) -> Image.Image:
         image = Image.open(path, formats=_PHOTO_FORMATS)
     except Exception as error:
         raise ValueError(
-            "This file is no photo that can be read, expected an intact JPEG, PNG or WEBP; save it as one of them."
+            "The file is not a readable photo, expected an intact JPEG, PNG or WEBP; save it in one of these formats."
         ) from error
     with image:
         width, height = image.size
         if width * height > MAX_PHOTO_PIXELS:
             raise ValueError(
-                f"The photo says that it has {width} x {height} pixels, expected at most "
-                f"{MAX_PHOTO_PIXELS // 10**6} million; make it smaller."
+                f"The photo has {width} x {height} pixels, expected at most {MAX_PHOTO_PIXELS // 10**6} million; reduce it."
             )
-        # An MPO holds a photo and its preview, not frames in time.
+        # An MPO file holds a photo and its preview, not an animation.
         if image.format != "MPO" and getattr(image, "is_animated", False):
-            raise ValueError("The photo is animated, expected a single picture; save one frame of it.")
+            raise ValueError("The photo is animated, expected a single image; save one frame.")
         try:
             image.load()
-        # Broken files make Pillow's decoders stumble in more ways than its errors name.
+        # Damaged files raise many kinds of errors in Pillow's decoders.
         except Exception as error:
-            raise ValueError("The photo is damaged or cut off, expected an intact one; save it again.") from error
+            raise ValueError("The photo is damaged or truncated, expected an intact file; save it again.") from error
         return image
 
 
 def read_tile(path: str, image_processor: Any, bands: str | None = None) -> Any:
     """
-    Reads a Sentinel-2 tile by the processor, which picks and checks its bands.
+    Reads a Sentinel-2 tile with the processor, which selects and checks its bands.
 
     Args:
         path (`str`): a GeoTIFF.
         image_processor (`GairRSImageProcessor`): the model's, `processor.image_processor`.
-        bands (`str`, *optional*): a key of `BAND_ORDERS`, where the file does not name its bands.
+        bands (`str`, *optional*): a key of the processor's `BAND_ORDERS`, needed if the file does not name its bands.
 
     Returns:
         `GairTile`: for `image_processor.prepare([tile.pixels])`.
 
     Raises:
-        ValueError: one sentence for the visitor, which names no path: too many bytes, pixels or bands, another format,
-            damaged, or what the processor refuses.
+        ValueError: if the tile is too large, has another format, is damaged, or is rejected by the processor. The
+            message is one sentence for the visitor and names no path.
     """
     _check_bytes(path, MAX_TILE_BYTES, "tile")
     with Path(path).open("rb") as file:
         if file.read(4) not in _TIFF_BEGINNINGS:
-            raise ValueError("This file is no GeoTIFF; write the tile as one, with one layer for each band.")
+            raise ValueError(
+                "The file is not a GeoTIFF, expected a GeoTIFF with one layer a band; export the tile as one."
+            )
     try:
         with rasterio.Env(**_ONE_FILE):
             _check_tile_header(path)
             return image_processor.read(path, bands=bands)
-    # A TypeError: numbers of a kind that NumPy does not know.
+    # A TypeError: a data type that NumPy does not have.
     except (RasterioError, TypeError) as error:
-        raise ValueError("The tile is damaged, cut off or no GeoTIFF; write it again as a GeoTIFF.") from error
+        raise ValueError("The tile is damaged or truncated, expected an intact GeoTIFF; export it again.") from error
     except ValueError as error:
-        # The processor tells programs where the file lies, which is none of a visitor's business.
+        # The processor's messages name the path, which visitors must not see.
         raise ValueError(str(error).replace(repr(path), "The tile").replace(path, "The tile")) from error
 
 
@@ -120,26 +121,26 @@ def _check_bytes(path: str, limit: int, what: str) -> None:
     size = Path(path).stat().st_size
     if size > limit:
         raise ValueError(
-            f"The {what} has {size / 2**20:.0f} MiB, expected at most {limit // 2**20} MiB; cut or compress it."
+            f"The {what} has {size / 2**20:.0f} MiB, expected at most {limit // 2**20} MiB; crop or compress it."
         )
 
 
 def _check_tile_header(path: str) -> None:
-    """What the header promises, before anything of it is decoded."""
+    """Checks the size that the header declares, before anything is decoded."""
     with warnings.catch_warnings():
-        # A file without georeference is no fault: its map has no coordinates.
+        # Files without georeference are accepted; their maps have no coordinates.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         dataset = rasterio.open(path, driver="GTiff")
     with dataset:
         width, height, count = dataset.width, dataset.height, dataset.count
         if max(width, height) > MAX_TILE_SIDE or count > MAX_TILE_BANDS:
             raise ValueError(
-                f"The tile says that it has {width} x {height} pixels and {count} bands, expected at most "
-                f"{MAX_TILE_SIDE} pixels a side and {MAX_TILE_BANDS} bands; cut out a part of at most 5 km."
+                f"The tile has {width} x {height} pixels and {count} bands, expected at most {MAX_TILE_SIDE} pixels a side and "
+                f"{MAX_TILE_BANDS} bands; crop it to at most 5 km."
             )
         decoded = width * height * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
         if decoded > MAX_TILE_DECODED_BYTES:
             raise ValueError(
                 f"The tile would take {decoded / 2**20:.0f} MiB of memory, expected at most "
-                f"{MAX_TILE_DECODED_BYTES // 2**20} MiB; cut out a smaller part."
+                f"{MAX_TILE_DECODED_BYTES // 2**20} MiB; crop it."
             )

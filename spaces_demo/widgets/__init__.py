@@ -11,4 +11,4 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Parts of the page with JavaScript of their own: the map, the picker."""
+"""Parts of the page: maps, pickers, results and uploads, in Python beside their JavaScript and CSS."""

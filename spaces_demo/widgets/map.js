@@ -1,48 +1,26 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE. Copyright 2026 The GAIR for Hugging Face contributors.
 //
-// A map on a canvas: plate carrée, longitudes without end. The page gives it a value (a layer of bytes, pins, places,
-// boxes), and it sends what the visitor does: `send("pick", {lon, lat})`, `send("view", bounds)`, `send("box", …)`.
-// Palette, opacity, threshold and hover work here, without the server.
+// The map of the world on a canvas: plate carrée, repeated in longitude. The page gives it a value (a layer of bytes, pins,
+// places, boxes), and it reports what the visitor does: `send("pick", {lon, lat})`, `send("view", bounds)`,
+// `send("box", …)`. Palette, opacity, threshold and hover need no server. Uses shared.js.
 
 "use strict";
 
-const GAIR_NO_DATA = 255;
-// Seventeen colours each, evenly spaced, as matplotlib defines them; all can be told apart by colour-blind people.
-const GAIR_PALETTES = {
-  cividis: "00224e002e6a1a386f32436d434e6c535a6d61656f6f70737d7c788c88789b9476aba072bcae6ccdbb63dec958f0d846fee838",
-  viridis: "44015448186a472d7b4240863b528b33638d2c728e26828e21918c1fa08828ae803fbc735ec96284d44baddc30d8e219fde725",
-  PuOr: "7f3b08a04d07be630adb7d12ef9e3cfdbd6efed7a2fbe9cff6f6f7e3e4efcecde4b6b0d4988dbe7967a65d379044176f2d004b",
-};
 const GAIR_DEEPEST = 4096; // pixels a degree
-const GAIR_SETTLED_MS = 250; // without movement, before finer cells are asked for
-
-/** 255 colours [r, g, b] of a palette. */
-function gairColours(name) {
-  const stops = GAIR_PALETTES[name].match(/../g).map((pair) => parseInt(pair, 16));
-  return Array.from({ length: GAIR_NO_DATA }, (_, level) => {
-    const at = (level / (GAIR_NO_DATA - 1)) * 16;
-    const stop = Math.min(Math.floor(at), 15);
-    return [0, 1, 2].map((part) => stops[3 * stop + part] * (stop + 1 - at) + stops[3 * stop + 3 + part] * (at - stop));
-  });
-}
-
-const gairWrapped = (lon) => ((((lon + 180) % 360) + 360) % 360) - 180;
-const gairClamped = (value, low, high) => Math.min(Math.max(value, low), high);
-const gairPlace = (lon, lat) =>
-  `${Math.abs(lat).toFixed(2)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(2)}° ${lon < 0 ? "W" : "E"}`;
+const GAIR_SETTLED_MS = 250; // without movement before finer cells are requested
 
 function gairMap(element, props, watch, send) {
   const find = (name) => element.querySelector(`[data-part="${name}"]`);
   const canvas = find("canvas");
   const hover = find("hover");
   const controls = { palette: find("palette"), opacity: find("opacity"), threshold: find("threshold") };
-  const drawing = { which: null, from: null, to: null }; // the box in the making
+  const drawing = { which: null, from: null, to: null }; // the box that is being drawn
   let view = { lon: 0, lat: 0, scale: 1 }; // the centre, and pixels a degree
   let value = {};
-  let layers = []; // the world, and what is finer
+  let layers = []; // the world, then finer cells
   let cursor = null; // of the keyboard: lon, lat
   let settled = null;
-  let asked = null; // the view that cells were asked for last
+  let asked = null; // the view that was requested last
 
   // Geometry ----------------------------------------------------------------------------------------------------------
 
@@ -67,7 +45,7 @@ function gairMap(element, props, watch, send) {
     scale = gairClamped(scale, smallest(), GAIR_DEEPEST);
     const reach = Math.max(90 - size().height / 2 / scale, 0);
     view = { lon: gairWrapped(lon), lat: gairClamped(lat, -reach, reach), scale };
-    // Where there is nothing to pan to, a finger scrolls the page.
+    // When the whole world is visible, a finger scrolls the page.
     canvas.style.touchAction = drawing.which || scale > smallest() * 1.01 ? "none" : "pan-y";
     if (value.cells && !quietly) askWhenSettled();
     draw();
@@ -81,11 +59,11 @@ function gairMap(element, props, watch, send) {
     }, GAIR_SETTLED_MS);
   }
 
-  /** Whether what came was drawn for another view: one that is asked for while an earlier is answered can get lost. */
+  /** Whether the answer is for another view: a request sent while an earlier one is answered can get lost. */
   const unanswered = () =>
     asked && value.drawn_for && ["west", "south", "east", "north"].some((edge, at) => Math.abs(asked[edge] - value.drawn_for[at]) > 2e-4);
 
-  /** Whether all that can be seen is drawn already, so that a new size of the window asks for nothing. */
+  /** Whether the whole world is drawn, so that resizing the window requires no request. */
   const wholeWorld = () => value.east - value.west >= 360;
 
   function zoomAt(x, y, factor) {
@@ -102,27 +80,17 @@ function gairMap(element, props, watch, send) {
   // Layers ------------------------------------------------------------------------------------------------------------
 
   function layerOf(sent) {
-    const cells = Uint8Array.from(atob(sent.cells), (letter) => letter.charCodeAt(0));
-    return { ...sent, cells, picture: null };
+    return { ...sent, cells: gairBytes(sent.cells), picture: null };
   }
 
-  /** A layer's cells as a picture of its size, in the colours chosen. */
+  /** The cells of a layer as a picture in the chosen colours. */
   function paint(layer) {
     const picture = document.createElement("canvas");
-    [picture.width, picture.height] = [layer.columns, layer.rows];
-    const pixels = new ImageData(layer.columns, layer.rows);
-    const colours = gairColours(controls.palette.value);
-    const least = Number(controls.threshold.value);
-    layer.cells.forEach((level, cell) => {
-      if (level === GAIR_NO_DATA || level < least) return;
-      pixels.data.set(colours[level], 4 * cell);
-      pixels.data[4 * cell + 3] = 255;
-    });
-    picture.getContext("2d").putImageData(pixels, 0, 0);
+    gairPaint(picture, layer.cells, layer.columns, layer.rows, controls.palette.value, Number(controls.threshold.value));
     return picture;
   }
 
-  /** The byte at a place, of the finest layer there; undefined outside. */
+  /** The level at a place in the finest layer there; undefined outside. */
   function levelAt(lon, lat) {
     for (const layer of [...layers].reverse()) {
       const column = Math.floor(((((lon - layer.west) % 360) + 360) % 360) / ((layer.east - layer.west) / layer.columns));
@@ -141,8 +109,8 @@ function gairMap(element, props, watch, send) {
 
   // Drawing -----------------------------------------------------------------------------------------------------------
 
-  /** Calls with the pixel offset of every turn of the world that is in view. */
-  function eachTurn(call) {
+  /** Calls back with the pixel offset of each visible copy of the world. */
+  function eachCopy(call) {
     const turn = 360 * view.scale;
     const first = Math.ceil((-size().width / 2 - (180 - view.lon) * view.scale) / turn) - 1;
     for (let number = first; number * turn < size().width / 2 + turn; number += 1) call(number * turn);
@@ -159,27 +127,17 @@ function gairMap(element, props, watch, send) {
 
   function traceLand(context) {
     context.beginPath();
-    eachTurn((offset) => GAIR_LAND.rings_lon_lat.forEach((ring) => trace(context, ring, offset)));
+    eachCopy((offset) => GAIR_LAND.rings_lon_lat.forEach((ring) => trace(context, ring, offset)));
   }
 
   function marker(context, lon, lat, text, style) {
-    eachTurn((offset) => {
-      const [x, y] = toPixel(lon, lat);
-      context.beginPath();
-      context.arc(x + offset, y, style.radius, 0, 2 * Math.PI);
-      context.fillStyle = style.fill;
-      context.fill();
-      context.lineWidth = 2;
-      context.strokeStyle = style.stroke;
-      context.stroke();
-      context.fillStyle = style.stroke;
-      context.fillText(text, x + offset, y + 0.5);
-    });
+    const [x, y] = toPixel(lon, lat);
+    eachCopy((offset) => gairDisc(context, [x + offset, y], text, style));
   }
 
   function box(context, name, [west, south, east, north], colour) {
     const width = east > west ? east - west : east - west + 360;
-    eachTurn((offset) => {
+    eachCopy((offset) => {
       const [x, y] = toPixel(west, north);
       context.lineWidth = 4;
       context.strokeStyle = "#fff";
@@ -195,80 +153,59 @@ function gairMap(element, props, watch, send) {
   }
 
   function draw() {
-    const { width, height } = size();
-    if (!width) return; // in a tab that is not shown
-    const ratio = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-    }
+    const context = gairContext(canvas);
+    if (!context) return;
     const style = getComputedStyle(canvas);
     const colour = (name) => style.getPropertyValue(name).trim();
-    const context = canvas.getContext("2d");
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.font = "600 11px system-ui, sans-serif";
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.fillStyle = colour("--map-sea");
-    context.fillRect(0, 0, width, height);
-    traceLand(context);
-    context.fillStyle = colour("--map-land");
-    context.fill("evenodd");
-    context.imageSmoothingEnabled = false;
-    context.globalAlpha = Number(controls.opacity.value) / 100;
-    for (const layer of layers) {
-      layer.picture ??= paint(layer);
-      const [x, y] = toPixel(layer.west, layer.north);
-      const [wide, high] = [(layer.east - layer.west) * view.scale, (layer.north - layer.south) * view.scale];
-      eachTurn((offset) => context.drawImage(layer.picture, x + offset, y, wide, high));
-    }
-    context.globalAlpha = 1;
-    traceLand(context);
-    context.lineJoin = "round";
-    context.lineWidth = 1;
-    context.strokeStyle = layers.length ? "rgba(255, 255, 255, 0.75)" : colour("--map-coast");
-    context.stroke();
-    Object.entries(value.boxes || {}).forEach(([name, edges]) => box(context, name, edges, colour(`--map-box-${name.toLowerCase()}`)));
-    if (drawing.from && drawing.to) box(context, drawing.which, edgesDrawn(), colour(`--map-box-${drawing.which.toLowerCase()}`));
+    drawGround(context, colour);
+    drawLayers(context);
+    drawCoast(context, colour);
+    const boxColour = (name) => colour(`--map-box-${name.toLowerCase()}`);
+    Object.entries(value.boxes || {}).forEach(([name, edges]) => box(context, name, edges, boxColour(name)));
+    if (drawing.from && drawing.to) box(context, drawing.which, edgesDrawn(), boxColour(drawing.which));
     (value.places || []).forEach(({ lon, lat }, number) => {
       marker(context, lon, lat, String(number + 1), { radius: 9, fill: "#fff", stroke: "#111" });
     });
     (value.pins || []).forEach(({ lon, lat }) => {
       marker(context, lon, lat, "★", { radius: 10, fill: "#c2410c", stroke: "#fff" });
     });
-    if (cursor && document.activeElement === canvas) drawCursor(context);
+    if (cursor && document.activeElement === canvas) gairCross(context, toPixel(...cursor), 14, [[5, "#fff"], [2, "#111"]]);
   }
 
-  function drawCursor(context) {
-    const [x, y] = toPixel(cursor[0], cursor[1]);
-    for (const [thickness, stroke] of [[5, "#fff"], [2, "#111"]]) {
-      context.lineWidth = thickness;
-      context.strokeStyle = stroke;
-      context.beginPath();
-      context.moveTo(x - 14, y);
-      context.lineTo(x + 14, y);
-      context.moveTo(x, y - 14);
-      context.lineTo(x, y + 14);
-      context.stroke();
+  function drawGround(context, colour) {
+    context.fillStyle = colour("--map-sea");
+    context.fillRect(0, 0, size().width, size().height);
+    traceLand(context);
+    context.fillStyle = colour("--map-land");
+    context.fill("evenodd");
+  }
+
+  function drawLayers(context) {
+    context.imageSmoothingEnabled = false;
+    context.globalAlpha = Number(controls.opacity.value) / 100;
+    for (const layer of layers) {
+      layer.picture ??= paint(layer);
+      const [x, y] = toPixel(layer.west, layer.north);
+      const [wide, high] = [(layer.east - layer.west) * view.scale, (layer.north - layer.south) * view.scale];
+      eachCopy((offset) => context.drawImage(layer.picture, x + offset, y, wide, high));
     }
+    context.globalAlpha = 1;
+  }
+
+  function drawCoast(context, colour) {
+    traceLand(context);
+    context.lineJoin = "round";
+    context.lineWidth = 1;
+    context.strokeStyle = layers.length ? "rgba(255, 255, 255, 0.75)" : colour("--map-coast");
+    context.stroke();
   }
 
   function drawLegend() {
     find("legend").hidden = !value.cells;
     if (!value.cells) return;
-    const context = find("ramp").getContext("2d");
-    gairColours(controls.palette.value).forEach((rgb, level) => {
-      context.fillStyle = level < Number(controls.threshold.value) ? "rgba(128, 128, 128, 0.25)" : `rgb(${rgb})`;
-      context.fillRect(level, 0, 1, 1);
-    });
-    const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => value.low + share * (value.high - value.low));
-    const digits = value.high - value.low < 0.2 ? 3 : 2;
-    find("ticks").replaceChildren(...ticks.map((cosine) => {
-      const tick = document.createElement("span");
-      tick.textContent = cosine.toFixed(digits);
-      return tick;
-    }));
-    find("scale").textContent = value.scale;
     const least = Number(controls.threshold.value);
+    gairDrawRamp(find("ramp"), find("ticks"), controls.palette.value, value.low, value.high, least);
+    find("scale").textContent = value.scale;
     find("least").textContent = least ? `from ${cosineText(least)}` : "all";
     find("seen").textContent = `${controls.opacity.value} %`;
   }
@@ -279,7 +216,7 @@ function gairMap(element, props, watch, send) {
     draw();
   }
 
-  // What the visitor does ---------------------------------------------------------------------------------------------
+  // Input -----------------------------------------------------------------------------------------------------------
 
   const position = (event) => {
     const frame = canvas.getBoundingClientRect();
@@ -290,7 +227,7 @@ function gairMap(element, props, watch, send) {
 
   function hoverAt(lon, lat) {
     const inside = Math.abs(lat) <= 90;
-    hover.textContent = inside ? gairPlace(gairWrapped(lon), lat) + (value.cells ? `  ·  ${cosineText(levelAt(lon, lat))}` : "") : "";
+    hover.textContent = inside ? gairPlace(gairWrapped(lon), lat, 2) + (value.cells ? `  ·  ${cosineText(levelAt(lon, lat))}` : "") : "";
   }
 
   function pick(lon, lat) {
@@ -356,7 +293,7 @@ function gairMap(element, props, watch, send) {
 
   canvas.addEventListener("wheel", (event) => {
     const factor = Math.exp(-gairClamped(event.deltaY, -200, 200) / 300);
-    // Out of the whole world the wheel scrolls the page.
+    // When the whole world is visible, zooming out scrolls the page.
     if (factor < 1 && view.scale <= smallest() * 1.001) return;
     event.preventDefault();
     zoomAt(...position(event), factor);
@@ -401,22 +338,20 @@ function gairMap(element, props, watch, send) {
     find("copied").textContent = "Link copied.";
   });
 
-  // What the page sends -----------------------------------------------------------------------------------------------
+  // Values from the page ----------------------------------------------------------------------------------------------
 
   function receive() {
     value = props.value || {};
     find("copied").textContent = "";
-    // Coarse cells of the same query stay under the finer ones.
+    // The world's cells of the same query stay under the finer ones.
     const alike = layers.filter((layer) => layer.key === value.key && layer.east - layer.west >= 360);
     layers = value.cells ? [...alike, layerOf(value)] : [];
-    const signed = value.low === -1 && value.high === 1;
-    controls.palette.querySelector('[value="PuOr"]').disabled = !signed;
-    if (!signed && controls.palette.value === "PuOr") controls.palette.value = "cividis";
+    gairOfferDiverging(controls.palette, value.low === -1 && value.high === 1);
     if (value.link !== undefined) history.replaceState(null, "", `${location.pathname}?${value.link}`);
     repaint();
     if (value.view) showBounds(value.view);
     else if (unanswered()) askWhenSettled();
-    // For the tests: what is drawn, and of which query.
+    // For the tests: which query is drawn.
     canvas.dataset.drawn = value.key || "";
   }
 

@@ -1,14 +1,12 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE. Copyright 2026 The GAIR for Hugging Face contributors.
 //
-// Three pictures of one tile under its similarity maps: NILI, bilinear, and the mean. The page gives a value (pictures,
-// maps, points), and it sends what the visitor does: `send("pick", {x, y})`, `send("save", {format})`. Bands, palette, scale,
-// opacity and hover work here, without the server. Colours are those of map.js.
+// A tile three times, under its similarity maps by NILI, bilinear interpolation and the mean. The page gives a value
+// (pictures, maps, points), and it reports what the visitor does: `send("pick", {x, y})`, `send("save", {format})`. Bands,
+// palette, scale, opacity and hover need no server. Uses shared.js.
 
 "use strict";
 
-const gairBytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-
-/** Saves a blob under a name, as a click on a link would. */
+/** Downloads a blob under a name. */
 function gairDownload(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -17,7 +15,7 @@ function gairDownload(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-/** Saves a file that came in an answer: its name, and its content in base64. */
+/** Downloads a file from an answer: its name, and its content in base64. */
 function gairSave({ name, content }) {
   gairDownload(new Blob([gairBytes(content)]), name);
 }
@@ -38,7 +36,7 @@ function gairTile(element, props, watch, send) {
   let layer = 0;
   let pointer = null; // x, y in [0, 1]: of the mouse or the keyboard
 
-  // What is known of a point ------------------------------------------------------------------------------------------
+  // Values at a point -------------------------------------------------------------------------------------------------
 
   function cosineAt(reading, [x, y]) {
     if (reading === "mean") return value.mean;
@@ -52,11 +50,10 @@ function gairTile(element, props, watch, send) {
       const [northWest, northEast, southWest, southEast] = value.corners.map((corner) => corner[axis]);
       return (1 - y) * ((1 - x) * northWest + x * northEast) + y * ((1 - x) * southWest + x * southEast);
     });
-    const wrapped = ((((lon + 180) % 360) + 360) % 360) - 180;
-    return `${Math.abs(lat).toFixed(4)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(wrapped).toFixed(4)}° ${wrapped < 0 ? "W" : "E"}`;
+    return gairPlace(gairWrapped(lon), lat, 4);
   }
 
-  /** Where the colours begin and end, and how that is called. */
+  /** The ends of the colour scale, and its name. */
   function range() {
     if (controls.scale.value === "full") return [-1, 1, "full, −1 to 1"];
     if (controls.scale.value === "fixed" && value.fixed) return [...value.fixed, "fixed for this model and kind of query"];
@@ -68,17 +65,10 @@ function gairTile(element, props, watch, send) {
   // Drawing -----------------------------------------------------------------------------------------------------------
 
   function drawMap(panel, [low, high]) {
-    const colours = gairColours(controls.palette.value);
     const side = panel.reading === "mean" ? 1 : value.side;
-    [panel.map.width, panel.map.height] = [side, side];
-    const pixels = new ImageData(side, side);
-    const cosines = panel.reading === "mean" ? [value.mean] : maps[panel.reading];
-    cosines.forEach((cosine, cell) => {
-      const share = Math.min(Math.max((cosine - low) / (high - low), 0), 1);
-      pixels.data.set(colours[Math.round(share * (colours.length - 1))], 4 * cell);
-      pixels.data[4 * cell + 3] = 255;
-    });
-    panel.map.getContext("2d").putImageData(pixels, 0, 0);
+    const cosines = panel.reading === "mean" ? [value.mean] : [...maps[panel.reading]];
+    const levels = cosines.map((cosine) => Math.round(gairClamped((cosine - low) / (high - low), 0, 1) * (GAIR_NO_DATA - 1)));
+    gairPaint(panel.map, levels, side, side, controls.palette.value);
     panel.map.style.opacity = controls.opacity.value / 100;
   }
 
@@ -92,47 +82,17 @@ function gairTile(element, props, watch, send) {
     }
   }
 
-  function disc(context, [x, y], text, fill) {
-    context.beginPath();
-    context.arc(x, y, 9, 0, 2 * Math.PI);
-    context.fillStyle = fill;
-    context.fill();
-    context.lineWidth = 2;
-    context.strokeStyle = "#fff";
-    context.stroke();
-    context.fillStyle = "#fff";
-    context.fillText(text, x, y + 0.5);
-  }
-
   function drawMarks({ marks, reading }) {
-    const [width, height] = [marks.clientWidth, marks.clientHeight];
-    if (!width) return; // in a tab that is not shown
-    const ratio = window.devicePixelRatio || 1;
-    [marks.width, marks.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-    const context = marks.getContext("2d");
-    context.scale(ratio, ratio);
-    context.font = "600 11px system-ui, sans-serif";
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    const at = ([x, y]) => [x * width, y * height];
+    const context = gairContext(marks);
+    if (!context) return;
+    const at = ([x, y]) => [x * marks.clientWidth, y * marks.clientHeight];
+    const disc = (point, text, fill) => gairDisc(context, at(point), text, { radius: 9, fill, stroke: "#fff" });
     if (reading === "nili") {
-      (value.photos || []).forEach((point, number) => disc(context, at(point), String(number + 1), "#334155"));
+      (value.photos || []).forEach((point, number) => disc(point, String(number + 1), "#334155"));
       if (value.best) ring(context, at(value.best), 12, "#111");
     }
-    if (value.query) disc(context, at(value.query), "★", "#c2410c");
-    if (pointer) {
-      const [x, y] = at(pointer);
-      for (const [thickness, stroke] of [[4, "rgba(255, 255, 255, 0.9)"], [1.5, "#111"]]) {
-        context.lineWidth = thickness;
-        context.strokeStyle = stroke;
-        context.beginPath();
-        context.moveTo(x - 9, y);
-        context.lineTo(x + 9, y);
-        context.moveTo(x, y - 9);
-        context.lineTo(x, y + 9);
-        context.stroke();
-      }
-    }
+    if (value.query) disc(value.query, "★", "#c2410c");
+    if (pointer) gairCross(context, at(pointer), 9, [[4, "rgba(255, 255, 255, 0.9)"], [1.5, "#111"]]);
   }
 
   function drawHover() {
@@ -143,21 +103,11 @@ function gairTile(element, props, watch, send) {
       else if (pointer) panel.caption.textContent = cosineAt(panel.reading, pointer).toFixed(3);
       else panel.caption.textContent = "";
     });
-    places.textContent = pointer ? placeText(pointer) : "Point at the tile to read values; click to compare with that point.";
+    places.textContent = pointer ? placeText(pointer) : "Hover over the tile to read values; click a point to make it the query.";
   }
 
   function drawLegend([low, high, called]) {
-    const context = find("ramp").getContext("2d");
-    gairColours(controls.palette.value).forEach((rgb, level) => {
-      context.fillStyle = `rgb(${rgb})`;
-      context.fillRect(level, 0, 1, 1);
-    });
-    const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-      const tick = document.createElement("span");
-      tick.textContent = (low + share * (high - low)).toFixed(high - low < 0.2 ? 3 : 2);
-      return tick;
-    });
-    find("ticks").replaceChildren(...ticks);
+    gairDrawRamp(find("ramp"), find("ticks"), controls.palette.value, low, high);
     find("called").textContent = called;
     find("seen").textContent = `${controls.opacity.value} %`;
   }
@@ -170,9 +120,7 @@ function gairTile(element, props, watch, send) {
     });
     find("legend").hidden = !value.maps;
     if (value.maps) {
-      const signed = controls.scale.value === "full";
-      controls.palette.querySelector('[value="PuOr"]').disabled = !signed;
-      if (!signed && controls.palette.value === "PuOr") controls.palette.value = "cividis";
+      gairOfferDiverging(controls.palette, controls.scale.value === "full");
       const shown = range();
       panels.forEach((panel) => drawMap(panel, shown));
       drawLegend(shown);
@@ -180,9 +128,9 @@ function gairTile(element, props, watch, send) {
     drawHover();
   }
 
-  // What the visitor does ---------------------------------------------------------------------------------------------
+  // Input -----------------------------------------------------------------------------------------------------------
 
-  /** What the large picture shows, without the cross of the mouse. */
+  /** Downloads the large picture, without the cursor. */
   function savePicture() {
     const [{ picture, map, marks }] = panels;
     pointer = null;
@@ -202,7 +150,7 @@ function gairTile(element, props, watch, send) {
 
   function position(event, canvas) {
     const frame = canvas.getBoundingClientRect();
-    const share = (at, start, length) => Math.min(Math.max((at - start) / length, 0), 1);
+    const share = (at, start, length) => gairClamped((at - start) / length, 0, 1);
     return [share(event.clientX, frame.left, frame.width), share(event.clientY, frame.top, frame.height)];
   }
 
@@ -223,7 +171,7 @@ function gairTile(element, props, watch, send) {
       const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
       const step = event.shiftKey ? 0.1 : 1 / 64;
       pointer ??= [0.5, 0.5];
-      if (moves[event.key]) pointer = pointer.map((at, axis) => Math.min(Math.max(at + step * moves[event.key][axis], 0), 1));
+      if (moves[event.key]) pointer = pointer.map((at, axis) => gairClamped(at + step * moves[event.key][axis], 0, 1));
       else if (event.key === "Enter" || event.key === " ") send("pick", { x: pointer[0], y: pointer[1] });
       else return;
       event.preventDefault();
@@ -242,7 +190,7 @@ function gairTile(element, props, watch, send) {
     else send("save", { format: button.dataset.save });
   }));
 
-  // What the page sends -----------------------------------------------------------------------------------------------
+  // Values from the page ----------------------------------------------------------------------------------------------
 
   function receive() {
     value = props.value || {};
@@ -252,7 +200,7 @@ function gairTile(element, props, watch, send) {
       maps[reading] = Float32Array.from(new Int16Array(gairBytes(packed).buffer), (number) => number * value.unit);
     });
     draw();
-    // For the tests: what is drawn.
+    // For the tests: which query is drawn.
     element.querySelector(".gair-tile").dataset.drawn = value.key || "";
   }
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The model that the page shows: loaded, named, and what it embeds."""
+"""The model that the page serves: loading, naming, and embedding places, photos and tiles."""
 
 import hashlib
 import os
@@ -35,27 +35,28 @@ except ImportError:
         return function
 
 
-BUNDLED = Path(__file__).parents[1] / "model"
+BUNDLED_MODEL = Path(__file__).parents[1] / "model"
 _BUNDLED_NAME = "the bundled tiny model"
-_BUNDLED_NOTE = "It was trained on the sample world alone, a procedural planet: what it shows is no statement about the Earth."  # fmt: skip
-# What a model is made of; the fingerprint covers these, and nothing else is fetched from the Hub.
+_BUNDLED_NOTE = "It was trained only on the sample world, a procedurally generated planet; its maps say nothing about the real Earth."  # fmt: skip
+_OTHER_NOTE = "The model card says what it was trained on."
+# The files of a model. Nothing else is downloaded from the Hub.
 _FILES = ["*.json", "*.safetensors", "*.py"]
-# Places are embedded in parts, so that memory is bounded whatever is asked.
+# Places are embedded in chunks, so that memory is bounded.
 _PLACES_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
-class Loaded:
+class ServedModel:
     """
-    A model with its processor, and what the page says of them.
+    A model with its processor, and what the page says about them.
 
     Attributes:
         model (`GairModel`): in evaluation mode, on its device.
-        processor (`GairProcessor`): its own.
-        name (`str`): what the page calls it: never a path of the server.
-        note (`str`): one sentence on the weights' origin.
-        fingerprint (`str`): SHA-256 over weights, config and processor; keys the caches.
-        similarity_ranges (`dict`): of the config, see `training/measuring/similarity_ranges.py`; empty where it holds none.
+        processor (`GairProcessor`): the model's processor.
+        name (`str`): what the page calls the model; never a path of the server.
+        note (`str`): one sentence on the origin of the weights.
+        fingerprint (`str`): SHA-256 of weights, config and processor; part of the keys of the caches.
+        similarity_ranges (`dict`): from the config, see `training/measuring/similarity_ranges.py`; empty if it has none.
     """
 
     model: Any
@@ -76,21 +77,26 @@ class Loaded:
             `np.ndarray` of shape `(N, D)`, float32, each of length 1.
 
         Raises:
-            ValueError: what the processor refuses.
+            ValueError: if the processor rejects a coordinate.
         """
         coordinates = self.processor(lon=lon, lat=lat, return_tensors="pt")["coordinates"]
-        parts = [self._normalised("get_location_features", part) for part in coordinates.split(_PLACES_AT_ONCE)]
-        return np.concatenate(parts)
+        chunks = [self._normalised("get_location_features", chunk) for chunk in coordinates.split(_PLACES_AT_ONCE)]
+        return np.concatenate(chunks)
 
     def photo(self, photo: Any) -> np.ndarray:
-        """The embedding `(D,)` of length 1 of a photo that the SV processor takes; a `ValueError` if it does not."""
+        """Embeds a photo, `(D,)` of length 1. Raises a `ValueError` if the SV processor rejects it."""
         pixels = self.processor(sv=photo, return_tensors="pt")["sv_pixel_values"]
         return self._normalised("get_sv_features", pixels)[0]
 
     def tile(self, tile: Any) -> np.ndarray:
-        """The embedding `(D,)` of length 1 of a whole tile as `uploads.read_tile` reads it."""
+        """Embeds a whole tile as read by `uploads.read_tile`, `(D,)` of length 1."""
         pixels = self.processor.image_processor.prepare([tile.pixels])
         return self._normalised("get_rs_features", pixels)[0]
+
+    @property
+    def coordinates(self) -> Any:
+        """The processor of coordinates, `GairCoordinateProcessor`: checks, positions in tiles, distances."""
+        return self.processor.feature_extractor
 
     @torch.no_grad()
     def _normalised(self, method: str, inputs: torch.Tensor) -> np.ndarray:
@@ -98,42 +104,43 @@ class Loaded:
         return torch.nn.functional.normalize(embeds.float(), dim=-1).cpu().numpy()
 
 
-def load(source: str | None = None) -> Loaded:
+def load_model(source: str | None = None) -> ServedModel:
     """
-    Loads a model with the code that lies beside its weights.
+    Loads a model with the code stored beside its weights.
 
     Args:
-        source (`str`, *optional*): a directory or a repository of the Hub; by default the environment's `GAIR_MODEL`, else
-            the model bundled with this folder.
+        source (`str`, *optional*): a directory or a repository on the Hub; by default the environment variable
+            `GAIR_MODEL`, or else the model bundled with this folder.
 
     Returns:
-        [`Loaded`]
+        [`ServedModel`]
 
     Raises:
-        ValueError: there is no model of that name.
+        ValueError: if the model cannot be found or loaded.
     """
-    source = source or os.environ.get("GAIR_MODEL") or str(BUNDLED)
-    folder = Path(source) if Path(source).is_dir() else _fetched(source)
+    source = source or os.environ.get("GAIR_MODEL") or str(BUNDLED_MODEL)
+    folder = Path(source) if Path(source).is_dir() else _downloaded(source)
     try:
         model = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
     except (OSError, ValueError, SafetensorError) as error:
-        raise ValueError(f"GAIR_MODEL is {source!r}, which holds no whole model: {error}") from error
+        raise ValueError(
+            f"GAIR_MODEL is {source!r}, expected a complete model with its code; save or download it again ({error})"
+        ) from error
     if torch.cuda.is_available():
         model = model.to("cuda")
-    bundled = folder.resolve() == BUNDLED.resolve()
+    bundled = folder.resolve() == BUNDLED_MODEL.resolve()
     name = _BUNDLED_NAME if bundled else (folder.resolve().name if Path(source).is_dir() else source)
-    note = _BUNDLED_NOTE if bundled else "Its card says what it was trained on."
-    return Loaded(model, processor, name, note, _fingerprint(folder), model.config.similarity_ranges or {})
+    note = _BUNDLED_NOTE if bundled else _OTHER_NOTE
+    return ServedModel(model, processor, name, note, _fingerprint(folder), model.config.similarity_ranges or {})
 
 
-def _fetched(repository: str) -> Path:
+def _downloaded(repository: str) -> Path:
     try:
         return Path(snapshot_download(repository, allow_patterns=_FILES))
     except Exception as error:
         raise ValueError(
-            f"GAIR_MODEL is {repository!r}, expected a directory or a repository on the Hub that can be reached; check it "
-            "for a slip."
+            f"GAIR_MODEL is {repository!r}, expected a directory or a reachable repository on the Hub; check the spelling."
         ) from error
 
 

@@ -1,0 +1,77 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The similarity maps of a tile as files: GeoTIFF and CSV."""
+
+import csv
+import io
+
+import numpy as np
+import rasterio
+
+from serving.encoded_tile import READINGS, SIDE
+from serving.gallery import Tile
+from serving.model import ServedModel
+from serving.tile_maps import TileQuery, centres, tile_places
+
+
+def geotiff(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
+    """
+    The maps as a GeoTIFF in the CRS of the tile: float32 bands `nili` and `bilinear`, NaN for no data.
+
+    Raises:
+        ValueError: if the tile is not georeferenced.
+    """
+    west, south, east, north = _known_bounds(served, tile)
+    transform = rasterio.transform.from_bounds(west, south, east, north, SIDE, SIDE)
+    shape = {"width": SIDE, "height": SIDE, "count": len(READINGS), "dtype": "float32"}
+    with rasterio.MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", crs=tile.crs, transform=transform, nodata=np.nan, compress="deflate", predictor=3, **shape
+        ) as dataset:
+            for band, reading in enumerate(READINGS, start=1):
+                dataset.write(tile.encoded.similarity(query.embedding, reading), band)
+                dataset.set_band_description(band, reading)
+            dataset.update_tags(DESCRIPTION=f"Cosine similarity of {query.text}, from -1 to 1")
+        return memory.read()
+
+
+def csv_table(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
+    """
+    The maps as CSV with the columns `lon, lat, similarity, similarity_bilinear`, one row a point.
+
+    Raises:
+        ValueError: if the tile is not georeferenced.
+    """
+    lon, lat = tile_places(served, tile, *centres())
+    nili, bilinear = (tile.encoded.similarity(query.embedding, reading).ravel() for reading in READINGS)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["lon", "lat", "similarity", "similarity_bilinear"])
+    writer.writerows(
+        (f"{x:.7f}", f"{y:.7f}", f"{own:.5f}", f"{other:.5f}") for x, y, own, other in zip(lon, lat, nili, bilinear)
+    )
+    return text.getvalue().encode()
+
+
+# The formats that the page offers, by file extension.
+WRITERS = {"tif": geotiff, "csv": csv_table}
+
+
+def _known_bounds(served: ServedModel, tile: Tile) -> tuple[float, float, float, float]:
+    # Raises for a tile without georeference.
+    tile_places(served, tile, np.zeros(1), np.zeros(1))
+    assert tile.bounds is not None
+    west, south, east, north = tile.bounds
+    # A tile in degrees that crosses the antimeridian has west > east.
+    return west, south, east + 360.0 * (west > east), north

@@ -1,0 +1,218 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Queries to a tile, and its similarity maps as the page draws and describes them."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serving.encoded_tile import READINGS, SIDE, best_point
+from serving.gallery import Gallery, Tile
+from serving.model import ServedModel, on_gpu
+from serving.pictures import MAX_PICTURE_SIDE, data_uri, jpeg_of
+from serving.ranges import colour_range
+from serving.text import degrees_text
+from serving.uploads import read_photo
+
+# Cosines are sent as 16-bit integers in this unit.
+_COSINE_UNIT = 1e-4
+# The pair of modalities in `similarity_ranges` from which the fixed colour scale of a query is taken.
+_PAIRS = {"photo": "sv_localized", "point": "localized_rs"}
+
+
+@dataclass(frozen=True)
+class TileQuery:
+    """
+    What the points of a tile are compared with.
+
+    Attributes:
+        embedding (`np.ndarray` of shape `(D,)`): of length 1.
+        kind (`str`): "photo" or "point".
+        text (`str`): what the page calls it.
+        point (`tuple[float, float]`, *optional*): its position if it lies in this tile: x eastwards, y southwards, in
+            [0, 1].
+        picture (`str`): the picture of a photo as a data URI; else empty.
+    """
+
+    embedding: np.ndarray
+    kind: str
+    text: str
+    point: tuple[float, float] | None = None
+    picture: str = ""
+
+
+def point_query(served: ServedModel, tile: Tile, x: float, y: float) -> TileQuery:
+    """
+    A point of the tile, embedded by NILI.
+
+    Raises:
+        ValueError: if the point lies outside the tile or is not finite.
+    """
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ValueError(f"The point is x {x:.4g}, y {y:.4g}, expected 0 to 1; click inside the tile.")
+    return TileQuery(tile.encoded.at(x, y), "point", f"the point {place_text(served, tile, x, y)}", (x, y))
+
+
+def gallery_query(gallery: Gallery, position: int) -> TileQuery:
+    """A photo of the gallery, for the tile in which it was taken."""
+    photo = gallery.photos[position]
+    text = f"the photo taken at {degrees_text(photo.lon, photo.lat)}"
+    return TileQuery(gallery.photo_embeds[position], "photo", text, photo.point, data_uri(photo.jpeg))
+
+
+def upload_query(served: ServedModel, path: str) -> TileQuery:
+    """
+    A visitor's photo.
+
+    Raises:
+        ValueError: as in `uploads.read_photo`.
+    """
+    image = read_photo(path)
+    embedding = on_gpu(served.photo)(image)
+    return TileQuery(embedding, "photo", "your photo", picture=data_uri(jpeg_of(image, MAX_PICTURE_SIDE)))
+
+
+def fixed_range(kind: str, ranges: dict[str, Any]) -> tuple[float, float] | None:
+    """
+    The ends of the fixed colour scale, the same for all tiles; for a point the upper end is 1, its similarity to itself.
+
+    Args:
+        kind (`str`): "photo" or "point".
+        ranges (`dict`): `similarity_ranges` of the model's config; may be empty.
+
+    Returns:
+        `tuple[float, float]`, or None if the model states no range.
+    """
+    return colour_range(ranges, _PAIRS[kind], highest=1.0 if kind == "point" else None)
+
+
+def centres() -> tuple[np.ndarray, np.ndarray]:
+    """x and y of the points of a map, `(SIDE * SIDE,)` each, row by row from the north-west."""
+    steps = (np.arange(SIDE) + 0.5) / SIDE
+    y, x = np.meshgrid(steps, steps, indexing="ij")
+    return x.ravel(), y.ravel()
+
+
+def tile_places(served: ServedModel, tile: Tile, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Places of points in a tile.
+
+    Args:
+        served ([`ServedModel`]): its processor knows the projections.
+        tile ([`Tile`]): a georeferenced tile.
+        x, y (`np.ndarray` of shape `(N,)`): eastwards and southwards in [0, 1].
+
+    Returns:
+        `tuple` of lon in [-180, 180) and lat, float64 degrees.
+
+    Raises:
+        ValueError: if the tile is not georeferenced.
+    """
+    if tile.bounds is None or tile.crs is None:
+        raise ValueError(
+            "The tile is not georeferenced, expected bounds and a CRS for a file with coordinates; save the PNG instead."
+        )
+    places = served.coordinates.places_at(np.stack([x, y], axis=-1), tile.bounds, tile.crs)
+    return places[..., 0], places[..., 1]
+
+
+def place_text(served: ServedModel, tile: Tile, x: float, y: float) -> str:
+    """A point of a tile in degrees, or as fractions of the sides if the tile is not georeferenced."""
+    if tile.bounds is None:
+        return f"{x:.0%} from the west and {y:.0%} from the north"
+    lon, lat = tile_places(served, tile, np.array([x]), np.array([y]))
+    return degrees_text(float(lon[0]), float(lat[0]))
+
+
+def tile_value(
+    served: ServedModel, tile: Tile, query: TileQuery | None, photo_points: list[tuple[float, float]]
+) -> dict[str, Any]:
+    """
+    What tile.js draws.
+
+    Args:
+        served ([`ServedModel`]): the model.
+        tile ([`Tile`]): the tile to show.
+        query ([`TileQuery`], *optional*): what its points are compared with.
+        photo_points (`list` of x, y): where the tile's photos were taken.
+
+    Returns:
+        `dict`: `layers` (data URIs), `corners` (lon, lat of north-west, north-east, south-west, south-east; None if the
+        tile is not georeferenced), `photos` (x, y), `side`; with a query also `maps` (base64 of int16 `(SIDE, SIDE)`, one
+        a reading), `unit`, `mean`, `fixed` (low, high), `query` and `best` (x, y or None), `key`.
+    """
+    value: dict[str, Any] = {
+        "layers": tile.layers,
+        "corners": _corners(served, tile),
+        "photos": photo_points,
+        "side": SIDE,
+    }
+    if query is None:
+        return value
+    maps = {reading: tile.encoded.similarity(query.embedding, reading) for reading in READINGS}
+    return {
+        **value,
+        "maps": {reading: _packed(cosines) for reading, cosines in maps.items()},
+        "unit": _COSINE_UNIT,
+        "mean": float(tile.encoded.mean @ query.embedding),
+        "fixed": fixed_range(query.kind, served.similarity_ranges),
+        "query": query.point,
+        "best": best_point(maps["nili"])[:2],
+        "key": f"{tile.name}: {query.text}",
+    }
+
+
+def summary(served: ServedModel, tile: Tile, query: TileQuery | None) -> str:
+    """A description of the maps in Markdown."""
+    if query is None:
+        head, lines = "**Click a point in the tile, or choose a photo.**", []
+    else:
+        head = f"**Cosine similarity of {query.text} to every point of the tile**"
+        lines = _similarities(served, tile, query)
+    if tile.valid_fraction < 1:
+        lines.append(
+            f"{1 - tile.valid_fraction:.0%} of the tile's pixels have no data and were filled with the mean; the map is "
+            "unreliable there"
+        )
+    return "\n".join([head, "", *(f"- {line}" for line in lines), "", f"Model: {served.name}. {served.note}"])
+
+
+def _similarities(served: ServedModel, tile: Tile, query: TileQuery) -> list[str]:
+    nili, bilinear = (tile.encoded.similarity(query.embedding, reading) for reading in READINGS)
+    x, y, highest = best_point(nili)
+    lines = [f"highest by NILI: **{highest:.3f}** at {place_text(served, tile, x, y)}"]
+    if query.kind == "photo" and query.point is not None:
+        own = float(tile.encoded.at(*query.point) @ query.embedding)
+        lines.append(f"where the photo was taken: **{own:.3f}**, higher than {(nili < own).mean():.0%} of the tile")
+    return [
+        *lines,
+        f"NILI: {nili.min():.3f} to {nili.max():.3f}",
+        f"bilinear: {bilinear.min():.3f} to {bilinear.max():.3f}",
+        f"tile average: {float(tile.encoded.mean @ query.embedding):.3f}",
+    ]
+
+
+def _corners(served: ServedModel, tile: Tile) -> list[list[float]] | None:
+    if tile.bounds is None:
+        return None
+    lon, lat = tile_places(served, tile, np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.0, 0.0, 1.0, 1.0]))
+    # Without a jump at the antimeridian, so that the browser can interpolate.
+    lon = lon[0] + served.coordinates.wrap_longitude(lon - lon[0])
+    return np.stack([lon, lat], axis=-1).tolist()
+
+
+def _packed(cosines: np.ndarray) -> str:
+    return base64.b64encode(np.rint(cosines / _COSINE_UNIT).astype("<i2").tobytes()).decode()

@@ -1,0 +1,203 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Similarity maps of the world for places, photos, tiles, or several of them together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from huggingface_hub import constants
+
+from serving.grids import WORLD, Grids, Region
+from serving.model import ServedModel, on_gpu
+from serving.ranges import colour_range
+from serving.similarity import Scale, cell_centers, distinct_top, mean_direction, spread_in_box, stretched, to_base64
+from serving.text import typed_numbers
+from serving.uploads import read_photo, read_tile
+
+FIXED, STRETCHED, FULL = "fixed", "stretched", "full"
+MAX_LISTED = 20
+_MAX_PINS = 20
+# Minimum distance between listed places on the map of the whole world; it halves with each doubling of the zoom.
+_APART_M = 1e6
+# The pair of modalities in `similarity_ranges` from which the fixed colour scale of a query is taken.
+_PAIRS = {"photo": "sv_location", "tile": "rs_location"}
+# The fixed scale of places begins at this percentile of the similarities between places spread over the world.
+_LOWEST_PERCENTILE = 1
+_SAMPLED_PLACES = 512
+_CACHED_UPLOADS = 64
+
+
+@dataclass(frozen=True)
+class WorldQuery:
+    """
+    What the places of the world are compared with.
+
+    Attributes:
+        embedding (`np.ndarray` of shape `(D,)`): of length 1; the mean direction if there are several parts.
+        places (`list` of lon, lat): the pins.
+        kinds (`tuple[str, ...]`): "place", "photo" and "tile", one for each part.
+        key (`str`): equal for equal queries.
+    """
+
+    embedding: np.ndarray
+    places: list[tuple[float, float]]
+    kinds: tuple[str, ...]
+    key: str
+
+
+class WorldMaps:
+    """
+    Draws maps with one model.
+
+    Args:
+        served ([`ServedModel`]): the model.
+        cache (`Path`, *optional*): folder of the world's embeddings; by default in the cache of the Hub's libraries.
+    """
+
+    def __init__(self, served: ServedModel, cache: Path | None = None):
+        cache = cache or Path(constants.HF_HOME) / "gair" / "space"
+        self._coordinates = served.coordinates
+        self._places = on_gpu(served.places)
+        self._grids = Grids(self._places, cache / f"{served.fingerprint[:32]}.npy")
+        # Uploads are stored under a name made of their content, so a path stands for one embedding.
+        self._photo = lru_cache(_CACHED_UPLOADS)(lambda path: on_gpu(served.photo)(read_photo(path)))
+        self._tile = lru_cache(_CACHED_UPLOADS)(
+            lambda path: on_gpu(served.tile)(read_tile(path, served.processor.image_processor))
+        )
+        self._ranges: dict[str, tuple[float, float] | None] = {"place": self._range_of_places()}
+        for kind, pair in _PAIRS.items():
+            self._ranges[kind] = colour_range(served.similarity_ranges, pair)
+        self._grids.world()
+
+    def draw(self, query: WorldQuery, view: Sequence[float], scale: str, count: int) -> dict[str, Any]:
+        """
+        The map of a query.
+
+        Args:
+            query ([`WorldQuery`]): from [`~WorldMaps.query`].
+            view (west, south, east, north): the visible part of the world in degrees.
+            scale (`str`): "fixed", "stretched" or "full".
+            count (`int`): how many of the most similar places to list, at most 20.
+
+        Returns:
+            `dict`: what map.js draws: `west, south, east, north, columns, rows`, `cells` (base64, one byte each), `low`,
+            `high`, `scale`, `pins` (`lon, lat`), `places` (`lon, lat, similarity`), `apart_km`, `drawn_for` (the view),
+            `key`.
+
+        Raises:
+            ValueError: if the scale or the count is not one of those allowed.
+        """
+        if not (isinstance(count, int) and 0 <= count <= MAX_LISTED):
+            raise ValueError(f"The number of places is {count!r:.40}, expected 0 to {MAX_LISTED}; move the slider.")
+        region = Region.covering(*view)
+        cosines = self._grids.cosines(query.embedding, region)
+        colours = self._scale(scale, query.kinds, cosines)
+        apart_m = _APART_M / 2**region.level
+        return {
+            **dict(zip(("west", "south", "east", "north"), region.bounds)),
+            "columns": cosines.shape[1],
+            "rows": cosines.shape[0],
+            "cells": to_base64(cosines, colours.low, colours.high),
+            "low": colours.low,
+            "high": colours.high,
+            "scale": colours.label,
+            "pins": [{"lon": lon, "lat": lat} for lon, lat in query.places],
+            "places": self._most_similar(cosines, region, view, query, count, apart_m),
+            "apart_km": apart_m / 1000,
+            "drawn_for": list(view),
+            "key": f"{query.key} {colours.low} {colours.high}",
+        }
+
+    def query(self, places: str, photo: str | None = None, tile: str | None = None) -> WorldQuery:
+        """
+        Embeds a query: the mean direction of all parts that are given.
+
+        Args:
+            places (`str`): lon, lat in degrees; several are separated by semicolons. May be empty.
+            photo (`str`, *optional*): path of a street view.
+            tile (`str`, *optional*): path of a Sentinel-2 GeoTIFF.
+
+        Raises:
+            ValueError: if there is no part, or a part cannot be read.
+        """
+        pins = self._pins(places)
+        embeddings, kinds = (list(self._places(*np.array(pins).T)), ["place"]) if pins else ([], [])
+        for kind, embed, path in (("photo", self._photo, photo), ("tile", self._tile, tile)):
+            if path:
+                embeddings.append(embed(path))
+                kinds.append(kind)
+        return WorldQuery(mean_direction(embeddings), pins, tuple(kinds), f"{pins} {photo} {tile}")
+
+    def _pins(self, text: str) -> list[tuple[float, float]]:
+        pairs = [part.strip() for part in text.split(";") if part.strip()]
+        if len(pairs) > _MAX_PINS:
+            raise ValueError(f"There are {len(pairs)} places, expected at most {_MAX_PINS}; remove some.")
+        places = [typed_numbers(pair, 2, "lon, lat in degrees, such as 13.40, 52.52") for pair in pairs]
+        if not places:
+            return []
+        checked = self._coordinates.check(*np.array(places).T)
+        return [(float(lon), float(lat)) for lon, lat in checked]
+
+    def _most_similar(
+        self, cosines: np.ndarray, region: Region, view: Sequence[float], query: WorldQuery, count: int, apart_m: float
+    ) -> list[dict[str, float]]:
+        lon, lat = cell_centers(*region.bounds, cosines.shape[1], cosines.shape[0])
+        # Blocks extend beyond the view, and listed places must be visible.
+        west, south, east, north = view
+        visible = ((lon - west) % 360 <= east - west) & (lat >= south) & (lat <= north)
+        values = np.where(visible, cosines.ravel(), np.nan)
+        best = distinct_top(
+            values, lon, lat, count, apart_m, self._coordinates.great_circle_distance_m, avoided=query.places
+        )
+        lon = self._coordinates.wrap_longitude(lon)
+        return [{"lon": float(lon[at]), "lat": float(lat[at]), "similarity": float(cosines.flat[at])} for at in best]
+
+    def _scale(self, choice: str, kinds: Sequence[str], cosines: np.ndarray) -> Scale:
+        if choice == FULL:
+            return Scale(-1.0, 1.0, "full, −1 to 1")
+        if choice == STRETCHED:
+            return stretched(cosines)
+        if choice != FIXED:
+            raise ValueError(
+                f"The colour scale is {choice!r:.40}, expected one of {FIXED}, {STRETCHED}, {FULL}; choose one."
+            )
+        known = [found for found in map(self._ranges.get, kinds) if found is not None]
+        if len(known) < len(kinds):
+            # Ranges are measured when a model is released.
+            scale = stretched(cosines)
+            return Scale(scale.low, scale.high, f"{scale.label}: this model states no fixed range")
+        label = "fixed: the same for all queries of a kind"
+        return Scale(min(low for low, _ in known), max(high for _, high in known), label)
+
+    def _range_of_places(self) -> tuple[float, float]:
+        """From the similarity that two places of the world have by chance to that of a place with itself."""
+        embeddings = self._places(*spread_in_box(*WORLD, _SAMPLED_PLACES))
+        return float(np.percentile(embeddings @ embeddings.T, _LOWEST_PERCENTILE)), 1.0
+
+
+def parse_view(text: str) -> list[float]:
+    """
+    Parses a view from a link or the browser: west, south, east, north in degrees, where east may lie beyond 180.
+
+    Raises:
+        ValueError: if the view is not a part of the world.
+    """
+    west, south, east, north = view = typed_numbers(text, 4, "a view as west, south, east, north in degrees")
+    if not (-180 <= west <= 180 and 1e-6 < east - west <= 360 + 1e-6 and -90 <= south < north <= 90):
+        raise ValueError(f"The view is {text[:60]!r}, expected west, south, east, north in degrees; zoom out.")
+    return view

@@ -33,7 +33,7 @@ def geotiff(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
         ValueError: if the tile is not georeferenced.
     """
     west, south, east, north = _known_bounds(served, tile)
-    transform = rasterio.transform.from_bounds(west, south, east, north, SIDE, SIDE)
+    transform = rasterio.Affine((east - west) / SIDE, 0, west, 0, (south - north) / SIDE, north)
     shape = {"width": SIDE, "height": SIDE, "count": len(READINGS), "dtype": "float32"}
     with rasterio.MemoryFile() as memory:
         with memory.open(

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Fixtures of the Space's tests: its folder running alone, and a browser."""
+"""Fixtures of the Space's tests: the running Space, and a browser."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ import pytest
 @pytest.fixture(scope="session")
 def space_url(tmp_path_factory) -> Iterator[str]:
     """The address of the Space, started from a copy of its folder."""
-    from tests.end_to_end.space import running_space
+    from tests.helpers.space import running_space
 
     with running_space(tmp_path_factory.mktemp("space")) as url:
         yield url
@@ -30,7 +30,7 @@ def space_url(tmp_path_factory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium():
     """The system's Chromium, headless."""
-    from tests.end_to_end.space import browser
+    from tests.helpers.browser import browser
 
     with browser() as running:
         yield running

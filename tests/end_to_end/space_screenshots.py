@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Makes the pictures of the README and the documentation from the real page:
+Takes the screenshots of the documentation from the running page:
 
     python -m tests.end_to_end.space_screenshots
 """
@@ -22,29 +22,29 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Page
 
-from tests.end_to_end.space import PHONE, browser, map_point, redrawn, running_space, visit
+from tests.helpers.browser import PHONE, TABS, browser, map_point, open_tab, redrawn, visit
+from tests.helpers.space import running_space
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
 def main() -> None:
-    """Starts the Space and pictures each of its views."""
+    """Starts the Space and takes a screenshot of each view."""
     IMAGES.mkdir(exist_ok=True)
     with TemporaryDirectory() as scratch, running_space(Path(scratch)) as url, browser() as chromium:
         with visit(chromium, url) as page:
             with redrawn(page):
                 page.mouse.click(*map_point(page, "world-map", 77, 12))
             page.mouse.move(0, 0)
-            _picture(page, "space-world-map")
-            for tab in ("Tile view", "Retrieval", "Place to place"):
-                page.get_by_role("tab", name=tab).click()
-                page.wait_for_load_state("networkidle")
-                _picture(page, f"space-{tab.lower().replace(' ', '-')}")
+            _screenshot(page, "space-world-map")
+            for tab in TABS[1:]:
+                open_tab(page, tab)
+                _screenshot(page, f"space-{tab.lower().replace(' ', '-')}")
         with visit(chromium, url, PHONE, dark=True) as page:
-            _picture(page, "space-phone")
+            _screenshot(page, "space-phone")
 
 
-def _picture(page: Page, name: str) -> None:
+def _screenshot(page: Page, name: str) -> None:
     page.screenshot(path=IMAGES / f"{name}.jpg", type="jpeg", quality=75)
 
 

@@ -12,18 +12,18 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Time from a query to the similarity map of a tile that is encoded already, at the published size:
+Time from a query to the similarity map of an encoded tile, at the published size:
 
     python -m tests.speed.tile_map
 
-The literal way embeds all 128 × 128 points and takes the cosine of each. Printed as times and a ratio; nothing is asserted.
+The literal way embeds all 128 × 128 points and computes the cosine of each. Prints times and ratios; nothing is asserted.
 """
 
 import numpy as np
 import torch
-from spaces_demo.encoded_tile import READINGS, SIDE, encode
 
 from modeling_gair import GairConfig, GairModel
+from spaces_demo.serving.encoded_tile import READINGS, SIDE, encode_tile
 from tests.speed.measuring import median_seconds
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     model = GairModel(GairConfig(nili_init="normal")).eval()
     pixels = torch.rand(1, 10, 96, 96)
     query = torch.nn.functional.normalize(torch.randn(model.rs_model.hidden_size), dim=0)
-    tile, tokens = encode(model, pixels), model.rs_model(pixels).last_hidden_state
+    tile, tokens = encode_tile(model, pixels), model.rs_model(pixels).last_hidden_state
 
     def literal(reading: str) -> np.ndarray:
         points = model.feature_map(tokens, (SIDE, SIDE), reading)[0]
@@ -41,7 +41,7 @@ def main() -> None:
 
     print(f"{SIDE} x {SIDE} points of a tile, D = {len(query)}, float32, {torch.get_num_threads()} threads")
     print(
-        f"{'once: encoding':<24}{median_seconds({'encode': lambda: encode(model, pixels)}, 5)['encode'] * 1e3:>10.1f} ms"
+        f"{'once: encoding':<24}{median_seconds({'encode': lambda: encode_tile(model, pixels)}, 5)['encode'] * 1e3:>10.1f} ms"
     )
     for reading in READINGS:
         runs = {

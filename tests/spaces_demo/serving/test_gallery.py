@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Galleries of the Space: the bundled one, folders in the schema of pairs, and the cache of embeddings."""
+"""Galleries of the Space: the bundled one, folders of pairs, and the cache of embeddings."""
 
 import json
 from dataclasses import replace
@@ -22,13 +22,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import serving.gallery as gallery
-from serving.gallery import LAYERS, load_gallery, show
+from serving.gallery import load_gallery, uploaded_tile
+from serving.pictures import LAYERS
 from training.common.schema import FEATURES
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """A cache of its own for each test, and no gallery chosen from outside."""
+    """A new cache for each test, and no gallery selected by the environment."""
     monkeypatch.setattr(gallery.constants, "HF_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("GAIR_GALLERY", raising=False)
     return tmp_path / "cache" / "gair" / "space" / "gallery"
@@ -36,7 +37,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def rows():
-    return pq.read_table(gallery.BUNDLED / "gallery.parquet").slice(0, 2).to_pylist()
+    return pq.read_table(gallery.BUNDLED_GALLERY / "gallery.parquet").slice(0, 2).to_pylist()
 
 
 def written(folder, rows):
@@ -45,8 +46,8 @@ def written(folder, rows):
     return str(folder)
 
 
-def test_the_bundled_gallery_is_the_default(space_loaded):
-    found = load_gallery(None, space_loaded)
+def test_the_bundled_gallery_is_the_default(bundled_gallery):
+    found = bundled_gallery
     assert "sample world" in found.name
     assert len(found.tiles) == 24 and len(found.photos) == 96 and found.photo_embeds.shape == (96, 96)
     assert found.photos_of(3) == [12, 13, 14, 15]
@@ -57,74 +58,74 @@ def test_the_bundled_gallery_is_the_default(space_loaded):
     assert all(0 <= axis <= 1 for photo in found.photos for axis in photo.point)
 
 
-def test_a_folder_of_pairs_is_a_gallery(space_loaded, rows, tmp_path, monkeypatch):
+def test_a_folder_of_pairs_is_a_gallery(served_model, rows, tmp_path, monkeypatch):
     folder = written(tmp_path / "mine", rows)
     monkeypatch.setenv("GAIR_GALLERY", folder)
-    found = load_gallery(None, space_loaded)
+    found = load_gallery(None, served_model)
     assert found.name == "mine" and [tile.name for tile in found.tiles] == [row["id"] for row in rows]
     assert found.tiles[0].crs == rows[0]["crs"] and list(found.tiles[0].bounds) == rows[0]["bounds"]
     photo, original = found.photos[5], rows[1]["photos"][1]
     assert (photo.lon, photo.lat, photo.tile) == (original["lon"], original["lat"], 1)
 
 
-def test_embeddings_come_from_the_cache(space_loaded, rows, tmp_path, cache, monkeypatch):
+def test_embeddings_come_from_the_cache(served_model, rows, tmp_path, cache, monkeypatch):
     folder = written(tmp_path / "mine", rows)
-    first = load_gallery(folder, space_loaded)
+    first = load_gallery(folder, served_model)
     assert [path.suffix for path in cache.iterdir()] == [".npz"] * 2
     monkeypatch.setattr(gallery, "_embed", lambda *_: pytest.fail("the gallery was embedded again"))
-    second = load_gallery(folder, space_loaded)
+    second = load_gallery(folder, served_model)
     np.testing.assert_array_equal(first.photo_embeds, second.photo_embeds)
     np.testing.assert_array_equal(first.tiles[1].encoded.grids, second.tiles[1].encoded.grids)
 
 
-def test_a_row_is_embedded_once_for_each_model(space_loaded, rows, tmp_path, cache):
-    load_gallery(written(tmp_path / "two", rows), space_loaded)
-    load_gallery(written(tmp_path / "one", rows[:1]), space_loaded)
+def test_a_row_is_embedded_once_for_each_model(served_model, rows, tmp_path, cache):
+    load_gallery(written(tmp_path / "two", rows), served_model)
+    load_gallery(written(tmp_path / "one", rows[:1]), served_model)
     assert len(list(cache.iterdir())) == 2
-    load_gallery(str(tmp_path / "one"), replace(space_loaded, fingerprint="another"))
+    load_gallery(str(tmp_path / "one"), replace(served_model, fingerprint="another"))
     assert len(list(cache.iterdir())) == 3
 
 
-def test_a_damaged_cache_is_written_again(space_loaded, rows, tmp_path, cache):
+def test_a_damaged_cache_is_replaced(served_model, rows, tmp_path, cache):
     folder = written(tmp_path / "mine", rows)
-    first = load_gallery(folder, space_loaded)
-    kept = next(cache.iterdir())
-    whole = kept.read_bytes()
-    kept.write_bytes(whole[:1000])
-    second = load_gallery(folder, space_loaded)
+    first = load_gallery(folder, served_model)
+    cached = next(cache.iterdir())
+    whole = cached.read_bytes()
+    cached.write_bytes(whole[:1000])
+    second = load_gallery(folder, served_model)
     np.testing.assert_array_equal(first.photo_embeds, second.photo_embeds)
-    assert len(kept.read_bytes()) == len(whole)
+    assert len(cached.read_bytes()) == len(whole)
 
 
-def test_a_gallery_holds_no_more_than_the_memory_allows(space_loaded, rows, tmp_path, monkeypatch):
+def test_the_number_of_tiles_and_photos_is_limited(served_model, rows, tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "MAX_TILES", 1)
     monkeypatch.setattr(gallery, "MAX_PHOTOS_PER_TILE", 2)
-    found = load_gallery(written(tmp_path / "mine", rows), space_loaded)
+    found = load_gallery(written(tmp_path / "mine", rows), served_model)
     assert len(found.tiles) == 1 and len(found.photos) == 2
 
 
-def test_tiles_without_photos_are_a_gallery(space_loaded, rows, tmp_path):
-    found = load_gallery(written(tmp_path / "mine", [{**row, "photos": []} for row in rows]), space_loaded)
+def test_tiles_without_photos_are_a_gallery(served_model, rows, tmp_path):
+    found = load_gallery(written(tmp_path / "mine", [{**row, "photos": []} for row in rows]), served_model)
     assert found.photos == [] and found.photo_embeds.shape == (0, 96)
 
 
-def test_what_is_no_gallery_is_refused(space_loaded, rows, tmp_path):
+def test_invalid_galleries_are_rejected(served_model, rows, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="has no rows"):
-        load_gallery(str(tmp_path / "empty"), space_loaded)
+        load_gallery(str(tmp_path / "empty"), served_model)
     (tmp_path / "other").mkdir()
     pq.write_table(pa.table({"id": ["1"]}), tmp_path / "other" / "part.parquet")
     with pytest.raises(ValueError, match="lacks the columns tile, tile_shape"):
-        load_gallery(str(tmp_path / "other"), space_loaded)
+        load_gallery(str(tmp_path / "other"), served_model)
     with pytest.raises(ValueError, match="bytes and the shape"):
-        load_gallery(written(tmp_path / "cut", [{**rows[0], "tile": rows[0]["tile"][:-2]}]), space_loaded)
+        load_gallery(written(tmp_path / "cut", [{**rows[0], "tile": rows[0]["tile"][:-2]}]), served_model)
 
 
-def test_an_upload_is_shown_as_a_tile_of_the_gallery(space_loaded, rows):
+def test_an_upload_is_encoded_like_a_tile_of_the_gallery(served_model, bundled_gallery, rows):
     row = rows[0]
-    read = gallery._read(row, space_loaded)
-    tile, kept = show("mine.tif", read, space_loaded), load_gallery(None, space_loaded)
-    query = kept.photo_embeds[0]
-    ours, theirs = (own.encoded.similarity(query) for own in (tile, kept.tiles[0]))
+    read = gallery._read(row, served_model)
+    tile, own = uploaded_tile(read, served_model), bundled_gallery.tiles[0]
+    query = bundled_gallery.photo_embeds[0]
+    ours, theirs = (shown.encoded.similarity(query) for shown in (tile, own))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    assert json.dumps(tile.layers) == json.dumps(kept.tiles[0].layers)
+    assert json.dumps(tile.layers) == json.dumps(own.layers)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Grids of embedded places: which blocks cover a view, what is kept, and that nothing is computed twice."""
+"""Grids of embedded places: which blocks cover a view, what is cached, and that nothing is computed twice."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ from serving.grids import CELLS, WORLD, Grids, Region
 
 
 class Planet:
-    """Embeds a place as its direction from the centre of the Earth; counts what it is asked."""
+    """Embeds a place as its direction from the centre of the Earth; counts the calls."""
 
     def __init__(self):
         self.blocks = 0
@@ -44,7 +44,7 @@ def test_the_world_is_360_by_180_cells():
 
 
 @pytest.mark.parametrize("view", [(5, 40, 20, 47), (170, -10, 200, 5), (-180, 80, -179.9, 80.05), (0, 0, 1e-5, 1e-5)])
-def test_a_region_covers_its_view_finer_the_closer_with_bounded_cells(view):
+def test_a_region_covers_its_view_with_cells_that_suit_its_size(view):
     region = Region.covering(*view)
     west, south, east, north = region.bounds
     assert (view[0] - west) % 360 <= east - west and (view[2] - west) % 360 <= east - west
@@ -53,11 +53,11 @@ def test_a_region_covers_its_view_finer_the_closer_with_bounded_cells(view):
     assert region.level == 10 or region.side <= view[2] - view[0]
 
 
-def test_a_tall_view_is_bounded_too():
+def test_a_tall_view_has_bounded_cells():
     assert max(Region.covering(0, -90, 20, 90).shape) <= 5 * CELLS
 
 
-def test_cosines_lie_where_their_places_do(tmp_path):
+def test_cosines_are_at_the_cells_of_their_places(tmp_path):
     grids = Grids(Planet(), tmp_path / "world.npy")
     query = Planet()(np.array([13.4]), np.array([52.5]))[0]
     values = grids.cosines(query, Region.covering(*WORLD))
@@ -76,7 +76,7 @@ def test_a_view_across_the_antimeridian_is_continuous(tmp_path):
     assert np.abs(np.diff(values, axis=1)).max() < 0.01
 
 
-def test_the_world_is_made_once_and_read_back(tmp_path):
+def test_the_world_is_computed_once_and_read_back(tmp_path):
     file, planet = tmp_path / "folder" / "world.npy", Planet()
     made = Grids(planet, file).world()
     assert planet.blocks == 8 and [path.name for path in file.parent.iterdir()] == ["world.npy"]
@@ -85,7 +85,7 @@ def test_the_world_is_made_once_and_read_back(tmp_path):
     assert again.blocks == 0
 
 
-def test_a_world_that_is_cut_off_is_made_again(tmp_path):
+def test_a_truncated_world_is_computed_again(tmp_path):
     file = tmp_path / "world.npy"
     Grids(Planet(), file).world()
     file.write_bytes(file.read_bytes()[:1000])
@@ -94,7 +94,7 @@ def test_a_world_that_is_cut_off_is_made_again(tmp_path):
     assert planet.blocks == 8 and len(np.load(file)) == 8
 
 
-def test_finer_blocks_are_kept_within_a_bound(tmp_path):
+def test_finer_blocks_are_kept_up_to_a_limit(tmp_path):
     planet = Planet()
     grids = Grids(planet, tmp_path / "world.npy", max_bytes=4 * CELLS * CELLS * 3 * 4)
     query = np.array([1.0, 0.0, 0.0], np.float32)
@@ -109,7 +109,7 @@ def test_finer_blocks_are_kept_within_a_bound(tmp_path):
     assert planet.blocks == 12 and sum(block.nbytes for block in grids._finer.values()) <= 4 * CELLS * CELLS * 3 * 4
 
 
-def test_visitors_who_come_at_once_share_what_is_made(tmp_path):
+def test_simultaneous_visitors_share_the_computation(tmp_path):
     planet = Planet()
     grids = Grids(planet, tmp_path / "world.npy")
     with ThreadPoolExecutor(8) as visitors:

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What visitors of the Space may send, and how hostile files are refused."""
+"""Files that visitors upload, and how hostile ones are rejected."""
 
 import struct
 import warnings
@@ -19,14 +19,14 @@ import zlib
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 from modeling_gair import GairRSImageProcessor
-from modeling_gair.image_processing_gair_rs import GAIR_BANDS
 from serving.uploads import MAX_PHOTO_BYTES, MAX_TILE_BYTES, read_photo, read_tile
 from tests.helpers.rasters import made_pixels, write_tif
 
-rasterio = pytest.importorskip("rasterio", reason="GeoTIFFs need the geo extra")
+GAIR_BANDS = GairRSImageProcessor().bands
 
 
 @pytest.fixture
@@ -39,13 +39,12 @@ def saved(path, **options):
     return str(path)
 
 
-def refused(read, path, match, *arguments):
-    """The sentence, which tells nothing of where the file lies."""
+def rejected(read, path, match, *arguments):
+    """Checks that the message is one sentence and does not reveal the path."""
     with pytest.raises(ValueError, match=match) as caught:
         read(str(path), *arguments)
     sentence = str(caught.value)
     assert str(path.parent) not in sentence and "\n" not in sentence
-    return sentence
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.webp"])
@@ -59,23 +58,23 @@ def test_a_photo_keeps_its_orientation_for_the_processor(tmp_path):
     assert read_photo(saved(tmp_path / "turned.jpg", exif=exif)).getexif()[0x0112] == 6
 
 
-def test_an_image_bomb_is_refused_by_its_header(tmp_path):
+def test_a_decompression_bomb_is_rejected_by_its_header(tmp_path):
     header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     bomb = tmp_path / "bomb.png"
     bomb.write_bytes(
         b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + bytes(64)
     )
     with warnings.catch_warnings():
-        # Pillow warns of large images, and refuses still larger ones itself.
+        # Pillow warns about large images and rejects even larger ones itself.
         warnings.simplefilter("ignore")
-        refused(read_photo, bomb, "no photo that can be read|100000 x 100000 pixels")
+        rejected(read_photo, bomb, "not a readable photo|100000 x 100000 pixels")
 
 
-def test_more_pixels_than_the_limit_are_refused(tmp_path, monkeypatch):
+def test_more_pixels_than_the_limit_are_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr("serving.uploads.MAX_PHOTO_PIXELS", 64 * 48 - 1)
     path = tmp_path / "photo.png"
     saved(path)
-    refused(read_photo, path, "says that it has 64 x 48 pixels")
+    rejected(read_photo, path, "has 64 x 48 pixels")
 
 
 @pytest.mark.parametrize(
@@ -88,29 +87,29 @@ def test_more_pixels_than_the_limit_are_refused(tmp_path, monkeypatch):
         b"\xff\xd8\xff\xe0" + bytes(99),
     ],
 )
-def test_what_is_no_photo_is_refused(tmp_path, content):
+def test_other_files_are_not_read_as_photos(tmp_path, content):
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
-    refused(read_photo, path, "no photo that can be read")
+    rejected(read_photo, path, "not a readable photo")
 
 
-def test_other_formats_are_refused_whatever_their_name(tmp_path):
+def test_other_formats_are_rejected_whatever_their_name(tmp_path):
     path = tmp_path / "photo.jpg"
     saved(path, format="BMP")
-    refused(read_photo, path, "no photo that can be read")
+    rejected(read_photo, path, "not a readable photo")
 
 
-def test_a_cut_off_photo_is_refused(tmp_path):
+def test_a_truncated_photo_is_rejected(tmp_path):
     path = tmp_path / "photo.png"
     saved(path)
     path.write_bytes(path.read_bytes()[:2000])
-    refused(read_photo, path, "damaged or cut off")
+    rejected(read_photo, path, "damaged or truncated")
 
 
-def test_an_animation_is_refused(tmp_path):
+def test_an_animation_is_rejected(tmp_path):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
-    refused(read_photo, tmp_path / "moving.webp", "animated")
+    rejected(read_photo, tmp_path / "moving.webp", "animated")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +120,7 @@ def test_files_above_the_limit_are_not_opened(tmp_path, limit, read, arguments):
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.truncate(limit + 1)
-    refused(read, path, "expected at most", *arguments)
+    rejected(read, path, "expected at most", *arguments)
 
 
 def test_tiles_are_read(tif):
@@ -133,12 +132,12 @@ def test_tiles_are_read(tif):
 def test_a_tile_without_names_needs_its_order(tmp_path):
     path = tmp_path / "unnamed.tif"
     write_tif(path, made_pixels())
-    refused(read_tile, path, "The tile has 10 bands without usable names", GairRSImageProcessor())
+    rejected(read_tile, path, "The tile has 10 bands without usable names", GairRSImageProcessor())
     tile = read_tile(str(path), GairRSImageProcessor(), "gair_10")
     np.testing.assert_array_equal(tile.pixels, made_pixels())
 
 
-def test_a_giant_header_is_refused_though_the_file_is_small(tmp_path):
+def test_a_giant_header_in_a_small_file_is_rejected(tmp_path):
     path = tmp_path / "giant.tif"
     size = {"width": 200_000, "height": 200_000, "count": 10, "dtype": "uint16", "tiled": True, "SPARSE_OK": True}
     with warnings.catch_warnings():
@@ -146,20 +145,20 @@ def test_a_giant_header_is_refused_though_the_file_is_small(tmp_path):
         with rasterio.open(path, "w", driver="GTiff", BIGTIFF="YES", blockxsize=4096, blockysize=4096, **size):
             pass
     assert path.stat().st_size < MAX_TILE_BYTES
-    refused(read_tile, path, "200000 x 200000 pixels", GairRSImageProcessor())
+    rejected(read_tile, path, "200000 x 200000 pixels", GairRSImageProcessor())
 
 
-def test_too_many_bands_are_refused(tmp_path):
+def test_too_many_bands_are_rejected(tmp_path):
     path = tmp_path / "bands.tif"
     write_tif(path, np.ones((33, 8, 8), np.uint16))
-    refused(read_tile, path, "33 bands", GairRSImageProcessor())
+    rejected(read_tile, path, "33 bands", GairRSImageProcessor())
 
 
-def test_a_tile_that_fills_the_memory_is_refused(tmp_path, monkeypatch):
+def test_a_tile_that_would_fill_the_memory_is_rejected(tmp_path, monkeypatch):
     path = tmp_path / "tile.tif"
     write_tif(path, made_pixels(), names=GAIR_BANDS)
     monkeypatch.setattr("serving.uploads.MAX_TILE_DECODED_BYTES", 2 * 10 * 100 * 120 - 1)
-    refused(read_tile, path, "of memory", GairRSImageProcessor())
+    rejected(read_tile, path, "of memory", GairRSImageProcessor())
 
 
 @pytest.mark.parametrize(
@@ -171,28 +170,28 @@ def test_a_tile_that_fills_the_memory_is_refused(tmp_path, monkeypatch):
         b"\x89PNG\r\n\x1a\n" + bytes(99),
     ],
 )
-def test_what_is_no_geotiff_is_refused(tmp_path, content):
+def test_other_files_are_not_read_as_tiles(tmp_path, content):
     path = tmp_path / "tile.tif"
     path.write_bytes(content)
-    refused(read_tile, path, "no GeoTIFF", GairRSImageProcessor())
+    rejected(read_tile, path, "not a GeoTIFF", GairRSImageProcessor())
 
 
 @pytest.mark.parametrize("kept", [4, 8, 200, 5000])
-def test_a_cut_off_tile_is_refused(tif, tmp_path, kept):
+def test_a_truncated_tile_is_rejected(tif, tmp_path, kept):
     with open(tif, "rb") as file:
         content = file.read(kept)
     path = tmp_path / "cut.tif"
     path.write_bytes(content)
-    refused(read_tile, path, "damaged, cut off", GairRSImageProcessor())
+    rejected(read_tile, path, "damaged or truncated", GairRSImageProcessor())
 
 
-def test_numbers_that_no_tile_holds_are_refused(tmp_path):
+def test_unsuitable_data_types_are_rejected(tmp_path):
     path = tmp_path / "complex.tif"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with rasterio.open(path, "w", driver="GTiff", width=8, height=8, count=10, dtype="complex_int16"):
             pass
-    refused(read_tile, path, "damaged, cut off|holds complex", GairRSImageProcessor(), "gair_10")
+    rejected(read_tile, path, "damaged or truncated|holds complex", GairRSImageProcessor(), "gair_10")
 
 
 def test_no_file_beside_the_tile_is_read(tmp_path):

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The world map and the boxes without a browser: queries, scales, views and what visitors may type."""
+"""The world map without a browser: queries, colour scales, views and what visitors may type."""
 
 import base64
 from dataclasses import replace
@@ -21,13 +21,8 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
-import gradio as gr
-
 from serving.grids import WORLD
-from serving.similarity import Comparison
-from views.place_to_place import BoxComparison, parse_box, sentence
-from views.world_map import FIXED, FULL, STRETCHED, WorldMaps, parse_view
-from widgets.maps import numbers, typed_numbers, warned
+from serving.world_maps import FIXED, FULL, STRETCHED, WorldMaps, parse_view
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +31,8 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def maps(space_loaded, cache):
-    return WorldMaps(space_loaded, cache)
+def maps(served_model, cache):
+    return WorldMaps(served_model, cache)
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +55,18 @@ def test_a_place_is_most_similar_to_itself(maps):
     assert (value["west"], value["south"], value["east"], value["north"]) == WORLD
 
 
-def test_named_places_are_the_cells_values_sorted_and_apart(maps, space_loaded):
+def test_listed_places_are_sorted_by_the_values_of_their_cells(maps, served_model):
     query = maps.query("13.4, 52.52")
     value = maps.draw(query, WORLD, FIXED, 8)
     found = value["places"]
     similarities = [place["similarity"] for place in found]
     assert len(found) == 8 and similarities == sorted(similarities, reverse=True)
     for place in found:
-        embedding = space_loaded.places(np.array([place["lon"]]), np.array([place["lat"]]))[0]
+        embedding = served_model.places(np.array([place["lon"]]), np.array([place["lat"]]))[0]
         assert place["similarity"] == pytest.approx(float(embedding @ query.embedding), abs=1e-5)
 
 
-def test_a_closer_view_has_finer_cells_and_names_what_is_seen(maps):
+def test_a_closer_view_has_finer_cells_and_lists_visible_places(maps):
     view = [170.0, -20.0, 200.0, -5.0]
     value = maps.draw(maps.query("178.44, -18.14"), view, STRETCHED, 5)
     assert (value["east"] - value["west"]) / value["columns"] < 0.26
@@ -81,7 +76,7 @@ def test_a_closer_view_has_finer_cells_and_names_what_is_seen(maps):
     assert all(-180 <= place["lon"] < 180 for place in value["places"])
 
 
-def test_several_are_their_mean_direction(maps, photo):
+def test_several_parts_are_combined_to_their_mean_direction(maps, photo):
     one, other, both = (maps.query(text).embedding for text in ("13.4, 52.5", "2.3, 48.9", "13.4, 52.5; 2.3, 48.9"))
     assert both == pytest.approx((one + other) / np.linalg.norm(one + other), abs=1e-6)
     mixed = maps.query("13.4, 52.5", photo)
@@ -95,7 +90,7 @@ def test_a_tile_is_a_query(maps, data_dir):
     assert maps.query("", None, str(tile)).kinds == ("tile",)
 
 
-def test_scales_are_of_the_model_of_the_view_or_full(maps, photo):
+def test_scales_come_from_the_model_or_the_view_or_are_full(maps, photo):
     place, image = maps.query("13.4, 52.5"), maps.query("", photo)
     fixed = [maps.draw(query, WORLD, FIXED, 0) for query in (place, maps.query("-60, -3"), image)]
     ends = [(value["low"], value["high"]) for value in fixed]
@@ -108,15 +103,15 @@ def test_scales_are_of_the_model_of_the_view_or_full(maps, photo):
         maps.draw(place, WORLD, "wide", 0)
 
 
-def test_a_model_without_ranges_says_so(space_loaded, cache, photo):
-    maps = WorldMaps(replace(space_loaded, similarity_ranges={}), cache)
+def test_a_model_without_ranges_says_so(served_model, cache, photo):
+    maps = WorldMaps(replace(served_model, similarity_ranges={}), cache)
     assert "states no fixed range" in maps.draw(maps.query("", photo), WORLD, FIXED, 0)["scale"]
 
 
 @pytest.mark.parametrize(
     "text", ["1", "1, 2, 3", "a, b", "nan, 0", "0, inf", "0, 91", "1 2", "1e999, 0", "; ".join(["1, 1"] * 21)]
 )
-def test_what_is_no_place_is_one_sentence(maps, text):
+def test_invalid_places_are_rejected(maps, text):
     with pytest.raises(ValueError, match="expected"):
         maps.query(text)
 
@@ -125,13 +120,13 @@ def test_longitudes_wrap(maps):
     assert maps.query("190, 0").places == [(-170.0, 0.0)]
 
 
-def test_nothing_to_look_for_is_one_sentence(maps):
+def test_an_empty_query_is_rejected(maps):
     with pytest.raises(ValueError, match="click on the map"):
         maps.query(" ; ")
 
 
 @pytest.mark.parametrize("count", [-1, 21, 2.5, "5", None])
-def test_a_count_from_outside_is_checked(maps, count):
+def test_the_number_of_places_is_checked(maps, count):
     with pytest.raises(ValueError, match="expected 0 to 20"):
         maps.draw(maps.query("0, 0"), WORLD, FIXED, count)
 
@@ -139,59 +134,6 @@ def test_a_count_from_outside_is_checked(maps, count):
 @pytest.mark.parametrize(
     "text", ["", "0,0,0,0", "0,0,400,10", "-200,0,0,10", "0,10,10,0", "0,-91,10,0", "nan,0,1,1", "0,0,1e-9,1"]
 )
-def test_a_view_from_outside_is_checked(text):
+def test_a_view_is_checked(text):
     with pytest.raises(ValueError, match="expected"):
         parse_view(text)
-
-
-def test_minus_signs_of_typography_are_read():
-    assert typed_numbers("−1.5, 2", 2, "two numbers") == [-1.5, 2]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [None, "x", {}, {"lon": 1}, {"lon": "1", "lat": 2}, {"lon": 10**400, "lat": 0}, {"lon": float("nan"), "lat": 0}],
-)
-def test_what_the_browser_sends_is_checked(data):
-    with pytest.raises(ValueError, match="expected numbers"):
-        numbers(gr.EventData(None, data), "lon", "lat")
-
-
-def test_a_refusal_is_a_warning_and_its_text_is_no_markup(monkeypatch):
-    said = []
-    monkeypatch.setattr(gr, "Warning", lambda text, title: said.append(text))
-
-    def refuse():
-        raise ValueError("'<img src=x>' came")
-
-    assert warned(refuse)() == gr.skip() and said == ["&#x27;&lt;img src=x&gt;&#x27; came"]
-
-
-# Boxes ---------------------------------------------------------------------------------------------------------------
-
-
-def test_a_box_is_like_itself_and_unlike_another(space_loaded):
-    boxes = BoxComparison(space_loaded)
-    _, same = boxes.compare("-10, 36, 30, 60", "-10, 36, 30, 60")
-    found, other = boxes.compare("-10, 36, 30, 60", "-75, -20, -45, 5")
-    assert same.difference == pytest.approx(0, abs=1e-6) and same.p_value > 0.5
-    assert other.difference > 0.3 and other.p_value < 0.01 and found["B"] == (-75, -20, -45, 5)
-
-
-def test_a_box_across_the_antimeridian_is_its_two_halves(space_loaded):
-    boxes = BoxComparison(space_loaded)
-    _, across = boxes.compare("179, -20, -179, -18", "178.9, -20, -178.9, -18")
-    assert across.difference < 0.1
-
-
-@pytest.mark.parametrize(
-    "text", ["", "1,2,3", "0,0,0,1", "0,1,1,1", "0,2,1,1", "-181,0,0,1", "0,0,200,1", "0,-91,1,0", "a,b,c,d"]
-)
-def test_what_is_no_box_is_one_sentence(text):
-    with pytest.raises(ValueError, match=r"[bB]ox A"):
-        parse_box(text, "A")
-
-
-def test_a_difference_by_chance_is_not_called_one():
-    assert "do not show" in sentence(Comparison(0.3, 0.4, 1, 1, 1))
-    assert "very different" in sentence(Comparison(0.6, 0.005, 1, 1, 0))

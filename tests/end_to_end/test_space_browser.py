@@ -1,0 +1,220 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The Space in a browser, at the widths of a desktop and a phone."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason="the extra demo is not installed")
+pytest.importorskip("axe_playwright_python", reason="the extra ci is not installed")
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.helpers.browser import (
+    DESKTOP,
+    PHONE,
+    TABS,
+    chromium_path,
+    map_point,
+    numbers,
+    open_tab,
+    redrawn,
+    until,
+    visit,
+)
+
+pytestmark = [
+    pytest.mark.ci,
+    pytest.mark.xdist_group("space"),
+    pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
+]
+
+
+def colours(page) -> int:
+    """The number of different colours on the world map."""
+    return page.evaluate(
+        """() => {
+          const canvas = document.querySelector('#world-map canvas');
+          const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+          return new Set(new Uint32Array(pixels.buffer)).size;
+        }"""
+    )
+
+
+def places(page):
+    return page.locator("#places input, #places textarea")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_a_click_draws_the_map_of_its_place_and_so_does_the_next(chromium, space_url, size):
+    with visit(chromium, space_url, size) as page:
+        assert colours(page) > 100
+        for lon, lat in ((20.0, -10.0), (-60.0, 30.0)):
+            at = map_point(page, "world-map", lon, lat)
+            with redrawn(page):
+                (page.touchscreen.tap if size == PHONE else page.mouse.click)(*at)
+            until(page, lambda place=[lon, lat]: numbers(places(page).input_value()) == pytest.approx(place, abs=0.5))
+            # The pin is orange, where it was set.
+            pixel = page.evaluate(
+                """([x, y]) => {
+                  const canvas = document.querySelector('#world-map canvas'), frame = canvas.getBoundingClientRect();
+                  const ratio = canvas.width / frame.width;
+                  return [...canvas.getContext('2d').getImageData((x - frame.x - 6) * ratio, (y - frame.y) * ratio, 1, 1).data];
+                }""",
+                list(at),
+            )
+            assert pixel[0] > 150 > pixel[2]
+        until(page, lambda: page.locator("#world-status tbody tr").count() == 5)
+        assert "km apart" in page.locator("#world-status").inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_pins_add_up_and_a_link_restores_them(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        page.get_by_label("A click adds a pin").check()
+        with redrawn(page):
+            page.mouse.click(*map_point(page, "world-map", 100, 10))
+        with redrawn(page):
+            page.mouse.click(*map_point(page, "world-map", -100, 40))
+        until(page, lambda: places(page).input_value().count(";") == 2 and page.url.count("%3B") == 2)
+        typed, link = places(page).input_value(), page.url
+        page.get_by_role("button", name="Copy link to this view").first.click()
+        page.wait_for_function("document.querySelector('#world-map [data-part=copied]').textContent")
+        assert page.evaluate("navigator.clipboard.readText()") == link
+        drawn = page.evaluate("document.querySelector('#world-map canvas').dataset.drawn")
+    with visit(chromium, space_url, link=link.removeprefix(space_url)) as page:
+        until(page, lambda: places(page).input_value() == typed)
+        until(page, lambda: page.evaluate("document.querySelector('#world-map canvas').dataset.drawn") == drawn)
+
+
+def test_zooming_in_puts_the_view_into_the_link(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        for west in (-90, -45):
+            page.get_by_role("button", name="Zoom in").first.click()
+            until(page, lambda seen=f"view={west}": seen in page.url)
+
+
+def test_a_view_whose_answer_is_lost_is_requested_again(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        zoom = page.get_by_role("button", name="Zoom in").first
+        for _ in range(3):
+            # Each view is requested before the answer to the one before.
+            with page.expect_request(lambda request: "queue/join" in request.url):
+                zoom.click()
+        until(page, lambda: "view=-22.5" in page.url)
+
+
+def test_the_keyboard_moves_a_cursor_and_selects_its_place(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        page.locator("#world-map canvas[data-part=canvas]").focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowUp")
+        said = page.locator("#world-map [data-part=hover]").inner_text()
+        with redrawn(page):
+            page.keyboard.press("Enter")
+        until(page, lambda: numbers(places(page).input_value()) != [13.4, 52.52])
+        lon, lat = numbers(places(page).input_value())
+        assert lon > 10 and lat > 3 and f"{lon:.2f}° E" in said and re.search(r"·\s+[≤≥]?\s?-?\d\.\d+$", said)
+
+
+def test_colours_and_threshold_change_at_once(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        before = colours(page)
+        page.locator("#world-map [data-part=threshold]").fill("240")
+        assert colours(page) < before and "from 0." in page.locator("#world-map [data-part=least]").inner_text()
+        page.locator("#world-map [data-part=threshold]").fill("0")
+        first = page.evaluate("document.querySelector('#world-map canvas').toDataURL()")
+        page.locator("#world-map [data-part=palette]").select_option("viridis")
+        assert page.evaluate("document.querySelector('#world-map canvas').toDataURL()") != first
+        with redrawn(page):
+            page.get_by_label("full, −1 to 1").check()
+        ticks = page.locator("#world-map [data-part=ticks]").inner_text()
+        assert numbers(ticks) == [-1, -0.5, 0, 0.5, 1]
+        page.locator("#world-map [data-part=palette]").select_option("PuOr")
+
+
+def test_a_photo_is_a_query(chromium, space_url, tmp_path):
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)).save(path)
+    with visit(chromium, space_url) as page:
+        places(page).fill("")
+        page.get_by_role("button", name="Photo, tile").click()
+        with redrawn(page):
+            page.locator("input[type=file]").first.set_input_files(path)
+        until(page, lambda: "your photo" in page.locator("#world-status").inner_text())
+
+
+def test_invalid_input_is_reported_and_the_map_stays(chromium, space_url, tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"<svg onload=alert(1)>")
+    with visit(chromium, space_url) as page:
+        drawn = page.evaluate("document.querySelector('#world-map canvas').dataset.drawn")
+        toasts = page.get_by_test_id("toast-body")
+        said: list[str] = []
+
+        def says_more() -> bool:
+            """Whether a new message appeared; each is shown for some seconds only."""
+            new = set(toasts.all_inner_texts()) - set(said)
+            said.extend(new)
+            return bool(new)
+
+        for typed in ("95", "13, 95", "<img src=x onerror=alert(1)>"):
+            places(page).fill(typed)
+            places(page).press("Enter")
+            until(page, says_more)
+        places(page).fill("")
+        page.get_by_role("button", name="Photo, tile").click()
+        page.locator("input[type=file]").first.set_input_files(path)
+        until(page, says_more)
+        assert all("expected" in sentence and "Traceback" not in sentence for sentence in said)
+        assert any("not a readable photo" in sentence for sentence in said)
+        assert not any("/" in sentence for sentence in said if "photo" in sentence)
+        assert page.locator("img[src=x]").count() == 0
+        assert page.evaluate("document.querySelector('#world-map canvas').dataset.drawn") == drawn
+
+
+def test_boxes_are_drawn_and_compared(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        open_tab(page, "Place to place")
+        page.get_by_role("button", name="Draw box A").click()
+        page.mouse.move(*map_point(page, "box-map", -20, 20))
+        page.mouse.down()
+        page.mouse.move(*map_point(page, "box-map", 20, 0))
+        page.mouse.move(*map_point(page, "box-map", 40, -20))
+        page.mouse.up()
+        box = page.locator("#box-a input, #box-a textarea")
+        until(page, lambda: numbers(box.input_value()) == pytest.approx([-20, -20, 40, 20], abs=1))
+        until(page, lambda: "a=" in page.url)
+        link = page.url
+    with visit(chromium, space_url, link=link.removeprefix(space_url)) as page:
+        page.wait_for_function("document.querySelector('#comparison')?.innerText.includes('Difference')")
+        assert page.locator("#comparison").is_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_is_accessible(chromium, space_url, dark):
+    with visit(chromium, space_url, dark=dark) as page:
+        for tab in TABS:
+            open_tab(page, tab)
+            found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+            grave = [
+                (violation["id"], node["html"][:200])
+                for violation in found
+                if violation["impact"] in ("serious", "critical")
+                for node in violation["nodes"]
+            ]
+            assert not grave, (tab, grave)

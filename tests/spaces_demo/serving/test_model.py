@@ -1,0 +1,66 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Which model the page serves, and what the page calls it."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gradio", reason="the extra demo is not installed")
+import serving.model as model
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """A model other than the bundled one."""
+    folder = tmp_path_factory.mktemp("secret") / "my-model"
+    shutil.copytree(model.BUNDLED_MODEL, folder)
+    config = folder / "config.json"
+    config.write_text(config.read_text(encoding="utf-8").replace('"seed": 0', '"seed": 1') + "\n", encoding="utf-8")
+    return folder
+
+
+def test_the_bundled_model_is_the_default_and_says_what_it_was_trained_on(monkeypatch, served_model):
+    monkeypatch.delenv("GAIR_MODEL", raising=False)
+    found = model.load_model()
+    assert "bundled" in found.name and "sample world" in found.note
+    assert found.fingerprint == served_model.fingerprint and not found.model.training
+
+
+def test_the_environment_selects_a_model_and_no_path_is_shown(monkeypatch, other, served_model):
+    monkeypatch.setenv("GAIR_MODEL", str(other))
+    found = model.load_model()
+    assert found.name == "my-model" and str(other.parent) not in f"{found.name} {found.note}"
+    assert "sample world" not in found.note and found.fingerprint != served_model.fingerprint
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "nobody-has-this/model"])
+def test_a_model_that_is_not_found_is_reported(monkeypatch, name):
+    monkeypatch.setattr(model, "snapshot_download", lambda *_, **__: (_ for _ in ()).throw(OSError("offline")))
+    with pytest.raises(ValueError, match=r"GAIR_MODEL is .* expected a directory or a reachable repository"):
+        model.load_model(name)
+
+
+def test_a_folder_without_a_model_is_reported(tmp_path):
+    with pytest.raises(ValueError, match="expected a complete model"):
+        model.load_model(str(tmp_path))
+
+
+def test_embeddings_have_length_one_whatever_the_size_of_chunks(monkeypatch, served_model):
+    lon, lat = np.linspace(-180, 180, 50), np.linspace(-90, 90, 50)
+    whole = served_model.places(lon, lat)
+    assert np.linalg.norm(whole, axis=1) == pytest.approx(np.ones(50), abs=1e-5)
+    monkeypatch.setattr(model, "_PLACES_AT_ONCE", 7)
+    assert served_model.places(lon, lat) == pytest.approx(whole, abs=1e-5)

@@ -1,0 +1,59 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The files in which the page saves the maps of a tile."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gradio", reason="the extra demo is not installed")
+import rasterio
+
+from modeling_gair.raster_gair import project
+from serving.encoded_tile import READINGS, SIDE, best_point
+from serving.tile_files import csv_table, geotiff
+from serving.tile_maps import centres, tile_places
+
+
+def test_the_geotiff_has_the_georeference_of_the_tile(unnamed_model, tile, photo_query):
+    with rasterio.MemoryFile(geotiff(unnamed_model, tile, photo_query)) as memory, memory.open() as dataset:
+        assert dataset.crs.to_epsg() == 32633 and tuple(dataset.bounds) == tile.bounds
+        assert np.isnan(dataset.nodata) and dataset.descriptions == READINGS
+        np.testing.assert_array_equal(dataset.read(1), tile.encoded.similarity(photo_query.embedding, "nili"))
+        np.testing.assert_array_equal(dataset.read(2), tile.encoded.similarity(photo_query.embedding, "bilinear"))
+        x, y, greatest = best_point(tile.encoded.similarity(photo_query.embedding))
+        lon, lat = tile_places(unnamed_model, tile, np.array([x]), np.array([y]))
+        (sampled,) = dataset.sample([np.concatenate(project(lon, lat, "EPSG:32633"))])
+        assert sampled[0] == pytest.approx(greatest)
+
+
+def test_the_table_has_a_row_for_each_point(unnamed_model, tile, photo_query):
+    rows = list(csv.DictReader(io.StringIO(csv_table(unnamed_model, tile, photo_query).decode())))
+    assert list(rows[0]) == ["lon", "lat", "similarity", "similarity_bilinear"] and len(rows) == SIDE * SIDE
+    lon, lat = tile_places(unnamed_model, tile, *centres())
+    cosines = tile.encoded.similarity(photo_query.embedding).ravel()
+    for number in (0, 127, 9000):
+        row = {name: float(cell) for name, cell in rows[number].items()}
+        assert row["lon"] == pytest.approx(lon[number], abs=1e-6)
+        assert row["lat"] == pytest.approx(lat[number], abs=1e-6)
+        assert row["similarity"] == pytest.approx(float(cosines[number]), abs=1e-5)
+
+
+@pytest.mark.parametrize("write", [geotiff, csv_table])
+def test_a_tile_without_georeference_cannot_be_saved_with_coordinates(unnamed_model, tile, photo_query, write):
+    with pytest.raises(ValueError, match="not georeferenced"):
+        write(unnamed_model, replace(tile, bounds=None, crs=None), photo_query)

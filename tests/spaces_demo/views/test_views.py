@@ -1,0 +1,42 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The tabs: each is built, and results are described in plain words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gradio", reason="the extra demo is not installed")
+import gradio as gr
+
+from serving.distributions import Comparison
+from serving.gallery import Gallery
+from views import place_to_place, retrieval, tile_view
+from views.place_to_place import sentence
+
+
+@pytest.mark.parametrize("tab", [place_to_place, retrieval, tile_view])
+def test_a_tab_is_built_with_and_without_photos(served_model, bundled_gallery, tab):
+    bare = Gallery("bare", bundled_gallery.tiles[:1], [], np.zeros((0, 96), np.float32))
+    few = replace(bundled_gallery, photos=bundled_gallery.photos[:4], photo_embeds=bundled_gallery.photo_embeds[:4])
+    for gallery in (few, bare):
+        with gr.Blocks() as page:
+            tab.add_tab(served_model, gallery)
+        assert any(isinstance(block, gr.HTML) for block in page.blocks.values())
+
+
+def test_a_difference_by_chance_is_not_called_a_difference():
+    assert "do not show" in sentence(Comparison(0.3, 0.4, 1, 1, 1))
+    assert "very different" in sentence(Comparison(0.6, 0.005, 1, 1, 0))

@@ -1,0 +1,48 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What the browser sends, and how errors reach visitors and programs."""
+
+import pytest
+
+pytest.importorskip("gradio", reason="the extra demo is not installed")
+import gradio as gr
+
+from widgets.events import event_numbers, for_programs, warned
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, "x", {}, {"lon": 1}, {"lon": "1", "lat": 2}, {"lon": 10**400, "lat": 0}, {"lon": float("nan"), "lat": 0}],
+)
+def test_what_the_browser_sends_is_checked(data):
+    with pytest.raises(ValueError, match="expected numbers"):
+        event_numbers(gr.EventData(None, data), "lon", "lat")
+
+
+def test_visitors_see_an_error_as_an_escaped_warning(monkeypatch):
+    said = []
+    monkeypatch.setattr(gr, "Warning", lambda text, title: said.append(text))
+
+    def refuse():
+        raise ValueError("'<img src=x>' came")
+
+    assert warned(refuse)() == gr.skip() and said == ["&#x27;&lt;img src=x&gt;&#x27; came"]
+
+
+def test_programs_get_an_error_with_the_message():
+    def refuse(text: str):
+        raise ValueError(f"{text} is wrong")
+
+    with pytest.raises(gr.Error, match="this is wrong"):
+        for_programs(refuse)("this")

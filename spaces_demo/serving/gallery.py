@@ -192,7 +192,7 @@ def _read(row: dict[str, Any], served: ServedModel) -> Any:
     missing = [column for column in _COLUMNS if column not in row]
     if missing:
         raise ValueError(
-            f"The gallery lacks the columns {', '.join(missing)}, expected the schema of pairs; see training/README.md."
+            f"The gallery lacks the columns {', '.join(missing)}, expected the schema of pairs; see docs/data.md."
         )
     shape = tuple(row["tile_shape"])
     if len(shape) != 3 or len(row["tile"]) != 2 * int(np.prod(shape)):

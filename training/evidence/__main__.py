@@ -11,11 +11,37 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""`python -m training.evidence` trains, measures and compares the arms."""
+"""
+Trains models that differ in one thing each, over several seeds, and compares them:
 
+    python -m training.evidence                          # everything, about 90 minutes on two idle cores
+    python -m training.evidence --compare query_modes    # one question
+
+Each arm is a file of training/configs/evidence/ and a run of training/pretrain.py. Finished runs are skipped, so the same
+command resumes after an interruption. Writes tables, plots and the figures of every run to --output_dir.
+"""
+
+from training.common.command_line import parse_options
 from training.common.programs import run_program
-from training.evidence.runner import main
+from training.evidence.options import EvidenceOptions
+
+_DESCRIPTION = "Train models that differ in one thing each, and compare them."
+
+
+def main(arguments: list[str]) -> None:
+    """Parses the command line and compares."""
+    options = parse_options(EvidenceOptions, arguments, "python -m training.evidence", _DESCRIPTION)
+    # Imported here, so that --help needs no model code.
+    if options.measure:
+        from training.evidence.measure_run import measure_run
+
+        measure_run(options)
+    else:
+        from training.evidence.runner import compare
+
+        compare(options)
+
 
 if __name__ == "__main__":
-    # Whoever ends this also ends what it has started.
-    run_program(main, "Interrupted; the same command goes on.", stop_at_sigterm=True)
+    # SIGTERM, too, stops the processes that were started.
+    run_program(main, "Interrupted; the same command resumes.", stop_at_sigterm=True)

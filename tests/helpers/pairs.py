@@ -40,7 +40,7 @@ def write_pairs(folder: Path, count: int, tiles: int | None = None) -> Path:
     for tile in range(tiles):
         pixels = rng.integers(500, 1500, (len(BANDS), 100, 100), dtype=np.uint16)
         pixels[tile % len(BANDS)] += np.uint16(300 * (1 + tile // len(BANDS)))
-        transform = rasterio.transform.from_bounds(tile, 10, tile + SIDE_DEGREES, 10 + SIDE_DEGREES, 100, 100)
+        transform = rasterio.Affine(SIDE_DEGREES / 100, 0, tile, 0, -SIDE_DEGREES / 100, 10 + SIDE_DEGREES)
         with rasterio.open(
             folder / f"tile_{tile}.tif",
             "w",

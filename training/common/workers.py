@@ -17,7 +17,14 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from typing import Any
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def worker_init(worker: int | None = None) -> None:
@@ -56,3 +63,37 @@ def _end_with(parent: BaseProcess) -> None:
     """Ends without cleaning up: a worker that is blocked in a full pipe would wait for its reader for ever."""
     parent.join()
     os._exit(1)
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """
+    Fresh processes (a fork would copy locks that other threads hold), each with one thread for NumPy. On an error or
+    Ctrl-C what waits is dropped.
+    """
+    before = {name: os.environ.get(name) for name in _THREADS}
+    # Read by the libraries when a worker imports them, so that it must be in the environment that it inherits.
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=worker_init)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def in_order(
+    pool: Executor, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], ahead: int
+) -> Iterator[Any]:
+    """Results of `function(*call)` in the order of the calls, of which `ahead` are under way beyond the one awaited."""
+    waiting: deque[Any] = deque()
+    for call in calls:
+        waiting.append(pool.submit(function, *call))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from training.world.rows import encode_jpeg, write_tile
 from training.world.sample_world import SampleWorld
 from training.world.tiles import BANDS
-from training.world.writer import encode_jpeg, write_tile
 
 # The folder in the release.
 EXAMPLE = "example"

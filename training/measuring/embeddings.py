@@ -23,7 +23,8 @@ import torch
 from tqdm.auto import tqdm
 
 from modeling_gair import GairModel, GairProcessor
-from training.common.figures import Example, similarity_figure, true_colour
+from training.common.figures import true_colour
+from training.measuring.similarity_figure import Example, similarity_figure
 from training.pairs.decoding import PairBatch
 from training.pairs.loading import EvaluationPairs, prepare_pairs
 from training.pairs.sources import Source

@@ -29,7 +29,7 @@ from accelerate.utils import LoggerType
 from tqdm.auto import tqdm
 
 from training.common.distributed import mean_over_ranks
-from training.common.figures import training_figure
+from training.pretraining.training_figure import training_figure
 
 LOG_FILE = "log.jsonl"
 PICTURE = "training.png"

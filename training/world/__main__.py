@@ -13,8 +13,29 @@
 # limitations under the License.
 """`python -m training.world` writes the sample world as a data set."""
 
+from training.common.command_line import parse_options
 from training.common.programs import run_program
-from training.world.writer import main
+from training.world.settings import WorldOptions
+
+
+def main(arguments: list[str]) -> None:
+    """Parse the command line and write the data set."""
+    options = parse_options(
+        WorldOptions,
+        arguments,
+        "python -m training.world",
+        "Write the sample world as a data set: tiles, photos and labels of a procedural planet.",
+    )
+    # Imported here, so that --help is quick.
+    from training.world.writer import write_sample_dataset
+
+    settings = options.settings()
+    try:
+        written = write_sample_dataset(options.checked_output(), settings, options.workers, options.files)
+    except KeyboardInterrupt:
+        raise SystemExit(f"Interrupted: {options.output} was not written.") from None
+    print(f"Wrote {written}: {settings.pairs} pairs in {settings.tiles} + {settings.held_out_tiles} tiles")
+
 
 if __name__ == "__main__":
     run_program(main)

@@ -14,6 +14,7 @@
 """Settings of the sample world, in a module without the code that draws it so that `--help` is quick."""
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from training.common.checks import check_whole
 
@@ -52,7 +53,7 @@ class WorldSettings:
     control: bool = False
 
     def __post_init__(self) -> None:
-        for field in fields(self):
+        for field in fields(WorldSettings):
             value = getattr(self, field.name)
             if field.type is bool:
                 if not isinstance(value, bool):
@@ -84,3 +85,34 @@ class WorldSettings:
     def photos_of(self, split: str) -> int:
         """Number of photos in each tile of the split `"train"` or `"test"`."""
         return self.photos if split == "train" else self.held_out_photos
+
+
+@dataclass(frozen=True)
+class WorldOptions(WorldSettings):
+    """
+    Options of `python -m training.world`.
+
+    Attributes:
+        output (`Path`): Folder to make (required); it must not exist, or be empty.
+        workers (`int`): Processes that render; the bytes do not depend on it.
+        files (`bool`): Also write GeoTIFFs, JPEGs and pairs CSVs, under `files/`.
+    """
+
+    output: Path | None = None
+    workers: int = 2
+    files: bool = False
+
+    def settings(self) -> WorldSettings:
+        """Which data set to make."""
+        return WorldSettings(**{field.name: getattr(self, field.name) for field in fields(WorldSettings)})
+
+    def checked_output(self) -> Path:
+        """
+        The folder to make.
+
+        Raises:
+            ValueError: none is given.
+        """
+        if self.output is None:
+            raise ValueError("--output is missing; name the folder to make as --output DIR.")
+        return self.output

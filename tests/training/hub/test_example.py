@@ -19,9 +19,9 @@ import pytest
 pytest.importorskip("datasets", reason="the extra train is not installed")
 from modeling_gair import GairRSImageProcessor
 from training.hub.example import LAT, LON, write_example
+from training.world.places import split_of
 from training.world.settings import WorldSettings
 from training.world.tiles import BANDS
-from training.world.writer import split_of
 
 
 def test_the_example_is_held_out_and_both_tile_files_read_the_same(tmp_path):

@@ -1,0 +1,103 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Pictures of where in a tile the model finds a photo."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from training.common.figures import PANEL_IN, UNIT_SQUARE
+
+
+@dataclass(frozen=True)
+class Example:
+    """
+    A photo and its tile, to be drawn.
+
+    Attributes:
+        tile (`np.ndarray` of shape `(H, W, 3)`): true colour in [0, 1].
+        tile_size_m (`tuple[float, float]`): width and height on the ground, in metres; the panels keep their ratio.
+        photo (`np.ndarray` of shape `(h, w, 3)`): uint8.
+        similarity (`np.ndarray` of shape `(m, n)`): cosine of the photo with each point of the tile, row 0 in the north.
+        point (`tuple[float, float]`): where the photo was taken: x east, y south, in [0, 1].
+    """
+
+    tile: np.ndarray
+    tile_size_m: tuple[float, float]
+    photo: np.ndarray
+    similarity: np.ndarray
+    point: tuple[float, float]
+
+
+def similarity_figure(path: Path, title: str, examples: Sequence[Example]) -> None:
+    """
+    Writes a picture of tiles, of a photo taken in each, and of where each tile resembles its photo.
+
+    Args:
+        path (`Path`): PNG to write.
+        title (`str`): what the picture shows.
+        examples (`Sequence[Example]`): two a row.
+    """
+    columns = min(len(examples), 2)
+    rows = -(-len(examples) // columns)
+    figure, axes = plt.subplots(
+        rows,
+        3 * columns,
+        figsize=(PANEL_IN * 3.3 * columns, PANEL_IN * rows + 0.7),
+        layout="constrained",
+        width_ratios=[1, 1, 1.2] * columns,
+        squeeze=False,
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for index, example in enumerate(examples):
+        row, column = divmod(index, columns)
+        _draw(example, axes[row, 3 * column : 3 * column + 3])
+    figure.suptitle(
+        f"{title}\nTile, cosine of the photo with every place in it (NILI, bright is high), photo; the ring is where it was taken"
+    )
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _draw(example: Example, axes: np.ndarray) -> None:
+    width, height = example.tile_size_m
+    # Both maps span [0, 1]², whatever the resolution of what they show.
+    aspect = height / width
+    axes[0].imshow(example.tile, extent=UNIT_SQUARE, aspect=aspect)
+    axes[0].set_title(f"{width / 1000:.1f} × {height / 1000:.1f} km", fontsize=9)
+    axes[1].imshow(example.similarity, extent=UNIT_SQUARE, aspect=aspect, cmap="magma")
+    low, high = example.similarity.min(), example.similarity.max()
+    axes[1].set_title(f"{low:.2f} to {high:.2f}", fontsize=9)
+    axes[2].imshow(example.photo)
+    for axis in axes[:2]:
+        _mark(axis, example.point)
+
+
+def _mark(axis: Axes, point: tuple[float, float]) -> None:
+    """A white ring edged in black, which shows on any ground and leaves the place itself visible."""
+    for colour, line_width in (("black", 4), ("white", 2)):
+        axis.plot(
+            *point,
+            marker="o",
+            markersize=12,
+            markerfacecolor="none",
+            markeredgecolor=colour,
+            markeredgewidth=line_width,
+            clip_on=False,
+        )

@@ -1,0 +1,104 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The contact sheet of a data set: a picture of its first tiles with their photos."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pyarrow.parquet as pq
+from matplotlib import patheffects
+from PIL import Image
+
+from modeling_gair import GairCoordinateProcessor
+from training.common.figures import PANEL_IN, UNIT_SQUARE, true_colour
+from training.common.schema import unpack_tile
+from training.world.fields import CLIMATE_ZONES
+from training.world.settings import WorldSettings
+
+CONTACT_SHEET = "contact_sheet.png"
+_TILES, _PHOTOS = 8, 4
+
+
+@dataclass(frozen=True)
+class TileWithPhotos:
+    """
+    A row of a data set, to be drawn.
+
+    Attributes:
+        name (`str`): what stands above the tile.
+        tile (`np.ndarray` of shape `(H, W, 3)`): true colour in [0, 1].
+        photos (`Sequence[np.ndarray]`): each `(h, w, 3)`, uint8.
+        points (`np.ndarray` of shape `(N, 2)`): where each was taken: x east, y south, in [0, 1].
+    """
+
+    name: str
+    tile: np.ndarray
+    photos: Sequence[np.ndarray]
+    points: np.ndarray
+
+
+def draw_contact_sheet(folder: Path, settings: WorldSettings) -> None:
+    """Draws the first tiles with their photos: not chosen by their looks."""
+    shard = next((folder / "data").glob("train-00000-*"))
+    rows = pq.ParquetFile(shard).read_row_group(0).slice(0, _TILES).to_pylist()
+    _draw(
+        folder / CONTACT_SHEET,
+        f"The sample world, version {settings.version}, seed {settings.seed}",
+        [_sheet_row(row) for row in rows],
+    )
+
+
+def _sheet_row(row: dict[str, Any]) -> TileWithPhotos:
+    photos = row["photos"][:_PHOTOS]
+    lon, lat = ([photo[name] for photo in photos] for name in ("lon", "lat"))
+    return TileWithPhotos(
+        name=f"{CLIMATE_ZONES[row['climate_zone']]}, {row['temperature']:.0f} °C, {row['elevation']:.0f} m",
+        tile=true_colour(unpack_tile(row), row["bands"]),
+        photos=[np.asarray(Image.open(io.BytesIO(photo["jpeg"]))) for photo in photos],
+        points=GairCoordinateProcessor().locate(lon, lat, row["bounds"], row["crs"]),
+    )
+
+
+def _draw(path: Path, title: str, rows: Sequence[TileWithPhotos]) -> None:
+    """
+    Writes a picture of tiles, one a row, each with numbers where its photos were taken and the photos beside it.
+
+    Args:
+        path (`Path`): PNG or JPEG to write.
+        title (`str`): what the picture shows.
+        rows (`Sequence[TileWithPhotos]`): tiles with equally many photos.
+    """
+    columns = 1 + len(rows[0].photos)
+    size = (PANEL_IN * (1 + 1.35 * (columns - 1)), PANEL_IN * len(rows) * 1.1 + 0.4)
+    figure, axes = plt.subplots(
+        len(rows), columns, figsize=size, layout="constrained", width_ratios=[1] + [1.35] * (columns - 1), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for line, row in zip(axes, rows):
+        line[0].imshow(row.tile, extent=UNIT_SQUARE)
+        line[0].set_title(row.name, fontsize=9)
+        for number, (axis, photo, (x, y)) in enumerate(zip(line[1:], row.photos, row.points), start=1):
+            outline = [patheffects.withStroke(linewidth=3, foreground="black")]
+            line[0].text(x, y, str(number), color="white", ha="center", va="center", path_effects=outline)
+            axis.imshow(photo)
+            axis.set_title(str(number), fontsize=9)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)

@@ -1,0 +1,203 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Where the tiles and photos of the sample data set lie: on land, apart from each other, in two spatially separate splits."""
+
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from modeling_gair.geo_gair import great_circle_distance_m, wrap_longitude
+from modeling_gair.raster_gair import metres_per_unit, project, unproject
+from training.common.workers import in_order
+from training.world.ground import COVERS
+from training.world.sample_world import SampleWorld
+from training.world.settings import MIN_PHOTO_DISTANCE_M, WorldSettings
+from training.world.tiles import TILE_SIDE_M, utm_crs
+
+# The sphere is divided into blocks, one in eight of which holds the test tiles.
+BLOCK_DEGREES = 15
+HELD_OUT_SHARE = 1 / 8
+MIN_SPLIT_DISTANCE_M = 50_000.0
+# From a photo to its tile's border, so that what it shows lies in the tile.
+PHOTO_MARGIN_M = 60.0
+MAX_LAT = 80.0
+# What a draw is for; part of its seed.
+_BLOCK, _PLACE, _POINTS, PHOTO_DRAWS = range(4)
+_MAX_TILE_WATER, _MAX_TILE_SNOW, _MAX_PHOTO_WATER = 0.6, 0.8, 0.5
+# Where the cover of a candidate tile is probed, in tile sides from its centre.
+_PROBES = np.array([(0, 0), (-0.3, -0.3), (-0.3, 0.3), (0.3, -0.3), (0.3, 0.3)])
+_POINTS_PER_PHOTO = 6
+_CANDIDATES_PER_TASK = 64
+_CANDIDATES_PER_TILE = 1000
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    Where a tile and its photos lie.
+
+    Args:
+        number (`int`): of the candidate that it was; all draws for the tile follow from it.
+        lon, lat (`float`): the tile's centre in degrees.
+        crs (`str`): of the tile.
+        photo_lon, photo_lat (`np.ndarray` of shape `(P,)`): degrees, float64.
+    """
+
+    number: int
+    lon: float
+    lat: float
+    crs: str
+    photo_lon: np.ndarray
+    photo_lat: np.ndarray
+
+
+def draws(settings: WorldSettings, purpose: int, number: int, size: int) -> np.ndarray:
+    """`(size,)` float64 in [0, 1) that depend on the arguments alone, and not on the order of calls."""
+    return np.random.default_rng([settings.seed, settings.version, purpose, number]).random(size)
+
+
+def block_of(lon: float, lat: float) -> int:
+    """
+    The number of the block that a place in degrees lies in: bands of 15 degrees of latitude, cut into as many equal
+    cells as make them about as wide on the ground.
+    """
+    band = min(int((lat + 90) // BLOCK_DEGREES), 180 // BLOCK_DEGREES - 1)
+    middle = np.radians((band + 0.5) * BLOCK_DEGREES - 90)
+    cells = max(1, round(360 / BLOCK_DEGREES * float(np.cos(middle))))
+    return band * 360 // BLOCK_DEGREES + int((lon + 180) % 360 / 360 * cells)
+
+
+def split_of(settings: WorldSettings, lon: float, lat: float) -> str:
+    """`"test"` where the block of a place is held out, otherwise `"train"`."""
+    return "test" if draws(settings, _BLOCK, block_of(lon, lat), 1)[0] < HELD_OUT_SHARE else "train"
+
+
+def place_splits(pool: Executor, settings: WorldSettings, ahead: int) -> dict[str, list[Place]]:
+    """Places by split; those to train on keep their distance from the others, which are found first."""
+    test = _place(pool, settings, "test", [], ahead)
+    return {"train": _place(pool, settings, "train", test, ahead), "test": test}
+
+
+def _place(pool: Executor, settings: WorldSettings, split: str, avoided: list[Place], ahead: int) -> list[Place]:
+    wanted = settings.tiles_of(split)
+    # A tile reaches half its diagonal beyond its centre, on both sides.
+    apart_m = MIN_SPLIT_DISTANCE_M + TILE_SIDE_M * 2**0.5
+    avoided_lon, avoided_lat = (np.array([getattr(place, axis) for place in avoided]) for axis in ("lon", "lat"))
+    limit = _CANDIDATES_PER_TILE * (wanted + 10)
+    tasks = ((settings, split, first) for first in range(0, limit, _CANDIDATES_PER_TASK))
+    places: list[Place] = []
+    with tqdm(total=wanted, unit="tile", desc=f"place {split}") as progress:
+        for found in in_order(pool, _find_places, tasks, ahead):
+            for place in found:
+                if (great_circle_distance_m(place.lon, place.lat, avoided_lon, avoided_lat) >= apart_m).all():
+                    places.append(place)
+            progress.update(min(len(places), wanted) - progress.n)
+            if len(places) >= wanted:
+                return places[:wanted]
+    raise ValueError(
+        f"Only {len(places)} of {wanted} tiles for the split {split} were found on land among {limit} places; take fewer "
+        "photos or another seed."
+    )
+
+
+def _find_places(settings: WorldSettings, split: str, first: int) -> list[Place]:
+    """Those of the candidates from `first` on that are in the split, on land, and hold their photos."""
+    numbers = np.arange(first, first + _CANDIDATES_PER_TASK)
+    drawn = np.stack([draws(settings, _PLACE, int(number), 2) for number in numbers])
+    # Uniform on the sphere: the sine of the latitude is.
+    lat = _rounded(np.degrees(np.arcsin((2 * drawn[:, 1] - 1) * np.sin(np.radians(MAX_LAT)))))
+    lon = _rounded(360 * drawn[:, 0] - 180)
+    frames = [
+        _Frame(int(number), float(x), float(y), _crs(int(number), float(x), float(y)))
+        for number, x, y in zip(numbers, lon, lat)
+        if split_of(settings, float(x), float(y)) == split
+    ]
+    world = world_of(settings.seed, settings.version)
+    return _with_photos(world, settings, _on_land(world, frames), settings.photos_of(split))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A candidate's number, its centre in degrees and its CRS."""
+
+    number: int
+    lon: float
+    lat: float
+    crs: str
+
+    def points(self, east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """lon, lat of points given in metres on the ground from the centre, along the axes of the CRS."""
+        x, y = (float(axis) for axis in project(self.lon, self.lat, self.crs))
+        per_x, per_y = metres_per_unit(x, y, self.crs)
+        lon, lat = unproject(x + east / per_x, y + north / per_y, self.crs)
+        return _rounded(wrap_longitude(lon)), _rounded(lat)
+
+
+def _rounded(degrees: np.ndarray) -> np.ndarray:
+    """To a centimetre, far above what differs from machine to machine in the last bits."""
+    return np.round(degrees, 7)
+
+
+def _crs(number: int, lon: float, lat: float) -> str:
+    """Degrees, but UTM for every fourth candidate, so that both kinds of tile are in use."""
+    return utm_crs(lon, lat) if number % 4 == 3 else "EPSG:4326"
+
+
+def _on_land(world: SampleWorld, frames: list[_Frame]) -> list[_Frame]:
+    """Without the frames that are mostly water or all snow."""
+    lon, lat = _stacked((frame.points(*(_PROBES * TILE_SIDE_M).T) for frame in frames), len(_PROBES))
+    cover = world.cover(lon, lat).mean(axis=1)
+    water, snow = cover[:, COVERS.index("water")], cover[:, COVERS.index("snow")]
+    return [frame for frame, kept in zip(frames, (water < _MAX_TILE_WATER) & (snow < _MAX_TILE_SNOW)) if kept]
+
+
+def _with_photos(world: SampleWorld, settings: WorldSettings, frames: list[_Frame], photos: int) -> list[Place]:
+    """Places with `photos` points on land, apart from each other and from the tile's border; others are left out."""
+    size = _POINTS_PER_PHOTO * photos
+    reach = TILE_SIDE_M - 2 * PHOTO_MARGIN_M
+    offsets = [reach * (draws(settings, _POINTS, frame.number, 2 * size).reshape(2, size) - 0.5) for frame in frames]
+    lon, lat = _stacked((frame.points(*offset) for frame, offset in zip(frames, offsets)), size)
+    dry = world.point_cover(lon, lat)[..., COVERS.index("water")] < _MAX_PHOTO_WATER
+    places = []
+    for frame, point_lon, point_lat, allowed in zip(frames, lon, lat, dry):
+        chosen = _apart(point_lon, point_lat, allowed, photos)
+        if len(chosen) == photos:
+            places.append(Place(frame.number, frame.lon, frame.lat, frame.crs, point_lon[chosen], point_lat[chosen]))
+    return places
+
+
+def _apart(lon: np.ndarray, lat: np.ndarray, allowed: np.ndarray, wanted: int) -> list[int]:
+    """Up to `wanted` indices of allowed points, in their order, each far enough from all before."""
+    distances = great_circle_distance_m(lon[:, None], lat[:, None], lon, lat)
+    chosen: list[int] = []
+    for index in np.flatnonzero(allowed).tolist():
+        if len(chosen) < wanted and (distances[index, chosen] >= MIN_PHOTO_DISTANCE_M).all():
+            chosen.append(index)
+    return chosen
+
+
+def _stacked(points: Iterable[tuple[np.ndarray, np.ndarray]], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """lon `(N, size)` and lat `(N, size)` of N times `size` points; N may be 0."""
+    lon_lat = np.array(list(points), np.float64).reshape(-1, 2, size)
+    return lon_lat[:, 0], lon_lat[:, 1]
+
+
+@lru_cache(maxsize=1)
+def world_of(seed: int, version: int) -> SampleWorld:
+    """The world of a process."""
+    return SampleWorld(seed, version)

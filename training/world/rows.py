@@ -1,0 +1,205 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Rows of the sample data set: tiles, photos and labels of places."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import rasterio
+from datasets import ClassLabel, Features, List, Value
+from PIL import Image
+
+from modeling_gair.raster_gair import unrolled
+from training.common.schema import FEATURES, pack_tile
+from training.world.fields import CLIMATE_ZONES
+from training.world.places import PHOTO_DRAWS, Place, draws, world_of
+from training.world.sample_world import SampleWorld
+from training.world.settings import WorldSettings
+from training.world.tiles import BANDS, SampleTile
+
+LABEL_FEATURES = Features(
+    {
+        "cover_map": Value("binary"),
+        "cover": List(Value("float32")),
+        "moisture": Value("float32"),
+        "temperature": Value("float32"),
+        "elevation": Value("float32"),
+        "settlement": Value("float32"),
+        "climate_zone": ClassLabel(names=list(CLIMATE_ZONES)),
+        "country": Value("int32"),
+        "photo_cover": List(List(Value("float32"))),
+        "photo_greenness": List(Value("float32")),
+    }
+)
+SAMPLE_FEATURES = Features({**FEATURES, **LABEL_FEATURES})
+_SHARDS = {"train": 16, "test": 4}
+# About half a second of work: two workers end together, and Ctrl-C takes effect soon.
+_PAIRS_PER_TASK = 64
+_JPEG_QUALITY = 90
+
+
+@dataclass(frozen=True)
+class Task:
+    """Consecutive rows of one shard, the first of which is number `first` of its split."""
+
+    split: str
+    shard: str
+    first: int
+    places: list[Place]
+
+    def ids(self, settings: WorldSettings) -> list[str]:
+        name = f"world-v{settings.version}-s{settings.seed}-{self.split}"
+        return [f"{name}-{number:06d}" for number in range(self.first, self.first + len(self.places))]
+
+
+def tasks_of(split: str, places: list[Place], settings: WorldSettings) -> Iterator[Task]:
+    """The places of a split in their order, dealt out to shards of about equal size and to tasks within each."""
+    shards = min(_SHARDS[split], len(places))
+    edges = [len(places) * shard // shards for shard in range(shards + 1)]
+    size = max(1, _PAIRS_PER_TASK // settings.photos_of(split))
+    for shard, (start, stop) in enumerate(pairwise(edges)):
+        name = f"data/{split}-{shard:05d}-of-{shards:05d}.parquet"
+        for first in range(start, stop, size):
+            yield Task(split, name, first, places[first : min(first + size, stop)])
+
+
+def render(settings: WorldSettings, task: Task, files: Path | None) -> pa.Table:
+    """The rows of a task; with a folder, also their tiles and photos as files in it."""
+    rows = []
+    for row_id, place in zip(task.ids(settings), task.places):
+        row, tile = _row(settings, task.split, row_id, place)
+        rows.append(row)
+        if files:
+            write_tile(files / _tile_path(row_id), tile)
+            for photo in row["photos"]:
+                (files / _photo_path(photo["id"])).write_bytes(photo["jpeg"])
+    return pa.Table.from_pylist(rows, schema=SAMPLE_FEATURES.arrow_schema)
+
+
+def _row(settings: WorldSettings, split: str, row_id: str, place: Place) -> tuple[dict[str, Any], SampleTile]:
+    world = world_of(settings.seed, settings.version)
+    tile = world.tile(place.lon, place.lat, crs=place.crs if place.crs == "EPSG:4326" else "utm")
+    row = {
+        "id": row_id,
+        **pack_tile(tile.pixels),
+        "bands": list(BANDS),
+        "bounds": list(tile.bounds),
+        "crs": tile.crs,
+        "product_id": f"sample-world-v{settings.version}-seed{settings.seed}",
+        "split": split,
+        **_photo_columns(world, settings, row_id, place, tile),
+        **_tile_labels(world, place, tile),
+    }
+    return row, tile
+
+
+def _photo_columns(
+    world: SampleWorld, settings: WorldSettings, row_id: str, place: Place, tile: SampleTile
+) -> dict[str, Any]:
+    """The photos, their labels, and all dates."""
+    photos = len(place.photo_lon)
+    drawn = draws(settings, PHOTO_DRAWS, place.number, 2 * photos + 1)
+    # The picture is drawn with the very heading that the row holds; rounding may reach the full circle.
+    headings = (360 * drawn[:photos]).astype(np.float32) % 360
+    dates = [(date(2024, 1, 1) + timedelta(days=int(366 * draw))).isoformat() for draw in drawn[photos:]]
+    views = world.street_views(
+        place.photo_lon, place.photo_lat, headings.astype(np.float64), control=settings.control, tile=tile
+    )
+    common = {"source": "sample world", "licence": "Apache-2.0", "attribution": "GAIR sample world"}
+    cover = world.point_cover(place.photo_lon, place.photo_lat)
+    return {
+        "tile_time": dates[photos],
+        "photos": [
+            {
+                "id": photo_id,
+                "jpeg": encode_jpeg(view),
+                "lon": lon,
+                "lat": lat,
+                "heading": heading,
+                "time": time,
+                **common,
+            }
+            for photo_id, view, lon, lat, heading, time in zip(
+                _photo_ids(row_id, photos), views, place.photo_lon, place.photo_lat, headings, dates
+            )
+        ],
+        "photo_cover": cover.tolist(),
+        "photo_greenness": world.greenness(cover).tolist(),
+    }
+
+
+def _tile_labels(world: SampleWorld, place: Place, tile: SampleTile) -> dict[str, Any]:
+    labels = world.labels(place.lon, place.lat)
+    smooth = {name: float(labels[name]) for name in ("moisture", "temperature", "elevation", "settlement")}
+    return {
+        **smooth,
+        "climate_zone": int(labels["climate_zone"]),
+        "country": int(labels["country"]),
+        "cover_map": tile.cover.argmax(axis=0).astype(np.uint8).tobytes(),
+        "cover": tile.cover.mean(axis=(1, 2), dtype=np.float64).tolist(),
+    }
+
+
+def _photo_ids(row_id: str, photos: int) -> list[str]:
+    return [f"{row_id}-{number:02d}" for number in range(photos)]
+
+
+def encode_jpeg(pixels: np.ndarray) -> bytes:
+    """A photo `(H, W, 3)`, uint8, as the data set stores it."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=_JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def write_tile(path: Path, tile: SampleTile) -> None:
+    """A GeoTIFF whose bands have their names as descriptions."""
+    bands, height, width = tile.pixels.shape
+    west, south, east, north = unrolled(tile.bounds)
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=width,
+        height=height,
+        count=bands,
+        dtype="uint16",
+        crs=tile.crs,
+        transform=rasterio.Affine((east - west) / width, 0.0, west, 0.0, (south - north) / height, north),
+        compress="deflate",
+        predictor=2,
+    ) as raster:
+        raster.write(tile.pixels)
+        raster.descriptions = BANDS
+
+
+def _tile_path(row_id: str) -> str:
+    return f"tiles/{row_id}.tif"
+
+
+def _photo_path(photo_id: str) -> str:
+    return f"photos/{photo_id}.jpg"
+
+
+def csv_lines(settings: WorldSettings, task: Task) -> Iterator[tuple[str, str, str, float, float]]:
+    for row_id, place in zip(task.ids(settings), task.places):
+        points = zip(place.photo_lon.tolist(), place.photo_lat.tolist())
+        for photo_id, (lon, lat) in zip(_photo_ids(row_id, len(place.photo_lon)), points):
+            yield photo_id, _tile_path(row_id), _photo_path(photo_id), lon, lat

@@ -13,7 +13,7 @@
 # limitations under the License.
 """Measures frozen embeddings on benchmarks: `accelerate launch training/evaluate.py`."""
 
-from training.benchmarks.runner import main
+from training.benchmarks.command import main
 from training.common.programs import run_program
 
 if __name__ == "__main__":

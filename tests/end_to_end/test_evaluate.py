@@ -29,9 +29,7 @@ pytest.importorskip("accelerate", reason="the extra eval is not installed")
 pytest.importorskip("rasterio", reason="the extra eval is not installed")
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from tests.helpers.benchmark_tables import made_columns, write_table
-from training.benchmarks.runner import main
-from training.world.settings import WorldSettings
-from training.world.writer import write_sample_dataset
+from training.benchmarks.command import main
 
 ROOT = Path(__file__).parents[2]
 KINDS = ["world-location", "world-tiles", "world-segmentation", "world-photos", "world-retrieval"]
@@ -46,12 +44,6 @@ def model(tmp_path_factory) -> Path:
     GairModel(config).save_pretrained(folder)
     GairProcessor.for_config(config).save_pretrained(folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Path:
-    settings = WorldSettings(tiles=40, photos=2, held_out_tiles=10, held_out_photos=4)
-    return write_sample_dataset(tmp_path_factory.mktemp("world") / "small", settings, workers=2)
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +72,12 @@ def figures(folder: Path) -> dict[tuple[str, ...], float]:
 
 
 @pytest.mark.slow
-def test_every_kind_of_task_on_the_sample_world(model, world, cache, tmp_path, capsys, monkeypatch):
+def test_every_kind_of_task_on_the_sample_world(model, small_world, cache, tmp_path, capsys, monkeypatch):
     flags = [
         "--model",
         str(model),
         "--data",
-        f"sample_world={world}",
+        f"sample_world={small_world}",
         "--output_dir",
         str(tmp_path),
         "--holdouts",
@@ -107,7 +99,9 @@ def test_every_kind_of_task_on_the_sample_world(model, world, cache, tmp_path, c
         with Image.open(tmp_path / picture) as image:
             assert image.width > 600
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert f"Where {model} errs" in report and "settlement" in (tmp_path / "bias.csv").read_text(encoding="utf-8")
+    assert f"Geographic bias of {model}" in report and "settlement" in (tmp_path / "bias.csv").read_text(
+        encoding="utf-8"
+    )
     card = ModelCard.load(model / "README.md")
     assert {"own"} == {card.data.model_name} and "world-retrieval" in card.text
     assert all("not the Earth" in result.dataset_name for result in card.data.eval_results)
@@ -117,8 +111,8 @@ def test_every_kind_of_task_on_the_sample_world(model, world, cache, tmp_path, c
     monkeypatch.setattr(GairModel, "get_location_features", None)
     monkeypatch.setattr(GairModel, "get_sv_features", None)
     assert main([*flags, "--tasks", *KINDS]) == 0
-    assert "is in" in capsys.readouterr().out and (tmp_path / "results.csv").read_bytes() == before
-    assert "# Where" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "is already in" in capsys.readouterr().out and (tmp_path / "results.csv").read_bytes() == before
+    assert "# Geographic bias" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -134,8 +128,8 @@ def test_a_table_of_one_s_own_in_one_command(model, table, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_work_and_give_the_same_figures(model, table, world, tmp_path):
-    flags = ["--model", str(model), "--table", str(table), "--target", "zone", "--data", f"sample_world={world}"]
+def test_two_processes_share_the_work_and_give_the_same_figures(model, table, small_world, tmp_path):
+    flags = ["--model", str(model), "--table", str(table), "--target", "zone", "--data", f"sample_world={small_world}"]
     flags += ["--tasks", "world-retrieval", "world-tiles"]
     assert main([*flags, "--output_dir", str(tmp_path / "one")]) == 0
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29631"]
@@ -186,7 +180,7 @@ def test_what_was_left_out_is_said_again_where_nothing_is_measured_anew(model, t
     for again in (False, True):
         assert main([*flags, "--holdouts", "random", "spatial10"]) == 1
         output = capsys.readouterr().out
-        assert ("is in" in output) == again
+        assert ("is already in" in output) == again
         assert "9 of 200 rows of own have no usable value and are left out" in output
         assert "Holdout spatial10 fills 1 of 5 folds" in output and "1 of 1 tasks measured" in output
 
@@ -223,12 +217,12 @@ def test_the_list_needs_no_model(capsys):
     ("flags", "message"),
     [
         (["--tasks", "air_tmp"], "did you mean 'air_temp'"),
-        (["--table", "own.csv"], "--table and --target go together"),
-        (["--table", "nowhere.csv", "--target", "x"], "expected an existing file ending in .csv or .parquet"),
+        (["--table", "own.csv"], "--table and --target belong together"),
+        (["--table", "nowhere.csv", "--target", "x"], "expected an existing file whose name ends in .csv or .parquet"),
         (["--tasks", "air_temp", "--data", "air_temp"], "expected NAME=PATH"),
         (["--tasks", "air_temp", "--holdouts", "spatial"], "expected random, official, or spatial with degrees"),
-        (["--tasks", "air_temp", "--target_type", "regression"], "--target_type is about a --table"),
-        (["--tasks", "air_temp", "--model", "no/such-model"], "There is no model 'no/such-model'"),
+        (["--tasks", "air_temp", "--target_type", "regression"], "--target_type is for a --table"),
+        (["--tasks", "air_temp", "--model", "no/such-model"], "no/such-model"),
     ],
 )
 def test_a_wrong_command_is_one_sentence(flags, message):

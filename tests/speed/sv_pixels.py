@@ -28,7 +28,7 @@ from PIL import Image
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from modeling_gair import GairModel, GairSVImageProcessor
-from training.benchmarks.encoders.encoder import open_gair
+from training.benchmarks.encoders.gair import open_gair
 from training.exporting.sv_tower import save_sv_tower
 
 

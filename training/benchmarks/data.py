@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The data of a task: a table or images from the Hub, a local file or the sample world, by `datasets`."""
+"""The data of a task: tables and images from the Hub, local files or the sample world, read by `datasets`."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ from training.benchmarks.tasks.task import Task
 from training.common.errors import first_line
 from training.world.writer import SUMS
 
-# Data up to this size are digested whole; larger ones by their files' names, sizes and times of change.
+# The digest of data up to this size covers their content; of larger data names, sizes and modification times of the files.
 _DIGESTED_BYTES = 2**28
 _UNREACHABLE = (
     ConnectionError,
@@ -41,7 +41,7 @@ _UNREACHABLE = (
 
 
 class Unavailable(ValueError):
-    """Data that cannot be had here: gated, unreachable, or to be fetched by hand. The task is skipped, not failed."""
+    """Data are not available here: gated, unreachable, or to be downloaded by hand. The task is skipped, not failed."""
 
 
 def open_split(
@@ -51,15 +51,14 @@ def open_split(
     One split of a task's data.
 
     Args:
-        task ([`Task`]): whose data.
-        split (`str`, *optional*): `train`, `validation` or `test`, as the task's `splits` translate it; without it the
-            data's only split, or `train`.
-        streaming (`bool`): whether to read rows one after the other in place of preparing the whole on disk.
-        columns (`list[str]`, *optional*): of parquet files, the only columns to read.
+        task ([`Task`]): the task.
+        split (`str`, *optional*): `train`, `validation` or `test`, as the task's `splits` translate it; `train` by default.
+        streaming (`bool`): whether to stream rows rather than prepare the whole split on disk.
+        columns (`list[str]`, *optional*): the columns to read from parquet files; all by default.
 
     Raises:
         Unavailable: the data are gated or cannot be reached.
-        ValueError: they are there, but have no such split.
+        ValueError: the data cannot be read, or have no such split.
     """
     name = task.splits.get(split or "train", split or "train")
     try:
@@ -73,14 +72,14 @@ def open_split(
             **({} if columns is None else {"columns": columns}),
         )
     except (DatasetNotFoundError, FileNotFoundError, *_UNREACHABLE) as error:
-        raise Unavailable(_why(task, error)) from error
+        raise Unavailable(_reason(task, error)) from error
     except DatasetGenerationError as error:
         raise ValueError(f"The data of {task.name} cannot be read: {error.__cause__ or error}") from error
 
 
 def revision_of(task: Task) -> str:
     """
-    What state of its data a task reads: the commit on the Hub, or a digest of local files.
+    The revision of a task's data: the commit on the Hub, or a digest of local files.
 
     Raises:
         Unavailable: the Hub has no such data set, or cannot be reached.
@@ -90,39 +89,46 @@ def revision_of(task: Task) -> str:
         return _digest_of_files(local, task.data_files)
     try:
         return HfApi().dataset_info(task.source, revision=task.revision).sha or "unknown"
-    # The Hub's client passes on the errors of whatever HTTP library it uses.
+    # The Hub's client lets errors of its HTTP library through, whichever that is.
     except Exception as error:
-        # What was fetched before can be used without the Hub.
+        # Data that were downloaded before can be used without the Hub.
         fetched = Path(constants.HF_HUB_CACHE) / f"datasets--{task.source.replace('/', '--')}" / "refs"
         if (reference := fetched / (task.revision or "main")).is_file():
             return reference.read_text(encoding="utf-8").strip()
-        raise Unavailable(_why(task, error)) from error
+        raise Unavailable(_reason(task, error)) from error
 
 
 def require_columns(task: Task, data: Dataset | IterableDataset, columns: list[str]) -> None:
     """
     Raises:
-        ValueError: the data lack one of the columns.
+        ValueError: the data lack a column.
     """
     have = data.column_names or list(next(iter(data), {}))
     missing = [column for column in columns if column not in have]
     if missing:
         raise ValueError(
-            f"The data of {task.name} have no column {', '.join(map(repr, missing))} (they have {', '.join(have)}); name "
-            "the columns as the task's `columns` do, or its `target`."
+            f"The data of {task.name} have no column {', '.join(map(repr, missing))} (they have {', '.join(have)}); rename "
+            "a column, or change the task's `columns` or --target."
         )
+
+
+def is_numeric(task: Task, column: str) -> bool:
+    """Whether a table's column holds numbers (or nothing), rather than text or booleans."""
+    data = open_split(task)
+    require_columns(task, data, [column])
+    return any(name in str(data.features[column]) for name in ("int", "float", "null"))
 
 
 def tile_centres(bounds: Iterable[Sequence[float]], systems: Iterable[str]) -> np.ndarray:
     """
-    Where tiles lie.
+    The centres of tiles.
 
     Args:
-        bounds: west, south, east, north of each.
-        systems: CRS of each one's bounds.
+        bounds: west, south, east, north of each tile.
+        systems: CRS of each tile's bounds.
 
     Returns:
-        `np.ndarray` of shape `(N, 2)`: lon, lat of their centres in degrees.
+        `np.ndarray` of shape `(N, 2)`: lon, lat in degrees.
     """
     centres = []
     for box, crs in zip(bounds, systems):
@@ -134,23 +140,23 @@ def tile_centres(bounds: Iterable[Sequence[float]], systems: Iterable[str]) -> n
 
 def ruled_labels(task: Task, raw: Any) -> tuple[np.ndarray, np.ndarray]:
     """
-    Raw targets by the task's label rule.
+    Labels from raw targets, by the task's `label_rule` and `target_type`.
 
     Args:
-        task ([`Task`]): whose `label_rule` and `target_type`.
-        raw (sequence of N): numbers, or anything that names a class.
+        task ([`Task`]): the task.
+        raw (sequence of N): numbers, or names of classes of any type.
 
     Returns:
-        labels `(N,)` (float64 for regression, else int64 from 0, classes in sorted order) and which are kept `(N,)`,
-        bool: NaN, None, dropped values and rare classes are not.
+        labels `(N,)` (float64 for regression, else int64 from 0, classes in sorted order) and a mask `(N,)` of the rows to
+        keep, which is False for NaN, None, dropped values and rare classes.
 
     Raises:
-        ValueError: targets that are no numbers where numbers are needed, or none that is kept.
+        ValueError: the task needs numbers and the targets are something else, or no row is kept.
     """
     rule = task.label_rule
     values = np.asarray(raw)
     if task.target_type == "regression" or {"bins", "drop_below", "log1p"} & set(rule):
-        values = _as_numbers(task, values)
+        values = _to_numbers(task, values)
         kept = np.isfinite(values)
     else:
         kept = np.array([value is not None and value == value and value != "" for value in values.tolist()], bool)
@@ -161,8 +167,8 @@ def ruled_labels(task: Task, raw: Any) -> tuple[np.ndarray, np.ndarray]:
     if rule.get("log1p"):
         if (values[kept] <= -1).any():
             raise ValueError(
-                f"The targets of {task.name} go down to {values[kept].min()}, but log1p needs more than -1; drop those "
-                "values by its label_rule."
+                f"The smallest target of {task.name} is {values[kept].min()}, but log1p needs values above -1; drop smaller "
+                "values in its label_rule."
             )
         values = np.log1p(np.where(kept, values, 0.0))
     if not kept.any():
@@ -171,20 +177,20 @@ def ruled_labels(task: Task, raw: Any) -> tuple[np.ndarray, np.ndarray]:
         return np.where(kept, values, 0.0), kept
     if "bins" in rule:
         values = np.digitize(values, rule["bins"])
-    return _as_classes(values, kept, rule.get("top"))
+    return _to_classes(values, kept, rule.get("top"))
 
 
-def _as_numbers(task: Task, values: np.ndarray) -> np.ndarray:
+def _to_numbers(task: Task, values: np.ndarray) -> np.ndarray:
     try:
         return np.array([np.nan if value is None or value == "" else value for value in values.tolist()], np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"The targets of {task.name} are no numbers ({first_line(error)}); name a numeric column, or make the "
-            "task a classification."
+            f"The targets of {task.name} are not numbers ({first_line(error)}); name a numeric column, or set the "
+            "target_type to classification."
         ) from error
 
 
-def _as_classes(values: np.ndarray, kept: np.ndarray, top: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _to_classes(values: np.ndarray, kept: np.ndarray, top: int | None) -> tuple[np.ndarray, np.ndarray]:
     names, counts = np.unique(values[kept].astype(str) if values.dtype == object else values[kept], return_counts=True)
     comparable = values.astype(str) if values.dtype == object else values
     if top is not None and len(names) > top:
@@ -197,7 +203,7 @@ def _as_classes(values: np.ndarray, kept: np.ndarray, top: int | None) -> tuple[
 
 def _digest_of_files(local: Path, data_files: Any) -> str:
     if (local / SUMS).is_file():
-        # The sample world says itself what it holds.
+        # The sample world comes with checksums of its files.
         return hashlib.blake2b((local / SUMS).read_bytes(), digest_size=8).hexdigest()
     patterns = [data_files] if isinstance(data_files, str) else _flat(data_files)
     paths = {path for pattern in patterns for path in local.glob(pattern)} if patterns else set(local.rglob("*"))
@@ -216,9 +222,8 @@ def _flat(data_files: Any) -> list[str]:
     return [name for value in values for name in ([value] if isinstance(value, str) else value)]
 
 
-def _why(task: Task, error: Exception) -> str:
-    text = str(error).strip().splitlines()
+def _reason(task: Task, error: Exception) -> str:
     gated = "gated" in str(error).lower() or "401" in str(error) or "403" in str(error)
     reason = "is gated" if gated else "cannot be reached"
     hint = task.access or f"pass a local copy by --data {task.name}=PATH"
-    return f"{task.source} {reason} ({text[0] if text else type(error).__name__}); {hint}."
+    return f"{task.source} {reason} ({first_line(error)}); {hint}."

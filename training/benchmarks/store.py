@@ -12,8 +12,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Embeddings on disk: computed once for a model, a data set and a way of reading it, in parts that processes share and that
-an interruption leaves behind.
+Embeddings on disk, computed once for each model, data set and way of reading it. They are stored in parts: several processes
+compute different parts, and an interruption loses at most one part.
 """
 
 import hashlib
@@ -42,8 +42,8 @@ class FeatureStore:
     A folder of features.
 
     Args:
-        folder (`Path`): where they are kept; shared by all processes and all runs.
-        rank, processes (`int`): which share of the parts this process computes.
+        folder (`Path`): the folder; shared by all processes and all runs.
+        rank, processes (`int`): this process computes the parts whose number modulo `processes` is `rank`.
     """
 
     folder: Path
@@ -58,23 +58,23 @@ class FeatureStore:
         part_size: int = 256,
     ) -> Columns:
         """
-        The columns that `compute` makes of all items: from disk where they are there, computed where they are not.
+        The columns that `compute` returns for all items, read from disk if present, else computed.
 
-        With several processes, each computes its share of the parts and returns nothing of use; once all have done so,
-        a store of one process on the same folder finds everything.
+        With several processes, each computes its share of the parts and returns an empty dictionary; afterwards a store with
+        one process on the same folder finds everything.
 
         Args:
-            key (`Mapping`): all that the columns depend on (the model's fingerprint, the data's revision, the format …);
-                another key never finds them.
-            items (`Callable`): gives the data in a fixed order; called only where something is to compute.
+            key (`Mapping`): everything the columns depend on (the model's fingerprint, the data's revision, the format …);
+                columns are only found by the same key.
+            items (`Callable`): returns the data in a fixed order; called only if something must be computed.
             compute (`Callable`): up to `part_size` items → columns, all of one length (labels may be among them).
-            part_size (`int`): items at a time, and lost at most by an interruption.
+            part_size (`int`): items per part.
 
         Returns:
             `dict[str, np.ndarray]`: the columns over all items.
 
         Raises:
-            ValueError: there are no items; and whatever `compute` raises.
+            ValueError: there are no items; also whatever `compute` raises.
         """
         folder = self.folder / digest_of(key)
         if not (folder / _COMPLETE).is_file():
@@ -107,13 +107,13 @@ class FeatureStore:
                 save_file(columns, temporary)
                 temporary.replace(path)
         if parts == 0:
-            raise ValueError("The data hold no rows to embed; check the split and the columns.")
+            raise ValueError("The data have no rows to embed; check the split and the columns.")
         if self.processes == 1:
             write_atomically(folder / _COMPLETE, json.dumps({"parts": parts}).encode())
 
 
 def digest_of(key: Mapping[str, Any]) -> str:
-    """16 digits that stand for a key."""
+    """Digest of a key, 16 hexadecimal digits."""
     text = json.dumps(key, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

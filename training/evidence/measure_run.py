@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from training.benchmarks.encoders.encoder import GairEncoder, open_gair
+from training.benchmarks.encoders.gair import GairEncoder, open_gair
 from training.evidence.arms import UNTRAINED, comparisons_of
 from training.evidence.options import EvidenceOptions
 from training.evidence.pair_features import embed_for_probes, embed_held_out

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from training.benchmarks.data import tile_centres
-from training.benchmarks.encoders.encoder import Encoder, SinCosEncoder
+from training.benchmarks.encoders.encoder import Encoder
+from training.benchmarks.encoders.simple import SinCosEncoder
 from training.benchmarks.probes.fitting import inverse_distance, ridge
 from training.benchmarks.probes.folds import Holdout, make_holdout
 from training.pairs.sources import Source

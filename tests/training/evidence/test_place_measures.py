@@ -20,7 +20,7 @@ pytest.importorskip("accelerate", reason="the extra eval is not installed")
 pytest.importorskip("pandas", reason="the extra eval is not installed")
 pytest.importorskip("pyproj", reason="the extra geo is not installed")
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from training.benchmarks.encoders.encoder import GairEncoder
+from training.benchmarks.encoders.gair import GairEncoder
 from training.evidence.place_measures import (
     PlaceTable,
     PlaceTarget,

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-A GAIR model for torchgeo-bench, the other way round: its CoordBench track takes [`GairLocationEncoder`], its image track
+Adapters that let torchgeo-bench measure a GAIR model: its CoordBench track takes [`GairLocationEncoder`], its image track
 [`GairBenchModel`]. In a configuration of torchgeo-bench:
 
     model: {target: training.benchmarks.encoders.torchgeo_adapters.GairLocationEncoder, kwargs: {model: DIR_OR_REPO}}
@@ -20,7 +20,7 @@ A GAIR model for torchgeo-bench, the other way round: its CoordBench track takes
     _target_: training.benchmarks.encoders.torchgeo_adapters.GairBenchModel
     model: DIR_OR_REPO
 
-Without the package both can be made and called all the same, on what stands in for their base classes here.
+If torchgeo-bench is not installed, both classes still work, on the substitutes for its base classes below.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.benchmarks.encoders.encoder import GairEncoder, TileFormat, TileSample, open_gair
+from training.benchmarks.encoders.encoder import TileFormat, TileSample
+from training.benchmarks.encoders.gair import GairEncoder, open_gair
 
-# torchgeo-bench's names of Sentinel-2's bands; it also writes them as b02 … b8a, which the processor reads itself.
+# torchgeo-bench's names of Sentinel-2's bands; it also uses b02 … b8a, which the processor understands.
 BAND_NAMES = {
     "coastal_aerosol": "B01",
     "blue": "B02",
@@ -54,13 +55,13 @@ try:
 except ImportError:
 
     class _LocationEncoder:  # type: ignore[no-redef]
-        """What torchgeo-bench's base class does, for where it is not installed."""
+        """Substitute for torchgeo-bench's base class if the package is not installed."""
 
         def __init__(self, device: str = "cpu", batch_size: int = 8192):
             self.device, self.batch_size = device, batch_size
 
         def encode(self, lon: np.ndarray, lat: np.ndarray, year: np.ndarray | None = None) -> np.ndarray:
-            """All points, a batch at a time."""
+            """Encodes all points in batches."""
             starts = range(0, len(lon), self.batch_size)
             parts = [self._encode(lon[s : s + self.batch_size], lat[s : s + self.batch_size], year) for s in starts]
             return np.concatenate(parts)
@@ -74,7 +75,7 @@ try:
 except ImportError:
 
     class _BenchModel(nn.Module):  # type: ignore[no-redef]
-        """What torchgeo-bench's base class does with `normalization="identity"`, for where it is not installed."""
+        """Substitute for torchgeo-bench's base class, with `normalization="identity"`, if the package is not installed."""
 
         def __init__(self, bands: Sequence[Any], normalization: str = "identity"):
             super().__init__()
@@ -111,7 +112,7 @@ class GairLocationEncoder(_LocationEncoder):
         """
         Args:
             lon, lat (`np.ndarray` of shape `(B,)`): degrees.
-            year: not used, as GAIR knows no time.
+            year: ignored; GAIR does not depend on time.
 
         Returns:
             `np.ndarray` of shape `(B, D)`, float32.
@@ -121,17 +122,17 @@ class GairLocationEncoder(_LocationEncoder):
 
 class GairBenchModel(_BenchModel):
     """
-    A GAIR model's RS tower for torchgeo-bench's image track. Images come raw and pass GAIR's own processor, bands by
-    their names.
+    A GAIR model's RS tower for torchgeo-bench's image track. Images come in raw and pass through GAIR's own processor, which
+    selects bands by name.
 
     Args:
-        bands (`Sequence`): torchgeo-bench's `BandSpec` of each channel, of which `sensor` and `name` are read.
+        bands (`Sequence`): torchgeo-bench's `BandSpec` of each channel; `sensor` and `name` are used.
         model (`str`): a directory or a Hub repository.
         units (`str`): `"digital_number"`, or `"reflectance"` for data sets such as m-so2sat.
         missing_bands (`str`): `"error"`, or `"mean"` to fill in the means of bands that the data lack.
 
     Raises:
-        ValueError: bands that the model needs and the data lack.
+        ValueError: the data lack bands that the model needs.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class GairBenchModel(_BenchModel):
     ):
         super().__init__(bands=list(bands), normalization="identity")
         self.encoder: GairEncoder = open_gair(model, torch.device("cpu"))
-        # A part of this module, so that `.to(device)` moves it.
+        # A submodule, so that `.to(device)` moves it.
         self.backbone = self.encoder.model
         self.channels = [index for index, band in enumerate(bands) if band.sensor == "s2"]
         names = [BAND_NAMES.get(bands[index].name, bands[index].name) for index in self.channels]
@@ -154,7 +155,7 @@ class GairBenchModel(_BenchModel):
     def _forward_patch_features(self, images: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            images (`torch.Tensor` of shape `(B, C, H, W)`): raw, one channel a band.
+            images (`torch.Tensor` of shape `(B, C, H, W)`): raw, one channel per band.
 
         Returns:
             `torch.Tensor` of shape `(B, D)`, on the images' device.

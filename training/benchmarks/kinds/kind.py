@@ -11,9 +11,9 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What every kind of task shares: how it is run, and what it hands back."""
+"""The interface of all kinds of tasks: how one is run, and the scores and errors it returns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,20 +27,20 @@ from training.benchmarks.tasks.task import Task
 @dataclass(frozen=True)
 class Score:
     """
-    One figure.
+    One measured value.
 
     Args:
         method (`str`): the probe, e.g. `ridge`.
         split (`str`): the holdout, e.g. `spatial10`, or the split that was tested on.
-        metric (`str`): what was measured, e.g. `r2`.
-        value (`float`): the figure.
+        metric (`str`): its name, e.g. `r2`.
+        value (`float`): the value.
         n_samples, n_test (`int`): rows in use, and rows tested on.
-        feature_dim (`int`): width of the features; 0 for what uses none.
+        feature_dim (`int`): width of the features; 0 without features.
         n_folds (`int`): folds over all seeds.
-        spread (`tuple[float, float]`, *optional*): ends of an interval of 95 % for the figure; see [`interval`].
+        spread (`tuple[float, float]`, *optional*): ends of the 95 % interval; see [`training.benchmarks.kinds.scoring`].
         cell_deg (`int`, *optional*): side of the cells of a spatial holdout in degrees.
-        model (`str`): what was measured, where it is no [`Encoder`], e.g. `majority`.
-        target (`str`): the column that was predicted, where a task has several.
+        model (`str`): name of what was measured if it is not an [`Encoder`], e.g. `majority`.
+        target (`str`): the predicted column if a task has several.
         dropped (`int`): rows left out because they have no label.
     """
 
@@ -62,15 +62,15 @@ class Score:
 @dataclass(frozen=True)
 class PlaceErrors:
     """
-    How far off each tested place was, for maps and for the bias table.
+    The error at each tested place, for maps and for the bias table.
 
     Args:
         lon, lat (`np.ndarray` of shape `(N,)`): degrees.
-        error (`np.ndarray` of shape `(N,)`): absolute error in the target's units, or 1 for a wrong class, else 0.
-        unit (`str`): what the error counts; `wrong` for classes.
+        error (`np.ndarray` of shape `(N,)`): absolute error in the target's units; of classes 1 if wrong, else 0.
+        unit (`str`): name of the error; `wrong` for classes.
         split (`str`): the holdout or split that was tested on.
         strata (`dict[str, np.ndarray]`): values of shape `(N,)` by which to divide the places.
-        reference (`np.ndarray`, *optional*): squared error (N,) of predicting the mean, for R² by part.
+        reference (`np.ndarray` of shape `(N,)`, *optional*): squared error of predicting the mean, for R² by part.
     """
 
     lon: np.ndarray
@@ -85,13 +85,13 @@ class PlaceErrors:
 @dataclass(frozen=True)
 class Outcome:
     """
-    What one task and one model gave.
+    The results of one model on one task.
 
     Args:
-        scores (`list[Score]`): the figures.
-        places ([`PlaceErrors`], *optional*): where they are from, where that is known.
+        scores (`list[Score]`): what was measured.
+        places ([`PlaceErrors`], *optional*): errors by place, if places are known.
         remarks (`tuple[str, ...]`): sentences to print, e.g. on rows that were dropped.
-        problems (`tuple[str, ...]`): sentences on what could not be measured; the run fails by them.
+        problems (`tuple[str, ...]`): sentences on what could not be measured; they make the run fail.
     """
 
     scores: list[Score]
@@ -103,14 +103,14 @@ class Outcome:
 @dataclass(frozen=True)
 class Bench:
     """
-    What a run gives to all of its tasks.
+    Settings that all tasks of a run share.
 
     Args:
         store ([`FeatureStore`]): where embeddings are kept.
-        device (`torch.device`): where to train what is trained.
-        seeds (`tuple[int, ...]`): of folds and of probes; figures are means over them.
-        nested_alpha (`bool`): whether a ridge's strength is chosen inside the training folds.
-        penalize_intercept (`bool`): whether a ridge shrinks its intercept too, as figures published before did.
+        device (`torch.device`): where probes are trained.
+        seeds (`tuple[int, ...]`): of folds and probes; scores are means over them.
+        nested_alpha (`bool`): whether the ridge strength is chosen inside the training folds.
+        penalize_intercept (`bool`): whether ridge regression also shrinks the intercept, as in earlier published figures.
     """
 
     store: FeatureStore
@@ -122,54 +122,27 @@ class Bench:
 
 class Kind:
     """
-    How one kind of task is run. For each task and model `extract` runs on all processes, then `measure` on one; both see
-    the same [`FeatureStore`], so that `measure` finds what `extract` computed.
+    One kind of task. For each task and model, `extract` runs in all processes, then `measure` in one of them. Both use the
+    same [`FeatureStore`], so `measure` finds what `extract` computed.
     """
 
     def rivals(self, task: Task) -> Sequence[Encoder]:
-        """Encoders without training that the models are measured beside."""
+        """Encoders without training to compare the models with."""
         return ()
 
     def extract(self, task: Task, encoder: Encoder, bench: Bench) -> None:
-        """Embeds the task's data into the store."""
+        """Embeds the task's data and keeps the embeddings in the store."""
         raise NotImplementedError
 
     def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
         """
-        The figures of one model.
+        The scores of one model.
 
         Raises:
-            ValueError: data that cannot be measured on, in one sentence.
+            ValueError: the data cannot be measured on; the message is one sentence.
         """
         raise NotImplementedError
 
     def baselines(self, task: Task, bench: Bench) -> Outcome:
-        """Figures of what needs no embedding: majority or mean, interpolation, chance."""
+        """Scores without embeddings: majority or mean, interpolation, chance."""
         raise NotImplementedError
-
-
-def bootstrap(rows: int, metric: Callable[[np.ndarray], float], draws: int = 200) -> tuple[float, float]:
-    """
-    The 2.5th and 97.5th percentile of a figure over test rows drawn with replacement, for splits that are tested once.
-
-    Args:
-        rows (`int`): how many were tested.
-        metric (`Callable`): the figure on rows at given positions `(rows,)`.
-        draws (`int`): how often to draw; the same draws for all models.
-    """
-    generator = np.random.default_rng(0)
-    values = [metric(generator.integers(0, rows, rows)) for _ in range(draws)]
-    low, high = np.nanpercentile(values, (2.5, 97.5))
-    return float(low), float(high)
-
-
-def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """
-    Mean ± 1.96 standard errors over folds × seeds; None for a single value. Folds share their training rows, so this is
-    a lower bound of the true uncertainty.
-    """
-    scores = np.asarray(values, np.float64)
-    if len(scores) < 2:
-        return None
-    half = 1.96 * scores.std(ddof=1) / np.sqrt(len(scores))
-    return float(scores.mean() - half), float(scores.mean() + half)

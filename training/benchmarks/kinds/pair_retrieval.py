@@ -11,7 +11,9 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Retrieval on aligned pairs: in all directions, per query mode, inside one tile, against the spatial offset, and on the map."""
+"""
+Retrieval among aligned pairs: in all directions, by query mode, within a tile, against the spatial offset, and geolocation.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +27,8 @@ from torch.nn.functional import normalize
 
 from modeling_gair.geo_gair import great_circle_distance_m
 from training.benchmarks.data import Unavailable, open_split, revision_of, tile_centres
-from training.benchmarks.encoders.encoder import Encoder, GairEncoder
+from training.benchmarks.encoders.encoder import Encoder
+from training.benchmarks.encoders.gair import GairEncoder
 from training.benchmarks.kinds.kind import Bench, Kind, Outcome, PlaceErrors, Score
 from training.benchmarks.store import Columns
 from training.benchmarks.tasks.task import Task
@@ -36,32 +39,32 @@ from training.pairs.loading import prepare_pairs
 from training.pairs.sources import open_source
 
 ACROSS, WITHIN, GEOLOCATION = "across tiles", "within a tile", "gallery"
-# Metres between the photo and the point at which its tile is read.
+# Distances in metres between a photo and the point at which its tile is read.
 OFFSETS_M = (50, 100, 200, 400, 800)
-# Within so many kilometres: a city, a region, a country, a continent (Hays and Efros, 2008).
+# Kilometres for a city, a region, a country, a continent (Hays and Efros, 2008).
 RADII_KM = (25, 200, 750, 2500)
 _TILES_PER_PART = 32
 _DIRECTIONS_TRIED = 16
-_GOLDEN = np.pi * (3 - 5**0.5)
+_GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 _MODES = (*POINT_MODES, "tile_mean")
-_CHUNK = 512
+_PHOTOS_PER_CHUNK = 512
 
 
-class Retrieval(Kind):
+class PairRetrieval(Kind):
     """
-    Ranks by cosine among held-out pairs, and the distance from a photo to the best of a gallery of places.
+    Ranks by cosine among held-out pairs, and the distance from a photo to the best match in a gallery of places.
 
     Options of a task:
-        tiles: at most so many tiles.
-        gallery: among which places a photo's is looked for: `train`, the centres of the training tiles, or a number, so
-            many places of a regular lattice on the sphere.
+        tiles: maximum number of tiles.
+        gallery: the places among which a photo is located: `train` for the centres of the training tiles, or a number of
+            points of a regular lattice on the sphere.
     """
 
     def extract(self, task: Task, encoder: Encoder, bench: Bench) -> None:
-        _embedded(task, encoder, bench)
+        pair_features(task, encoder, bench)
 
     def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
-        columns = _embedded(task, encoder, bench)
+        columns = pair_features(task, encoder, bench)
         tile_index = torch.from_numpy(columns["tile"])
         embeddings = {name: torch.from_numpy(columns[name]) for name in (*_MODES, "sv", "location")}
         groups = _groups(tile_index)
@@ -84,13 +87,13 @@ class Retrieval(Kind):
         gallery = gallery_of(task)
         distances = _distances_km(pairs["lon_lat"], gallery)
         scores += _distance_scores(np.median(distances, axis=1), distances, model="chance")
-        # No answer from the gallery can be nearer than its nearest place.
+        # The best result that the gallery allows.
         scores += _distance_scores(distances.min(axis=1), None, model="nearest place of the gallery")
         return Outcome(scores)
 
 
 def gallery_of(task: Task) -> np.ndarray:
-    """The places `(G, 2)`, lon, lat in degrees, that a task's option `gallery` names."""
+    """The places `(G, 2)`, lon, lat in degrees, of a task's option `gallery`."""
     wanted = task.options["gallery"]
     if wanted != "train":
         return lattice(wanted)
@@ -100,29 +103,30 @@ def gallery_of(task: Task) -> np.ndarray:
 
 def lattice(count: int) -> np.ndarray:
     """
-    Places spread evenly over the sphere by golden-angle turns (Fibonacci lattice).
+    Places spread evenly over the sphere: a Fibonacci lattice, which turns by the golden angle.
 
     Returns:
         `np.ndarray` of shape `(count, 2)`: lon, lat in degrees.
     """
     number = np.arange(count)
     lat = np.degrees(np.arcsin((2 * number + 1) / count - 1))
-    lon = np.degrees(number * _GOLDEN) % 360 - 180
+    lon = np.degrees(number * _GOLDEN_ANGLE) % 360 - 180
     return np.stack([lon, lat], axis=1)
 
 
 def offset_points(points: np.ndarray, size_m: np.ndarray, offset_m: float, seed: int) -> np.ndarray:
     """
-    Points moved by a distance in a direction that stays inside the tile: of sixteen, from a random one on, the first.
+    Points moved by a distance inside their tiles. The direction is the first of sixteen, starting from a random one, that
+    stays inside the tile.
 
     Args:
         points (`np.ndarray` of shape `(N, 2)`): x east, y south, in [0, 1].
-        size_m (`np.ndarray` of shape `(N, 2)`): width and height of each one's tile in metres.
-        offset_m (`float`): how far to move.
+        size_m (`np.ndarray` of shape `(N, 2)`): width and height of each point's tile in metres.
+        offset_m (`float`): distance in metres.
         seed (`int`): of the directions.
 
     Returns:
-        `np.ndarray` of shape `(N, 2)`: NaN where the tile is too small to move that far.
+        `np.ndarray` of shape `(N, 2)`: NaN where the tile is too small.
     """
     start = np.random.default_rng([seed, round(offset_m)]).random(len(points))
     moved = np.full_like(points, np.nan)
@@ -138,15 +142,19 @@ def offset_points(points: np.ndarray, size_m: np.ndarray, offset_m: float, seed:
 
 
 @dataclass(frozen=True)
-class _Row:
-    """A tile with its photos, undecoded, and its number."""
+class _NumberedRow:
+    """An undecoded tile with its photos, its number, and the folder of its files."""
 
     number: int
     row: dict[str, Any]
     folder: Path
 
 
-def _embedded(task: Task, encoder: Encoder, bench: Bench) -> Columns:
+def pair_features(task: Task, encoder: Encoder, bench: Bench) -> Columns:
+    """
+    Normalised embeddings of all photos, stored or computed: one column `(N, D)` for each of `sv`, `location` and the query
+    modes, with the tile read at the photo and at each offset; and the columns `tile (N,)` and `lon_lat (N, 2)`.
+    """
     if not isinstance(encoder, GairEncoder):
         raise ValueError(
             f"{encoder.name} has no common space of photos, tiles and places; retrieval needs a GAIR model."
@@ -158,20 +166,20 @@ def _embedded(task: Task, encoder: Encoder, bench: Bench) -> Columns:
         "tiles": task.options.get("tiles"),
         "offsets": OFFSETS_M,
     }
-    return bench.store.collect(key, lambda: _rows(task), lambda part: _embed(part, encoder), _TILES_PER_PART)
+    return bench.store.collect(key, lambda: _rows(task), lambda part: _embed_pairs(part, encoder), _TILES_PER_PART)
 
 
-def _rows(task: Task) -> Iterator[_Row]:
+def _rows(task: Task) -> Iterator[_NumberedRow]:
     source = open_source(_path(task), holdout_fraction=0.0)
     rows = source.train if source.held_out is None else source.held_out
     for number, row in enumerate(islice(rows, task.options.get("tiles"))):
-        yield _Row(number, row, source.folder)
+        yield _NumberedRow(number, row, source.folder)
 
 
 def _path(task: Task) -> str:
-    """What to open: a CSV of pairs, a folder, or a data set on the Hub."""
+    """The source to open: a CSV of pairs, a folder, or a data set on the Hub."""
     if not task.source:
-        raise Unavailable(f"{task.name} is a place for your own pairs; {task.access}")
+        raise Unavailable(f"{task.name} is for your own pairs; {task.access}")
     return str(Path(task.source) / task.data_files) if isinstance(task.data_files, str) else task.source
 
 
@@ -181,8 +189,8 @@ def _pairs_revision(task: Task) -> str:
 
 
 @torch.no_grad()
-def _embed(part: list[_Row], encoder: GairEncoder) -> Columns:
-    batch = _decoded(part, encoder)
+def _embed_pairs(part: list[_NumberedRow], encoder: GairEncoder) -> Columns:
+    batch = _decode(part, encoder)
     model = encoder.model
     inputs = prepare_pairs(batch, encoder.processor, model.device)
     tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
@@ -198,10 +206,11 @@ def _embed(part: list[_Row], encoder: GairEncoder) -> Columns:
     return {**columns, "tile": numbers[batch.tile_index.numpy()], "lon_lat": batch.coordinates.numpy()}
 
 
-def _decoded(part: list[_Row], encoder: GairEncoder) -> PairBatch:
+def _decode(part: list[_NumberedRow], encoder: GairEncoder) -> PairBatch:
     """
     Raises:
-        ValueError: a tile or photo that cannot be read, or a place outside its tile: a benchmark with holes is another.
+        ValueError: a tile or photo cannot be read, or a photo lies outside its tile. Leaving it out would change the
+            benchmark.
     """
     decoder = PairDecoder(encoder.processor)
     tiles = [decoder(item.row, item.folder, range(len(item.row["photos"] or ()))) for item in part]
@@ -216,11 +225,11 @@ def _offset_name(offset: int) -> str:
 
 
 def _coordinates(task: Task) -> Columns:
-    """Tile numbers and lon, lat of all photos, without decoding any."""
+    """Tile numbers and lon, lat of all photos, without decoding them."""
     _pairs_revision(task)
     rows = [(item.number, photo["lon"], photo["lat"]) for item in _rows(task) for photo in item.row["photos"]]
     if len(rows) < 2:
-        raise ValueError(f"{task.name} holds {len(rows)} photos, among which nothing can be found; add pairs.")
+        raise ValueError(f"{task.name} holds {len(rows)} photos, but retrieval needs at least two; add pairs.")
     found = np.array(rows, np.float64)
     return {"tile": found[:, 0].astype(np.int64), "lon_lat": found[:, 1:]}
 
@@ -236,10 +245,10 @@ def _groups(tile_index: torch.Tensor) -> dict[str, list[torch.Tensor]]:
 
 
 def _directions(split: str) -> list[tuple[str, str]]:
-    """Both ways between photo, place, and tile in each query mode."""
+    """Both directions between photo, place, and tile in each query mode."""
     there = [("sv", mode) for mode in _MODES] + [(mode, "location") for mode in _MODES] + [("sv", "location")]
     if split == WITHIN:
-        # A few hundred metres are below what a location encoder is trained to tell.
+        # A location encoder is not trained to resolve a few hundred metres.
         there = [("sv", mode) for mode in _MODES]
     return [direction for pair in there for direction in (pair, pair[::-1])]
 
@@ -261,7 +270,7 @@ def _rank_scores(
 
 
 def _offset_scores(columns: Columns, sv: torch.Tensor, groups: Sequence[torch.Tensor]) -> list[Score]:
-    """Ranks across tiles, and the mean cosine, where the tile is read beside the photo's place."""
+    """Ranks across tiles and the mean cosine, with the tile read at a distance from the photo."""
     scores = []
     name = f"{LABELS['sv']} → {LABELS['nili']}"
     for offset, column in ((0, "nili"), *((offset, _offset_name(offset)) for offset in OFFSETS_M)):
@@ -283,9 +292,9 @@ def _geolocation(task: Task, encoder: Encoder, columns: Columns) -> tuple[list[S
     gallery = gallery_of(task)
     places = normalize(torch.from_numpy(encoder.embed_locations(gallery)).float(), dim=-1)
     photos = torch.from_numpy(columns["sv"])
-    best = torch.cat([(part @ places.T).argmax(dim=1) for part in photos.split(_CHUNK)]).numpy()
+    best = torch.cat([(part @ places.T).argmax(dim=1) for part in photos.split(_PHOTOS_PER_CHUNK)]).numpy()
     lon, lat = columns["lon_lat"].astype(np.float64).T
-    error = great_circle_distance_m(lon, lat, gallery[best, 0], gallery[best, 1]) / 1000
+    error = great_circle_distance_m(lon, lat, *gallery[best].T) / 1000
     scores = _distance_scores(error, None, width=photos.shape[1])
     return scores, PlaceErrors(lon, lat, error, "km from the photo's place", GEOLOCATION)
 
@@ -296,7 +305,14 @@ def _distances_km(lon_lat: np.ndarray, gallery: np.ndarray) -> np.ndarray:
 
 
 def _distance_scores(error_km: np.ndarray, all_km: np.ndarray | None, width: int = 0, model: str = "") -> list[Score]:
-    """Median error and the shares within each radius; with the distances to all places, what a random one would score."""
+    """
+    The median error, and the share of errors within each radius.
+
+    Args:
+        error_km (`np.ndarray` of shape `(N,)`)
+        all_km (`np.ndarray` of shape `(N, G)`, *optional*): distances to all places; the shares are then those of a random
+            place.
+    """
     figures = {"median_km": float(np.median(error_km))}
     for radius in RADII_KM:
         within = (error_km if all_km is None else all_km) <= radius

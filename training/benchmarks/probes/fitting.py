@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Probes: what simple functions read from frozen features. Each takes plain arrays, and knows nothing of models or tasks."""
+"""Probes on frozen features: ridge and logistic regression, neighbours, constants. They take plain arrays only."""
 
 import warnings
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, average_precision_score
+from sklearn.metrics import accuracy_score, average_precision_score, r2_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import BallTree, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -35,7 +35,7 @@ RIDGE_ALPHAS = 10.0 ** np.arange(-4.0, 6.5, 0.5)
 LOGISTIC_CS = np.logspace(-6, 4, 40)
 NEIGHBOURS = 5
 _LEAST_STD = 1e-6
-_LEAST_VARIATION = 1e-12
+
 _LOGISTIC_STEPS = 1000
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -44,12 +44,12 @@ Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 @dataclass(frozen=True)
 class Probed:
     """
-    What a probe scored on a holdout.
+    The result of a probe on a holdout.
 
     Args:
         fold_scores (`tuple[float, ...]`): R² or accuracy of each fold.
-        rows (`np.ndarray` of shape `(T,)`): the rows that were tested on, fold after fold.
-        predictions (`np.ndarray` of shape `(T,)`): what was predicted for each of them: values, or classes.
+        rows (`np.ndarray` of shape `(T,)`): the tested rows, fold after fold.
+        predictions (`np.ndarray` of shape `(T,)`): the prediction for each of them: a value or a class.
     """
 
     fold_scores: tuple[float, ...]
@@ -75,12 +75,12 @@ def ridge(
     nested: bool = False,
 ) -> Probed:
     """
-    CoordBench's linear probe: ridge regression on z-scored features; classes by the largest of one output each.
+    CoordBench's linear probe: ridge regression on z-scored features; for classes one output each, of which the largest wins.
 
-    One strength for all folds, chosen by the mean score over the very folds that are reported, as CoordBench does, which
-    is optimistic; `nested` chooses it for each fold among its training rows. An official split is never chosen on.
+    One strength serves all folds. As in CoordBench it is chosen by the mean score over the folds that are reported, which is
+    optimistic; `nested` chooses it in each fold from the training rows alone, and so does an official split.
 
-    All strengths come from one eigendecomposition of the Gram matrix of a fold, `w(α) = V (Λ + α)⁻¹ Vᵀ Xᵀ y`.
+    One eigendecomposition of a fold's Gram matrix serves all strengths: `w(α) = V (Λ + α)⁻¹ Vᵀ Xᵀ y`.
 
     Args:
         features (`np.ndarray` of shape `(N, D)`): finite.
@@ -90,11 +90,8 @@ def ridge(
         penalize_intercept (`bool`): whether the intercept is shrunk like a weight.
         nested (`bool`): see above.
 
-    Returns:
-        [`Probed`]
-
     Raises:
-        ValueError: a fold on which nothing can be learned or measured.
+        ValueError: a fold has too few rows, or labels without variation.
     """
     targets = np.eye(labels.max() + 1)[labels] if classify else labels[:, None].astype(np.float64)
     _check_folds(labels, holdout, classify)
@@ -105,7 +102,7 @@ def ridge(
                 _ridge_scores(features, targets, labels, fold, classify, penalize_intercept)[0]
                 for fold in inner_folds(train)
             ]
-            # The same inner means as over the reported folds, but without the test rows.
+            # The same rule as for the reported folds, but without the test rows.
             best = [int(np.argmax(np.mean(inner, axis=0)))]
         else:
             best = list(range(len(RIDGE_ALPHAS)))
@@ -129,14 +126,14 @@ def _ridge_scores(
     penalize_intercept: bool,
     strengths: Sequence[int] = range(len(RIDGE_ALPHAS)),
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Scores `(A,)` of a fold and predictions, one `(T,)` each, for the strengths at these positions of the grid."""
+    """Scores `(A,)` and predictions, A of shape `(T,)`, of one fold for A strengths at these positions of the grid."""
     train, test = fold
     inputs = features[train].astype(np.float64)
     mean, std = inputs.mean(axis=0), np.maximum(inputs.std(axis=0, ddof=1), _LEAST_STD)
     inputs = (inputs - mean) / std
     values, vectors = np.linalg.eigh(inputs.T @ inputs)
     values = np.maximum(values, 0)
-    # The features' mean is 0, so that the intercept is free of the weights.
+    # The features have mean 0, so the intercept does not depend on the weights.
     level = targets[train].mean(axis=0)
     projected = vectors.T @ (inputs.T @ (targets[train] - level))
     rotated = ((features[test].astype(np.float64) - mean) / std) @ vectors
@@ -145,7 +142,7 @@ def _ridge_scores(
         intercept = level * (len(train) / (len(train) + alpha)) if penalize_intercept else level
         outputs = rotated @ (projected / (values + alpha)[:, None]) + intercept
         predicted = outputs.argmax(axis=1) if classify else outputs[:, 0]
-        scores.append(accuracy_score(labels[test], predicted) if classify else r2(labels[test], predicted))
+        scores.append(accuracy_score(labels[test], predicted) if classify else r2_score(labels[test], predicted))
         predictions.append(predicted)
     return np.array(scores), predictions
 
@@ -155,10 +152,10 @@ def _check_folds(labels: np.ndarray, holdout: Holdout, classify: bool) -> None:
         what = f"Fold {number} of {len(holdout.folds)} of holdout {holdout.name}"
         if len(train) < 2 or labels[train].min() == labels[train].max():
             kind = "one class" if classify else "one value"
-            raise ValueError(f"{what} trains on {len(train)} rows of {kind}; take other cells, or random.")
+            raise ValueError(f"{what} trains on {len(train)} rows of {kind}; choose another cell size, or random.")
         if not classify and (len(test) < 2 or np.ptp(labels[test]) == 0):
             raise ValueError(
-                f"{what} tests on {len(test)} rows of one value, which has no R²; take other cells, or random."
+                f"{what} tests on {len(test)} rows of one value, so R² is not defined; choose another cell size, or random."
             )
 
 
@@ -167,7 +164,7 @@ def _check_folds(labels: np.ndarray, holdout: Holdout, classify: bool) -> None:
 
 def knn(features: np.ndarray, labels: np.ndarray, holdout: Holdout) -> Probed:
     """
-    CoordBench's non-parametric probe, of classes: see [`knn_classify`].
+    CoordBench's non-parametric probe for classes: see [`knn_classify`].
 
     Args:
         features (`np.ndarray` of shape `(N, D)`), labels (`np.ndarray` of shape `(N,)`): classes from 0.
@@ -180,8 +177,8 @@ def knn(features: np.ndarray, labels: np.ndarray, holdout: Holdout) -> Probed:
 
 def knn_classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
     """
-    The commonest class among the five nearest training rows in standardised features (Euclidean); a tie goes to the
-    lowest class.
+    The most frequent class among the five nearest training rows in standardised features (Euclidean distance). Ties go to
+    the lowest class.
 
     Args:
         train (`np.ndarray` of shape `(N, D)`), labels (`np.ndarray` of shape `(N,)` or 0/1 `(N, K)`), test (`np.ndarray` of
@@ -196,8 +193,8 @@ def knn_classify(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.
 
 def inverse_distance(lon_lat: np.ndarray, labels: np.ndarray, holdout: Holdout, *, classify: bool) -> Probed:
     """
-    Interpolation between the nearest training places, weighted by 1/distance² on the sphere: ten for values, five votes
-    for classes. A place that was trained on answers itself.
+    Interpolation between the nearest training places, weighted by 1/distance² on the sphere: ten places for values, five
+    for classes. A training place gets its own label.
 
     Args:
         lon_lat (`np.ndarray` of shape `(N, 2)`): lon, lat in degrees.
@@ -212,18 +209,18 @@ def inverse_distance(lon_lat: np.ndarray, labels: np.ndarray, holdout: Holdout, 
     for train, test in holdout.folds:
         count = min(NEIGHBOURS if classify else 2 * NEIGHBOURS, len(train))
         distance, nearest = BallTree(lat_lon[train], metric="haversine").query(lat_lon[test], count)
-        # A centimetre: what lies nearer is the same place.
+        # Places within a centimetre are the same.
         weight = 1 / np.maximum(distance * EARTH_RADIUS_M / 1000, 1e-5) ** 2
         outputs = (weight[..., None] * targets[train][nearest]).sum(axis=1) / weight.sum(axis=1)[:, None]
         predictions.append(outputs.argmax(axis=1) if classify else outputs[:, 0])
     if classify:
         return _of_classes(labels, holdout, predictions)
-    scores = [r2(labels[test], predicted) for (_, test), predicted in zip(holdout.folds, predictions)]
+    scores = [r2_score(labels[test], predicted) for (_, test), predicted in zip(holdout.folds, predictions)]
     return Probed(tuple(scores), np.concatenate([test for _, test in holdout.folds]), np.concatenate(predictions))
 
 
 def constant(labels: np.ndarray, holdout: Holdout, *, classify: bool) -> Probed:
-    """What needs no features: the mean of the training rows, or their commonest class."""
+    """A prediction without features: the mean of the training rows, or their most frequent class."""
     _check_folds(labels, holdout, classify)
     if classify:
         guesses = [np.bincount(labels[train]).argmax() for train, _ in holdout.folds]
@@ -231,7 +228,7 @@ def constant(labels: np.ndarray, holdout: Holdout, *, classify: bool) -> Probed:
             labels, holdout, [np.full(len(test), guess) for guess, (_, test) in zip(guesses, holdout.folds)]
         )
     predictions = [np.full(len(test), labels[train].mean()) for train, test in holdout.folds]
-    scores = [r2(labels[test], predicted) for (_, test), predicted in zip(holdout.folds, predictions)]
+    scores = [r2_score(labels[test], predicted) for (_, test), predicted in zip(holdout.folds, predictions)]
     return Probed(tuple(scores), np.concatenate([test for _, test in holdout.folds]), np.concatenate(predictions))
 
 
@@ -248,22 +245,22 @@ def logistic_probabilities(
     train: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray], test: np.ndarray
 ) -> np.ndarray:
     """
-    torchgeo-bench's linear probe: multinomial logistic regression (LBFGS) on standardised features, its strength chosen
-    on the validation rows, fitted again on both.
+    torchgeo-bench's linear probe: multinomial logistic regression (LBFGS) on standardised features, with the strength
+    chosen on the validation rows, then refitted on training and validation rows.
 
     Args:
-        train, validation: features `(N, D)` and labels, classes `(N,)` or, of several labels a row, 0/1 `(N, K)`.
+        train, validation: features `(N, D)` and labels: classes `(N,)` or, with several labels per row, 0/1 `(N, K)`.
         test (`np.ndarray` of shape `(M, D)`): features to classify.
 
     Returns:
-        `np.ndarray` of shape `(M, K)`: probabilities; class k is column k, be it in the training rows or not.
+        `np.ndarray` of shape `(M, K)`: probabilities; column k is class k, whether it occurs in the training rows or not.
 
     Raises:
-        ValueError: training rows of one class.
+        ValueError: all training rows have one class.
     """
     multilabel = train[1].ndim == 2
     if not multilabel and len(np.unique(train[1])) < 2:
-        raise ValueError(f"The {len(train[1])} training rows are of one class; a probe needs two or more.")
+        raise ValueError(f"The {len(train[1])} training rows have one class; a probe needs at least two.")
     scores = [_logistic_score(train, validation, c, multilabel) for c in LOGISTIC_CS]
     both = tuple(np.concatenate(parts) for parts in zip(train, validation))
     probe = _fit_logistic(both, LOGISTIC_CS[int(np.argmax(scores))], multilabel)
@@ -289,7 +286,7 @@ def _fit_logistic(rows: tuple[np.ndarray, ...], c: float, multilabel: bool):
     logistic = LogisticRegression(C=c, max_iter=_LOGISTIC_STEPS)
     probe = make_pipeline(StandardScaler(), OneVsRestClassifier(logistic) if multilabel else logistic)
     with warnings.catch_warnings():
-        # At weak strengths the steps run out long after the accuracy has settled.
+        # With weak regularisation the accuracy settles long before the solver converges.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return probe.fit(*rows)
 
@@ -297,14 +294,8 @@ def _fit_logistic(rows: tuple[np.ndarray, ...], c: float, multilabel: bool):
 # Measures ------------------------------------------------------------------------------------------------------------
 
 
-def r2(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Share of the variance of the tested rows that is explained; below 0 where their own mean would do better."""
-    squared = float(((labels - predictions) ** 2).sum())
-    return 1 - squared / max(float(((labels - labels.mean()) ** 2).sum()), _LEAST_VARIATION)
-
-
 def reciprocal_rank(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """MRR: the mean of 1 over the position of the right class; equal probabilities share their mean position."""
+    """MRR: the mean of 1 / rank of the true class; equal probabilities share their mean rank."""
     own = probabilities[np.arange(len(labels)), labels][:, None]
     better, equal = (probabilities > own).sum(axis=1), (probabilities == own).sum(axis=1)
     return float((1 / (better + (equal + 1) / 2)).mean())

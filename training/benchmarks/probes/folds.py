@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Which rows are trained on and which are tested on: CoordBench's folds."""
+"""CoordBench's folds: which rows are trained on, and which are tested on."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ import numpy as np
 FOLDS = 5
 RANDOM, OFFICIAL = "random", "official"
 _SPATIAL = re.compile(r"spatial([1-9][0-9]*)")
-# The row of a cell is spread by more than there are columns, as CoordBench numbers its cells.
+# Cells are numbered as in CoordBench: row × this + column.
 _CELL_ROW = 100_003
 
 
@@ -33,8 +33,8 @@ class Holdout:
 
     Args:
         name (`str`): `random`, `spatial10`, `official` …
-        folds (`tuple`): of each fold the rows to train on and the rows to test on, as indices.
-        cell_deg (`int`, *optional*): side of the cells that a spatial holdout keeps together, in degrees.
+        folds (`tuple`): for each fold, the indices of the rows to train on and of those to test on.
+        cell_deg (`int`, *optional*): side in degrees of the cells that a spatial holdout keeps whole.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Holdout:
 
     @property
     def official(self) -> bool:
-        """Whether the split is the data's own, on which nothing may be chosen."""
+        """Whether the split is the data set's own, on which no setting may be chosen."""
         return self.name == OFFICIAL
 
 
 def cell_size(name: str) -> int | None:
     """
-    The degrees in the name of a spatial holdout; None for `random` and `official`.
+    The cell size in degrees in the name of a spatial holdout; None for `random` and `official`.
 
     Raises:
-        ValueError: no such holdout.
+        ValueError: the holdout is unknown.
     """
     match = _SPATIAL.fullmatch(name)
     if match is None and name not in (RANDOM, OFFICIAL):
@@ -62,23 +62,23 @@ def cell_size(name: str) -> int | None:
 
 def make_holdout(name: str, lon: np.ndarray, lat: np.ndarray, seed: int, is_test: np.ndarray | None = None) -> Holdout:
     """
-    Divides rows as CoordBench (torchgeo-bench) does.
+    Divides rows into folds as CoordBench (torchgeo-bench) does.
 
     Args:
-        name (`str`): `random`: five folds of permuted rows; `spatialN`: whole cells of N degrees are permuted and dealt to
-            five folds, of which few cells may leave some empty; `official`: the data's own test rows.
+        name (`str`): `random`: five folds of permuted rows; `spatialN`: whole cells of N degrees, permuted and dealt to five
+            folds, some of which stay empty if there are few cells; `official`: the data set's own test rows.
         lon, lat (`np.ndarray` of shape `(N,)`): degrees.
         seed (`int`): of the permutation.
-        is_test (`np.ndarray` of shape `(N,)`, *optional*): the data's own test rows.
+        is_test (`np.ndarray` of shape `(N,)`, *optional*): whether a row is one of the data set's own test rows.
 
     Raises:
-        ValueError: fewer than two folds hold rows, or there are no official test or training rows.
+        ValueError: fewer than two folds have rows, or there are no official test or training rows.
     """
     size = cell_size(name)
     rows = np.arange(len(lon))
     if name == OFFICIAL:
         if is_test is None or is_test.all() or not is_test.any():
-            raise ValueError("The official split holds no test rows, or nothing else; choose another holdout.")
+            raise ValueError("The official split has no test rows, or no training rows; choose another holdout.")
         return Holdout(name, ((rows[~is_test], rows[is_test]),))
     if size is None:
         order = np.random.default_rng(seed).permutation(len(rows))
@@ -89,19 +89,19 @@ def make_holdout(name: str, lon: np.ndarray, lat: np.ndarray, seed: int, is_test
     filled = [test for test in tests if len(test)]
     if len(filled) < 2:
         raise ValueError(
-            f"Holdout {name} fills {len(filled)} of {FOLDS} folds with {len(rows)} rows, and the others are empty; take "
+            f"Holdout {name} fills {len(filled)} of {FOLDS} folds with {len(rows)} rows and leaves the others empty; choose "
             "smaller cells, or random."
         )
     return Holdout(name, _with_training_rows(filled), size)
 
 
 def inner_folds(train: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Every fifth of the training rows in turn, to choose settings without the test rows."""
+    """Five folds inside the training rows, to choose settings without the test rows."""
     return _with_training_rows([train[fold::FOLDS] for fold in range(FOLDS)])
 
 
 def _with_training_rows(tests: Sequence[np.ndarray]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Each part as the test rows of a fold, all others as its training rows."""
+    """One fold per part: the part is tested on, all others are trained on."""
     return tuple((np.concatenate([other for other in tests if other is not test]), test) for test in tests if len(test))
 
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Where a model is bad: errors by continent, latitude and settlement, and how surprising their clustering is."""
+"""Geographic bias: errors by continent, latitude and other strata, and how surprisingly they cluster."""
 
 import json
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import geopandas
 import numpy as np
-from matplotlib.path import Path as Outline
 from scipy.spatial import cKDTree
 from scipy.special import log_ndtr
 from sklearn.neighbors import BallTree
@@ -28,9 +28,9 @@ from sklearn.neighbors import BallTree
 from modeling_gair.geo_gair import EARTH_RADIUS_M
 from training.benchmarks.kinds.kind import PlaceErrors
 
-OUTLINES = Path(__file__).parent / "continents.json"
+_OUTLINES = Path(__file__).parent / "continents.geojson"
 ELSEWHERE = "islands and sea"
-# The outlines are coarse: a place this near to one lies on it.
+# The outlines are coarse, so places up to this distance from one belong to it.
 _NEAR_KM = 100.0
 _BAND_DEGREES = 30
 _BANDS = ["90° S to 60° S", "60° S to 30° S", "30° S to 0°", "0° to 30° N", "30° N to 60° N", "60° N to 90° N"]
@@ -41,20 +41,20 @@ _FEW_VALUES = 12
 RADIUS_KM = 1000.0
 _MOST_PLACES, _FEWEST_PLACES, _NEIGHBOURS = 100, 12, 4
 _MOST_CENTRES = 1000
-# The mean of -log2 p where p is uniform: what strewing at random gives.
+# The mean of -log2 p for uniform p: the value for errors without spatial structure.
 CHANCE_BITS = float(1 / np.log(2))
 
 
 @dataclass(frozen=True)
 class PartBias:
     """
-    One part of the tested places.
+    The errors of one part of the tested places.
 
     Args:
-        stratum, part (`str`): what divides the places, and which part this is.
-        places (`int`): how many.
-        error (`float`): their mean error (of classes, the share that is wrong).
-        ratio (`float`): that over the mean error of all places; 1 is fair.
+        stratum, part (`str`): what divides the places, and the name of this part.
+        places (`int`): number of places.
+        error (`float`): their mean error (for classes, the share of wrong ones).
+        ratio (`float`): mean error over that of all places; 1 is fair.
         skill (`float`, *optional*): 1 − squared error over that of predicting the mean of all tested places.
     """
 
@@ -69,12 +69,12 @@ class PartBias:
 @dataclass(frozen=True)
 class SelfInformation:
     """
-    How surprising the places of low performance are, around each of them.
+    How surprising the arrangement of places is around each place of low performance.
 
     Args:
         lon, lat (`np.ndarray` of shape `(C,)`): the centres, places of low performance with enough others around.
-        marked (`np.ndarray` of shape `(C,)`): bits of how low and other performance lie beside each other.
-        unmarked (`np.ndarray` of shape `(C,)`): bits of how the tested places themselves lie, against uniform ones.
+        marked (`np.ndarray` of shape `(C,)`): bits for the arrangement of low among other performance.
+        unmarked (`np.ndarray` of shape `(C,)`): bits for the arrangement of the tested places, against uniform ones.
     """
 
     lon: np.ndarray
@@ -86,8 +86,8 @@ class SelfInformation:
 @dataclass(frozen=True)
 class Bias:
     """
-    What a report says of one task: the parts, and how many places of low performance have a self-information score, with
-    the mean bits of both kinds (0 places: there is none).
+    The bias of one task for the report: errors by part, the number of places with a self-information score (0: there is
+    none), and their mean bits.
     """
 
     run: str
@@ -114,12 +114,11 @@ def summary(run: str, parts: list[PartBias], surprise: SelfInformation | None) -
 
 def bias_table(places: PlaceErrors, earth: bool = True) -> list[PartBias]:
     """
-    Errors by continent, by bands of 30 degrees of latitude, and by the strata that the task names (numbers with many
-    values by thirds).
+    Errors by continent, by 30-degree bands of latitude, and by the task's strata (numbers with many values by thirds).
 
     Args:
-        places ([`PlaceErrors`]): what was tested.
-        earth (`bool`): whether the places are on the Earth, and so on its continents.
+        places ([`PlaceErrors`]): errors of the tested places.
+        earth (`bool`): whether the places are on the Earth, so that continents apply.
     """
     strata = {"continent": continents(places.lon, places.lat)} if earth else {}
     strata |= {"latitude": latitude_bands(places.lat)}
@@ -129,8 +128,8 @@ def bias_table(places: PlaceErrors, earth: bool = True) -> list[PartBias]:
 
 def continents(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     """
-    The continent of each place by Natural Earth's coarse outlines (Russia as a whole counts as Europe), or
-    `"islands and sea"` for what lies more than 100 km from all of them.
+    The continent of each place by Natural Earth's coarse outlines (all of Russia counts as Europe), or
+    `"islands and sea"` for places more than 100 km from all of them.
 
     Args:
         lon, lat (`np.ndarray` of shape `(N,)`): degrees, lon in [-180, 180).
@@ -138,36 +137,53 @@ def continents(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     Returns:
         `np.ndarray` of shape `(N,)`, of names.
     """
+    points = geopandas.GeoDataFrame(geometry=geopandas.points_from_xy(lon, lat), crs=land().crs)
+    joined = points.sjoin(land(), predicate="intersects")
+    # A place on a border is joined with both sides.
+    joined = joined[~joined.index.duplicated()]
     found = np.full(len(lon), ELSEWHERE, dtype=object)
-    places = np.stack([lon, lat], axis=1)
-    for name, ring in _rings():
-        found[(found == ELSEWHERE) & Outline(ring).contains_points(places)] = name
-    tree, names = _vertices()
+    found[joined.index] = joined["continent"]
     rest = np.flatnonzero(found == ELSEWHERE)
     if len(rest):
-        distance, nearest = tree.query(np.radians(places[rest][:, ::-1]), 1)
+        # geopandas measures distances in a plane only; vertices are dense enough to stand for the outline.
+        tree, names = _vertices()
+        distance, nearest = tree.query(np.radians(np.stack([lat, lon], axis=1)[rest]), 1)
         near = distance[:, 0] * EARTH_RADIUS_M / 1000 <= _NEAR_KM
         found[rest[near]] = names[nearest[near, 0]]
     return found
 
 
+@lru_cache(maxsize=1)
+def land() -> geopandas.GeoDataFrame:
+    """Outlines of the Earth's land in lon, lat, one row per continent with its name in the column `continent`."""
+    return geopandas.read_file(_OUTLINES)[["continent", "geometry"]]
+
+
+@lru_cache(maxsize=1)
+def _vertices() -> tuple[BallTree, np.ndarray]:
+    """All vertices of the outlines as a search tree, and the continent `(V,)` of each."""
+    vertices = land().set_index("continent").geometry.get_coordinates()
+    lat_lon = np.radians(vertices[["y", "x"]].to_numpy())
+    return BallTree(lat_lon, metric="haversine"), vertices.index.to_numpy(dtype=object)
+
+
 def latitude_bands(lat: np.ndarray) -> np.ndarray:
-    """Names of the bands of 30 degrees that latitudes `(N,)` lie in."""
+    """Names of the 30-degree bands of latitudes `(N,)`."""
     return np.array(_BANDS)[np.clip(np.floor(lat / _BAND_DEGREES).astype(int) + 3, 0, 5)]
 
 
 def self_information(places: PlaceErrors) -> SelfInformation | None:
     """
-    Spatial self-information as in the geo-bias literature (TorchSpatial's geo-bias scores): around each place of low
-    performance (a wrong class, or an error above the median), what Moran's statistic of the neighbourhood tells, in bits.
+    Spatial self-information as in the geo-bias literature (TorchSpatial's geo-bias scores): the information, in bits, of
+    Moran's statistic in the neighbourhood of each place of low performance (a wrong class, or an error above the median).
 
-    Here the statistic is `Σ wᵢⱼ zᵢ zⱼ` over the four nearest neighbours, z being 1 for low performance less its overall
-    share, and the information `-log2` of the two-sided tail probability under independent marks (normal approximation);
-    the published scores take the density in place of the tail, and natural logarithms, so figures do not compare with
-    theirs. Independent marks give 1.44 bits on average. A neighbourhood is at most 100 places within 1,000 km.
+    The statistic is `Σ wᵢⱼ zᵢ zⱼ` over the four nearest neighbours, where z is 1 for low performance, else 0, minus its
+    mean. The information is `-log2` of the two-sided tail probability under independent marks (normal approximation). The
+    published scores use the density in place of the tail, and natural logarithms, so the values are not comparable.
+    Independent marks give 1.44 bits on average. A neighbourhood has at most 100 places within 1,000 km.
 
     Returns:
-        [`SelfInformation`], of at most 1,000 centres; None where no place of low performance has 12 others around it.
+        [`SelfInformation`] of at most 1,000 centres; None if no place of low performance has 12 others around it.
     """
     threshold = 0.5 if places.unit == "wrong" else np.median(places.error)
     low = (places.error > threshold).astype(np.float64)
@@ -192,13 +208,13 @@ def self_information(places: PlaceErrors) -> SelfInformation | None:
 
 
 def _surprise(points: np.ndarray, z: np.ndarray, deviation: float) -> float:
-    """Bits of `Σ wᵢⱼ zᵢ zⱼ` over the nearest neighbours of points `(n, 3)` whose marks have mean 0 and a deviation."""
+    """Bits of `Σ wᵢⱼ zᵢ zⱼ` over the nearest neighbours of points `(n, 3)`; the marks z have mean 0 and this deviation."""
     neighbours = cKDTree(points).query(points, _NEIGHBOURS + 1)[1][:, 1:]
     own = np.repeat(np.arange(len(points)), _NEIGHBOURS)
     weights = np.zeros((len(points), len(points)))
     weights[own, neighbours.ravel()] = 1 / _NEIGHBOURS
     both = weights + weights.T
-    # Products of different pairs are uncorrelated, so that their variances add up.
+    # Products of different pairs are uncorrelated, so their variances add up.
     spread = deviation**2 * np.sqrt((np.triu(both, 1) ** 2).sum())
     score = (z @ weights @ z) / spread
     return float(-(np.log(2) + log_ndtr(-abs(score))) / np.log(2))
@@ -206,8 +222,8 @@ def _surprise(points: np.ndarray, z: np.ndarray, deviation: float) -> float:
 
 def _presence_surprise(points: np.ndarray, centre: np.ndarray) -> float:
     """
-    Bits of how points lie among as many drawn uniformly over the cap that holds them. Drawn, and not set on a lattice,
-    beside which even uniform points would look like heaps.
+    Bits of how points `(n, 3)` lie among as many random points, drawn uniformly over their cap. Beside a regular lattice
+    even uniform points would look clustered.
     """
     reach = np.arccos(np.clip(points @ centre, -1, 1)).max()
     background = _cap(len(points), centre, reach)
@@ -216,7 +232,7 @@ def _presence_surprise(points: np.ndarray, centre: np.ndarray) -> float:
 
 
 def _cap(count: int, centre: np.ndarray, reach: float) -> np.ndarray:
-    """Points `(count, 3)` drawn uniformly over the cap of a sphere that reaches so far (radians) from its centre."""
+    """Points `(count, 3)` drawn uniformly over a spherical cap with this centre `(3,)` and angular radius (radians)."""
     share, turn = np.random.default_rng(0).random((2, count))
     height = 1 - share * (1 - np.cos(reach))
     angle, radius = 2 * np.pi * turn, np.sqrt(1 - height**2)
@@ -229,7 +245,7 @@ def _cap(count: int, centre: np.ndarray, reach: float) -> np.ndarray:
 
 
 def _on_sphere(lat_lon: np.ndarray) -> np.ndarray:
-    """Radians `(N, 2)` as points `(N, 3)` of the unit sphere."""
+    """Points `(N, 3)` of the unit sphere from lat, lon in radians, `(N, 2)`."""
     lat, lon = lat_lon.T
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
 
@@ -246,33 +262,14 @@ def _by_part(stratum: str, parts: np.ndarray, places: PlaceErrors) -> Iterator[P
 
 
 def _in_order(parts: set[str]) -> list[str]:
-    """Levels from low to high, bands from north to south, names by the alphabet."""
+    """Levels from low to high, bands from north to south, names in alphabetical order."""
     if parts <= set(_LEVELS):
         return [level for level in _LEVELS if level in parts]
     return sorted(parts, key=lambda name: (-_BANDS.index(name) if name in _BANDS else 0, name))
 
 
 def _parts(values: np.ndarray) -> np.ndarray:
-    """Values as names; numbers with many values by thirds."""
+    """Values as names; numbers with many values as low, middle and high thirds."""
     if values.dtype.kind not in "iuf" or len(np.unique(values)) <= _FEW_VALUES:
         return values.astype(str)
     return np.array(_LEVELS)[np.digitize(values, np.nanpercentile(values, (100 / 3, 200 / 3)))]
-
-
-@lru_cache(maxsize=1)
-def _rings() -> list[tuple[str, np.ndarray]]:
-    """Name of a continent and one of its outlines `(V, 2)`: lon, lat in degrees."""
-    content = json.loads(OUTLINES.read_text(encoding="utf-8"))["continents"]
-    return [(name, np.array(ring)) for name, rings in content.items() for ring in rings]
-
-
-@lru_cache(maxsize=1)
-def _vertices() -> tuple[BallTree, np.ndarray]:
-    names = np.array([name for name, ring in _rings() for _ in ring], dtype=object)
-    points = np.concatenate([ring for _, ring in _rings()])
-    return BallTree(np.radians(points[:, ::-1]), metric="haversine"), names
-
-
-def outlines() -> list[np.ndarray]:
-    """Outlines of the land `(V, 2)`: lon, lat in degrees, to be drawn."""
-    return [ring for _, ring in _rings()]

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Pictures of results: scores against baselines, and errors on the map."""
+"""Figures of results: scores against baselines, and errors on a map."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -26,11 +26,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from training.benchmarks.kinds.kind import PlaceErrors
-from training.benchmarks.results.bias import CHANCE_BITS, RADIUS_KM, PartBias, SelfInformation, outlines
+from training.benchmarks.results.bias import CHANCE_BITS, RADIUS_KM, PartBias, SelfInformation, land
 from training.benchmarks.results.table import Row
 from training.benchmarks.tasks.task import Task
 
-# R² far under 0 would squeeze all that is worth comparing.
+# A very negative R² would squeeze the range of interest.
 _LEAST_SHOWN = -0.5
 _LOWER_IS_BETTER = ("median_rank", "mean_rank", "rmse", "median_km")
 _MOST_SERIES = 8
@@ -39,12 +39,12 @@ _LAND, _MARGIN = "0.86", 3.0
 
 def scores_figure(path: Path, parts: Sequence[tuple[Task, Sequence[Row]]], own: Sequence[str]) -> None:
     """
-    Draws each task's headline metric: a line of dots a model, one dot a holdout and probe.
+    Draws each task's headline metric: one line per model, one dot per holdout and probe.
 
     Args:
         path (`Path`): PNG to write.
         parts (`Sequence`): tasks with their rows of results.
-        own (`Sequence[str]`): names of the models under test, which are drawn in bold.
+        own (`Sequence[str]`): names of the models under test, drawn in bold.
     """
     shown = [(task, _headline(task, rows)) for task, rows in parts]
     shown = [(task, rows) for task, rows in shown if rows]
@@ -67,12 +67,14 @@ def bias_figure(
     earth: bool = True,
 ) -> None:
     """
-    Draws where a model errs: a map of errors, a map of how surprising their clustering is, and the mean error by part.
+    Draws a model's geographic bias: a map of errors, a map of how surprisingly they cluster, and the mean error by part.
 
     Args:
         path (`Path`): PNG to write.
         title (`str`): task, model and holdout.
-        places ([`PlaceErrors`]), table, surprise: what to draw.
+        places ([`PlaceErrors`]): errors by place.
+        table (`Sequence[PartBias]`): errors by part.
+        surprise ([`SelfInformation`], *optional*): information by place.
         earth (`bool`): whether to draw the Earth's land.
     """
     figure = plt.figure(figsize=(13, 9), layout="constrained")
@@ -89,7 +91,7 @@ def bias_figure(
 
 
 def _headline(task: Task, rows: Sequence[Row]) -> list[Row]:
-    """The rows of the first metric and of the first thing predicted."""
+    """The rows of the first metric and the first target."""
     metric = task.metrics[0] if task.metrics else rows[0]["metric_name"]
     rows = [row for row in rows if row["metric_name"] == metric]
     return [
@@ -106,21 +108,9 @@ def _draw_scores(axis: Axes, task: Task, rows: Sequence[Row], own: Sequence[str]
     methods = list(dict.fromkeys(method for _, method in series if method))
     markers = dict(zip(methods, "osD^vP*X"))
     for row in rows:
-        if row["split"] not in colours:
-            continue
-        value = float(row["metric_value"])
-        place = max(value, _LEAST_SHOWN) if metric == "r2" else value
-        y = models.index(row["model_name"])
-        low, high = (float(row[end]) if row["ci_lower"] else value for end in ("ci_lower", "ci_upper"))
-        if place == value:
-            axis.plot(
-                [max(low, _LEAST_SHOWN) if metric == "r2" else low, high],
-                [y, y],
-                color=colours[row["split"]],
-                alpha=0.4,
-            )
-        marker = markers.get(row["method"], "o") if place == value else "<"
-        axis.plot(place, y, marker, color=colours[row["split"]], markersize=6)
+        if row["split"] in colours:
+            y, colour = models.index(row["model_name"]), colours[row["split"]]
+            _draw_score(axis, row, y, colour, markers.get(row["method"], "o"))
     axis.set_yticks(range(len(models)), models)
     for label in axis.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() in own else "normal")
@@ -137,17 +127,29 @@ def _draw_scores(axis: Axes, task: Task, rows: Sequence[Row], own: Sequence[str]
     axis.set_title(f"{task.name}{predicted}, {metric} ({better})", fontsize=10, loc="left")
 
 
+def _draw_score(axis: Axes, row: Row, y: float, colour: np.ndarray, marker: str) -> None:
+    """A dot with its interval; an R² below the range shown is an arrow at its edge."""
+    least = _LEAST_SHOWN if row["metric_name"] == "r2" else -np.inf
+    value = float(row["metric_value"])
+    if value < least:
+        axis.plot(least, y, "<", color=colour, markersize=6)
+        return
+    low, high = (float(row[end]) if row["ci_lower"] else value for end in ("ci_lower", "ci_upper"))
+    axis.plot([max(low, least), high], [y, y], color=colour, alpha=0.4)
+    axis.plot(value, y, marker, color=colour, markersize=6)
+
+
 def _draw_errors(figure: Figure, axis: Axes, places: PlaceErrors) -> None:
     order = np.argsort(places.error, kind="stable")
     if places.unit == "wrong":
-        # Drawn in no order, so that neither kind hides the other.
+        # In random order, so that neither colour hides the other.
         mixed = np.random.default_rng(0).permutation(len(places.error))
         colours = np.where(places.error[mixed] == 1, "tab:red", "tab:blue")
         axis.scatter(places.lon[mixed], places.lat[mixed], s=_dot(places), c=colours, linewidths=0, alpha=0.7)
-        for colour, label in (("tab:blue", "right"), ("tab:red", "wrong")):
+        for colour, label in (("tab:blue", "correct"), ("tab:red", "wrong")):
             axis.plot([], [], "o", color=colour, label=label)
         axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9, frameon=False)
-        axis.set_title("Right and wrong places", fontsize=10)
+        axis.set_title("Correct and wrong predictions", fontsize=10)
         return
     top = float(np.percentile(places.error, 98))
     dots = axis.scatter(
@@ -166,7 +168,7 @@ def _draw_errors(figure: Figure, axis: Axes, places: PlaceErrors) -> None:
 
 def _draw_surprise(figure: Figure, axis: Axes, places: PlaceErrors, surprise: SelfInformation | None) -> None:
     if surprise is None:
-        axis.set_title("Too few places of low performance lie together for a self-information score", fontsize=10)
+        axis.set_title("No self-information score: too few places of low performance", fontsize=10)
         return
     order = np.argsort(surprise.marked, kind="stable")
     dots = axis.scatter(
@@ -200,12 +202,12 @@ def _draw_parts(axis: Axes, table: Sequence[PartBias]) -> None:
     for stratum, colour in zip(strata, plt.get_cmap("tab10").colors):  # type: ignore[attr-defined]
         axis.barh([0], [0], color=colour, label=f"by {stratum}")
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.06), fontsize=8, ncols=2, frameon=False)
-    axis.set_title("Mean error over that of all places\n(number of places)", fontsize=10)
+    axis.set_title("Mean error relative to all places\n(number of places)", fontsize=10)
 
 
 def _draw_frame(axis: Axes, places: PlaceErrors, earth: bool) -> None:
-    for ring in outlines() if earth else ():
-        axis.fill(*ring.T, color=_LAND, zorder=0, linewidth=0)
+    if earth:
+        land().plot(ax=axis, color=_LAND, zorder=0, linewidth=0, aspect=None)
     west, east = places.lon.min() - _MARGIN, places.lon.max() + _MARGIN
     south, north = places.lat.min() - _MARGIN, places.lat.max() + _MARGIN
     axis.set_xlim(max(west, -180), min(east, 180))

@@ -11,165 +11,112 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Results to read: tables in Markdown, what goes into a model's card, and the table of bias."""
+"""The report of a run: what was measured, what was left out, skipped or failed, and where the first model errs."""
 
-import csv
-import io
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard
-
-from training.benchmarks.results.bias import CHANCE_BITS, Bias
-from training.benchmarks.results.table import Row
+from training.benchmarks.kinds.kind import Outcome
+from training.benchmarks.results.bias import Bias, bias_table, self_information, summary
+from training.benchmarks.results.plots import bias_figure, scores_figure
+from training.benchmarks.results.table import Notes, ResultsTable
+from training.benchmarks.results.tables import bias_csv, bias_text, task_table
 from training.benchmarks.tasks.task import Task
 from training.common.files import write_atomically
 
 SAMPLE_REMARK = (
-    "The sample world is procedural: its figures prove that the method, the data path and the training work, and say "
-    "nothing about the Earth."
+    "The sample world is procedural: its scores show that the method, the data path and the training work, and say nothing "
+    "about the Earth."
 )
-_START, _END = "<!-- evaluation: start -->", "<!-- evaluation: end -->"
-_SECTION = re.compile(f"{_START}.*{_END}", re.DOTALL)
-_SHARES = re.compile(r"(R@\d+|accuracy|top1|miou|macro_f1|within_\d+_km|micro_map|overall_accuracy)", re.IGNORECASE)
-_PLAIN = re.compile(r"(median_rank|mean_rank|median_km)")
 
 
-def task_table(task: Task, rows: Sequence[Row]) -> str:
+@dataclass
+class Findings:
     """
-    One task's figures as a Markdown table: a single metric by split, several by metric; a figure with ± has the half
-    width of its interval of 95 %.
+    Everything a run has to report beside the results table.
+
+    Attributes:
+        runs (`list[str]`): runs whose rows belong to the report.
+        bias (`dict[str, Bias]`): bias of the first model by task.
+        remarks, skipped, failed, inapplicable (`list[str]`): sentences on rows left out, on tasks that were skipped or
+            failed, and on models that lack a task's modality.
     """
-    metrics = _ordered(row["metric_name"] for row in rows)
-    shown = [name for name in task.metrics if name in metrics] or metrics
-    rows = [row for row in rows if row["metric_name"] in shown]
-    several = len(_ordered(row["task"] for row in rows)) > 1
-    heads: dict[str, Callable[[Row], str]] = {"predicted": lambda row: row["task"]} if several else {}
-    if len(shown) > 1:
-        heads["split"] = lambda row: row["split"]
-    heads |= {"model": lambda row: row["model_name"], "probe": lambda row: row["method"]}
-    column: Callable[[Row], str] = (lambda row: row["split"]) if len(shown) == 1 else (lambda row: row["metric_name"])
-    columns = _ordered(column(row) for row in rows) if len(shown) == 1 else shown
-    cells: dict[tuple[str, ...], dict[str, str]] = {}
-    for row in rows:
-        cells.setdefault(tuple(head(row) for head in heads.values()), {})[column(row)] = _figure(row)
-    body = [[*key, *(found.get(name, "") for name in columns)] for key, found in cells.items()]
-    title = f"**{task.name}**: {task.title}" + (f" ({shown[0]})" if len(shown) == 1 else "")
-    return f"{title}\n\n{markdown_table([*heads, *columns], body)}"
+
+    runs: list[str] = field(default_factory=list)
+    bias: dict[str, Bias] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    inapplicable: list[str] = field(default_factory=list)
+
+    def add(self, run: str, notes: Notes) -> None:
+        """Adds a run and its notes; remarks on the data are the same for every model and kept once."""
+        self.runs.append(run)
+        self.add_notes(notes)
+
+    def add_notes(self, notes: Notes) -> None:
+        """Adds a run's notes only."""
+        self.failed += notes["problems"]
+        self.remarks += [remark for remark in notes["remarks"] if remark not in self.remarks]
+
+    def add_bias(self, task: Task, model: str, run: str, outcome: Outcome, output_dir: Path) -> None:
+        """Draws a model's geographic bias on a task, and keeps it for the report."""
+        if outcome.places is None:
+            return
+        earth = not task.on_sample_world
+        parts, surprise = bias_table(outcome.places, earth), self_information(outcome.places)
+        title = f"{task.name}, {model}, {outcome.places.split}" + ("" if earth else " (a procedural planet)")
+        bias_figure(output_dir / f"errors-{task.name}.png", title, outcome.places, parts, surprise, earth)
+        self.bias[task.name] = summary(run, parts, surprise)
+        write_atomically(output_dir / f"errors-{task.name}.json", self.bias[task.name].to_json().encode())
+
+    def recall_bias(self, task: Task, run: str, output_dir: Path) -> None:
+        """Reads the bias that the same run found earlier."""
+        path = output_dir / f"errors-{task.name}.json"
+        if path.is_file() and (bias := Bias.from_json(path.read_text(encoding="utf-8"))).run == run:
+            self.bias[task.name] = bias
 
 
-def markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Rows of equal length as a Markdown table whose columns line up."""
-    lines = [list(head), *map(list, body)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    padded = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([padded[0], rule, *padded[1:]])
+def report_text(tasks: Sequence[Task], table: ResultsTable, findings: Findings) -> str:
+    """The tables of the measured tasks and all sentences of a run, in Markdown."""
+    parts = [task_table(task, table.of([task.name], findings.runs)) for task in tasks]
+    if any(task.on_sample_world for task in tasks):
+        parts.append(SAMPLE_REMARK)
+    for title, sentences in (
+        ("Left out", findings.remarks),
+        ("Not applicable", findings.inapplicable),
+        ("Skipped", findings.skipped),
+        ("Failed", findings.failed),
+    ):
+        if sentences:
+            parts.append(f"**{title}**\n\n" + "\n".join(f"- {sentence}" for sentence in sentences))
+    return "\n\n".join(parts) + "\n"
 
 
-def bias_text(name: str, bias: Bias) -> str:
-    """The bias of one task as text: errors by part, and the self-information."""
-    body = [
-        [
-            row.stratum,
-            row.part,
-            str(row.places),
-            f"{row.error:.3g}",
-            f"{row.ratio:.2f}",
-            "" if row.skill is None else f"{row.skill:.2f}",
-        ]
-        for row in bias.parts
-    ]
-    head = ["by", "part", "places", "mean error", "to the overall", "skill over the mean"]
-    text = f"**{name}**\n\n{markdown_table(head, body)}"
-    if bias.centres:
-        text += (
-            f"\n\nSpatial self-information around {bias.centres} places of low performance: marked {bias.marked:.2f} bits, "
-            f"unmarked {bias.unmarked:.2f} bits ({CHANCE_BITS:.2f} where nothing clusters)."
-        )
-    return text
-
-
-def bias_csv(biases: Mapping[str, Bias]) -> bytes:
-    """All bias tables as one CSV; the self-information stands as parts of the stratum `self-information`, in bits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["task", "by", "part", "places", "mean_error", "to_the_overall", "skill_over_the_mean"])
-    for name, bias in biases.items():
-        writer.writerows([name, *asdict(row).values()] for row in bias.parts)
-        for part, bits in (("marked", bias.marked), ("unmarked", bias.unmarked)) if bias.centres else ():
-            writer.writerow([name, "self-information", part, bias.centres, bits, bits / CHANCE_BITS, None])
-    return text.getvalue().encode()
-
-
-def write_card(path: Path, model_name: str, tasks: Sequence[Task], rows: Sequence[Row], section: str) -> None:
+def write_report(
+    text: str,
+    tasks: Sequence[Task],
+    models: Sequence[str],
+    table: ResultsTable,
+    findings: Findings,
+    output_dir: Path,
+) -> None:
     """
-    Puts results into a model card: `model-index` into its metadata, and the tables between two marks, in place of those of
-    an earlier evaluation. Entries of other tasks stay.
+    Writes report.md with the bias of the first model, bias.csv, and the figures.
 
     Args:
-        path (`Path`): the card; made if there is none.
-        model_name (`str`): as `model-index` calls it.
-        tasks (`Sequence[Task]`): what was measured.
-        rows (`Sequence[Row]`): the model's own figures.
-        section (`str`): the tables.
+        text (`str`): of [`report_text`].
+        tasks (`Sequence[Task]`): the measured tasks.
+        models (`Sequence[str]`): names of the models under test.
+        table, findings, output_dir: of the run.
     """
-    card = ModelCard.load(path) if path.is_file() else ModelCard("---\nlibrary_name: transformers\n---\n# Model\n")
-    data: Any = card.data
-    data.model_name = model_name
-    fresh = [
-        _eval_result(task, row)
-        for task in tasks
-        for row in rows
-        if row["dataset"] == task.name and _headline(task, row)
-    ]
-    merged = {_identity(result): result for result in [*(data.eval_results or []), *fresh]}
-    data.eval_results = list(merged.values())
-    block = f"{_START}\n{section}\n{_END}"
-    text = card.text
-    card.text = _SECTION.sub(lambda _: block, text) if _SECTION.search(text) else f"{text.rstrip()}\n\n{block}\n"
-    write_atomically(path, str(card).encode())
-
-
-def _headline(task: Task, row: Row) -> bool:
-    return not task.metrics or row["metric_name"] == task.metrics[0]
-
-
-def _eval_result(task: Task, row: Row) -> EvalResult:
-    # The holdout stands in the configuration, as the library merges entries by it and ignores dataset_args.
-    parts = [task.name, row["task"] if row["task"] != task.columns.get("target") else "", row["split"], row["method"]]
-    return EvalResult(
-        task_type="feature-extraction",
-        task_name=task.title,
-        dataset_type=row["source"],
-        dataset_name=f"{task.name}{' (procedural, not the Earth)' if task.on_sample_world else ''}",
-        dataset_config="-".join(part for part in parts if part and part != task.title),
-        dataset_split=row["split"],
-        dataset_revision=row["dataset_revision"],
-        metric_type=row["metric_name"],
-        metric_name=f"{row['metric_name']} ({row['method']}, {row['split']})",
-        metric_value=round(float(row["metric_value"]), 5),
-    )
-
-
-def _identity(result: EvalResult) -> tuple[str | None, ...]:
-    return (result.dataset_type, result.dataset_config, result.metric_type, result.metric_name)
-
-
-def _figure(row: Row) -> str:
-    value, name = float(row["metric_value"]), row["metric_name"]
-    if _PLAIN.fullmatch(name):
-        return f"{value:.1f}" if value < 1000 else f"{value:.0f}"
-    share = _SHARES.fullmatch(name) is not None
-    figure = f"{value:.1%}" if share else f"{value:.3f}"
-    if row["ci_lower"]:
-        half = (float(row["ci_upper"]) - float(row["ci_lower"])) / 2
-        figure += f" ± {half * 100:.1f}" if share else f" ± {half:.3f}"
-    return figure
-
-
-def _ordered(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
+    figures = "\n\n".join(f"![Errors of {name}](errors-{name}.png)" for name in findings.bias)
+    bias = "\n\n".join(bias_text(name, found) for name, found in findings.bias.items())
+    whole = f"# Evaluation\n\n{text}\n![Scores](scores.png)\n"
+    if bias:
+        whole += f"\n# Geographic bias of {models[0]}\n\n{bias}\n\n{figures}\n"
+        write_atomically(output_dir / "bias.csv", bias_csv(findings.bias))
+    write_atomically(output_dir / "report.md", whole.encode())
+    rows = [(task, table.of([task.name], findings.runs)) for task in tasks]
+    scores_figure(output_dir / "scores.png", rows, models)

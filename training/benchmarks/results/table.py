@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The table of results: append-only, written whole for each task and model, so that an interruption loses nothing."""
+"""The table of results: it only grows, and is rewritten as a whole for each task and model, so interruptions lose nothing."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ from training.benchmarks.kinds.kind import Score
 from training.benchmarks.tasks.task import Task
 from training.common.files import write_atomically
 
-# CoordBench's columns, then what it takes to repeat a figure.
+# CoordBench's columns, then those needed to reproduce a score.
 COLUMNS = (
     "dataset",
     "task",
@@ -64,16 +64,16 @@ Notes = dict[str, list[str]]
 @dataclass(frozen=True)
 class Circumstances:
     """
-    Under which figures came about.
+    The circumstances of a run: one model on one task.
 
     Args:
-        model_name, model_revision, model_fingerprint (`str`): what was measured; empty for what has no weights.
-        source, dataset_revision (`str`): of the data: where they are from, and their commit or digest.
+        model_name, model_revision, model_fingerprint (`str`): the model; the last two are empty if it has no weights.
+        source, dataset_revision (`str`): origin of the data, and their commit or digest.
         seeds (`tuple[int, ...]`): of folds and probes.
-        protocol (`str`): settings that change figures, in words.
-        seconds (`float`): embedding and probing together.
-        peak_memory_mb (`float`): the most memory that this process has held so far (of a GPU: for this task).
-        run (`str`): digest of all that the figures depend on; what was run is not run again.
+        protocol (`str`): settings that change scores, in words.
+        seconds (`float`): for embedding and probing together.
+        peak_memory_mb (`float`): peak memory in MiB of this process so far; on a GPU, of the device.
+        run (`str`): digest of everything the scores depend on; finished runs are skipped.
     """
 
     model_name: str
@@ -90,14 +90,14 @@ class Circumstances:
 
 class ResultsTable:
     """
-    A CSV file of figures, and beside it `notes.json`: what each run had to say of rows that it left out and of what it
-    could not measure, so that it is said again where the run is not repeated.
+    A CSV file of scores, and beside it `notes.json` with each run's remarks on rows left out and on what could not be
+    measured, which are repeated when a finished run is skipped.
 
     Args:
-        path (`Path`): the CSV file; made on the first figures.
+        path (`Path`): the CSV file; created with the first scores.
 
     Raises:
-        ValueError: a file with other columns.
+        ValueError: the file has other columns.
     """
 
     def __init__(self, path: Path):
@@ -111,15 +111,15 @@ class ResultsTable:
             with path.open(encoding="utf-8", newline="") as file:
                 reader = csv.DictReader(file)
                 if tuple(reader.fieldnames or ()) != COLUMNS:
-                    raise ValueError(f"{str(path)!r} has other columns than these results; name a new --output_dir.")
+                    raise ValueError(f"{str(path)!r} has other columns than these results; pass a new --output_dir.")
                 self.rows = list(reader)
 
     def has(self, run: str) -> bool:
-        """Whether the figures of a run are there already."""
+        """Whether the table has the scores of a run."""
         return any(row["run"] == run for row in self.rows)
 
     def notes(self, run: str) -> Notes:
-        """What a run had to say."""
+        """The remarks and problems of a run."""
         return self._notes.get(run, {"remarks": [], "problems": []})
 
     def append(
@@ -130,7 +130,7 @@ class ResultsTable:
         remarks: Sequence[str] = (),
         problems: Sequence[str] = (),
     ) -> None:
-        """Adds figures, and sentences about them; the file holds all of them or none."""
+        """Adds scores and sentences about them; the file gets all of the scores or none."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if remarks or problems:
             self._notes[circumstances.run] = {"remarks": list(remarks), "problems": list(problems)}
@@ -143,13 +143,13 @@ class ResultsTable:
         write_atomically(self.path, text.getvalue().encode())
 
     def of(self, tasks: Iterable[str], runs: Iterable[str]) -> list[Row]:
-        """The rows of these tasks that these runs gave."""
+        """The rows of these tasks from these runs."""
         names, wanted = set(tasks), set(runs)
         return [row for row in self.rows if row["dataset"] in names and row["run"] in wanted]
 
 
 def versions() -> str:
-    """Python's version and those of the packages that figures depend on."""
+    """Versions of Python and of the packages that scores depend on."""
     return "; ".join([f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)])
 
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Tasks are data: each is an entry of a YAML file beside this one, chosen by its name, its group, or a glob."""
+"""Benchmark tasks: each is an entry of a YAML file in this folder, selected by its name, its group, or a glob."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,31 +38,31 @@ class Task:
     What to measure, on which data, and how.
 
     Args:
-        name (`str`): unique; what `--tasks` and the results call it.
-        title (`str`): what it asks, in words.
+        name (`str`): unique; used by `--tasks` and in the results.
+        title (`str`): what is predicted, in words.
         group (`str`): one of `GROUPS`.
-        kind (`str`): which program part runs it; a key of `KINDS` in training/evaluate.py.
-        needs (`tuple[str, ...]`): modalities that a model must embed, of `MODALITIES`.
+        kind (`str`): the kind of task that runs it; a key of `KINDS` in training/benchmarks/kinds/registry.py.
+        needs (`tuple[str, ...]`): modalities that a model must embed, from `MODALITIES`.
         target_type (`str`): one of `TARGET_TYPES`.
         source (`str`): `sample_world`, the id of a data set on the Hub, or a local file or folder.
-        revision (`str`, *optional*): of the data set on the Hub; its newest if none is named.
+        revision (`str`, *optional*): of the data set on the Hub; the latest by default.
         config (`str`, *optional*): name of the data set's configuration.
-        data_files (`str`, `list` or `dict`, *optional*): files inside the source, by split where a dict.
-        splits (`dict[str, str]`): our names (`train`, `validation`, `test`) → the source's own.
-        columns (`dict[str, str]`): what a loader needs (`lon`, `lat`, `target`, `image`, …) → the source's column.
+        data_files (`str`, `list` or `dict`, *optional*): files inside the source; a dict has them by split.
+        splits (`dict[str, str]`): our split names (`train`, `validation`, `test`) → the source's.
+        columns (`dict[str, str]`): our column names (`lon`, `lat`, `target`, `image`, …) → the source's.
         label_rule (`dict`): how raw targets become labels: `drop: [values]`, `drop_below: number`, `log1p: true`,
-            `bins: [edges]` (a number becomes a class), `top: n` (keep the n commonest classes).
-        probes (`tuple[str, ...]`): of the kind's probes.
-        metrics (`tuple[str, ...]`): which to report; the first is the headline.
-        holdouts (`tuple[str, ...]`): `random`, `spatial2`, `spatial10` (cells of so many degrees), …, `official`.
-        strata (`tuple[str, ...]`): further columns by which the bias table divides the places, where the data have them.
-        options (`dict`): whatever else the kind needs; its docstring says what.
+            `bins: [edges]` (a number becomes a class), `top: n` (keep the n most frequent classes).
+        probes (`tuple[str, ...]`): some of the kind's probes.
+        metrics (`tuple[str, ...]`): metrics to report; the first is the headline.
+        holdouts (`tuple[str, ...]`): `random`, `spatial2`, `spatial10` (cell size in degrees), …, `official`.
+        strata (`tuple[str, ...]`): further columns by which the bias table divides the places, if the data have them.
+        options (`dict`): further settings; the kind's docstring explains them.
         licence, citation (`str`): of the data.
-        access (`str`): what a user must do to get them, if anything; shown where the task is skipped.
-        origin (`str`): the source that a local copy stands for; set by [`at`].
+        access (`str`): how a user gets the data if they cannot be downloaded automatically; shown if the task is skipped.
+        origin (`str`): the published source of a local copy; set by [`at`].
 
     Raises:
-        ValueError: an unknown group, modality, type or label rule.
+        ValueError: the group, a modality, the target type or a label rule is unknown.
     """
 
     name: str
@@ -98,12 +98,12 @@ class Task:
 
     @property
     def on_sample_world(self) -> bool:
-        """Whether its figures are about mechanics only."""
+        """Whether its scores say nothing about the Earth."""
         return self.group == "sample"
 
     @property
     def published_source(self) -> str:
-        """Where the data are from, in words that mean the same on another machine."""
+        """The origin of the data, in words that mean the same on every machine."""
         if self.on_sample_world:
             return "sample world"
         local = Path(self.source)
@@ -111,15 +111,15 @@ class Task:
 
     def at(self, path: str) -> "Task":
         """
-        The same task on a local copy of its data: a file, or a folder that holds the files that the task names.
+        The same task on a local copy of its data: a file, or a folder with the files that the task names.
 
         Raises:
-            ValueError: there is nothing at `path`.
+            ValueError: `path` does not exist.
         """
         local = Path(path)
         copy = replace(self, revision=None, origin=self.origin or self.source)
         if not local.exists():
-            raise ValueError(f"There is nothing at {path!r}, named for task {self.name!r}; check --data for a slip.")
+            raise ValueError(f"Path not found: {path!r}, given for task {self.name!r}; check the spelling in --data.")
         if local.is_file():
             return replace(copy, source=str(local.parent), data_files=local.name, config=None)
         return replace(copy, source=str(local))
@@ -127,11 +127,11 @@ class Task:
 
 def load_tasks(folder: Path = FOLDER) -> dict[str, Task]:
     """
-    All tasks of a folder's YAML files. A file holds `defaults` and a list of `tasks`; a task's keys are those of
-    [`Task`], and what it leaves out is taken from the defaults.
+    All tasks of a folder's YAML files. A file holds `defaults` and a list of `tasks`; the keys of both are the fields of
+    [`Task`], and a task overrides the defaults.
 
     Raises:
-        ValueError: an unknown or missing key, or a name that is used twice.
+        ValueError: a key is unknown or missing, or a name is used twice.
     """
     tasks: dict[str, Task] = {}
     for path in sorted(folder.glob("*.yaml")):
@@ -139,7 +139,7 @@ def load_tasks(folder: Path = FOLDER) -> dict[str, Task]:
         for entry in content["tasks"]:
             task = _task(content.get("defaults", {}) | entry, path)
             if task.name in tasks:
-                raise ValueError(f"{path.name!r} names the task {task.name!r} a second time; give it another name.")
+                raise ValueError(f"{path.name!r} repeats the task name {task.name!r}; choose another name.")
             tasks[task.name] = task
     return tasks
 
@@ -147,10 +147,10 @@ def load_tasks(folder: Path = FOLDER) -> dict[str, Task]:
 def choose(tasks: Mapping[str, Task], patterns: Sequence[str]) -> list[Task]:
     """
     The tasks that names, groups (`location`, `rs`, `sv`, `retrieval`, `sample`), `all`, or globs select, each once, in
-    the order of the patterns. The group `sample` stands for itself: `all` means real data.
+    the order of the patterns. `all` selects all groups but `sample`, that is, real data.
 
     Raises:
-        ValueError: a pattern that selects nothing.
+        ValueError: a pattern selects nothing.
     """
     chosen: dict[str, Task] = {}
     for pattern in patterns:
@@ -161,23 +161,23 @@ def choose(tasks: Mapping[str, Task], patterns: Sequence[str]) -> list[Task]:
     return list(chosen.values())
 
 
-def relocated(tasks: Iterable[Task], places: Mapping[str, str]) -> list[Task]:
+def relocated(tasks: Iterable[Task], paths: Mapping[str, str]) -> list[Task]:
     """
-    The tasks with their data at local paths, where `places` names one for a task.
+    The tasks, reading their data from `paths` (task name → local path) where it names them.
 
     Raises:
-        ValueError: a task that is not among them, or nothing at a path.
+        ValueError: `paths` names another task, or a path does not exist.
     """
     tasks = list(tasks)
-    for name in places:
+    for name in paths:
         check_choice("--data", name, [task.name for task in tasks])
-    return [task.at(places[task.name]) if task.name in places else task for task in tasks]
+    return [task.at(paths[task.name]) if task.name in paths else task for task in tasks]
 
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     """
     Raises:
-        ValueError: `value` is none of the choices; the nearest is named. `name` is what the sentence calls it.
+        ValueError: `value` is not one of the choices. The message calls it `name`, and names the nearest choice.
     """
     choices = list(choices)
     if value not in choices:
@@ -202,4 +202,4 @@ def _task(entry: dict[str, Any], path: Path) -> Task:
         lists = {name: tuple(value) for name, value in entry.items() if known[name].type == tuple[str, ...]}
         return Task(**(entry | lists))
     except TypeError as error:
-        raise ValueError(f"{owner} does not fit: {error}") from error
+        raise ValueError(f"{owner} is incomplete: {error}") from error

@@ -81,7 +81,7 @@ def test_a_model_of_transformers_is_loaded_by_name(tmp_path):
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8))
     found = encoder.embed_photos([encoder.read_photo(PhotoSample("photo", photo))])
     pixels = (
-        torch.from_numpy(np.asarray(photo)).permute(2, 0, 1)[None].float() / 255 - torch.tensor(MEAN)[:, None, None]
+        torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None].float() / 255 - torch.tensor(MEAN)[:, None, None]
     ) / torch.tensor(STD)[:, None, None]
     with torch.no_grad():
         expected = vit()(pixel_values=pixels).last_hidden_state[:, 0]
@@ -93,17 +93,17 @@ def test_a_tile_is_seen_in_red_green_and_blue():
     """B04, B03, B02 of a stack in another order, scaled to [0, 1] by their statistics, then as the model normalises."""
     encoder = peer(vit())
     sample = tile()
-    seen = encoder._pixels([encoder.read_tile(sample, FORMAT)], FORMAT)[0]
+    seen = encoder.tile_pixels([encoder.read_tile(sample, FORMAT)], FORMAT)[0]
     for channel, band in enumerate(("B04", "B03", "B02")):
         raw = torch.from_numpy(sample.source[BANDS.index(band)].astype(np.float32))
-        mean, std = encoder.tiles.band_mean[band], encoder.tiles.band_std[band]
+        mean, std = encoder.tiles.processor.band_mean[band], encoder.tiles.processor.band_std[band]
         scaled = ((raw - (mean - 2 * std)) / (4 * std)).clamp(0, 1)
         torch.testing.assert_close(seen[channel], (scaled - MEAN[channel]) / STD[channel])
 
 
 def test_ten_channels_see_all_bands_and_no_photos():
     encoder = peer(vit(10), channels=10)
-    assert encoder.modalities == {"tile"} and encoder.tiles.bands[-1] == "B12"
+    assert encoder.modalities == {"tile"} and encoder.tiles.processor.bands[-1] == "B12"
     assert encoder.embed_tiles([encoder.read_tile(tile(), FORMAT)], FORMAT).shape == (1, 24)
     with pytest.raises(ValueError, match="peer has 4 input channels, expected one of 3, 10"):
         peer(vit(4), channels=4)
@@ -174,7 +174,7 @@ def test_other_weights_have_another_fingerprint():
 
 
 def test_a_name_without_a_model_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="There is no image model with an image processor by the name"):
+    with pytest.raises(ValueError, match="No image model with an image processor found at"):
         open_peer(str(tmp_path), CPU)
 
 
@@ -191,11 +191,11 @@ def test_a_function_of_lon_lat_is_an_encoder(monkeypatch):
     lon_lat = np.random.default_rng(0).random((10_000, 2)) * 90
     np.testing.assert_allclose(encoder.embed_locations(lon_lat)[:, :2], lon_lat, rtol=1e-6)
     assert encoder.modalities == {"location"}
-    with pytest.raises(ValueError, match=r"a_peer:wrong gives an array of shape \(64,\) for 64 places"):
+    with pytest.raises(ValueError, match=r"a_peer:wrong returned an array of shape \(64,\) for 64 locations"):
         open_peer("a_peer:wrong", CPU)
     with pytest.raises(ValueError, match="a_peer:number is int, expected a function of lon, lat"):
         open_peer("a_peer:number", CPU)
-    with pytest.raises(ValueError, match="There is no a_peer:lost to import"):
+    with pytest.raises(ValueError, match="a_peer:lost cannot be imported"):
         open_peer("a_peer:lost", CPU)
 
 

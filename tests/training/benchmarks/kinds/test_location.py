@@ -19,10 +19,12 @@ import pytest
 import torch
 
 from tests.helpers.benchmark_tables import made_columns, place_task, write_table
-from training.benchmarks.data import Unavailable, open_split, revision_of, ruled_labels
-from training.benchmarks.encoders.encoder import SinCosEncoder
+from training.benchmarks.data import Unavailable, is_numeric, open_split, revision_of, ruled_labels
+from training.benchmarks.encoders.simple import SinCosEncoder
 from training.benchmarks.kinds.kind import Bench
-from training.benchmarks.kinds.location import Location, LocationPrior, is_numeric, read_places
+from training.benchmarks.kinds.location import Location
+from training.benchmarks.kinds.location_prior import LocationPrior
+from training.benchmarks.kinds.places import read_places
 from training.benchmarks.store import FeatureStore
 from training.benchmarks.tasks.task import Task, load_tasks
 
@@ -117,11 +119,11 @@ def test_empty_folds_are_told(tmp_path, bench):
 @pytest.mark.parametrize(
     ("changes", "target", "message"),
     [
-        ({"lon": None}, "value", "have no column 'lon' .*name the columns"),
+        ({"lon": None}, "value", "have no column 'lon' .*rename a column"),
         ({}, "valeu", "have no column 'valeu'"),
-        ({}, "zone", "targets of made are no numbers"),
+        ({}, "zone", "targets of made are not numbers"),
         ({"lat": [95.0] * 200}, "value", "lat is 95.0, expected -90 to 90 degrees"),
-        ({"lat": ["north"] * 200}, "value", "The column 'lat' of made holds no numbers"),
+        ({"lat": ["north"] * 200}, "value", "The column 'lat' of made does not hold numbers"),
         ({"lat": [None] * 200}, "value", "None of the 200 rows of made has a lon and a lat"),
         ({"value": [None] * 200}, "value", "All 200 targets of made are missing or dropped"),
     ],

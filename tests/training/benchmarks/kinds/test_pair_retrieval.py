@@ -21,21 +21,22 @@ import torch
 from modeling_gair.geo_gair import great_circle_distance_m
 from tests.helpers.pairs import PROCESSOR, write_pairs
 from training.benchmarks.data import Unavailable
-from training.benchmarks.encoders.encoder import GairEncoder, SinCosEncoder
+from training.benchmarks.encoders.gair import GairEncoder
+from training.benchmarks.encoders.simple import SinCosEncoder
 from training.benchmarks.kinds.kind import Bench
 from training.benchmarks.kinds.pair_retrieval import (
     ACROSS,
     GEOLOCATION,
     OFFSETS_M,
     WITHIN,
-    Retrieval,
+    PairRetrieval,
     lattice,
     offset_points,
 )
 from training.benchmarks.store import FeatureStore
 from training.benchmarks.tasks.task import Task, load_tasks
 
-KIND = Retrieval()
+KIND = PairRetrieval()
 
 
 @pytest.fixture(scope="module")

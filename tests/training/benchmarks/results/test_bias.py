@@ -14,7 +14,6 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from training.benchmarks.kinds.kind import PlaceErrors
 from training.benchmarks.results.bias import (
@@ -27,7 +26,6 @@ from training.benchmarks.results.bias import (
     self_information,
     summary,
 )
-from training.benchmarks.results.plots import bias_figure
 
 
 def with_errors(error: np.ndarray, unit: str = "wrong", **strata: np.ndarray) -> PlaceErrors:
@@ -117,14 +115,3 @@ def test_a_summary_survives_its_file():
     bias = summary("run", bias_table(places), self_information(places))
     assert Bias.from_json(bias.to_json()) == bias and bias.centres > 0
     assert summary("run", bias_table(places), None).centres == 0
-
-
-@pytest.mark.parametrize(("unit", "earth"), [("wrong", True), ("absolute error", False)])
-def test_the_picture_is_drawn(tmp_path, unit, earth):
-    places = with_errors(
-        np.abs(np.random.default_rng(0).standard_normal(300)) if unit != "wrong" else np.arange(300.0) % 2, unit
-    )
-    path = tmp_path / "errors.png"
-    bias_figure(path, "title", places, bias_table(places, earth), self_information(places), earth)
-    with Image.open(path) as picture:
-        assert picture.width > 1000 and len(picture.convert("RGB").getcolors(2**24)) > 200

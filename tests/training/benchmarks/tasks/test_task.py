@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from training.benchmarks.runner import KINDS, listing, own_table
+from training.benchmarks.kinds.registry import KINDS
+from training.benchmarks.selection import table_task, task_list
 from training.benchmarks.tasks.task import GROUPS, Task, choose, load_tasks, relocated
 
 TASKS = load_tasks()
@@ -46,7 +47,7 @@ def test_a_slip_is_told_with_the_nearest_name():
         choose(TASKS, ["air_tmp"])
     with pytest.raises(ValueError, match="--data is 'air_tmp'; did you mean 'air_temp'"):
         relocated(choose(TASKS, ["air_temp"]), {"air_tmp": "."})
-    with pytest.raises(ValueError, match="There is nothing at 'nowhere', named for task 'air_temp'"):
+    with pytest.raises(ValueError, match="Path not found: 'nowhere', given for task 'air_temp'"):
         relocated(choose(TASKS, ["air_temp"]), {"air_temp": "nowhere"})
 
 
@@ -62,11 +63,11 @@ def test_a_local_copy_is_a_file_or_a_folder(tmp_path):
 def test_a_table_in_the_current_directory_is_read(tmp_path, monkeypatch):
     (tmp_path / "places.csv").write_text("lon,lat,warmth\n13,52,0.5\n2,48,0.6\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert own_table(Path("places.csv"), "warmth", None).target_type == "regression"
+    assert table_task(Path("places.csv"), "warmth", None).target_type == "regression"
 
 
 def test_the_listing_names_every_task_and_its_licence():
-    text = listing(list(TASKS.values()))
+    text = task_list(list(TASKS.values()))
     assert all(f"| {name} " in text for name in TASKS)
     assert "non-commercial" in text
 
@@ -95,6 +96,6 @@ def test_a_name_is_used_once(tmp_path):
     defaults = "{kind: location, title: t, group: rs, needs: [location], target_type: regression, source: s, licence: l, citation: c}"
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(f"defaults: {defaults}\ntasks:\n  - {{name: same}}\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"'b.yaml' names the task 'same' a second time"):
+    with pytest.raises(ValueError, match=r"'b.yaml' repeats the task name 'same'"):
         load_tasks(tmp_path)
     assert isinstance(TASKS["air_temp"], Task)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Features that need no network: what a model of tiles or of photos must beat."""
+"""Encoders without training, which a trained model must beat."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,17 +19,22 @@ from typing import Any
 import numpy as np
 
 from modeling_gair import GairRSImageProcessor, GairSVImageProcessor
-from training.benchmarks.encoders.encoder import (
-    Encoder,
-    PhotoSample,
-    TileFormat,
-    TileSample,
-    decode_tile,
-    named,
-    tile_reader,
-)
+from training.benchmarks.encoders.encoder import Encoder, PhotoSample, TileFormat, TileSample
+from training.benchmarks.encoders.pixels import TileReader, name_in_errors
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class SinCosEncoder(Encoder):
+    """`[sin lat, cos lat, sin lon, cos lon]`, the baseline of CoordBench; continuous across ±180°."""
+
+    name, revision, fingerprint = "sin/cos", "1", "sin-cos-1"
+    modalities = frozenset(("location",))
+    baseline = True
+
+    def embed_locations(self, lon_lat: np.ndarray) -> np.ndarray:
+        lon, lat = np.radians(lon_lat).T
+        return np.stack([np.sin(lat), np.cos(lat), np.sin(lon), np.cos(lon)], axis=1)
 
 
 class BandStatistics(Encoder):
@@ -39,12 +44,14 @@ class BandStatistics(Encoder):
     modalities = frozenset(("tile",))
     baseline = True
 
+    def __init__(self) -> None:
+        self._tiles = TileReader(GairRSImageProcessor())
+
     def read_tile(self, sample: TileSample, tile_format: TileFormat) -> np.ndarray:
-        return decode_tile(tile_reader(GairRSImageProcessor(), tile_format), sample, tile_format)
+        return self._tiles.read(sample, tile_format)
 
     def embed_tiles(self, tiles: Sequence[Any], tile_format: TileFormat) -> np.ndarray:
-        pixels = tile_reader(GairRSImageProcessor(), tile_format).prepare(list(tiles)).numpy()
-        return _statistics(pixels)
+        return _statistics(self._tiles.prepare(tiles, tile_format).numpy())
 
 
 class ColourStatistics(Encoder):
@@ -58,7 +65,7 @@ class ColourStatistics(Encoder):
         self.processor = GairSVImageProcessor(size=64)
 
     def read_photo(self, sample: PhotoSample) -> np.ndarray:
-        with named("Photo", sample.name):
+        with name_in_errors("Photo", sample.name):
             return self.processor.read(sample.source)
 
     def embed_photos(self, photos: Sequence[Any]) -> np.ndarray:
@@ -69,7 +76,7 @@ class ColourStatistics(Encoder):
 
 
 def _statistics(pixels: np.ndarray) -> np.ndarray:
-    """Of pixels `(B, C, H, W)`, as `(B, 7 C)`, float32."""
+    """Statistics `(B, 7 C)`, float32, of pixels `(B, C, H, W)`."""
     flat = pixels.reshape(*pixels.shape[:2], -1)
     quantiles = np.quantile(flat, _QUANTILES, axis=-1)
     values = np.stack([flat.mean(axis=-1), flat.std(axis=-1), *quantiles], axis=-1)

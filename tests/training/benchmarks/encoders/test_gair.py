@@ -11,21 +11,15 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+"""GAIR models as encoders of benchmarks."""
 
 import numpy as np
 import pytest
 import torch
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from training.benchmarks.encoders.encoder import (
-    GairEncoder,
-    PhotoSample,
-    SinCosEncoder,
-    TileFormat,
-    TileSample,
-    untrained,
-)
-from training.benchmarks.store import FeatureStore
+from training.benchmarks.encoders.encoder import PhotoSample, TileFormat, TileSample
+from training.benchmarks.encoders.gair import GairEncoder, untrained
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
@@ -35,60 +29,6 @@ def encoder() -> GairEncoder:
     torch.manual_seed(1)
     config = GairConfig.tiny()
     return GairEncoder(GairModel(config).eval(), GairProcessor.for_config(config), "tiny")
-
-
-def doubled(calls: list) -> object:
-    def compute(part: list[int]) -> dict[str, np.ndarray]:
-        calls.append(part)
-        return {"features": np.array(part, np.float32)[:, None] * 2, "label": np.array(part)}
-
-    return compute
-
-
-def test_features_are_computed_once_and_found_without_the_data(tmp_path):
-    store, calls = FeatureStore(tmp_path), []
-    first = store.collect({"model": "a"}, lambda: range(10), doubled(calls), part_size=4)
-    assert [len(part) for part in calls] == [4, 4, 2] and first["features"][:, 0].tolist() == list(range(0, 20, 2))
-
-    def no_data():
-        raise AssertionError("the data were opened again")
-
-    again = store.collect({"model": "a"}, no_data, doubled(calls), part_size=4)
-    assert np.array_equal(first["features"], again["features"]) and len(calls) == 3
-
-
-def test_another_key_never_finds_them(tmp_path):
-    store, calls = FeatureStore(tmp_path), []
-    for model in ("a", "b", "a"):
-        store.collect({"model": model}, lambda: range(3), doubled(calls))
-    assert len(calls) == 2
-
-
-def test_an_interruption_loses_one_part_at_most(tmp_path):
-    store, calls = FeatureStore(tmp_path), []
-
-    def breaks(part: list[int]) -> dict[str, np.ndarray]:
-        if part[0] == 8:
-            raise KeyboardInterrupt
-        return doubled(calls)(part)
-
-    with pytest.raises(KeyboardInterrupt):
-        store.collect({"model": "a"}, lambda: range(12), breaks, part_size=4)
-    found = store.collect({"model": "a"}, lambda: range(12), doubled(calls), part_size=4)
-    assert found["label"].tolist() == list(range(12)) and [part[0] for part in calls] == [0, 4, 8]
-
-
-def test_processes_share_the_parts(tmp_path):
-    calls: list[list[list[int]]] = [[], [], []]
-    for rank in (0, 1):
-        FeatureStore(tmp_path, rank, 2).collect({"model": "a"}, lambda: range(5), doubled(calls[rank]), part_size=1)
-    found = FeatureStore(tmp_path).collect({"model": "a"}, lambda: range(5), doubled(calls[2]), part_size=1)
-    assert [len(own) for own in calls] == [3, 2, 0] and found["label"].tolist() == list(range(5))
-
-
-def test_no_rows_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="hold no rows"):
-        FeatureStore(tmp_path).collect({"model": "a"}, lambda: [], doubled([]))
 
 
 def test_a_fingerprint_changes_with_weights_and_processor_alone(encoder):
@@ -114,7 +54,6 @@ def test_locations_are_embedded_as_the_model_does(encoder):
     with torch.no_grad():
         own = encoder.model.get_location_features(torch.from_numpy(lon_lat).float())
     np.testing.assert_allclose(encoder.embed_locations(lon_lat), own.numpy(), atol=1e-6)
-    np.testing.assert_allclose(SinCosEncoder().embed_locations(np.array([[90.0, 0.0]])), [[0, 1, 1, 0]], atol=1e-12)
 
 
 def test_tiles_are_read_in_the_data_s_own_format(encoder):

@@ -1,0 +1,27 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Splits of labelled images."""
+
+import pytest
+
+pytest.importorskip("rasterio", reason="the extra eval is not installed")
+
+from training.benchmarks.layouts.samples import Images
+
+
+def test_some_are_drawn_by_seed():
+    images = Images([str(number) for number in range(50)], lambda index: None)  # type: ignore[arg-type, return-value]
+    drawn = images.at_most(7)
+    assert len(drawn) == 7 and drawn.names == images.at_most(7).names != images.at_most(7, seed=1).names
+    assert images.at_most(None) is images

@@ -1,0 +1,68 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The options of training/evaluate.py. This module imports no model code, so that `--help` is quick."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+# One task of every kind; the group `sample` has some more.
+DEFAULT_TASKS = ("world-location", "world-tiles", "world-segmentation", "world-photos", "world-retrieval")
+
+# Named, since an option called `list` hides the type inside the class.
+Names = list[str]
+Seeds = list[int]
+
+
+@dataclass
+class EvaluationSettings:
+    """
+    Options of an evaluation.
+
+    Attributes:
+        model: directories or Hub repositories of GAIR models, or peers: timm/NAME, any image model of transformers, or
+            MODULE:FUNCTION of a location encoder.
+        tasks: names, globs, or groups (location, rs, sv, retrieval, sample, all); by default one task of every kind on the
+            sample world.
+        list: show the tasks and exit.
+        data: local copies of data as NAME=PATH, where NAME is a task, or sample_world for all tasks on it.
+        table: a CSV or parquet file with the columns lon, lat (degrees) and the target.
+        target: the column of the table to predict.
+        target_type: of the target; by default numbers are values and text is classes.
+        holdouts: of location tasks: random, official, or spatial with degrees, e.g. spatial10; by default those of the task.
+        seeds: of folds and probes; scores are means over them.
+        nested_alpha: choose the ridge strength inside the training folds.
+        penalize_intercept: let ridge regression shrink the intercept too, as in figures published before 2026.
+        output_dir: folder for results.csv, report.md and figures.
+        card: write the results into the model's README.md.
+    """
+
+    model: Names = field(default_factory=lambda: ["outputs/pretrain"])
+    tasks: Names | None = None
+    list: bool = False
+    data: Names = field(default_factory=lambda: [])
+    table: str | None = None
+    target: str | None = None
+    target_type: Literal["regression", "classification"] | None = None
+    holdouts: Names | None = None
+    seeds: Seeds = field(default_factory=lambda: [0])
+    nested_alpha: bool = False
+    penalize_intercept: bool = False
+    output_dir: str = "outputs/evaluation"
+    card: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.table is None) != (self.target is None):
+            raise ValueError("--table and --target belong together: the file, and its column to predict; pass both.")
+        if self.target_type and not self.table:
+            raise ValueError("--target_type is for a --table; the tasks have their own target types.")

@@ -25,7 +25,7 @@ from training.benchmarks.data import Unavailable
 from training.benchmarks.layouts.registry import open_images, with_validation
 from training.benchmarks.layouts.samples import Images
 from training.benchmarks.tasks.task import load_tasks
-from training.world.sample_world import COVERS
+from training.world.ground import COVERS
 
 TASKS = load_tasks()
 

@@ -106,14 +106,14 @@ def _tile_card(served: ServedModel, gallery: Gallery, rank: int, one: Found, own
     tile = gallery.tiles[one.position]
     assert one.point is not None
     lines = [_rank_line(rank, one), f"★ {html.escape(place_text(served, tile, *one.point))}"]
-    return _card("tile", tile.layers[TRUE_COLOUR], lines, [("★", one.point)], own)
+    return _card("tile", tile.layers[TRUE_COLOUR], lines, [("★", one.point)], own="photo taken here" if own else "")
 
 
 def _photo_card(gallery: Gallery, rank: int, one: Found, own: bool = False) -> str:
     photo = gallery.photos[one.position]
     lines = [_rank_line(rank, one), f"taken at {degrees_text(photo.lon, photo.lat)}"]
     lines += [html.escape(photo.attribution)] * bool(photo.attribution)
-    return _card("photo", data_uri(photo.jpeg), lines, own=own)
+    return _card("photo", data_uri(photo.jpeg), lines, own="taken in this tile" if own else "")
 
 
 def _rank_line(rank: int, one: Found) -> str:
@@ -125,16 +125,16 @@ def _card(
     picture: str,
     lines: Sequence[str],
     marks: Sequence[tuple[str, tuple[float, float]]] = (),
-    own: bool = False,
+    own: str = "",
 ) -> str:
-    """A picture with marks at x, y in [0, 1], above a caption whose lines are HTML; `own` highlights it."""
+    """A picture with marks at x, y in [0, 1], above a caption whose lines are HTML; `own` highlights it and says why."""
     spots = "".join(
         f'<span class="gair-found-mark" style="left:{100 * x:.2f}%;top:{100 * y:.2f}%">{text}</span>'
         for text, (x, y) in marks
     )
-    caption = "<br>".join([*lines, *["<b>its own</b>"] * own])
+    caption = "<br>".join([*lines, *[f"<b>{own}</b>"] * bool(own)])
     return (
-        f'<figure><div class="gair-found-picture gair-found-{kind}{" gair-found-own" * own}"><img src="{picture}" alt="{kind}">'
+        f'<figure><div class="gair-found-picture gair-found-{kind}{" gair-found-own" * bool(own)}"><img src="{picture}" alt="{kind}">'
         f"{spots}</div><figcaption>{caption}</figcaption></figure>"
     )
 

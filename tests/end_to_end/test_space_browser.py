@@ -78,7 +78,7 @@ def test_a_click_draws_the_map_of_its_place_and_so_does_the_next(chromium, space
             )
             assert pixel[0] > 150 > pixel[2]
         until(page, lambda: page.locator("#world-status tbody tr").count() == 5)
-        assert "km apart" in page.locator("#world-status").inner_text()
+        assert "km from each other" in page.locator("#world-status").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 

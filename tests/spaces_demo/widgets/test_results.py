@@ -36,7 +36,7 @@ def test_the_page_of_a_photo_marks_its_own_tile(served_model, bundled_gallery):
     assert f"ranks <b>{rank}</b> of 24" in page
     found = captions(page)
     assert len(found) == 1 + MAX_SHOWN and page.count(">★</span>") == MAX_SHOWN
-    assert ["its own" in caption for caption in found].count(True) == (rank <= MAX_SHOWN)
+    assert ["photo taken here" in caption for caption in found].count(True) == (rank <= MAX_SHOWN)
     assert "ranks <b>" not in photo_page(served_model, bundled_gallery, "data:,", bundled_gallery.photo_embeds[0], None)
 
 
@@ -52,7 +52,7 @@ def test_an_uploaded_tile_finds_photos(served_model, bundled_gallery):
     pixels = np.random.default_rng(0).integers(0, 4000, (10, 96, 96)).astype(np.uint16)
     read = served_model.processor.image_processor.read(pixels, bands="gair_10")
     page = tile_page(served_model, bundled_gallery, uploaded_tile(read, served_model), [])
-    assert len(captions(page)) == 1 + MAX_SHOWN and "its own" not in page
+    assert len(captions(page)) == 1 + MAX_SHOWN and "taken in this tile" not in page
 
 
 def test_the_page_of_a_place_has_tiles_and_photos(served_model, bundled_gallery):

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Pre-training that is interrupted, killed, continued: the end is the same, bit for bit."""
+"""Pre-training that is interrupted, killed and resumed ends with the same weights, bit for bit."""
 
 import json
 import multiprocessing
@@ -35,7 +35,7 @@ from training.pretraining.monitoring import read_log
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
-# Modules are imported once, and each run is a fork of the process that did.
+# Modules are imported once; each run is a fork of the server that imported them.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["training.pretraining.loop"])
 # fmt: off
@@ -44,48 +44,82 @@ SMALL = ["--model.rs_config.num_hidden_layers", "1", "--model.sv_config.num_hidd
          "--augmentation.rs_flip", "0.5", "--augmentation.sv_jitter", "0.5",
          "--batch_size", "4", "--photos_per_tile", "2", "--logging_steps", "1", "--report_to", "none"]
 # fmt: on
-STEPS = 60
+STEPS, ENDLESS = 12, 100_000
 
 
-def run_main(arguments: list[str], output: Path, file_size: int | None, environment: dict[str, str]) -> None:
-    """The program in a forked process, as `python training/pretrain.py` would run it."""
+def run_main(arguments: list[str], output: Path, options: dict) -> None:
+    """Runs `python training/pretrain.py` in a forked process."""
     from training.pretraining.loop import pretrain
     from training.pretraining.settings import load_settings
 
-    os.environ |= environment
-
+    os.environ |= options.get("environment", {})
     with output.open("w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     torch.set_num_threads(1)
-    if file_size is not None:
+    signal.signal(signal.SIGINT, options.get("sigint", signal.SIG_DFL))
+    if "file_size" in options:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (options["file_size"], options["file_size"]))
+    if "signal_at" in options:
+        send_signal_at(*options["signal_at"])
     try:
         pretrain(load_settings(arguments))
     except ValueError as error:
         sys.exit(f"{error}")
 
 
-class Run:
-    """A run in the background."""
+def send_signal_at(place: str, step: int, number: int) -> None:
+    """
+    Lets this process send itself a signal.
 
-    def __init__(
-        self,
-        pairs: Path,
-        output_dir: Path,
-        *flags: str,
-        file_size: int | None = None,
-        environment: dict[str, str] | None = None,
-    ):
+    Args:
+        place (`str`): `"training"` (when a step's gradients have been applied), `"saving"` (when a checkpoint's states have
+            been written, but the checkpoint is not complete) or `"saved"` (when it is complete).
+        step (`int`): the step, from 1.
+        number (`int`): the signal.
+    """
+    from training.pretraining import checkpointing, loop
+
+    owner, name = {
+        "training": (loop.Trainer, "step"),
+        "saving": (checkpointing.Checkpoints, "_write"),
+        "saved": (checkpointing.Checkpoints, "save"),
+    }[place]
+    original, calls = getattr(owner, name), []
+
+    def patched(*arguments):
+        result = original(*arguments)
+        calls.append(arguments)
+        # The saving calls name the step, the training ones are counted.
+        reached = len(calls) if place == "training" else next(one for one in arguments if isinstance(one, int))
+        if reached == step:
+            os.kill(os.getpid(), number)
+        return result
+
+    setattr(owner, name, patched)
+
+
+class Run:
+    """
+    A run in another process.
+
+    Args:
+        pairs (`Path`): the pairs CSV.
+        output_dir (`Path`): its directory; what it prints goes into a file beside it.
+        flags (`str`): further settings.
+        options: for [`run_main`]: `environment`, `file_size` (largest file that can be written, bytes), `sigint` (the handler
+            of SIGINT that it starts with) and `signal_at` (arguments of [`send_signal_at`]).
+    """
+
+    def __init__(self, pairs: Path, output_dir: Path, *flags: str, **options):
         self.output_dir, self.output = output_dir, output_dir.with_suffix(".txt")
         common = ["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", str(STEPS), *SMALL]
-        arguments = _merged([*common, *flags])
-        self.process = FORKS.Process(target=run_main, args=(arguments, self.output, file_size, environment or {}))
+        self.process = FORKS.Process(target=run_main, args=(_merged([*common, *flags]), self.output, options))
         self.process.start()
 
     def end(self) -> str:
-        """Waits; returns what was printed."""
+        """Waits for the end; returns what was printed."""
         self.process.join(300)
         assert self.process.exitcode is not None, self.output.read_text(encoding="utf-8")
         return self.output.read_text(encoding="utf-8")
@@ -95,6 +129,10 @@ class Run:
         assert self.process.exitcode == 0, text
         return text
 
+    def killed(self) -> None:
+        text = self.end()
+        assert self.process.exitcode == -signal.SIGKILL, text
+
     def wait_for_step(self, step: int) -> None:
         deadline = time.monotonic() + 200
         while last_step(self.output_dir) < step:
@@ -103,7 +141,7 @@ class Run:
 
 
 def _merged(flags: list[str]) -> list[str]:
-    """Later flags stand for earlier ones."""
+    """Later flags replace earlier ones."""
     given: dict[str, list[str]] = {}
     for flag in flags:
         if flag.startswith("--"):
@@ -120,7 +158,7 @@ def last_step(output_dir: Path) -> int:
 
 
 def checkpoints(output_dir: Path) -> list[int]:
-    """Steps of the complete ones."""
+    """The steps of the complete checkpoints."""
     return sorted(int(path.parent.name[5:]) for path in (output_dir / "checkpoints").glob("step_*[0-9]/COMPLETE.json"))
 
 
@@ -129,13 +167,13 @@ def weights(output_dir: Path) -> dict[str, torch.Tensor]:
 
 
 def losses(output_dir: Path) -> list[tuple[float, ...]]:
-    """What depends on the data and the weights alone, of every step once."""
+    """What depends only on the data and the weights, once for every step."""
     names = ("step", "loss", "incl", "secl", "gradient_norm", "learning_rate")
     return [tuple(line[name] for name in names) for line in read_log(output_dir) if "loss" in line]
 
 
-def assert_same_end(first: Path, second: Path) -> None:
-    assert losses(first) == losses(second) and len(losses(first)) == STEPS
+def assert_same_end(first: Path, second: Path, steps: int = STEPS) -> None:
+    assert losses(first) == losses(second) and len(losses(first)) == steps
     expected, found = weights(first), weights(second)
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -143,67 +181,82 @@ def assert_same_end(first: Path, second: Path) -> None:
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> Path:
-    """48 photos of 24 tiles, of which some are held out."""
+    """48 photos of 24 tiles, some of which are held out."""
     return write_pairs(tmp_path_factory.mktemp("pairs"), 48, tiles=24)
 
 
 @pytest.fixture(scope="module")
 def whole(pairs, tmp_path_factory) -> Path:
-    """The directory of a run that nothing interrupted, with 2 workers."""
+    """The directory of an uninterrupted run with two workers."""
     output_dir = tmp_path_factory.mktemp("whole") / "run"
     Run(pairs, output_dir, "--num_workers", "2").done()
     return output_dir
 
 
-def test_ctrl_c_and_the_same_command_again_end_with_the_same_weights(pairs, whole, tmp_path):
+def test_a_run_that_is_stopped_by_signals_ends_with_the_same_weights(pairs, whole, tmp_path):
     flags = ["--num_workers", "2", "--checkpoint_every", "20"]
-    run = Run(pairs, tmp_path / "run", *flags)
-    run.wait_for_step(3)
-    os.kill(run.process.pid, signal.SIGINT)
-    text = run.done()
-    stopped = checkpoints(run.output_dir)[-1]
-    assert f"Stopped and saved at step {stopped}; run the same command again" in text and 3 <= stopped < STEPS
-    assert not (run.output_dir / "model.safetensors").exists()
-    # What may change does not matter; SIGTERM does the same as Ctrl-C.
-    run = Run(pairs, tmp_path / "run", *flags, "--checkpoint_every", "7")
-    run.wait_for_step(stopped + 2)
-    os.kill(run.process.pid, signal.SIGTERM)
-    assert f"resuming from step {stopped}" in run.done()
-    assert checkpoints(run.output_dir)[-1] > stopped
+    run = Run(pairs, tmp_path / "run", *flags, signal_at=("training", 3, signal.SIGINT))
+    assert "Stopped and saved at step 3; run the same command again" in run.done()
+    assert checkpoints(run.output_dir) == [3] and not (run.output_dir / "model.safetensors").exists()
+    # Settings that do not affect the training may change.
+    flags[-1] = "7"
+    run = Run(pairs, tmp_path / "run", *flags, signal_at=("training", 6, signal.SIGTERM))
+    assert "resuming from step 3" in run.done() and checkpoints(run.output_dir) == [7, 9]
     Run(pairs, tmp_path / "run", *flags).done()
     assert_same_end(whole, run.output_dir)
     assert len(checkpoints(run.output_dir)) == 2 and (run.output_dir / "training.png").stat().st_size > 10_000
 
 
-def test_kill_9_at_20_random_moments_loses_only_what_came_after_the_last_checkpoint(pairs, tmp_path):
-    whole = tmp_path / "whole"
+@pytest.mark.parametrize("sigint", [signal.SIG_IGN, signal.SIG_DFL], ids=["ignored", "default"])
+def test_ctrl_c_stops_a_run_however_it_was_started(pairs, tmp_path, sigint):
+    run = Run(pairs, tmp_path / "run", "--num_workers", "0", "--max_steps", str(ENDLESS), sigint=sigint)
+    run.wait_for_step(1)
+    os.kill(run.process.pid, signal.SIGINT)
+    assert "run the same command again" in run.done()
+    assert checkpoints(run.output_dir)[-1] >= 1
+
+
+def test_kill_9_loses_only_the_steps_after_the_last_checkpoint(pairs, whole, tmp_path):
+    flags = ["--num_workers", "2", "--checkpoint_every", "2"]
+    for place, step, expected in (("training", 1, []), ("saving", 6, [2, 4]), ("saved", 8, [6, 8])):
+        run = Run(pairs, tmp_path / "run", *flags, signal_at=(place, step, signal.SIGKILL))
+        run.killed()
+        assert checkpoints(run.output_dir) == expected
+    Run(pairs, tmp_path / "run", *flags).done()
+    assert_same_end(whole, run.output_dir)
+    assert not list((run.output_dir / "checkpoints").glob("*.tmp"))
+
+
+@pytest.mark.ci
+def test_kill_9_at_20_random_moments_loses_only_the_steps_after_the_last_checkpoint(pairs, tmp_path):
+    whole, steps = tmp_path / "whole", ["--max_steps", "60"]
     start = time.monotonic()
-    Run(pairs, whole, "--num_workers", "0").done()
+    Run(pairs, whole, "--num_workers", "0", *steps).done()
     seconds = time.monotonic() - start
-    flags = ["--num_workers", "0", "--checkpoint_every", "2"]
+    flags = ["--num_workers", "0", "--checkpoint_every", "2", *steps]
     generator, newest = random.Random(0), 0
     for _ in range(20):
         run = Run(pairs, tmp_path / "run", *flags)
-        # From before the first step on; many fall into a save, as there is one every other step.
+        # From before the first step; many fall into a save, as there is one every other step.
         run.process.join(generator.uniform(0.1, 0.7) * seconds)
         run.process.kill()
         run.process.join()
         done = checkpoints(run.output_dir) or [0]
         assert done[-1] >= newest
         newest = done[-1]
-        # One step may be logged beyond those that a checkpoint was due for, and that be cut off.
+        # The step after a due checkpoint may be logged, and its save interrupted.
         assert last_step(run.output_dir) <= newest + 3
     Run(pairs, tmp_path / "run", *flags).done()
-    assert_same_end(whole, run.output_dir)
+    assert_same_end(whole, run.output_dir, 60)
     assert not list((run.output_dir / "checkpoints").glob("*.tmp"))
 
 
 def launch(
     pairs: Path, output_dir: Path, *flags: str, program: tuple[str, ...] = ("training/pretrain.py",)
 ) -> subprocess.Popen:
-    """Two processes by torchrun."""
+    """Two processes, launched by torchrun."""
     # fmt: off
-    arguments = _merged(["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", str(STEPS), *SMALL,
+    arguments = _merged(["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", "60", *SMALL,
                          "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
                          "--objective.temperature_learned", "true", *flags])
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--rdzv_backend", "c10d",
@@ -229,7 +282,8 @@ def rank_process(output_dir: Path, rank: int) -> int:
     raise AssertionError(f"no process of rank {rank}")
 
 
-def test_a_signal_to_one_of_two_processes_stops_both_and_they_go_on(pairs, tmp_path):
+@pytest.mark.ci
+def test_a_signal_to_one_of_two_processes_stops_both_and_they_resume(pairs, tmp_path):
     whole, output_dir = tmp_path / "whole", tmp_path / "run"
     assert launch(pairs, whole).wait(300) == 0, whole.with_suffix(".txt").read_text(encoding="utf-8")
     first = launch(pairs, output_dir, "--checkpoint_every", "20")
@@ -241,16 +295,16 @@ def test_a_signal_to_one_of_two_processes_stops_both_and_they_go_on(pairs, tmp_p
     os.kill(rank_process(output_dir, 1), signal.SIGTERM)
     assert first.wait(200) == 0, text.read_text(encoding="utf-8")
     assert text.read_text(encoding="utf-8").count("Stopped and saved at step") == 1
-    assert 3 <= checkpoints(output_dir)[-1] < STEPS
+    assert 3 <= checkpoints(output_dir)[-1] < 60
     assert launch(pairs, output_dir).wait(300) == 0, text.read_text(encoding="utf-8")
-    assert_same_end(whole, output_dir)
-    # One process can't go on where two were.
-    run = Run(pairs, output_dir, "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
+    assert_same_end(whole, output_dir, 60)
+    # A single process cannot resume from two.
+    run = Run(pairs, output_dir, "--max_steps", "60", "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
               "--objective.temperature_learned", "true")  # fmt: skip
     assert "processes" in run.end() and run.process.exitcode == 1
 
 
-def test_what_a_run_cannot_go_on_with_is_refused_and_nothing_is_lost(pairs, whole, tmp_path):
+def test_changed_settings_are_refused_and_nothing_is_lost(pairs, whole, tmp_path):
     before = weights(whole)
     for flags, words in (
         (["--num_workers", "2", "--learning_rate", "0.1"], ["learning_rate", "0.1", "0.002", "--resume none"]),
@@ -269,7 +323,8 @@ def test_what_a_run_cannot_go_on_with_is_refused_and_nothing_is_lost(pairs, whol
     assert all(torch.equal(value, before[name]) for name, value in weights(whole).items())
 
 
-def test_resume_none_starts_anew_and_keeps_the_old_run(pairs, tmp_path):
+@pytest.mark.ci
+def test_resume_none_starts_over_and_keeps_the_old_run(pairs, tmp_path):
     short = ["--num_workers", "0", "--max_steps", "3"]
     Run(pairs, tmp_path / "run", *short).done()
     old = weights(tmp_path / "run")
@@ -278,7 +333,7 @@ def test_resume_none_starts_anew_and_keeps_the_old_run(pairs, tmp_path):
     kept = weights(tmp_path / "run.1")
     assert all(torch.equal(value, kept[name]) for name, value in old.items())
     assert any(not torch.equal(value, old[name]) for name, value in weights(tmp_path / "run").items())
-    # With other workers on request only, and then to the end.
+    # With another number of workers, on request.
     more = ["--max_steps", "3", "--seed", "1", "--num_workers", "1", "--allow_inexact_resume"]
     assert "resuming from step 3" in Run(pairs, tmp_path / "run", *more).done()
 
@@ -293,22 +348,22 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_photos(pairs, tmp
         assert all(torch.isfinite(value).all() for value in saved.values())
 
 
+@pytest.mark.ci
 def test_a_full_disk_stops_the_run_and_keeps_the_last_checkpoint(pairs, tmp_path):
-    flags = ["--num_workers", "0", "--max_steps", "8", "--checkpoint_every", "4"]
-    run = Run(pairs, tmp_path / "run", *flags, "--max_steps", "60")
-    run.wait_for_step(5)
-    os.kill(run.process.pid, signal.SIGTERM)
+    flags = ["--num_workers", "0", "--checkpoint_every", "4"]
+    run = Run(pairs, tmp_path / "run", *flags, signal_at=("training", 5, signal.SIGTERM))
     run.done()
     before = checkpoints(run.output_dir)
-    run = Run(pairs, tmp_path / "run", *flags, "--max_steps", "60", file_size=200_000)
+    run = Run(pairs, tmp_path / "run", *flags, file_size=200_000)
     text = run.end()
     assert run.process.exitcode == 1 and "run the same command again" in text, text
     assert checkpoints(run.output_dir) == before and not list((run.output_dir / "checkpoints").glob("*.tmp"))
     assert json.loads((run.output_dir / "checkpoints" / f"step_{before[-1]:08d}" / "COMPLETE.json").read_text())
-    Run(pairs, tmp_path / "run", *flags, "--max_steps", "60").done()
+    Run(pairs, tmp_path / "run", *flags).done()
 
 
-def test_a_compiled_run_saves_what_one_that_is_not_does(pairs, tmp_path):
+@pytest.mark.ci
+def test_a_compiled_run_saves_the_same_as_one_that_is_not_compiled(pairs, tmp_path):
     compiler = {"ACCELERATE_DYNAMO_BACKEND": "AOT_EAGER", "ACCELERATE_DYNAMO_USE_REGIONAL_COMPILATION": "true"}
     flags = ["--num_workers", "0", "--max_steps", "4", "--checkpoint_every", "2"]
     plain, compiled = tmp_path / "plain", tmp_path / "compiled"
@@ -316,7 +371,7 @@ def test_a_compiled_run_saves_what_one_that_is_not_does(pairs, tmp_path):
     Run(pairs, compiled, *flags, environment=compiler).done()
     expected = weights(plain)
     assert expected.keys() == weights(compiled).keys()
-    # Without its compiler it goes on from there.
+    # It resumes without the compiler.
     shutil.rmtree(compiled / "checkpoints" / "step_00000004")
     text = Run(pairs, compiled, *flags).done()
     assert "resuming from step 2" in text
@@ -324,8 +379,9 @@ def test_a_compiled_run_saves_what_one_that_is_not_does(pairs, tmp_path):
         torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-4)
 
 
-def test_a_divided_model_trains_and_goes_on_as_a_whole_one_does(pairs, tmp_path):
-    """FSDP2 with a learned temperature, a rate of NILI's own and gradient caching, against DDP."""
+@pytest.mark.ci
+def test_a_sharded_model_trains_and_resumes_as_a_whole_one_does(pairs, tmp_path):
+    """FSDP2 against DDP, with a learned temperature, a separate learning rate of NILI and gradient caching."""
     flags = ["--max_steps", "6", "--checkpoint_every", "3", "--retrieval_every", "4"]
     flags += ["--nili_learning_rate_factor", "0.5"]
     divided = {"program": ("-m", "tests.end_to_end.pretrain_sharded")}

@@ -76,7 +76,7 @@ def place_targets(world: WorldSettings, tables: Path | None) -> list[PlaceTarget
 def _measure(run: TrainingRun, encoder: GairEncoder, trained: bool = True) -> dict[str, float]:
     """All measures that the arm's comparisons need. Robustness and costs are measured for trained weights only."""
     model, processor, settings = encoder.model, encoder.processor, run.settings()
-    world = settings.world()
+    world = settings.sample_world
     own, tiles = open_world(world), world.held_out_tiles
     comparisons = comparisons_of(run.arm)
     found = {}

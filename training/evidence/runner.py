@@ -58,12 +58,12 @@ def compare(options: EvidenceOptions) -> None:
 def prepare(options: EvidenceOptions) -> list[MeasuredRun]:
     """Creates the worlds before several runs need them at the same time, and measures the baselines without training."""
     for arm in arms_in_order(options.compare):
-        world = TrainingRun(arm, 0, options).settings().world()
+        world = TrainingRun(arm, 0, options).settings().sample_world
         open_world(world)
         open_world(second_world(world))
     if not any(COMPARISONS[name].places for name in options.compare):
         return []
-    targets = place_targets(TrainingRun("nili", 0, options).settings().world(), options.tables)
+    targets = place_targets(TrainingRun("nili", 0, options).settings().sample_world, options.tables)
     return [
         MeasuredRun(name, seed, {"": figures})
         for seed in dict.fromkeys(options.seeds)

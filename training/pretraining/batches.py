@@ -47,7 +47,7 @@ class Batches:
         progress: Progress,
     ):
         self.processor, self.settings, self.accelerator = processor, settings, accelerator
-        self._augment = Augmentation(settings.augmentation_settings(), processor)
+        self._augment = Augmentation(settings.augmentation, processor)
         enough = settings.batch_size * max(settings.num_workers, 1) * accelerator.num_processes
         tiles = sum(source.train.count(enough) for source in sources)
         # Each worker makes whole batches of its own share of the tiles; a tile must not stand twice in one.

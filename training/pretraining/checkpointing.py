@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Checkpoints of a run that can be trusted after any end of it, and the signals that ask it to end."""
+"""Checkpoints that are whole however a run ends, and the signals that ask it to stop."""
 
 import json
 import os
@@ -47,8 +47,8 @@ class Progress:
     How far a run has come.
 
     Args:
-        step (`int`): optimiser steps done.
-        readers (`Any`): the states of this process's data readers; None where they fit no reader of this run.
+        step (`int`): optimizer steps done.
+        readers (`Any`): states of this process's data readers; None if they do not fit this run's readers.
     """
 
     step: int
@@ -57,23 +57,25 @@ class Progress:
 
 class Checkpoints:
     """
-    The checkpoints of a run: directories `step_00000120` in a folder that all processes see. Each holds what
-    `accelerator.save_state` writes, the readers' states of each process, and `COMPLETE.json`, which is written last and
-    lists the other files: a directory without it, or with other files, is no checkpoint.
+    The checkpoints of a run: directories such as `step_00000120` in a folder that all processes can access. Each holds
+    what `accelerator.save_state` writes, the states of each process's data readers, and `COMPLETE.json`. That file is
+    written last and lists the other files with their sizes; a directory without it, or whose files do not match, is
+    ignored.
 
-    A run may begin anew, or go on from an older checkpoint, in the same folder: the checkpoints beyond the step that it
-    saves first are then of a line that was given up, and go.
+    A run may start over, or resume from an older checkpoint, in the same folder. Its first save then removes the
+    checkpoints of later steps, which belong to the run that was given up.
 
     Args:
-        folder (`Path`): made when it is needed.
-        accelerator (`Accelerator`): with the model and the optimiser prepared, and all else that has a state registered.
-        run (`dict[str, Any]`): the settings that decide what is trained, as JSON takes them.
-        num_workers (`int`): of each process.
-        keep (`int`): so many of the newest checkpoints are kept, at least 1.
-        allow_inexact_resume (`bool`): go on with another number of processes or workers, the data in another order.
+        folder (`Path`): created when it is needed.
+        accelerator (`Accelerator`): with model and optimizer prepared, and everything else with a state registered.
+        run (`dict[str, Any]`): the settings that decide what is trained, serialisable as JSON.
+        num_workers (`int`): data workers of each process.
+        keep (`int`): how many of the newest checkpoints to keep, at least 1.
+        allow_inexact_resume (`bool`): also resume with another number of processes or workers, which changes the order of
+            the data.
 
     Raises:
-        ValueError: the processes of a sharded model would send all of it to one of them, which writes it.
+        ValueError: a sharded model would be collected on one process to be written.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class Checkpoints:
         if accelerator.distributed_type == DistributedType.FSDP:
             _check_sharded(accelerator.state.fsdp_plugin.state_dict_type.name)
         self.folder, self.accelerator, self.keep = folder, accelerator, keep
-        # As it comes back from a file: tuples are lists there.
+        # As it is read back from JSON, where tuples become lists.
         self.run = json.loads(json.dumps(run))
         self.layout = {"processes": accelerator.num_processes, "workers": num_workers}
         self.allow_inexact_resume = allow_inexact_resume
@@ -102,42 +104,47 @@ class Checkpoints:
 
     def check(self, path: Path) -> None:
         """
-        Refuses a checkpoint that this run cannot go on from; warns where it goes on in another order of the data.
+        Checks that this run can resume from a checkpoint; warns if the order of the data will differ.
 
         Raises:
-            ValueError: it is not complete, was saved with other settings, or by another number of processes or workers.
+            ValueError: the checkpoint is incomplete, or was saved with other settings or by another number of processes or
+                workers.
         """
         saved = _read_complete(path)
         if saved is None:
-            raise ValueError(f"{str(path)!r} is no complete checkpoint; name one whose {COMPLETE_FILE} fits its files.")
+            raise ValueError(
+                f"{str(path)!r} is not a complete checkpoint; name one whose {COMPLETE_FILE} matches its files."
+            )
         difference = first_difference(saved["run"], self.run)
         if difference is not None:
             key, before, now = difference
             raise ValueError(
-                f"{str(path)!r} was saved with {key} {before!r}, but this run sets {now!r}; give the same settings, or begin "
-                "anew by --resume none or another --output_dir."
+                f"{str(path)!r} was saved with {key} {before!r}, but this run sets {now!r}; use the same settings, or start "
+                "over with --resume none or another --output_dir."
             )
         if self._is_exact(saved):
             return
         differs = (
-            f"{str(path)!r} was saved by {_in_words(saved)}, but this run has {_in_words(self.layout)}, so the order of the "
-            "data would not be exactly the same"
+            f"{str(path)!r} was saved by {_describe(saved)}, but this run has {_describe(self.layout)}, so the order of the "
+            "data would differ"
         )
         if not self.allow_inexact_resume:
-            raise ValueError(f"{differs}; start as many, or pass --allow_inexact_resume true.")
-        self.accelerator.print(f"Warning: {differs}; the readers begin anew, as --allow_inexact_resume allows.")
+            raise ValueError(f"{differs}; start the same number, or pass --allow_inexact_resume.")
+        self.accelerator.print(
+            f"Warning: {differs}; the data are read from the beginning, because of --allow_inexact_resume."
+        )
 
     def save(self, step: int, readers: Any) -> None:
         """
-        Saves all states as the checkpoint of a step, then removes what is older than the newest `keep`. All processes must
-        call it; it draws no random number. A step that was saved or loaded last is not saved again.
+        Saves all states as the checkpoint of a step, then removes all but the newest `keep` checkpoints. All processes
+        must call this. It draws no random numbers, and does nothing for the step that was saved or loaded last.
 
         Args:
-            step (`int`): optimiser steps done.
-            readers (`Any`): the states of this process's data readers: dicts, lists, whole numbers and texts.
+            step (`int`): optimizer steps done.
+            readers (`Any`): states of this process's data readers: dicts, lists, integers and strings.
 
         Raises:
-            ValueError: any process could not write; the checkpoints from before are kept. Raised on all of them.
+            ValueError: some process could not write. It is raised on all processes; earlier checkpoints are kept.
         """
         if step == self._last_step:
             return
@@ -155,16 +162,16 @@ class Checkpoints:
 
     def load(self, path: Path) -> Progress:
         """
-        Restores all states from a checkpoint that [`check`] has passed. All processes must call it.
+        Restores all states from a checkpoint that passed [`check`]. All processes must call this.
 
         Raises:
-            ValueError: any process could not read a file. Raised on all of them.
+            ValueError: some process could not read a file. It is raised on all processes.
         """
         loaded: list[Progress] = []
         failure = _together(lambda: loaded.append(self._read(path)))
         if failure is not None:
             raise ValueError(
-                f"The checkpoint {str(path)!r} is damaged ({first_line(failure)}); delete it to go on from the one before it."
+                f"The checkpoint {str(path)!r} is damaged ({first_line(failure)}); delete it to resume from the one before it."
             ) from failure
         self._last_step = loaded[0].step
         return loaded[0]
@@ -194,7 +201,7 @@ class Checkpoints:
         files = {file.relative_to(unfinished).as_posix(): file.stat().st_size for file in _files(unfinished)}
         complete = {"step": step, **self.layout, "versions": _versions(), "run": self.run, "files": files}
         (unfinished / COMPLETE_FILE).write_text(json.dumps(complete, indent=2), encoding="utf-8")
-        # What a machine that crashes has not yet written down must be nothing that the name promises.
+        # Everything must be on disk before the rename makes it a checkpoint, in case the machine crashes.
         for written in (*unfinished.rglob("*"), unfinished):
             flush_to_disk(written)
         if path.exists():
@@ -207,26 +214,26 @@ class Checkpoints:
         kept = [path for path in self._complete() if _step(path) <= step][: self.keep]
         for path in self.folder.glob("step_*"):
             if path not in kept and _NAME.fullmatch(path.name.removesuffix(_UNFINISHED)):
-                # What cannot be removed now, as on a network disk where it is still read, goes after the next save.
+                # Files still open on a network disk cannot be removed now; the next save tries again.
                 shutil.rmtree(path, ignore_errors=True)
 
     def _give_up(self, unfinished: Path, step: int, failure: BaseException) -> None:
         if self.accelerator.is_main_process:
             shutil.rmtree(unfinished, ignore_errors=True)
-        # Whoever hears of the failure finds the folder as it will stay.
+        # The error is raised once the folder is in its final state.
         self.accelerator.wait_for_everyone()
         last = self.latest()
-        kept = f"{last.name}, the last good one, is kept" if last else "there is none before it"
+        kept = f"{last.name}, the last good one, is kept" if last else "there is no earlier one"
         raise ValueError(
             f"The checkpoint of step {step} could not be written to {str(self.folder)!r} ({first_line(failure)}), and "
-            f"{kept}: free space there or mend what is in the way, then run the same command again."
+            f"{kept}: free space or fix the problem there, then run the same command again."
         ) from failure
 
     def _read(self, path: Path) -> Progress:
         saved = json.loads((path / COMPLETE_FILE).read_text(encoding="utf-8"))
         exact = self._is_exact(saved)
-        # Accelerate passes over random states that it cannot read, and lets the states of registered objects run code.
-        # So both are tried before, by rules that let them hold plain values only.
+        # Accelerate ignores random states that it cannot read, and unpickles registered objects without restrictions. So
+        # both are loaded here first, in a mode that allows plain values only.
         for file in path.glob("custom_checkpoint_*.pkl"):
             load_pickle(file, map_location="cpu")
         if exact:
@@ -240,10 +247,10 @@ class Checkpoints:
 
     def _save_unwrapped(self, models: list[torch.nn.Module], weights: list[dict[str, Any]], folder: str) -> None:
         """
-        Leaves the names of DistributedDataParallel and compilers out, so that one process reads what several wrote, compiled
-        or not.
+        Saves weights without the prefixes of DistributedDataParallel and compilers, so that a single process can read
+        what several wrote, compiled or not.
         """
-        # A sharded model has written its weights itself.
+        # A sharded model has written its own weights; the list is empty then.
         weights[:] = [unwrapped(model, self.accelerator).state_dict() for model in models[: len(weights)]]
 
     def _load_unwrapped(self, models: list[torch.nn.Module], folder: str) -> None:
@@ -252,9 +259,10 @@ class Checkpoints:
 
 class StopSignal:
     """
-    Within it, SIGTERM and Ctrl-C (SIGINT) ask the run to stop after its step instead of ending it; a second Ctrl-C ends it.
+    A context in which SIGTERM and Ctrl-C (SIGINT) ask the run to stop after the current step; a second Ctrl-C ends it.
 
-    Launchers and schedulers grant a limited time to stop in before they kill (torchrun 30 s): what is saved in it counts.
+    Launchers and schedulers kill a process that does not stop within some time (30 s with torchrun); the checkpoint must be
+    saved by then.
     """
 
     def __init__(self) -> None:
@@ -270,14 +278,14 @@ class StopSignal:
             signal.signal(number, handler)
 
     def agreed(self) -> bool:
-        """Whether any process has received a signal: the same answer on all, which must all ask after the same step."""
+        """Whether any process has received a signal. All processes must ask after the same step, and get the same answer."""
         return any_rank(bool(self._received))
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and number in self._received:
             raise KeyboardInterrupt
         if self._is_main and not self._received:
-            # Not by print, in the midst of which the signal may have come.
+            # Not print, which the signal may have interrupted.
             os.write(2, b"\nStopping after this step; a second Ctrl-C stops at once.\n")
         self._received.add(number)
 
@@ -285,27 +293,27 @@ class StopSignal:
 def _check_sharded(kind: str) -> None:
     if kind != "SHARDED_STATE_DICT":
         raise ValueError(
-            f"fsdp_state_dict_type is {kind}, with which all processes would wait for one that cannot write; set it to "
-            "SHARDED_STATE_DICT."
+            f"fsdp_state_dict_type is {kind}, with which one process writes while all others wait, for ever if it fails; set it "
+            "to SHARDED_STATE_DICT."
         )
 
 
 def _together(work: Callable[[], None]) -> BaseException | None:
-    """Does the work on all processes and waits for them; what failed, if it did on any."""
+    """Does the work on all processes and waits for them. Returns the failure if there was one on any process."""
     failure: BaseException | None = None
     try:
         work()
-    # Writers have errors of their own for a full disk (RuntimeError, SafetensorError), and whatever it was that failed, the
-    # others must not wait for this process.
+    # Libraries raise different errors for a full disk (RuntimeError, SafetensorError); whatever failed, the other processes
+    # must not wait for this one.
     except (Exception, CheckpointException) as error:
         failure = error
     if any_rank(failure is not None):
-        return failure or RuntimeError("another process failed, and says why")
+        return failure or RuntimeError("another process failed, see its message")
     return None
 
 
 def _read_complete(path: Path) -> dict[str, Any] | None:
-    """What a checkpoint's COMPLETE.json says, if all the files that it lists are there in their sizes."""
+    """The content of a checkpoint's COMPLETE.json, or None if a file that it lists is missing or has another size."""
     try:
         complete = json.loads((path / COMPLETE_FILE).read_text(encoding="utf-8"))
         sizes = {name: (path / name).stat().st_size for name in complete["files"]}
@@ -315,7 +323,7 @@ def _read_complete(path: Path) -> dict[str, Any] | None:
 
 
 def first_difference(saved: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
-    """The dotted key of the first setting that differs, and both values; None is also what is not set."""
+    """The dotted key of the first setting that differs, with both values (None if it is not set); None if all are equal."""
     if not (isinstance(saved, dict) and isinstance(now, dict)):
         return None if saved == now else (key, saved, now)
     for name in {**saved, **now}:
@@ -325,7 +333,7 @@ def first_difference(saved: Any, now: Any, key: str = "") -> tuple[str, Any, Any
     return None
 
 
-def _in_words(layout: dict[str, Any]) -> str:
+def _describe(layout: dict[str, Any]) -> str:
     return f"{layout['processes']} processes with {layout['workers']} workers each"
 
 

@@ -54,7 +54,7 @@ def untrained_model(settings: PretrainSettings) -> GairModel:
     """
     model = random_model(settings)
     try:
-        load_initial_weights(model, settings.towers())
+        load_initial_weights(model, settings.initial_weights)
     except ValueError as error:
         print(f"The trained model is compared with random weights: {error}")
         return random_model(settings)

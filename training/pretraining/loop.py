@@ -73,7 +73,7 @@ def pretrain(settings: PretrainSettings) -> None:
             checkpoints.check(resumed)
         with accelerator.local_main_process_first():
             sources = open_sources(
-                settings.weights(), settings.holdout_fraction, settings.world(), settings.num_workers
+                settings.weights(), settings.holdout_fraction, settings.sample_world, settings.num_workers
             )
         model = train(processor, sources, settings, accelerator, checkpoints, resumed)
         accelerator.end_training()
@@ -122,7 +122,7 @@ class Trainer:
         self.processor, self.settings, self.accelerator = processor, settings, accelerator
         model = random_model(settings)
         if not resumed:
-            for sentence in load_initial_weights(model, settings.towers()):
+            for sentence in load_initial_weights(model, settings.initial_weights):
                 accelerator.print(sentence)
         self.config, self.parameter_count = model.config, model.num_parameters()
         module = PretrainingModule(model, make_objective(model, processor, settings.objective_settings()))

@@ -74,7 +74,7 @@ def test_arms_differ_from_nili_only_in_what_they_are_named_for(arm):
 
 def test_the_second_world_is_of_the_same_kind_with_another_seed():
     for arm in ("nili", "control_nili"):
-        world = settings_of(arm).world()
+        world = settings_of(arm).sample_world
         second = second_world(world)
         assert (second.seed, second.control) == (1, world.control)
         assert second.held_out_tiles == world.held_out_tiles

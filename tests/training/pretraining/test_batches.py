@@ -25,6 +25,7 @@ import torch
 pytest.importorskip("datasets", reason="the extra train is not installed")
 pytest.importorskip("rasterio", reason="the extra train is not installed")
 from tests.helpers.pairs import PROCESSOR, read_rows, write_csv
+from training.pairs.settings import AugmentationSettings
 from training.pairs.sources import open_source
 from training.pretraining.batches import Batches, check_batch
 from training.pretraining.checkpointing import Progress
@@ -87,7 +88,7 @@ def test_an_epoch_gives_each_row_once_with_its_photos_as_drawn(parquet, uninterr
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_resumed_run_takes_the_same_inputs(parquet, workers):
     """Augmented, and in several parts."""
-    augmentation = {"rs_flip": 0.5, "rs_crop_scale": 0.5, "sv_jitter": 0.5}
+    augmentation = AugmentationSettings(rs_flip=0.5, rs_crop_scale=0.5, sv_jitter=0.5)
     settings = settings_for(parquet, workers, batch_size=2, batches_per_step=2, augmentation=augmentation)
     whole = batches_of(settings, one_of(1, 0), Progress(0, None))
     taken = [whole.take(step, Counter()) for step in range(1, 4)]

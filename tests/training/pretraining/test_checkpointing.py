@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Checkpoints after every kind of end, signals, and workers that outlive nothing."""
+"""Checkpoints after every kind of interruption, signals, and workers that end with their parent."""
 
 import json
 import multiprocessing
@@ -20,8 +20,12 @@ import random
 import resource
 import shutil
 import signal
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,7 +38,7 @@ import torch
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
-from torch import distributed, nn
+from torch import nn
 from torch.distributed.fsdp import StateDictType
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -42,14 +46,14 @@ from training.common.workers import worker_init
 from training.pretraining.checkpointing import COMPLETE_FILE, Checkpoints, StopSignal
 
 SETTINGS = {"seed": 0, "betas": (0.9, 0.95), "model": {"preset": "tiny", "rs_config": {"depth": 2}}}
-# Processes start from one that has all of this loaded, in a fraction of the time.
+# Processes are forked from a server that has imported this module, which takes a fraction of the time.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
 PATIENCE_S = 60
 
 
 class Run:
-    """A little training that uses all random states: dropout, data from PyTorch and NumPy, a factor from Python."""
+    """A small training that uses all random states: dropout, data from PyTorch and NumPy, a factor from Python."""
 
     def __init__(self, folder: Path, seed: int = 0, width: int = 8, **changes: Any):
         random.seed(seed)
@@ -57,7 +61,7 @@ class Run:
         torch.manual_seed(seed)
         self.accelerator = Accelerator()
         net = nn.Sequential(nn.Linear(width, width), nn.Dropout(0.5), nn.Linear(width, width))
-        # Shared weights, which safetensors does not take as they are.
+        # Shared weights, which safetensors does not accept as they are.
         net[2].weight = net[0].weight
         optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
@@ -98,20 +102,20 @@ def start(function: Callable, *arguments: Any) -> tuple[multiprocessing.Process,
     own, other = PROCESSES.Pipe()
     process = PROCESSES.Process(target=function, args=(*arguments, other))
     process.start()
-    # So that what reads it sees the end once nobody holds the other end any more.
+    # So that the reader sees the end of the stream once the process has ended.
     other.close()
     return process, own
 
 
 def receive(connection: Connection) -> Any:
-    assert connection.poll(PATIENCE_S), "nothing came"
+    assert connection.poll(PATIENCE_S), "the process sent nothing"
     return connection.recv()
 
 
-# What is a checkpoint ------------------------------------------------------------------------------------------------
+# Contents ------------------------------------------------------------------------------------------------
 
 
-def test_training_goes_on_exactly(run, tmp_path):
+def test_training_resumes_exactly(run, tmp_path):
     run.train(3)
     run.checkpoints.save(3, {"streams": [{"row": 5}], "worker": "a"})
     expected = run.train(3)
@@ -128,7 +132,7 @@ def test_training_goes_on_exactly(run, tmp_path):
     assert resumed.train(3) == expected
 
 
-def test_a_checkpoint_says_what_it_is(run):
+def test_a_checkpoint_lists_its_step_settings_and_files(run):
     assert run.checkpoints.latest() is None
     run.checkpoints.save(120, None)
     path = run.checkpoints.latest()
@@ -141,7 +145,7 @@ def test_a_checkpoint_says_what_it_is(run):
     assert {"model.safetensors", "optimizer.bin", "random_states_0.pkl", "readers_0.json"} < set(complete["files"])
 
 
-def test_the_newest_is_kept_in_order_of_steps(run):
+def test_the_newest_checkpoints_by_step_are_kept(run):
     for step in (1, 2, 99_999_999, 100_000_000):
         run.checkpoints.save(step, None)
     assert [path.name for path in sorted(run.checkpoints.folder.iterdir())] == ["step_100000000", "step_99999999"]
@@ -167,29 +171,29 @@ SPOILT = [without(COMPLETE_FILE), cut(COMPLETE_FILE), without("optimizer.bin"), 
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
-def test_what_is_not_complete_is_passed_over_and_goes(run, spoil):
+def test_incomplete_checkpoints_are_skipped_and_removed(run, spoil):
     for step in (1, 2):
         run.checkpoints.save(step, None)
     newest = run.checkpoints.latest()
     spoil(newest)
     assert run.checkpoints.latest().name == "step_00000001"
     with pytest.raises(
-        ValueError, match=r"step_00000002' is no complete checkpoint; name one whose COMPLETE.json fits"
+        ValueError, match=r"step_00000002' is not a complete checkpoint; name one whose COMPLETE.json matches"
     ):
         run.checkpoints.check(newest)
     run.checkpoints.save(3, None)
     assert sorted(os.listdir(run.checkpoints.folder)) == ["step_00000001", "step_00000003"]
 
 
-def test_what_a_killed_save_left_under_the_same_name_is_not_mixed_in(run):
+def test_leftovers_of_a_killed_save_are_not_mixed_in(run):
     left = run.checkpoints.folder / "step_00000004.tmp"
     left.mkdir(parents=True)
-    (left / "optimizer_1.bin").write_text("of another time")
+    (left / "optimizer_1.bin").write_text("from an earlier save")
     run.checkpoints.save(4, None)
     assert not (run.checkpoints.latest() / "optimizer_1.bin").exists()
 
 
-def test_files_of_others_are_left_alone(run):
+def test_other_files_in_the_folder_are_kept(run):
     others = [run.checkpoints.folder / name for name in ("step_notes", "model")]
     for other in others:
         other.mkdir(parents=True)
@@ -208,16 +212,16 @@ def test_a_step_is_not_written_twice(run):
     assert (run.checkpoints.latest() / COMPLETE_FILE).stat().st_ino == inode
 
 
-def test_a_run_that_begins_anew_replaces_the_line_that_was_given_up(run):
+def test_a_run_that_starts_over_removes_later_checkpoints_of_the_old_run(run):
     for step in (10, 20):
         run.checkpoints.save(step, "old")
-    anew = Run(run.checkpoints.folder)
-    anew.checkpoints.save(10, "new")
+    again = Run(run.checkpoints.folder)
+    again.checkpoints.save(10, "new")
     assert os.listdir(run.checkpoints.folder) == ["step_00000010"]
-    assert anew.checkpoints.load(anew.checkpoints.latest()).readers == "new"
+    assert again.checkpoints.load(again.checkpoints.latest()).readers == "new"
 
 
-# What is refused -----------------------------------------------------------------------------------------------------
+# Refusals -----------------------------------------------------------------------------------------------------
 
 
 # fmt: off
@@ -235,11 +239,11 @@ CHANGED = [
 def test_other_settings_are_refused(run, changed, message):
     run.checkpoints.save(1, None)
     other = Run(run.checkpoints.folder, run=changed, allow_inexact_resume=True).checkpoints
-    with pytest.raises(ValueError, match=message + "; give the same settings, or begin anew by --resume none"):
+    with pytest.raises(ValueError, match=message + "; use the same settings, or start over with --resume none"):
         other.check(other.latest())
 
 
-def test_another_number_of_workers_is_refused_or_warned_of(run, capsys):
+def test_another_number_of_workers_is_refused_or_only_warned_about(run, capsys):
     run.checkpoints.save(1, {"row": 1})
     run.fill(3)
     path = run.checkpoints.latest()
@@ -255,15 +259,15 @@ def test_another_number_of_workers_is_refused_or_warned_of(run, capsys):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.bin", "random_states_0.pkl", "readers_0.json"])
-def test_a_damaged_file_is_told_of(run, name):
+def test_a_damaged_file_is_reported(run, name):
     run.checkpoints.save(1, {"row": 1})
     file = run.checkpoints.latest() / name
     file.write_bytes(b"\xff" * file.stat().st_size)
-    with pytest.raises(ValueError, match=r"step_00000001' is damaged \(.+\); delete it to go on from the one before"):
+    with pytest.raises(ValueError, match=r"step_00000001' is damaged \(.+\); delete it to resume from the one before"):
         run.checkpoints.load(run.checkpoints.latest())
 
 
-class Intruder:
+class Malicious:
     def __init__(self, mark: Path):
         self.mark = mark
 
@@ -272,16 +276,16 @@ class Intruder:
 
 
 @pytest.mark.parametrize("name", ["custom_checkpoint_0.pkl", "random_states_0.pkl", "optimizer.bin"])
-def test_no_code_in_a_checkpoint_is_run(run, tmp_path, name):
+def test_code_in_a_checkpoint_is_not_run(run, tmp_path, name):
     run.checkpoints.save(1, None)
     path = run.checkpoints.latest()
-    torch.save(Intruder(tmp_path / "intruded"), path / name)
+    torch.save(Malicious(tmp_path / "intruded"), path / name)
     with pytest.raises(ValueError, match="is damaged"):
         run.checkpoints.load(path)
     assert not (tmp_path / "intruded").exists()
 
 
-def test_a_sharded_model_must_be_written_in_shards(tmp_path):
+def test_a_sharded_model_must_be_saved_in_shards(tmp_path):
     plugin = SimpleNamespace(state_dict_type=StateDictType.FULL_STATE_DICT)
     accelerator = SimpleNamespace(distributed_type=DistributedType.FSDP, state=SimpleNamespace(fsdp_plugin=plugin))
     with pytest.raises(ValueError, match=r"fsdp_state_dict_type is FULL_STATE_DICT, .* set it to SHARDED_STATE_DICT"):
@@ -292,12 +296,12 @@ def test_a_sharded_model_must_be_written_in_shards(tmp_path):
 
 
 def limit_files(size: int) -> None:
-    """Lets writes fail beyond a file's size, as a full disk does."""
+    """Makes writes beyond a file size fail, as a full disk does."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def failed_save(run: Run, step: int, readers: Any, size: int) -> str:
-    """The message of a save that a limit on the size of files makes fail."""
+    """The error of a save with a limit on the size of files."""
     limit_files(size)
     try:
         run.checkpoints.save(step, readers)
@@ -320,22 +324,89 @@ def save_on_a_full_disk(folder: Path, connection: Connection) -> None:
     connection.send((messages, left, run.checkpoints.latest().name))
 
 
-def test_a_full_disk_keeps_the_last_good_one(tmp_path):
+def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path):
     process, connection = start(save_on_a_full_disk, tmp_path / "checkpoints")
     (first, *later), left, latest = receive(connection)
     process.join(PATIENCE_S)
     assert (
-        first.startswith("The checkpoint of step 1 could not be written to") and "and there is none before it" in first
+        first.startswith("The checkpoint of step 1 could not be written to") and "and there is no earlier one" in first
     )
     for message in later:
         assert "step 2 could not be written" in message
-        assert "step_00000001, the last good one, is kept: free space there" in message
+        assert "step_00000001, the last good one, is kept: free space or fix" in message
     assert "File too large" in later[0] and "inline_container" in later[1] and "File too large" in later[2]
     assert left == ["step_00000001"] and latest == "step_00000002"
 
 
+class Killed(BaseException):
+    """Stands for kill -9: nothing handles it, so everything stays as it was at that moment."""
+
+
+class KillAtFileEvent:
+    """Kills this process's work when it is about to create, write, rename or remove the n-th file or directory in a folder."""
+
+    def __init__(self) -> None:
+        self.folder, self.left = "", 0
+        # Audit hooks cannot be removed; without a folder, this one does nothing.
+        sys.addaudithook(self._hook)
+
+    @contextmanager
+    def at(self, folder: Path, event: int) -> Iterator[None]:
+        self.folder, self.left = str(folder), event
+        try:
+            yield
+        finally:
+            self.folder = ""
+
+    def _hook(self, name: str, arguments: tuple[Any, ...]) -> None:
+        if not self.folder or not self._changes_files(name, arguments):
+            return
+        self.left -= 1
+        if self.left == 0:
+            self.folder = ""
+            raise Killed
+
+    def _changes_files(self, name: str, arguments: tuple[Any, ...]) -> bool:
+        if name == "open":
+            _, mode, flags = arguments
+            changes = bool(set(mode or "") & set("wax")) or bool(flags & (os.O_WRONLY | os.O_RDWR))
+        else:
+            changes = name in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree")
+        # While a directory is removed, its files are named by themselves.
+        return changes and (str(arguments[0]).startswith(self.folder) or name in ("os.remove", "os.rmdir"))
+
+
+@pytest.fixture(scope="session")
+def killer() -> KillAtFileEvent:
+    return KillAtFileEvent()
+
+
+def test_a_kill_at_any_stage_of_a_save_leaves_a_whole_checkpoint(run, killer):
+    folder, reached = run.checkpoints.folder, []
+    for event in count(1):
+        before, step = 2 * event - 1, 2 * event
+        # Removes what an earlier kill has left.
+        run.fill(before)
+        run.checkpoints.save(before, {"step": before})
+        run.fill(step)
+        try:
+            with killer.at(folder, event):
+                run.checkpoints.save(step, {"step": step})
+        except Killed:
+            progress = run.checkpoints.load(run.checkpoints.latest())
+            assert progress.step in (before, step) and progress.readers == {"step": progress.step}
+            assert run.values() == {progress.step}
+            reached.append(progress.step == step)
+        else:
+            # The save changes fewer files than this.
+            break
+    # Kills before the rename leave the old checkpoint, those after it the new one.
+    assert reached == sorted(reached) and {*reached} == {False, True}
+    assert len(os.listdir(folder)) == 2
+
+
 def save_for_ever(folder: Path, connection: Connection) -> None:
-    """Goes on from the newest checkpoint and saves one after another; its weights and readers say of which step it is."""
+    """Resumes from the newest checkpoint and saves one after another; weights and readers tell the step."""
     run = Run(folder)
     latest = run.checkpoints.latest()
     step = run.checkpoints.load(latest).step if latest else 0
@@ -346,14 +417,22 @@ def save_for_ever(folder: Path, connection: Connection) -> None:
         connection.send(step)
 
 
-def test_kills_at_any_moment_leave_a_checkpoint(run):
-    moments = np.random.default_rng(0).uniform(0, 0.08, 10)
-    for moment in moments:
-        process, connection = start(save_for_ever, run.checkpoints.folder)
-        first = receive(connection)
-        time.sleep(moment)
-        process.kill()
-        process.join(PATIENCE_S)
+def kill_in_the_midst_of_a_save(folder: Path) -> int:
+    """Returns a step that was saved before."""
+    process, connection = start(save_for_ever, folder)
+    first = receive(connection)
+    deadline = time.monotonic() + PATIENCE_S
+    while not list(folder.glob("*.tmp")):
+        assert process.is_alive() and time.monotonic() < deadline
+    process.kill()
+    process.join(PATIENCE_S)
+    return first
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.ci)])
+def test_killed_processes_leave_a_whole_checkpoint(run, kills):
+    for _ in range(kills):
+        first = kill_in_the_midst_of_a_save(run.checkpoints.folder)
         latest = run.checkpoints.latest()
         progress = run.checkpoints.load(latest)
         assert progress.step >= first and progress.readers == {"step": progress.step}
@@ -363,19 +442,16 @@ def test_kills_at_any_moment_leave_a_checkpoint(run):
 # Two processes -------------------------------------------------------------------------------------------------------
 
 
-def run_rank(rank: int, folder: Path, connection: Connection) -> None:
-    """One of two processes that save, load, are asked to stop, and fail, together."""
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2")
-    os.environ["ACCELERATE_USE_CPU"] = "true"
-    distributed.init_process_group("gloo", f"file://{folder}/rendezvous", rank=rank, world_size=2)
-    run = Run(folder / "checkpoints", seed=rank)
-    told = {"wrapped": type(run.net).__name__}
+def run_rank(rank: int, folder: Path) -> dict[str, Any]:
+    """One of two processes that save, load, are asked to stop, and fail together."""
+    run = Run(folder, seed=rank)
+    told: dict[str, Any] = {"wrapped": type(run.net).__name__}
     run.train(2)
     run.checkpoints.save(2, {"rank": rank})
     told["weights"] = run.accelerator.unwrap_model(run.net)[0].weight.tolist()
     told["expected"] = run.train(2)
 
-    resumed = Run(folder / "checkpoints", seed=rank + 5)
+    resumed = Run(folder, seed=rank + 5)
     resumed.checkpoints.check(resumed.checkpoints.latest())
     told["readers"] = resumed.checkpoints.load(resumed.checkpoints.latest()).readers
     told["resumed"] = resumed.train(2)
@@ -389,24 +465,18 @@ def run_rank(rank: int, folder: Path, connection: Connection) -> None:
                 break
 
     told["failure"] = failed_save(resumed, 4, {"rank": rank}, 100 if rank == 1 else resource.RLIM_INFINITY)
-    told["latest"], told["left"] = resumed.checkpoints.latest().name, sorted(os.listdir(folder / "checkpoints"))
-    distributed.destroy_process_group()
-    connection.send(told)
+    told["latest"], told["left"] = resumed.checkpoints.latest().name, sorted(os.listdir(folder))
+    return told
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
-    """The folder of the checkpoints of two processes, and what each told."""
-    folder = tmp_path_factory.mktemp("two")
-    started = [start(run_rank, rank, folder) for rank in range(2)]
-    told = [receive(connection) for _, connection in started]
-    for process, _ in started:
-        process.join(PATIENCE_S)
-        assert process.exitcode == 0
-    return folder / "checkpoints", told
+def two(two_processes, tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
+    """The folder of the checkpoints of two processes, and what each reported."""
+    folder = tmp_path_factory.mktemp("two") / "checkpoints"
+    return folder, two_processes.run(run_rank, folder)
 
 
-def test_each_process_goes_on_exactly_where_it_was(two):
+def test_each_of_two_processes_resumes_exactly(two):
     for rank, told in enumerate(two[1]):
         assert told["wrapped"] == "DistributedDataParallel"
         assert told["readers"] == {"rank": rank}
@@ -426,7 +496,7 @@ def test_one_process_that_cannot_write_fails_both(two):
         assert (told["latest"], told["left"]) == ("step_00000002", ["step_00000002"])
 
 
-def test_one_process_goes_on_from_two_where_that_is_allowed(two, tmp_path):
+def test_one_process_resumes_from_two_if_that_is_allowed(two, tmp_path):
     shutil.copytree(two[0], tmp_path, dirs_exist_ok=True)
     strict = Run(tmp_path).checkpoints
     with pytest.raises(
@@ -477,18 +547,18 @@ def read_from_workers(size: int):
 
 
 def leave_workers_blocked(connection: Connection) -> None:
-    # Far more than a pipe holds, so that they wait for a reader.
+    # Far more than a pipe holds, so the workers wait for a reader.
     items = read_from_workers(10_000_000)
     connection.send("reading")
-    time.sleep(10 * PATIENCE_S)
+    threading.Event().wait()
     del items
 
 
-def test_workers_blocked_in_a_pipe_end_with_their_killed_parent():
+def test_workers_blocked_in_a_pipe_end_when_their_parent_is_killed():
     process, connection = start(leave_workers_blocked)
     receive(connection)
     process.kill()
-    # The workers hold the other end as well: this comes once all have ended.
+    # The workers hold the other end as well, so this is raised once all have ended.
     with pytest.raises(EOFError):
         receive(connection)
     process.join(PATIENCE_S)
@@ -501,14 +571,14 @@ def read_on_after_a_signal(connection: Connection) -> None:
         connection.send(os.getpid())
         while not stop.agreed():
             next(items)
-        # More than could lie ready.
+        # More than could be buffered.
         for _ in range(50):
             next(items)
         connection.send("read on")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_workers_leave_signals_to_their_group_to_their_parent(number):
+def test_workers_ignore_signals_to_their_process_group(number):
     process, connection = start(read_on_after_a_signal)
     os.killpg(receive(connection), number)
     assert receive(connection) == "read on"
@@ -519,10 +589,10 @@ def test_workers_leave_signals_to_their_group_to_their_parent(number):
 def wait_as_a_worker(connection: Connection) -> None:
     worker_init(0)
     connection.send("waiting")
-    time.sleep(10 * PATIENCE_S)
+    threading.Event().wait()
 
 
-def test_a_worker_ends_when_its_parent_says_so():
+def test_a_worker_ends_when_its_parent_terminates_it():
     process, connection = start(wait_as_a_worker)
     receive(connection)
     process.terminate()

@@ -11,31 +11,31 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Every settings file is one that its program takes."""
+"""Every settings file is accepted by its program."""
 
 from pathlib import Path
 
 import pytest
 
 from modeling_gair import GairConfig, GairModel
-from training.pretraining.settings import DEFAULT_CONFIG, load_settings
+from training.pretraining.settings import load_settings
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from accelerate.commands.config.config_args import load_config_from_file
 
-CONFIGS = DEFAULT_CONFIG.parent
+CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 
 
-def test_the_published_sizes_are_trained_with_the_published_objective():
+def test_base_yaml_trains_the_published_sizes_with_the_published_objective():
     settings = load_settings(["--config", str(CONFIGS / "base.yaml")])
     assert settings.gair_config().rs_config.hidden_size == 768
-    assert settings.objective_settings().queue_size == 4096 and settings.augmentation_settings().rs_jitter == 0.7
+    assert settings.objective_settings().queue_size == 4096 and settings.augmentation.rs_jitter == 0.7
     assert settings.warmup_steps < settings.max_steps
 
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "accelerate").glob("*.yaml")), ids=lambda path: path.stem)
-def test_launchers_take_the_files_for_many_gpus(path: Path):
-    """Accelerate refuses keys that it does not know."""
+def test_accelerate_accepts_the_launcher_configs(path: Path):
+    """Accelerate rejects unknown keys."""
     config = load_config_from_file(str(path))
     assert config.mixed_precision == "bf16" and config.num_processes % config.num_machines == 0
     if "fsdp" in path.stem:

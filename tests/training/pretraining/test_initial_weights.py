@@ -371,8 +371,8 @@ def test_they_are_settings_that_a_resumed_run_must_keep():
     ("flags", "sentence"),
     [
         (["--initial_weights.vs", "x"], "expected one of rs, sv"),
-        (["--initial_weights.rs", "3"], "initial_weights.rs is 3; expected a file, a directory or a Hub id"),
-        (["--initial_weights", "CROMA_base.pt"], "initial_weights is 'CROMA_base.pt'; expected its settings, e.g."),
+        (["--initial_weights", "{rs: ''}"], "initial_weights.rs is ''; expected a file, a directory or a Hub id"),
+        (["--initial_weights", "CROMA_base.pt"], "initial_weights: Unable to load"),
     ],
 )
 def test_settings_that_are_refused(flags, sentence):

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 
 from modeling_gair import GairConfig, GairModel
-from tests.helpers.hub_server import HubServer
+from tests.helpers.hub_server import TOKEN, HubServer
 from tests.helpers.shared import made_once, train_small_model, write_small_world
 
 
@@ -52,6 +53,14 @@ def hub() -> Iterator[HubServer]:
     """An empty Hub on the loopback, for processes started with its `environment`."""
     with HubServer() as server:
         yield server
+
+
+@pytest.fixture
+def here(hub, monkeypatch) -> None:
+    """Makes this process use the loopback Hub, with its token."""
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
 
 
 @pytest.fixture(scope="session")

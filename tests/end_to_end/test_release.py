@@ -23,25 +23,21 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import CommitOperationAdd, HfApi, constants
 from safetensors.torch import load, load_file
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairModel, GairProcessor
-from tests.helpers.hub_server import TOKEN, HubServer
+from tests.helpers.hub_server import HubServer
 from tests.helpers.requirements import PYTHONS
 from training.hub.example import LAT, LON
-from training.hub.options import ReleaseOptions
-from training.hub.push import push
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.ci
 
 _PUSH_PAIRS = """
 import io, sys
@@ -208,29 +204,6 @@ def released(hub, trained) -> tuple[str, str]:
     return process.stdout, hub.repository("org/gair").refs["main"]
 
 
-@pytest.fixture
-def files(hub, released, tmp_path) -> Path:
-    """The published files in a folder."""
-    folder = tmp_path / "files"
-    folder.mkdir()
-    for name, file in hub.repository("org/gair").files().items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(file.content)
-    return folder
-
-
-@pytest.fixture
-def here(hub, monkeypatch):
-    """Makes this process use the loopback Hub, with its token."""
-    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-
-
-def options(repo: str = "org/other", **chosen) -> ReleaseOptions:
-    return ReleaseOptions(model="unused", repo=repo, **chosen)
-
-
 def test_the_streamed_pairs_trained_the_model(trained):
     metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["training"]["data"] == ["org/pairs"]
@@ -296,68 +269,6 @@ def test_the_snippets_of_the_card_run_in_every_version(hub, trained, released, t
         for embeddings in told.values():
             for name, values in embeddings.items():
                 torch.testing.assert_close(torch.tensor(values), outputs[name].flatten(), rtol=1e-4, atol=1e-5)
-
-
-def test_branches_pull_requests_and_private_repositories(hub, files, here):
-    push(options(), files)
-    other = hub.repository("org/other")
-    main_commit = other.refs["main"]
-    assert set(other.files()) == {path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()}
-    (files / "metrics.json").write_text("{}")
-    pushed = push(options(branch="v2/next"), files)
-    assert other.refs["v2/next"] == pushed.oid != main_commit == other.refs["main"]
-    assert other.files("v2/next")["metrics.json"].content == b"{}"
-    proposed = push(options(pull_request=True), files)
-    assert proposed.pr_url == f"{hub.url}/org/other/discussions/1" and other.refs["main"] == main_commit
-    assert other.files("refs/pr/1")["metrics.json"].content == b"{}"
-    push(options("org/secret", private=True), files)
-    assert hub.repository("org/secret").private and not other.private
-
-
-def test_a_new_release_replaces_the_old_one_and_keeps_other_files(hub, files, here, monkeypatch):
-    push(options(branch="old"), files)
-    repository = hub.repository("org/other")
-    stale = {"model-00001-of-00002.safetensors": files / "LICENSE", "picture.png": files / "LICENSE"}
-    added = [CommitOperationAdd(name, str(path)) for name, path in stale.items()]
-    HfApi().create_commit("org/other", added, commit_message="By hand", revision="old")
-    push(options(branch="old"), files)
-    names = set(repository.files("old"))
-    assert "picture.png" in names and "model-00001-of-00002.safetensors" not in names and "model.safetensors" in names
-
-
-def test_if_the_upload_fails_nothing_is_published(hub, files, here, monkeypatch):
-    to_new = options("org/new")
-    with pytest.raises(ValueError, match="--private was passed, but 'org/gair' exists and is public"):
-        push(options("org/gair", private=True), files)
-    with pytest.raises(
-        ValueError, match=r"'org/absent' does not exist on the Hub at .*, or your token has no write access"
-    ):
-        push(options("org/absent", pull_request=True), files)
-    with (
-        hub.fault("cut", "POST", r"^/api/models/org/new/commit/main$"),
-        pytest.raises(ValueError, match=r"The connection to the Hub at .* Nothing was committed to 'org/new'\."),
-    ):
-        push(to_new, files)
-    assert not hub.repository("org/new").files()
-    (files / "example" / "photo.jpg").write_bytes(b"another photo")
-    # The client waits before each retry.
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    with (
-        hub.fault("cut", "PUT", "^/upload/"),
-        pytest.raises(ValueError, match=r"The connection to the Hub at .* Nothing was committed to 'org/new'\."),
-    ):
-        push(to_new, files)
-    assert not hub.repository("org/new").files()
-    push(to_new, files)
-    assert hub.repository("org/new").files().keys() == {
-        path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()
-    }
-    monkeypatch.setenv("HF_TOKEN", "")
-    with pytest.raises(
-        ValueError, match=r"'org/newer' does not exist on the Hub at .* no write access; run hf auth login"
-    ):
-        push(options("org/newer"), files)
-    assert ("models", "org/newer") not in hub.repositories
 
 
 def test_failed_loads_state_the_reason_and_leave_no_partial_files(hub, released, tmp_path):

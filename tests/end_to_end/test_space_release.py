@@ -14,10 +14,9 @@
 """The Space is published on a loopback Hub in one commit: the whole folder, and the model that it shows."""
 
 import pytest
-from huggingface_hub import HfApi, constants
+from huggingface_hub import HfApi
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
-from tests.helpers.hub_server import TOKEN
 from training.hub.options import SPACE, ReleaseOptions
 from training.hub.release import release
 
@@ -26,14 +25,6 @@ FILES = {
     for path in SPACE.rglob("*")
     if path.is_file() and "__pycache__" not in path.parts
 }
-
-
-@pytest.fixture
-def here(hub, monkeypatch):
-    """Makes this process use the loopback Hub, with its token."""
-    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
 
 
 def test_the_whole_folder_is_pushed_with_the_model_that_it_shows(hub, here, capsys):

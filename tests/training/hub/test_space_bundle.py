@@ -91,7 +91,7 @@ def test_the_bundled_files_are_small():
         assert 0 < sum(map(len, contents(folder).values())) <= limit
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_the_bundled_model_loads_from_its_folder_alone(tmp_path):
     shutil.copytree(MODEL, tmp_path / "elsewhere")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

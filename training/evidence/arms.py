@@ -76,20 +76,20 @@ LABELS = {
     "nili_ninth": "NILI, 1/9 of the learning rate for its map",
     "bilinear": "bilinear",
     "bicubic": "bicubic",
-    "mean": "tile mean",
-    "mean_across": "tile mean, negatives from other tiles only",
+    "mean": "tile average",
+    "mean_across": "tile average, negatives from other tiles only",
     "no_location": "GAIR without locations",
     "distillation": "GAIR with distillation (RS, from MAE)",
     "mae": "MAE",
     "moco_v3": "MoCo v3",
-    "spherical_harmonics": "spherical harmonics + SIREN",
-    "published_scales": "Equal Earth RFF, published σ",
+    "spherical_harmonics": "spherical harmonics",
+    "published_scales": "RFF, published σ",
     "control_nili": "NILI, control world",
-    "control_mean": "tile mean, control world",
-    "control_mean_across": "tile mean, negatives from other tiles only, control world",
+    "control_mean": "tile average, control world",
+    "control_mean_across": "tile average, negatives from other tiles only, control world",
 }
 # In a comparison of location encoders, an arm has the name of its encoder.
-LOCATION_LABELS = {"nili": "Equal Earth RFF, σ ¼ + 1"}
+LOCATION_LABELS = {"nili": "RFF, small σ"}
 
 
 def arms_in_order(comparisons: Iterable[str]) -> list[str]:

@@ -71,6 +71,7 @@ def figures(folder: Path) -> dict[tuple[str, ...], float]:
     return {tuple(row[name] for name in names): float(row["metric_value"]) for row in read_results(folder)}
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_every_kind_of_task_on_the_sample_world(model, small_world, cache, tmp_path, capsys, monkeypatch):
     flags = [
@@ -115,8 +116,9 @@ def test_every_kind_of_task_on_the_sample_world(model, small_world, cache, tmp_p
     assert "# Geographic bias" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.ci
 @pytest.mark.slow
-def test_a_table_of_one_s_own_in_one_command(model, table, tmp_path):
+def test_an_own_table_is_measured_by_one_command(model, table, tmp_path):
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", "training/evaluate.py"]
     flags = ["--model", str(model), "--table", str(table), "--target", "value", "--output_dir", str(tmp_path / "out")]
     environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
@@ -127,12 +129,13 @@ def test_a_table_of_one_s_own_in_one_command(model, table, tmp_path):
     assert {row["split"] for row in rows} == {"random", "spatial10"} and {row["task"] for row in rows} == {"value"}
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_two_processes_share_the_work_and_give_the_same_figures(model, table, small_world, tmp_path):
     flags = ["--model", str(model), "--table", str(table), "--target", "zone", "--data", f"sample_world={small_world}"]
     flags += ["--tasks", "world-retrieval", "world-tiles"]
     assert main([*flags, "--output_dir", str(tmp_path / "one")]) == 0
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29631"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = os.environ | {
         "HF_HOME": str(tmp_path / "hf"),
         "HF_HUB_OFFLINE": "1",
@@ -156,7 +159,9 @@ def test_two_processes_share_the_work_and_give_the_same_figures(model, table, sm
     assert all(two[key] == pytest.approx(value, rel=0.02, abs=0.03) for key, value in one.items())
 
 
-def test_what_cannot_be_measured_is_one_sentence_and_the_others_go_on(model, table, tmp_path, capsys, monkeypatch):
+def test_a_task_that_cannot_be_measured_is_reported_and_the_others_continue(
+    model, table, tmp_path, capsys, monkeypatch
+):
     def unreachable(*arguments, **settings):
         raise ConnectionError("no route to the Hub")
 
@@ -172,7 +177,7 @@ def test_what_cannot_be_measured_is_one_sentence_and_the_others_go_on(model, tab
     assert {row["dataset"] for row in read_results(tmp_path / "out")} == {"own"}
 
 
-def test_what_was_left_out_is_said_again_where_nothing_is_measured_anew(model, tmp_path, capsys):
+def test_remarks_are_repeated_when_a_finished_run_is_skipped(model, tmp_path, capsys):
     columns = made_columns() | {"value": [float("nan")] * 9 + [1.0] * 9 + list(range(182))}
     columns["lon"], columns["lat"] = np.linspace(1, 9, 200), np.linspace(1, 9, 200)
     own = write_table(tmp_path / "own.csv", columns)
@@ -204,6 +209,34 @@ def test_a_changed_model_never_finds_the_features_of_another(model, table, cache
         if row["model_name"] in (str(model), str(tmp_path / "other"))
     }
     assert len(ours) == 2
+
+
+def test_a_run_writes_results_report_and_card(model, small_world, tmp_path, capsys):
+    flags = ["--model", str(model), "--data", f"sample_world={small_world}", "--output_dir", str(tmp_path)]
+    assert main([*flags, "--tasks", "world-location", "--holdouts", "official", "--card"]) == 0
+    output = capsys.readouterr().out
+    assert "1 of 1 tasks measured, 0 skipped, 0 failures" in output and "say nothing about the Earth" in output
+    models = {row["model_name"] for row in read_results(tmp_path)}
+    assert models == {str(model), f"random weights of {model}", "sin/cos", "mean", "inverse distance"}
+    assert (tmp_path / "scores.png").is_file() and (tmp_path / "errors-world-location.png").is_file()
+    assert "world-location" in ModelCard.load(model / "README.md").text
+
+
+def test_help_imports_no_model_code():
+    code = """
+import sys
+from training.benchmarks.command import main
+try:
+    main(["--help"])
+except SystemExit:
+    pass
+loaded = {"torch", "transformers", "datasets", "modeling_gair"} & set(sys.modules)
+assert not loaded, loaded
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "--nested_alpha" in run.stdout and "lon, lat" in run.stdout.replace("\n", " ")
 
 
 def test_the_list_needs_no_model(capsys):

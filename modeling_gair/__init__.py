@@ -37,6 +37,12 @@ AutoConfig.register("gair_rs", GairRSConfig, exist_ok=True)
 AutoConfig.register("gair_location", GairLocationConfig, exist_ok=True)
 AutoModel.register(GairConfig, GairModel, exist_ok=True)
 AutoModel.register(GairRSConfig, GairRSModel, exist_ok=True)
+# Of two classes with one config, `config.architectures` names the one to build.
+AutoModel.register(
+    GairLocationConfig,
+    (GairLocationEncoder, GairSphericalHarmonicsEncoder),
+    exist_ok=True,
+)
 AutoImageProcessor.register(GairConfig, image_processor_classes={"pil": GairRSImageProcessor}, exist_ok=True)
 AutoFeatureExtractor.register(GairConfig, GairCoordinateProcessor, exist_ok=True)
 AutoProcessor.register(GairConfig, GairProcessor, exist_ok=True)
@@ -46,6 +52,9 @@ GairConfig.register_for_auto_class()
 GairModel.register_for_auto_class("AutoModel")
 GairRSConfig.register_for_auto_class()
 GairRSModel.register_for_auto_class("AutoModel")
+GairLocationConfig.register_for_auto_class()
+GairLocationEncoder.register_for_auto_class("AutoModel")
+GairSphericalHarmonicsEncoder.register_for_auto_class("AutoModel")
 GairRSImageProcessor.register_for_auto_class("AutoImageProcessor")
 GairSVImageProcessor.register_for_auto_class("AutoImageProcessor")
 GairCoordinateProcessor.register_for_auto_class("AutoFeatureExtractor")

@@ -15,13 +15,15 @@
 
 import math
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import initialization as init
 
-from .configuration_gair import GairLocationConfig
+from .configuration_gair import LOCATION_ENCODERS, GairLocationConfig
+from .pretrained_gair import GairPreTrainedModel
 
 # Equal Earth projection: Šavrič, Patterson and Jenny (2019), doi:10.1080/13658816.2018.1504949.
 _A1, _A2, _A3, _A4 = 1.340264, -0.081106, 0.000893, 0.003796
@@ -100,12 +102,12 @@ class GairLocationLinear(nn.Linear):
 class GairLocationCapsule(nn.Module):
     """One scale of the location encoder: Gaussian features and an MLP."""
 
-    def __init__(self, config: GairLocationConfig, scale: float, output_size: int):
+    def __init__(self, config: GairLocationConfig, scale: float):
         super().__init__()
         self.features = GairGaussianFeatures(config.num_frequencies, scale)
         widths = [2 * config.num_frequencies] + [config.hidden_size] * config.num_hidden_layers
         self.layers = nn.ModuleList(GairLocationLinear(width, following) for width, following in pairwise(widths))
-        self.head = GairLocationLinear(config.hidden_size, output_size)
+        self.head = GairLocationLinear(config.hidden_size, cast(int, config.output_size))
 
     def forward(self, plane: torch.Tensor) -> torch.Tensor:
         hidden_states = self.features(plane).to(self.head.weight.dtype)
@@ -114,7 +116,37 @@ class GairLocationCapsule(nn.Module):
         return self.head(hidden_states)
 
 
-class GairLocationEncoder(nn.Module):
+class GairLocationPreTrainedModel(GairPreTrainedModel):
+    """What the location encoders share: loading and saving, alone or from within a [`GairModel`]."""
+
+    config: GairLocationConfig  # type: ignore[assignment]
+    config_class = GairLocationConfig
+    base_model_prefix = "location_model"
+    main_input_name = "coordinates"
+    input_modalities = []
+    supports_gradient_checkpointing = False
+    # The rest of a whole GAIR model, when the encoder alone is loaded from one.
+    _keys_to_ignore_on_load_unexpected = [r"^(rs_model|sv_model|sv_projection|nili)\."]
+
+    def __init__(self, config: GairLocationConfig):
+        super().__init__(config)
+        if config.output_size is None:
+            raise ValueError(
+                "GairLocationConfig.output_size is None; a location encoder on its own needs the width of its embeddings: "
+                "pass output_size=..., e.g. 768 as published."
+            )
+        if type(self).__name__ != LOCATION_ENCODERS[config.encoder]:
+            raise ValueError(
+                f"GairLocationConfig.encoder is {config.encoder!r}, which {type(self).__name__} does not implement; use "
+                f"{LOCATION_ENCODERS[config.encoder]}."
+            )
+
+    def get_input_embeddings(self) -> nn.Module | None:  # type: ignore[override]
+        """None: the inputs are coordinates."""
+        return None
+
+
+class GairLocationEncoder(GairLocationPreTrainedModel):
     """
     The published location encoder: Equal Earth, then one capsule per scale, their outputs summed.
 
@@ -122,13 +154,13 @@ class GairLocationEncoder(nn.Module):
     pole at every longitude. [`GairSphericalHarmonicsEncoder`] has neither fault.
 
     Args:
-        config (`GairLocationConfig`): sizes and scales.
-        output_size (`int`): width D of the embedding.
+        config (`GairLocationConfig`): sizes and scales; `output_size` is the width D of the embeddings.
     """
 
-    def __init__(self, config: GairLocationConfig, output_size: int):
-        super().__init__()
-        self.capsules = nn.ModuleList(GairLocationCapsule(config, scale, output_size) for scale in config.scales)
+    def __init__(self, config: GairLocationConfig):
+        super().__init__(config)
+        self.capsules = nn.ModuleList(GairLocationCapsule(config, scale) for scale in config.scales)
+        self.post_init()
 
     def forward(self, coordinates: torch.Tensor) -> torch.Tensor:
         """
@@ -214,25 +246,26 @@ class GairSineLinear(nn.Linear):
             return torch.sin(self.frequency * phase)
 
 
-class GairSphericalHarmonicsEncoder(nn.Module):
+class GairSphericalHarmonicsEncoder(GairLocationPreTrainedModel):
     """
     A location encoder without seam: spherical harmonics and a SIREN, SatCLIP's design (Klemmer et al., 2023,
     arXiv:2311.17179). Neighbours across ±180° have neighbouring embeddings, and a pole has one, whatever its longitude.
 
     Args:
-        config (`GairLocationConfig`): the degree, and the sizes of the SIREN.
-        output_size (`int`): width D of the embedding.
+        config (`GairLocationConfig`): the degree and the sizes of the SIREN; `output_size` is the width D of the
+            embeddings.
     """
 
-    def __init__(self, config: GairLocationConfig, output_size: int):
-        super().__init__()
+    def __init__(self, config: GairLocationConfig):
+        super().__init__(config)
         self.degree = config.degree
         widths = [(config.degree + 1) ** 2] + [config.hidden_size] * config.num_hidden_layers
         self.layers = nn.ModuleList(
             GairSineLinear(width, following, first=index == 0)
             for index, (width, following) in enumerate(pairwise(widths))
         )
-        self.head = GairLocationLinear(config.hidden_size, output_size)
+        self.head = GairLocationLinear(config.hidden_size, cast(int, config.output_size))
+        self.post_init()
 
     def forward(self, coordinates: torch.Tensor) -> torch.Tensor:
         """

@@ -24,7 +24,7 @@ from transformers import AutoModel, PreTrainedConfig
 from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.modeling_outputs import BaseModelOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils.output_capturing import capture_outputs
 
@@ -192,15 +192,21 @@ class GairRSModel(GairPreTrainedModel):
         return self.embeddings.projection
 
     @capture_outputs(tie_last_hidden_states=False)
-    def forward(self, rs_pixel_values: torch.Tensor, **kwargs) -> BaseModelOutput:
+    def forward(
+        self, rs_pixel_values: torch.Tensor, visible_patches: torch.Tensor | None = None, **kwargs
+    ) -> BaseModelOutputWithPooling:
         """
         Args:
             rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`):
                 Tiles as the processor prepares them, row 0 in the north; H any multiple of the patch size.
+            visible_patches (`torch.Tensor` of shape `(B, V)`, int64, *optional*):
+                Indices of the patches that the tower sees, row-major from the north-west; the others are dropped after
+                the embedding, as in a masked autoencoder. All N patches by default.
 
         Returns:
-            `BaseModelOutput` with `last_hidden_state` `(B, N, D)`: one token a patch, row-major from the north-west; on
-            request `hidden_states` (the layers' inputs and the last output) and `attentions`.
+            `BaseModelOutputWithPooling` with `last_hidden_state` `(B, N, D)`, one token per patch, row-major from the
+            north-west (`(B, V, D)` in the order of `visible_patches`); `pooler_output` `(B, D)`, the mean of these
+            tokens; on request `hidden_states` (the inputs of the layers and the last output) and `attentions`.
 
         Raises:
             ValueError: the shape is not that of square tiles with the config's bands and a fitting side.
@@ -208,9 +214,14 @@ class GairRSModel(GairPreTrainedModel):
         hidden_states = self.embeddings(rs_pixel_values.to(self.embeddings.projection.weight.dtype))
         patches_per_side = rs_pixel_values.shape[-1] // self.config.patch_size
         attention_bias = self.alibi(patches_per_side, hidden_states.dtype)
+        if visible_patches is not None:
+            hidden_states = take_patches(hidden_states, visible_patches)
+            rows = attention_bias[0][:, visible_patches]
+            columns = visible_patches[None, :, None, :].expand(*rows.shape[:3], -1)
+            attention_bias = rows.gather(3, columns).transpose(0, 1)
         for layer in self.layers:
             hidden_states = layer(hidden_states, attention_bias, **kwargs)
-        return BaseModelOutput(last_hidden_state=hidden_states)
+        return BaseModelOutputWithPooling(last_hidden_state=hidden_states, pooler_output=hidden_states.mean(dim=1))
 
 
 class GairTimmRSModel(nn.Module):
@@ -232,7 +243,7 @@ class GairTimmRSModel(nn.Module):
         self.backbone = AutoModel.from_config(config)
         self.hidden_size = self.backbone.timm_model.num_features
 
-    def forward(self, rs_pixel_values: torch.Tensor, **kwargs) -> BaseModelOutput:
+    def forward(self, rs_pixel_values: torch.Tensor, **kwargs) -> BaseModelOutputWithPooling:
         """See [`GairRSModel`]; N is the number of patch tokens, which must form a square."""
         _check_tiles(rs_pixel_values, self.num_channels)
         tokens = self.backbone(pixel_values=rs_pixel_values, **kwargs).last_hidden_state
@@ -243,7 +254,12 @@ class GairTimmRSModel(nn.Module):
                 f"The timm model {self.architecture!r} gives features of shape {tuple(tokens.shape)}, no square grid "
                 "of tokens (B, N, D) that NILI could read; choose a plain vision transformer."
             )
-        return BaseModelOutput(last_hidden_state=tokens)
+        return BaseModelOutputWithPooling(last_hidden_state=tokens, pooler_output=tokens.mean(dim=1))
+
+
+def take_patches(tokens: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
+    """Returns the tokens `(B, V, D)` of the patches with the indices `(B, V)`, from all tokens `(B, N, D)`."""
+    return tokens.gather(1, patches[:, :, None].expand(-1, -1, tokens.shape[2]))
 
 
 def _check_tiles(rs_pixel_values: torch.Tensor, num_channels: int) -> None:
@@ -255,4 +271,4 @@ def _check_tiles(rs_pixel_values: torch.Tensor, num_channels: int) -> None:
         )
 
 
-__all__ = ["GairRSModel", "GairTimmRSModel"]
+__all__ = ["GairRSModel", "GairTimmRSModel", "take_patches"]

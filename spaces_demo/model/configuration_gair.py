@@ -24,7 +24,11 @@ GAIR_RS_MODEL_TYPE = "gair_rs"
 TIMM_MODEL_TYPE = "timm_wrapper"
 # The ways to read a tile at a point.
 QUERY_MODES = ("nili", "bilinear", "bicubic", "mean")
-LOCATION_ENCODERS = ("equal_earth_rff", "spherical_harmonics")
+# The location encoders, and the classes that implement them.
+LOCATION_ENCODERS = {
+    "equal_earth_rff": "GairLocationEncoder",
+    "spherical_harmonics": "GairSphericalHarmonicsEncoder",
+}
 
 
 def _require_positive(owner: str, **values: float) -> None:
@@ -129,6 +133,9 @@ class GairLocationConfig(PreTrainedConfig):
             Width of the hidden layers (of each capsule's).
         num_hidden_layers (`int`, defaults to 3):
             Hidden layers (in each capsule), before the last Linear.
+        output_size (`int`, *optional*):
+            Width D of the embeddings. Required for an encoder on its own; within a [`GairModel`] it is the width of the
+            RS tower and is left out.
     """
 
     model_type = "gair_location"
@@ -140,6 +147,13 @@ class GairLocationConfig(PreTrainedConfig):
     degree: int = 10
     hidden_size: int = 1024
     num_hidden_layers: int = 3
+    output_size: int | None = None
+
+    def __post_init__(self, **kwargs):
+        super().__post_init__(**kwargs)
+        if not self.architectures:
+            # `AutoModel.from_config` chooses the class by this name.
+            self.architectures = [LOCATION_ENCODERS[self.encoder]] if self.encoder in LOCATION_ENCODERS else None
 
     def validate_architecture(self):
         """Checks that the encoder exists and that the sizes and scales are positive."""

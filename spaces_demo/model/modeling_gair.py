@@ -13,6 +13,7 @@
 # limitations under the License.
 """GAIR: remote-sensing tiles, street views and places on Earth in one embedding space, and any point of a tile."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from .configuration_gair import GAIR_RS_MODEL_TYPE, TIMM_MODEL_TYPE, GairConfig
+from .configuration_gair import GAIR_RS_MODEL_TYPE, TIMM_MODEL_TYPE, GairConfig, GairLocationConfig
 from .geo_gair import great_circle_distance_m
 from .location_gair import LOCATION_ENCODER_CLASSES
 from .nili_gair import GairNILI, feature_map, localize
@@ -146,8 +147,7 @@ class GairModel(GairPreTrainedModel):
         hidden_size = self.rs_model.hidden_size
         self.sv_model = AutoModel.from_config(config.sv_config)
         self.sv_projection = nn.Linear(_pooled_width(self.sv_model), hidden_size)
-        location_encoder = LOCATION_ENCODER_CLASSES[config.location_config.encoder]
-        self.location_model = location_encoder(config.location_config, hidden_size)
+        self.location_model = _location_model(config.location_config, hidden_size)
         self.nili = GairNILI(hidden_size, config.nili_init)
         self.post_init()
 
@@ -165,7 +165,7 @@ class GairModel(GairPreTrainedModel):
         Returns:
             `torch.Tensor` of shape `(B, D)`.
         """
-        return self.rs_model(rs_pixel_values).last_hidden_state.mean(dim=1)
+        return self.rs_model(rs_pixel_values).pooler_output
 
     def get_sv_features(self, sv_pixel_values: torch.Tensor) -> torch.Tensor:
         """
@@ -313,10 +313,12 @@ class GairModel(GairPreTrainedModel):
 
         rs_embeds = localized_rs_embeds = sv_embeds = location_embeds = None
         if rs_pixel_values is not None:
-            rs_tokens = self.rs_model(rs_pixel_values).last_hidden_state
-            rs_embeds = F.normalize(rs_tokens.mean(dim=1), dim=-1)
+            tile = self.rs_model(rs_pixel_values)
+            rs_embeds = F.normalize(tile.pooler_output, dim=-1)
             if query_points is not None:
-                localized_rs_embeds = F.normalize(self.localize(rs_tokens, query_points, tile_index=tile_index), dim=-1)
+                localized_rs_embeds = F.normalize(
+                    self.localize(tile.last_hidden_state, query_points, tile_index=tile_index), dim=-1
+                )
         if sv_pixel_values is not None:
             sv_embeds = F.normalize(self.get_sv_features(sv_pixel_values), dim=-1)
         if coordinates is not None:
@@ -346,6 +348,19 @@ class GairModel(GairPreTrainedModel):
             similarity_sv_location=_cosines(sv_embeds, locations),
             similarity_localized_location=_cosines(localized, locations),
         )
+
+
+def _location_model(config: GairLocationConfig, hidden_size: int) -> PreTrainedModel:
+    """The location encoder with the width of the RS tower."""
+    if config.output_size not in (None, hidden_size):
+        raise ValueError(
+            f"GairLocationConfig.output_size is {config.output_size}, but the RS tower has the width {hidden_size}; leave "
+            "output_size out in the configuration of a GairModel."
+        )
+    # A copy: the configuration of the whole model states the width once.
+    config = copy.deepcopy(config)
+    config.output_size = hidden_size
+    return LOCATION_ENCODER_CLASSES[config.encoder](config)
 
 
 def _pooled_width(sv_model: PreTrainedModel) -> int:

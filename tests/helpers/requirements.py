@@ -31,3 +31,8 @@ needs_traceable_library = pytest.mark.skipif(
     Version(transformers.__version__) < Version("5.17") or Version(torch.__version__) < Version("2.8"),
     reason="torch.compile(fullgraph=True) fails with transformers 5.4 and torch 2.6; versions between are untried",
 )
+
+
+def enable_gradient_checkpointing(model) -> None:
+    """Enables it by the name that the installed transformers does not deprecate."""
+    getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)()

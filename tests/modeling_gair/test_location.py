@@ -32,7 +32,7 @@ from modeling_gair.location_gair import LOCATION_ENCODER_CLASSES, equal_earth, s
 @pytest.fixture
 def encoder() -> GairLocationEncoder:
     torch.manual_seed(0)
-    return GairLocationEncoder(GairLocationConfig(scales=[1, 256], num_frequencies=16, hidden_size=32), 24)
+    return GairLocationEncoder(GairLocationConfig(scales=[1, 256], num_frequencies=16, hidden_size=32, output_size=24))
 
 
 @pytest.fixture(scope="module")
@@ -253,4 +253,4 @@ def test_a_seamless_encoder_takes_any_leading_shape(seamless):
 
 
 def test_every_encoder_of_the_config_has_its_class():
-    assert tuple(LOCATION_ENCODER_CLASSES) == LOCATION_ENCODERS
+    assert {name: cls.__name__ for name, cls in LOCATION_ENCODER_CLASSES.items()} == LOCATION_ENCODERS

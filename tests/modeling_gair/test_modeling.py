@@ -28,7 +28,7 @@ from modeling_gair import (
     great_circle_distance_m,
 )
 from modeling_gair.rs_tower_gair import alibi_slopes
-from tests.helpers.requirements import needs_timm, needs_traceable_library
+from tests.helpers.requirements import needs_timm
 
 
 @pytest.fixture
@@ -214,34 +214,11 @@ def test_no_parameter_is_left_out_of_the_loss(batch):
     assert model.num_parameters() < 2_000_000
 
 
-def test_gradient_checkpointing_changes_no_gradient(batch):
-    torch.manual_seed(0)
-    model = GairModel(GairConfig.tiny()).train()
-    gradients = []
-    for checkpointing in (False, True):
-        if checkpointing:
-            model.gradient_checkpointing_enable()
-        model.zero_grad()
-        model(**batch, return_loss=True).loss.backward()
-        gradients.append({name: parameter.grad.clone() for name, parameter in model.named_parameters()})
-    assert all(layer.gradient_checkpointing for layer in model.rs_model.layers)
-    for name, gradient in gradients[0].items():
-        torch.testing.assert_close(gradients[1][name], gradient, msg=name)
-
-
 @pytest.fixture(scope="module")
 def seamless_model() -> GairModel:
     """Tiny, with spherical harmonics."""
     torch.manual_seed(0)
     return GairModel(GairConfig.tiny(location_config={"encoder": "spherical_harmonics", "hidden_size": 64})).eval()
-
-
-@needs_traceable_library
-@pytest.mark.parametrize("name", ["tiny_model", "seamless_model"])
-def test_it_compiles_as_one_graph(name, batch, request):
-    model = request.getfixturevalue(name)
-    compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(**batch, return_loss=True).loss, model(**batch, return_loss=True).loss)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.modeling_outputs import BaseModelOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from modeling_gair import GairModel
 from training.exporting.onnx_files import open_onnx, run_onnx
@@ -41,8 +41,9 @@ class OnnxModel:
         names = ("rs_tower", "sv_tower", "location_tower", "localized_query_points")
         self.sessions = {name: open_onnx(folder / f"{name}{suffixes.get(name, '.onnx')}") for name in names}
 
-    def rs_model(self, rs_pixel_values: torch.Tensor) -> BaseModelOutput:
-        return BaseModelOutput(last_hidden_state=self._run("rs_tower", rs_pixel_values))
+    def rs_model(self, rs_pixel_values: torch.Tensor) -> BaseModelOutputWithPooling:
+        tokens, mean = run_onnx(self.sessions["rs_tower"], (rs_pixel_values,))
+        return BaseModelOutputWithPooling(last_hidden_state=tokens, pooler_output=mean)
 
     def get_sv_features(self, sv_pixel_values: torch.Tensor) -> torch.Tensor:
         return self._run("sv_tower", sv_pixel_values)

@@ -76,8 +76,8 @@ class RSTower(nn.Module):
         self.rs_model = model.rs_model
 
     def forward(self, rs_pixel_values: torch.Tensor) -> Tensors:
-        tokens = self.rs_model(rs_pixel_values).last_hidden_state
-        return tokens, tokens.mean(dim=1)
+        tile = self.rs_model(rs_pixel_values)
+        return tile.last_hidden_state, tile.pooler_output
 
 
 class SVTower(nn.Module):

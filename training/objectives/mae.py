@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from modeling_gair import GairModel, GairProcessor, GairRSModel
+from modeling_gair.rs_tower_gair import take_patches
 from training.common.distributed import row_counts
 from training.objectives.base import Objective, Tensors, precise, share_of_mean
 from training.objectives.settings import MaeSettings
@@ -85,11 +86,8 @@ class MaeObjective(Objective):
         # One patch at least is seen, and one is not.
         seen = min(max(round(order.shape[1] * (1 - self.settings.mask_ratio)), 1), order.shape[1] - 1)
         visible, masked = order[:, :seen], order[:, seen:]
-        with _only(tower, visible, order.shape[1]):
-            tokens = tower(pixels).last_hidden_state
-        # The patches are the last of the tokens, behind those of class and register.
-        painted = decoder(tokens[:, -seen:], visible, masked)
-        wanted = _standardised(_taken(targets, masked))
+        painted = decoder(tokens_of_visible(tower, pixels, visible, order.shape[1]), visible, masked)
+        wanted = _standardised(take_patches(targets, masked))
         return (precise(painted) - wanted).square().mean(dim=(1, 2))
 
 
@@ -180,33 +178,40 @@ def _standardised(patches: torch.Tensor) -> torch.Tensor:
     return (patches - mean) / (variance + _VARIANCE_FLOOR).sqrt()
 
 
-def _taken(rows: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """Of rows `(B, N, K)` those of the numbers `(B, n)`."""
-    return rows.gather(1, chosen[:, :, None].expand(-1, -1, rows.shape[2]))
+def tokens_of_visible(tower: Any, pixels: torch.Tensor, visible: torch.Tensor, patches: int) -> torch.Tensor:
+    """
+    Run a tower on a part of the patches of each image.
+
+    Args:
+        tower: the RS or the SV tower of a model.
+        pixels (`torch.Tensor` of shape `(B, C, H, W)`): images.
+        visible (`torch.Tensor` of shape `(B, V)`): indices of the patches that the tower sees.
+        patches (`int`): number of patches in an image.
+
+    Returns:
+        `torch.Tensor` of shape `(B, V, D)`: the tokens of these patches, in the order of `visible`.
+    """
+    if isinstance(tower, GairRSModel):
+        return tower(pixels, visible_patches=visible).last_hidden_state
+    with _dropping_patches(tower, visible, patches):
+        # Class and register tokens come first.
+        return tower(pixels).last_hidden_state[:, -visible.shape[1] :]
 
 
 @contextmanager
-def _only(tower: Any, visible: torch.Tensor, patches: int) -> Iterator[None]:
-    """A tower that sees some patches `(B, V)` alone of each image's: the others are taken out behind its embeddings."""
+def _dropping_patches(tower: Any, visible: torch.Tensor, patches: int) -> Iterator[None]:
+    """Let a vision transformer of transformers see only the patches `(B, V)`: a hook drops the others' embeddings."""
 
-    def leave_out(module: nn.Module, arguments: Any, tokens: torch.Tensor) -> torch.Tensor:
-        # Tokens of class and register come first.
+    def drop(module: nn.Module, arguments: Any, tokens: torch.Tensor) -> torch.Tensor:
+        # Class and register tokens come first.
         first = tokens.shape[1] - patches
-        return torch.cat([tokens[:, :first], _taken(tokens[:, first:], visible)], dim=1)
+        return torch.cat([tokens[:, :first], take_patches(tokens[:, first:], visible)], dim=1)
 
-    def leave_out_bias(module: nn.Module, arguments: Any, bias: torch.Tensor) -> torch.Tensor:
-        rows = bias[0][:, visible]
-        columns = visible[None, :, None, :].expand(len(rows), -1, visible.shape[1], -1)
-        return rows.gather(3, columns).transpose(0, 1)
-
-    hooks = [tower.embeddings.register_forward_hook(leave_out)]
-    if isinstance(tower, GairRSModel):
-        hooks.append(tower.alibi.register_forward_hook(leave_out_bias))
+    hook = tower.embeddings.register_forward_hook(drop)
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        hook.remove()
 
 
 def _check_towers(model: GairModel) -> None:
@@ -230,5 +235,5 @@ def _see_one_patch(tower: Any, config: Any) -> None:
     """A trial, which leaves the random numbers as they are."""
     image = torch.zeros(1, config.num_channels, config.image_size, config.image_size)
     patches, first = (config.image_size // config.patch_size) ** 2, torch.zeros(1, 1, dtype=torch.int64)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), _only(tower, first, patches):
-        tower(image)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        tokens_of_visible(tower, image, first, patches)

@@ -118,7 +118,7 @@ def _encoder(model: GairModel, projections: nn.ModuleDict) -> nn.ModuleDict:
 def _embed(encoder: Any, name: str, pixels: torch.Tensor) -> torch.Tensor:
     """Projected embeddings `(B, P)` of one view of tiles or photos."""
     if name == "rs":
-        features = encoder["rs"](pixels).last_hidden_state.mean(dim=1)
+        features = encoder["rs"](pixels).pooler_output
     else:
         features = encoder["sv_projection"](encoder["sv"](pixel_values=pixels).pooler_output)
     return encoder["heads"][name](features)

@@ -72,7 +72,7 @@ class RSTeacher(Teacher):
 
     @torch.no_grad()
     def forward(self, rs_pixel_values: torch.Tensor) -> torch.Tensor:
-        return self.model(rs_pixel_values).last_hidden_state.mean(dim=1)
+        return self.model(rs_pixel_values).pooler_output
 
 
 class SVTeacher(Teacher):

@@ -73,6 +73,11 @@ assert type(places).__name__ == "GairCoordinateProcessor", type(places)
 assert places(**point, return_tensors="pt")["coordinates"].shape == (1, 2)
 model.save_pretrained(again)
 processor.save_pretrained(again)
+location = AutoModel.from_pretrained(source + "/location", trust_remote_code=True).eval()
+assert type(location).__module__.endswith("location_gair"), type(location)
+coordinates = torch.tensor([[13.401, 52.502]])
+# Up to rounding, as below.
+torch.testing.assert_close(location(coordinates), model.location_model(coordinates), rtol=1e-4, atol=1e-5)
 # Up to rounding: a sum's order may follow how the memory of the weights happens to be aligned.
 for name, values in embeddings(again)[2].items():
     assert np.allclose(values, first[name], rtol=0, atol=1e-5 * np.abs(first[name]).max()), name
@@ -102,6 +107,7 @@ def saved(tmp_path_factory, request):
     config.location_config.encoder = request.param
     model, folder = GairModel(config).eval(), tmp_path_factory.mktemp("saved")
     model.save_pretrained(folder)
+    model.location_model.save_pretrained(folder / "location")
     GairProcessor.for_config(config).save_pretrained(folder)
     return folder
 

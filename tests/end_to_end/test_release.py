@@ -311,6 +311,6 @@ def test_pairs_that_cannot_be_streamed_state_the_reason(hub, trained, tmp_path):
         told = result_of(run(hub, tmp_path / "hf", sys.executable, "-c", _OPEN, *names, token=False))
         assert not any(fault.times for fault in hub.faults if fault.kind == "cut")
     for name in names[:2]:
-        assert told[name].startswith(f"ValueError: There is no data set '{name}'"), told[name]
+        assert told[name].startswith(f"ValueError: Data set not found: '{name}'"), told[name]
     assert told["org/short"].startswith("ValueError: A file of the data set can't be read (")
     assert sorted(told["org/pairs"]) == sorted(f"train{n}" for n in range(12))

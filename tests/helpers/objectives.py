@@ -14,8 +14,10 @@
 """A small model and batches for tests of the objectives."""
 
 import math
+import re
 from pathlib import Path
 
+import pytest
 import torch
 import torch.nn.functional as F
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
@@ -97,3 +99,12 @@ def save_teacher(folder: Path, width: int = 16, processor: ViTImageProcessor | N
     size = {"height": 24, "width": 24}
     (processor or ViTImageProcessor(size=size, image_mean=MEAN, image_std=STD)).save_pretrained(folder)
     return str(folder)
+
+
+def check_sentence(raised: pytest.ExceptionInfo) -> None:
+    text = str(raised.value)
+    assert "\n" not in text and text.endswith(".") and not re.search(r"[a-z]\. [A-Z]", text)
+
+
+def dot(one: torch.Tensor, other: torch.Tensor) -> float:
+    return sum(a * b for a, b in zip(one.tolist(), other.tolist()))

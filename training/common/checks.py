@@ -21,14 +21,14 @@ from typing import Any
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite whole or floating-point number; true and false are none."""
+    """Whether a value is a finite whole or floating-point number; booleans are not numbers."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_whole(name: str, value: Any, least: int) -> None:
     """
     Raises:
-        ValueError: `value` is no whole number of at least `least`; `name` is what the sentence calls it.
+        ValueError: `value` is not a whole number of at least `least`; the message calls it `name`.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name} is {value!r}, expected a whole number of at least {least}.")
@@ -37,10 +37,10 @@ def check_whole(name: str, value: Any, least: int) -> None:
 def check_empty(folder: Path, mend: str) -> None:
     """
     Raises:
-        ValueError: `folder` exists and holds something, or is no directory; `mend` says what to do instead.
+        ValueError: `folder` is a file or a directory that is not empty; `mend` tells the user what to do.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{str(folder)!r} exists and is no empty directory; {mend}.")
+        raise ValueError(f"{str(folder)!r} exists and is not an empty directory; {mend}.")
 
 
 def check_keys(keys: Iterable[Any], known: Iterable[str], owner: str) -> None:
@@ -55,4 +55,4 @@ def check_keys(keys: Iterable[Any], known: Iterable[str], owner: str) -> None:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
-            raise ValueError(f"{owner} sets {key!r}, which is no setting; {hint}")
+            raise ValueError(f"{owner} sets {key!r}, which is not a setting; {hint}")

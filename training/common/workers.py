@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Worker processes that leave signals to the process that started them, and end with it."""
+"""Worker processes, which leave signals to the process that started them and end with it."""
 
 import multiprocessing
 import os
@@ -33,8 +33,8 @@ def worker_init(worker: int | None = None) -> None:
     the initializer of a pool.
 
     Ctrl-C and SIGTERM reach the workers as well where a terminal, a launcher or a scheduler sends them to a whole group of
-    processes; the one that started them decides what they mean and may go on for a while, so they ignore both, save a
-    SIGTERM that it sent itself. They end when it ends, however that is.
+    processes; the one that started them decides what they mean and may continue for a while, so they ignore both, except a
+    SIGTERM that it sent itself. They end when it ends, for whatever reason.
 
     Args:
         worker (`int`, *optional*): the worker's number, which a `DataLoader` passes; all are treated alike.

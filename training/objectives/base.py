@@ -47,7 +47,7 @@ class Objective(nn.Module, ABC):
         """
 
     def shared(self, model: GairModel) -> Tensors:
-        """What the loss needs beside the rows: it depends on parameters, not on the inputs."""
+        """What the loss needs besides the rows: it depends on the parameters, not on the inputs."""
         return {}
 
     @abstractmethod

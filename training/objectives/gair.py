@@ -34,8 +34,8 @@ class GairObjective(Objective):
 
     INCL aligns photos s and tiles read at their points q, `CE(s qᵀ/τ) + CE(q sᵀ/τ)`; SECL aligns both with their places
     l, `CE(s lᵀ/τ) + CE(q lᵀ/τ)`. The negatives are the rows of all processes' batches; SECL's also a queue of earlier
-    coordinates, which the location encoder embeds anew at every step, with gradient. Pairs nearer than the config's
-    `incl_min_distance_m` and `secl_min_distance_m` are no negatives of each other. Distillation adds `-cos` of each
+    coordinates, which the location encoder embeds again at every step, with gradient. Pairs nearer than the config's
+    `incl_min_distance_m` and `secl_min_distance_m` are not negatives of each other. Distillation adds `-cos` of each
     photo's and each tile's embedding with a frozen teacher's.
 
     Args:
@@ -148,7 +148,7 @@ class GairObjective(Objective):
         return loss, terms
 
     def _contrast(self, rows: Tensors, shared: Tensors) -> tuple[Tensors, Tensors]:
-        """INCL and SECL, and what else is told of them."""
+        """INCL and SECL, and further terms to report."""
         sv, localized, coordinates = rows["sv"], rows["localized"], rows["coordinates"].detach().float()
         learned = "log_temperature" in shared
         temperature = shared["log_temperature"].exp() if learned else sv.new_full((), self.initial_temperature)

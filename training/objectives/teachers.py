@@ -66,7 +66,7 @@ class RSTeacher(Teacher):
     """An RS tower: means of its tokens, of tiles as our processor prepares them."""
 
     def __init__(self, name: str, model: GairModel, processor: GairProcessor):
-        tower = copy.deepcopy(model.rs_model) if name == INITIAL else _load_rs_tower(name, processor)
+        tower = copy.deepcopy(model.rs_model) if name == INITIAL else _rs_teacher_tower(name, processor)
         super().__init__(tower)
         self.width = tower.hidden_size
 
@@ -120,7 +120,7 @@ def _side_lengths(image_processor: Any) -> tuple[int, int]:
     return (size["height"], size["width"]) if side is None else (side, side)
 
 
-def _load_rs_tower(name: str, processor: GairProcessor) -> Any:
+def _rs_teacher_tower(name: str, processor: GairProcessor) -> Any:
     model = _load_model(name, "rs_teacher")
     if not isinstance(model, GairModel):
         raise ValueError(f"rs_teacher {name!r} is a {type(model).__name__}; expected a GairModel, or {INITIAL!r}.")
@@ -135,7 +135,7 @@ def _load_rs_tower(name: str, processor: GairProcessor) -> Any:
 
 
 def _load_model(name: str, setting: str) -> Any:
-    """A model with all its weights; in float32, whatever they are saved in."""
+    """A model with all its weights; in float32, whatever precision they are saved in."""
     model, found = _load(AutoModel, name, setting, dtype=torch.float32, output_loading_info=True)
     if found["missing_keys"]:
         # They would be random.

@@ -86,7 +86,7 @@ class DecodedTile:
 
 class PairDecoder:
     """
-    Decodes rows by the processors' `read`, strictly: what is bad is left out, counted by kind, and told of.
+    Decodes rows by the processors' `read`. Tiles and photos that it refuses are left out, counted by kind, and reported.
 
     Args:
         processor ([`GairProcessor`]): the model's.
@@ -128,7 +128,7 @@ class PairDecoder:
         return decoded if good else None
 
     def take_problems(self) -> tuple[Counter, list[str]]:
-        """What was left out since the last call."""
+        """The counts and error messages of what was left out since the last call."""
         taken = self.bad, self.problems
         self.bad, self.problems = Counter(), []
         return taken
@@ -141,7 +141,7 @@ class PairDecoder:
         else:
             tile = self.processor.image_processor.read(folder / row["tile_file"])
         if tile.bounds is None or tile.crs is None:
-            raise ValueError("it has no georeferencing to locate photos by; write its CRS and bounds.")
+            raise ValueError("it has no georeferencing, which locates photos in it; write its CRS and bounds.")
         return tile
 
     def _places(self, photos: Sequence[dict[str, Any]], tile: Any) -> list[tuple[np.ndarray, np.ndarray] | None]:

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Where rows come from: a pairs CSV, a folder of parquet files or a Hub data set, all as streams of one kind of row."""
+"""Data sources: a pairs CSV, a folder of parquet files or a data set on the Hub, each as a stream of rows of one schema."""
 
 import csv
 import os
@@ -70,7 +70,7 @@ class Rows:
         The rows of one shard, in order.
 
         Raises:
-            ValueError: a file that is cut off, or is no parquet file.
+            ValueError: a file is truncated or not a parquet file.
         """
         # `iter`, as a stream iterated over plainly divides itself once more among the workers of a loader.
         batches = self.stream.shard(num_shards=self.num_shards, index=index).iter(_ROWS_AT_A_TIME)
@@ -78,7 +78,9 @@ class Rows:
         try:
             yield from (row for row in rows if self._belongs(row["id"]))
         except pa.ArrowException as error:
-            raise ValueError(f"A file of the data set can't be read ({error}); fetch it or push it again.") from error
+            raise ValueError(
+                f"A file of the data set cannot be read ({error}); download it or push it again."
+            ) from error
 
     def __iter__(self) -> Iterator[Row]:
         for index in range(self.num_shards):
@@ -153,7 +155,7 @@ def open_source(name: str, holdout_fraction: float, weight: float = 1.0) -> Sour
         weight (`float`): how often its tiles are drawn, relative to the other sources.
 
     Raises:
-        ValueError: nothing by that name, missing columns, or a CSV with errors in its rows.
+        ValueError: the data set is not found, columns are missing, or rows of a CSV have errors.
     """
     path = Path(name)
     if path.suffix.lower() == ".csv":
@@ -186,8 +188,8 @@ def _load_splits(name: str) -> dict[str, tuple[IterableDataset, IterableDataset]
         streams = dict(load_dataset(name, streaming=True))
     except (DatasetNotFoundError, FileNotFoundError, ConnectionError) as error:
         raise ValueError(
-            f"There is no data set {name!r}: neither a pairs CSV, nor a folder with parquet files, nor a data set on the "
-            "Hub that can be reached; check --data for a slip."
+            f"Data set not found: {name!r} is neither a pairs CSV, nor a folder with parquet files, nor a data set on the "
+            "Hub that can be reached; check the spelling of --data."
         ) from error
     try:
         ids = dict(load_dataset(name, streaming=True, columns=["id"]))
@@ -225,9 +227,9 @@ def _stream_of_csv(path: Path) -> IterableDataset:
 
 
 def _checked_pairs(path: Path) -> Iterator[dict[str, str]]:
-    """The CSV's rows, each checked before any is trained on: its values, its files, its place, its id."""
+    """The rows of the CSV. The values, files, coordinates and id of every row are checked before training starts."""
     if not path.is_file():
-        raise ValueError(f"There is no file {str(path)!r}; pass a pairs CSV as --data.")
+        raise ValueError(f"File not found: {str(path)!r}; pass a pairs CSV as --data.")
     ids: set[str] = set()
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -240,12 +242,12 @@ def _checked_pairs(path: Path) -> Iterator[dict[str, str]]:
                     raise ValueError(f"{str(path)!r}, row {number}: {error}") from error
                 if pair["id"] in ids:
                     raise ValueError(
-                        f"{str(path)!r}, row {number}: the id {pair['id']!r} came before; make ids unique."
+                        f"{str(path)!r}, row {number}: the id {pair['id']!r} occurs twice; make ids unique."
                     )
                 ids.add(pair["id"])
                 yield pair
     except UnicodeDecodeError as error:
-        raise ValueError(f"{str(path)!r} is no text in UTF-8; pass a pairs CSV as --data.") from error
+        raise ValueError(f"{str(path)!r} is not UTF-8 text; pass a pairs CSV as --data.") from error
     if len(ids) < 2:
         raise ValueError(
             f"{str(path)!r} holds {len(ids)} pairs, but contrastive training needs two or more; add pairs."
@@ -267,5 +269,5 @@ def _check_pair(folder: Path, pair: dict[str, str]) -> None:
         raise ValueError(f"{', '.join(empty)} is empty; expected a value in each of {', '.join(CSV_COLUMNS)}.")
     for column in ("rs", "sv"):
         if not (folder / pair[column]).is_file():
-            raise ValueError(f"there is no file {pair[column]!r}; write {column} relative to the CSV.")
+            raise ValueError(f"file not found: {pair[column]!r}; write {column} relative to the CSV.")
     GairCoordinateProcessor().check(pair["lon"], pair["lat"])

@@ -11,7 +11,13 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The endless stream of training batches."""
+"""
+The endless stream of training batches, which a run can resume exactly.
+
+The code is our own because the state of a library's loader (torchdata's StatefulDataLoader, `IterableDataset.state_dict`) holds
+for one number of processes and workers only and forgets the content of a shuffle buffer, while this state is a few integers
+that give the same order again.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -103,8 +109,8 @@ class PairStream(IterableDataset):
         photos_per_tile (`int`): at most so many photos are drawn from each tile, by seed, epoch and id.
         seed (`int`): of the order and of the draws.
         rank, world_size (`int`): this process among those that train.
-        states (`Sequence[dict]`, *optional*): the state of each worker's last batch, to go on from; the worker that gave
-            the oldest of them comes first. By default all begin; see [`~PairStream.first_states`].
+        states (`Sequence[dict]`, *optional*): the state of each worker's last batch, to resume from; the worker that gave
+            the oldest of them comes first. By default all start from the beginning; see [`~PairStream.first_states`].
     """
 
     def __init__(

@@ -160,7 +160,7 @@ def unit_vectors(lon: Any, lat: Any) -> np.ndarray:
     if not good.all():
         bad = np.flatnonzero(~good)[0]
         raise ValueError(
-            f"lon {lon.ravel()[bad]}, lat {lat.ravel()[bad]} is no place, expected finite degrees with lat from -90 to "
+            f"lon {lon.ravel()[bad]}, lat {lat.ravel()[bad]} is not a place on the sphere, expected finite degrees with lat from -90 to "
             "90; pass lon first."
         )
     lon = np.where(np.abs(lat) == 90.0, 0.0, wrap_longitude(lon))

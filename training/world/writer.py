@@ -66,7 +66,7 @@ def ensure_sample_dataset(settings: WorldSettings, workers: int = 2) -> Path:
 def write_sample_dataset(output: Path, settings: WorldSettings, workers: int = 2, files: bool = False) -> Path:
     """
     Writes `data/train-….parquet`, `data/test-….parquet`, a card, a contact sheet and checksums. `output` appears when
-    all is written: an interrupted run leaves at most a folder beside it whose name says that it is incomplete.
+    all is written: a run that is killed leaves at most a folder next to it, named `….incomplete-PID`.
 
     Args:
         output (`Path`): the folder to make; must not exist, or be empty.

@@ -127,8 +127,8 @@ def test_help_shows_texts_defaults_and_units(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--rat 1", "The command line sets 'rat', which is no setting; did you mean 'rate'?"),
-        ("--planet.sed 1", "--planet sets 'sed', which is no setting; did you mean 'seed'?"),
+        ("--rat 1", "The command line sets 'rat', which is not a setting; did you mean 'rate'?"),
+        ("--planet.sed 1", "--planet sets 'sed', which is not a setting; did you mean 'seed'?"),
         ("--rate x", "rate is 'x'; expected a value of type float."),
         ("--mode maybe", "mode is 'maybe'; expected 'auto' or 'none'."),
         ("--seeds 1 b", "seeds"),

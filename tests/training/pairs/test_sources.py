@@ -90,12 +90,12 @@ def test_ids_stay_texts_and_further_columns_are_ignored(eight):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("rs", "nowhere.tif", "row 2: there is no file 'nowhere.tif'"),
-        ("sv", "nowhere.jpg", "row 2: there is no file 'nowhere.jpg'"),
+        ("rs", "nowhere.tif", "row 2: file not found: 'nowhere.tif'"),
+        ("sv", "nowhere.jpg", "row 2: file not found: 'nowhere.jpg'"),
         ("sv", "", "row 2: sv is empty"),
         ("lat", "95", "row 2: lat is 95.0"),
         ("lon", "west", "row 2: lon is 'west'"),
-        ("id", "000", "row 2: the id '000' came before"),
+        ("id", "000", "row 2: the id '000' occurs twice"),
     ],
 )
 def test_the_rows_of_a_csv_are_checked_before_training(eight, column, value, message):
@@ -115,10 +115,10 @@ def test_a_csv_without_the_columns(tmp_path):
 
 def test_no_data_set_or_too_few_pairs(eight, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ValueError, match="There is no file"):
+    with pytest.raises(ValueError, match="File not found"):
         open_source(str(eight.with_name("nowhere.csv")), 0.0)
     for name in (str(tmp_path / "nowhere"), str(tmp_path)):
-        with pytest.raises(ValueError, match=r"There is no data set .*nor a folder with parquet files"):
+        with pytest.raises(ValueError, match=r"Data set not found: .*nor a folder with parquet files"):
             open_source(name, 0.0)
     with pytest.raises(ValueError, match="holds 1 pairs"):
         open_source(str(write_csv(eight.with_name("one.csv"), read_rows(eight)[:1])), 0.0)

@@ -73,7 +73,7 @@ def test_the_command_writes_what_its_flags_say(tmp_path, capsys, no_processes):
     main(["--output", str(output), *flags.split()])
     assert "2 pairs in 1 + 1 tiles" in capsys.readouterr().out
     assert "(control)" in (output / "README.md").read_text(encoding="utf-8")
-    with pytest.raises(ValueError, match="exists and is no empty directory"):
+    with pytest.raises(ValueError, match="exists and is not an empty directory"):
         main(["--output", str(output), *flags.split()])
 
 

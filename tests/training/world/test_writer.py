@@ -49,7 +49,7 @@ def test_the_sums_are_of_all_files(folder):
 
 def test_what_is_there_is_not_overwritten(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(ValueError, match="exists and is no empty directory"):
+    with pytest.raises(ValueError, match="exists and is not an empty directory"):
         write_sample_dataset(tmp_path, SMALLEST)
     assert contents(tmp_path) == {"mine.txt": b"mine"}
 

@@ -49,5 +49,5 @@ def test_wrong_settings_are_refused(change, sentence):
 def test_an_unknown_setting_is_named():
     task = load_tasks()["world-segmentation"]
     wrong = replace(task, options={"segmentation": {"chanels": 8}})
-    with pytest.raises(ValueError, match="sets 'chanels', which is no setting; did you mean 'channels'"):
+    with pytest.raises(ValueError, match="sets 'chanels', which is not a setting; did you mean 'channels'"):
         upernet_settings(wrong, "layers")

@@ -30,21 +30,21 @@ class EvaluationSettings:
     Options of an evaluation.
 
     Attributes:
-        model: directories or Hub repositories of GAIR models, or peers: timm/NAME, any image model of transformers, or
+        model: Directories or Hub repositories of GAIR models, or peers: timm/NAME, any image model of transformers, or
             MODULE:FUNCTION of a location encoder.
-        tasks: names, globs, or groups (location, rs, sv, retrieval, sample, all); by default one task of every kind on the
+        tasks: Names, globs, or groups (location, rs, sv, retrieval, sample, all); by default one task of every kind on the
             sample world.
-        list: show the tasks and exit.
-        data: local copies of data as NAME=PATH, where NAME is a task, or sample_world for all tasks on it.
-        table: a CSV or parquet file with the columns lon, lat (degrees) and the target.
-        target: the column of the table to predict.
-        target_type: of the target; by default numbers are values and text is classes.
-        holdouts: of location tasks: random, official, or spatial with degrees, e.g. spatial10; by default those of the task.
-        seeds: of folds and probes; scores are means over them.
-        nested_alpha: choose the ridge strength inside the training folds.
-        penalize_intercept: let ridge regression shrink the intercept too, as in figures published before 2026.
-        output_dir: folder for results.csv, report.md and figures.
-        card: write the results into the model's README.md.
+        list: Show the tasks and exit.
+        data: Local copies of data as NAME=PATH, where NAME is a task, or sample_world for all tasks on it.
+        table: A CSV or parquet file with the columns lon, lat (degrees) and the target.
+        target: The column of the table to predict.
+        target_type: Type of the target; by default numbers are values and text is classes.
+        holdouts: Holdouts of location tasks: random, official, or spatial with degrees, e.g. spatial10; by default those of the task.
+        seeds: Seeds of folds and probes; scores are means over them.
+        nested_alpha: Choose the ridge strength inside the training folds.
+        penalize_intercept: Let ridge regression shrink the intercept too, as in figures published before 2026.
+        output_dir: Folder for results.csv, report.md and figures.
+        card: Write the results into the model's README.md.
     """
 
     model: Names = field(default_factory=lambda: ["outputs/pretrain"])

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Costs of a run: counted FLOPs and memory against figures worked out by hand or measured."""
+"""Costs of a run: counted FLOPs and memory against figures calculated by hand or measured."""
 
 import pytest
 import torch
@@ -36,8 +36,8 @@ def products_of_a_vit(tokens: int, width: int, inner: int, layers: int) -> int:
     return layers * tokens * (4 * width**2 + 2 * tokens * width + 2 * width * inner)
 
 
-@pytest.mark.parametrize("photos", [1, 4])
-def test_flops_of_the_published_sizes_are_those_worked_out_by_hand(photos):
+@pytest.mark.parametrize("photos", [4, pytest.param(1, marks=pytest.mark.ci)])
+def test_flops_of_the_published_sizes_match_a_calculation_by_hand(photos):
     config = GairConfig()
     rs = products_of_a_vit(144, 768, 3072, 12) + 144 * 640 * 768
     sv = products_of_a_vit(197, 768, 3072, 12) + 196 * 768 * 768 + 2 * 768 * 768
@@ -48,17 +48,16 @@ def test_flops_of_the_published_sizes_are_those_worked_out_by_hand(photos):
     assert flops_per_pair(config, GairProcessor.for_config(config), photos) == pytest.approx(expected, rel=0.02)
 
 
-def test_counting_makes_no_weights_and_leaves_the_config_as_it_is():
-    config = GairConfig(rs_config={"num_hidden_layers": 40}, sv_config={"num_hidden_layers": 1})
+def test_counting_draws_no_weights_and_keeps_the_config():
+    config = GairConfig(rs_config={"num_hidden_layers": 2}, sv_config={"num_hidden_layers": 1})
     before = config.to_dict()
-    assert flops_per_pair(config, GairProcessor.for_config(config), 1) > 2e11
+    assert flops_per_pair(config, GairProcessor.for_config(config), 1) > 1e10
     assert config.to_dict() == before
-    # Models made afterwards have values again.
+    # Later models have weights again.
     assert GairModel(CONFIG).sv_projection.weight.std() > 0
 
 
 def test_activations_are_what_a_forward_pass_keeps():
-    """Against the same count over tensors that exist."""
     model = GairModel(CONFIG)
     weights = {parameter.data_ptr() for parameter in model.parameters()}
     kept: dict[int, torch.Tensor] = {}
@@ -84,7 +83,7 @@ def test_a_steps_costs_follow_its_size():
     assert one.seconds > 0 and four.seconds > 0
 
 
-def test_costs_are_told():
+def test_costs_are_printed():
     assert 1e8 < matrix_rate(CPU, torch.float32) < 1e14
     text = format_costs(step_costs(CONFIG, PROCESSOR, CPU, torch.float32, 2, 2, 3), processes=8, steps=1000)
     assert (

@@ -292,7 +292,7 @@ def _as_config(value: dict[str, Any] | PreTrainedConfig | None, default_type: st
     if model_type in _OWN_CONFIGS:
         return _OWN_CONFIGS[model_type](**fields)
     if model_type not in CONFIG_MAPPING:
-        raise ValueError(f"{model_type!r} is no model type of the installed transformers; check it for a slip.")
+        raise ValueError(f"{model_type!r} is not a model type of the installed transformers; check the spelling.")
     return CONFIG_MAPPING[model_type](**fields)
 
 

@@ -75,7 +75,7 @@ def local_file(path: str | os.PathLike) -> str:
     if "://" in text or text.startswith("/vsi"):
         raise ValueError(f"{text!r} is a remote or virtual path, expected a local file; download it first.")
     if not os.path.isfile(text):
-        raise ValueError(f"{text!r} is no existing file, expected the path of one; check it for a slip.")
+        raise ValueError(f"{text!r}: file not found, expected the path of a local file; check the spelling.")
     resolved = os.path.realpath(text)
     if resolved.startswith("/vsi"):
         raise ValueError(f"{text!r} leads to {resolved!r}, which GDAL takes for a virtual path; move the file.")
@@ -102,7 +102,7 @@ def _definition(crs: str) -> Any:
         return pyproj.CRS.from_user_input(crs)
     except pyproj.exceptions.CRSError as error:
         raise ValueError(
-            f"{crs!r} is no known coordinate reference system, expected one such as 'EPSG:32633'; check it for a slip."
+            f"{crs!r} is not a known coordinate reference system, expected one such as 'EPSG:32633'; check the spelling."
         ) from error
 
 

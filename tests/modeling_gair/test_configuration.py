@@ -69,7 +69,7 @@ def test_location_encoders_survive_saving_and_old_configs_mean_the_published_one
         ({"rs_config": {"attention_dropout": 1.0}}, "expected 0 <= p < 1"),
         ({"rs_config": {"hidden_size": "wide"}}, "expected int"),
         ({"rs_config": {"model_type": "vit"}}, "expected 'gair_rs' or 'timm_wrapper'"),
-        ({"sv_config": {"model_type": "no_such_model"}}, "no model type of the installed transformers"),
+        ({"sv_config": {"model_type": "no_such_model"}}, "not a model type of the installed transformers"),
         ({"location_config": {"encoder": "rff"}}, "expected 'equal_earth_rff' or 'spherical_harmonics'"),
         ({"location_config": {"degree": 0}}, "degree is 0; it must be greater than 0"),
         ({"location_config": {"scales": []}}, "at least one scale"),

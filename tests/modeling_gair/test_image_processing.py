@@ -289,7 +289,7 @@ def test_exif_orientation():
         (encoded(photo(), "PPM"), "cannot be decoded"),
         (encoded(photo("P"), "GIF", save_all=True, append_images=[photo("L").convert("P")]), "animated"),
         ("https://x.org/a.jpg", "remote"),
-        ("none.jpg", "no existing file"),
+        ("none.jpg", "file not found"),
         (np.zeros((3, 20, 30), np.uint8), "transpose it"),
         (np.zeros((20, 30, 3), np.float32), "dtype float32"),
         (None, "NoneType"),

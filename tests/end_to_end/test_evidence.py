@@ -148,5 +148,5 @@ def test_an_interrupted_comparison_saves_and_resumes(tmp_path):
 def test_a_failed_run_is_reported_in_one_sentence(tmp_path):
     done = compare(tmp_path, "--compare", "location", "--seeds", "0", *TRIAL, "max_grad_norm=0")
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1].startswith("max_grad_norm is 0; expected")
+    assert done.stderr.strip().splitlines()[-1].startswith("max_grad_norm is 0.0; expected")
     assert "Traceback" not in done.stderr

@@ -12,13 +12,13 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-A small Hub on the loopback: what `huggingface_hub`, `transformers` and `datasets` need of it over real HTTP, to push models
-and data sets, load and stream them, and to meet its refusals and failures. All is held in memory.
+A small Hub on the loopback interface. It serves `huggingface_hub`, `transformers` and `datasets` over real HTTP: pushing models
+and data sets, loading and streaming them, refusals and failures. Everything is held in memory.
 
     with HubServer() as hub:
         subprocess.run([...], env={**os.environ, **hub.environment(cache)})
 
-The libraries read the variables of `environment` when they are imported, so they work in processes of their own.
+The libraries read the variables of `environment` when they are imported, so set them before a process starts.
 """
 
 import base64
@@ -35,7 +35,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 TOKEN = "hf_of_the_loopback_hub"
-# Stored outside git, as the Hub's default .gitattributes has it.
+# Stored outside git, as in the Hub's default .gitattributes.
 _LARGE = (".safetensors", ".parquet", ".npz", ".tif", ".onnx", ".onnx.data", ".arrow", ".jpg", ".png")
 _BEGINNING = "0" * 40
 _KINDS = ("models", "datasets", "spaces")
@@ -43,7 +43,7 @@ _KINDS = ("models", "datasets", "spaces")
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of a commit; a large one is addressed by its SHA-256, a small one by its git blob id, as on the Hub."""
+    """A file of a commit. As on the Hub, large files are addressed by their SHA-256, small ones by their git blob id."""
 
     content: bytes
     large: bool
@@ -67,7 +67,7 @@ class Repository:
     A repository with its whole history.
 
     Attributes:
-        private (`bool`): whether a token is needed to see it.
+        private (`bool`): whether reading it needs a token.
         refs (`dict[str, str]`): branch, or `refs/pr/N` → commit.
         commits (`dict[str, dict[str, StoredFile]]`): commit → its files by path.
         variables (`dict[str, str]`): of a Space.
@@ -79,7 +79,7 @@ class Repository:
     variables: dict[str, str] = field(default_factory=dict)
 
     def files(self, revision: str = "main") -> dict[str, StoredFile]:
-        """The files of a branch or commit; a `KeyError` where there is none."""
+        """The files of a branch or commit; raises a `KeyError` if it does not exist."""
         return self.commits[self.commit_of(revision)]
 
     def commit_of(self, revision: str) -> str:
@@ -233,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"X-Error-Code": refusal.code, "X-Error-Message": refusal.message}
             self._send(json.dumps({"error": refusal.message}).encode(), headers, refusal.status)
         except (BrokenPipeError, ConnectionResetError):
-            # The client has seen enough.
+            # The client closed the connection.
             self.close_connection = True
 
     def _route(self, parts: list[str], query: dict[str, list[str]], body: bytes) -> Any:
@@ -295,7 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _repository(self, kind: str, name: str) -> Repository:
         repository = self.hub.repositories.get((kind, name))
-        # What a stranger may not see does not exist for him, and he is asked who he is.
+        # Without a token, a private repository does not exist, and the answer asks for one.
         if repository is None or (repository.private and not self._authorized()):
             raise _Refusal(404 if self._authorized() else 401, "RepoNotFound", "Repository not found")
         return repository

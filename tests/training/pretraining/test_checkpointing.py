@@ -500,7 +500,7 @@ def test_one_process_resumes_from_two_if_that_is_allowed(two, tmp_path):
     shutil.copytree(two[0], tmp_path, dirs_exist_ok=True)
     strict = Run(tmp_path).checkpoints
     with pytest.raises(
-        ValueError, match=r"by 2 processes with 2 workers each, but this run has 1 processes .* start as"
+        ValueError, match=r"by 2 processes with 2 workers each, but this run has 1 processes .* start the same number"
     ):
         strict.check(strict.latest())
     allowed = Run(tmp_path, allow_inexact_resume=True)

@@ -243,6 +243,9 @@ def _sentence(message: str) -> str:
     if found is None:
         return " ".join(message.split())
     name, reason = found.groups()
+    unread = re.search(r"Unable to load config ['\"](.*?)['\"]", reason)
+    if unread is not None:
+        return f"{name} is {unread[1]!r}; expected its settings one by one, as --{name}.KEY VALUE."
     simple = re.search(r"Expected a <class '(\w+)'>\. Got value: (.*)", reason)
     if simple is not None:
         return f"{name} is {simple[2].strip()!r}; expected a value of type {simple[1]}."

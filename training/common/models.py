@@ -21,6 +21,9 @@ from transformers import AutoModel, AutoProcessor
 from modeling_gair import GairModel, GairProcessor
 from training.common.errors import first_line
 
+# Tags of every GAIR model on the Hub.
+MODEL_TAGS = ("geospatial", "remote-sensing", "street-view", "sentinel-2", "location-encoder")
+
 
 def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel, GairProcessor]:
     """

@@ -23,15 +23,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from modeling_gair import GairModel, GairProcessor
 from training.exporting.onnx_model import OnnxModel
-from training.measuring.embeddings import EmbeddedPairs, embed_pairs, evaluation_pairs
-from training.measuring.retrieval import (
-    ACROSS_TILES,
-    AMONG_POINTS,
-    Table,
-    one_photo_per_tile,
-    photos_of_each_tile,
-    retrieval,
-)
+from training.measuring.embeddings import embed_pairs, evaluation_pairs
+from training.measuring.retrieval import Table
+from training.measuring.tables import retrieval_tables
 from training.pairs.sources import HOLDOUT_FRACTION, open_sources
 from training.world.settings import WorldSettings
 
@@ -105,14 +99,8 @@ def measure_loss(model: GairModel, processor: GairProcessor, folder: Path, data:
         for name in ("tile_mean", "nili", "sv", "location")
     }
     evaluated = f"{len(float32.tile_index)} photos of {float32.tile_count} {description}"
-    tables = {"float32": _tables(float32), "int8": _tables(int8)}
+    tables = {"float32": retrieval_tables(float32), "int8": retrieval_tables(int8)}
     return {"evaluated": evaluated, "cosine": cosine, **tables, "table": format_loss(tables, evaluated)}
-
-
-def _tables(pairs: EmbeddedPairs) -> dict[str, Table]:
-    across, among = one_photo_per_tile(pairs.tile_index), photos_of_each_tile(pairs.tile_index)
-    tables = {"across_tiles": retrieval(pairs.embeddings, across, ACROSS_TILES)}
-    return tables | ({"among_points": retrieval(pairs.embeddings, among, AMONG_POINTS)} if among else {})
 
 
 def format_loss(tables: Mapping[str, Mapping[str, Table]], evaluated: str) -> str:
@@ -120,6 +108,8 @@ def format_loss(tables: Mapping[str, Mapping[str, Table]], evaluated: str) -> st
     titles = {"across_tiles": "Among one photo of each tile", "among_points": "Among the photos of one tile"}
     blocks = [f"Measured on {evaluated}"]
     for key, table in tables["float32"].items():
+        if not table:
+            continue
         lines = [f"{titles[key]:<38}" + "".join(f"{head:>16}" for head in ("R@1", "int8", "mean rank", "int8"))]
         for direction, row in table.items():
             other = tables["int8"][key][direction]

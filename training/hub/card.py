@@ -21,17 +21,17 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from modeling_gair import GairModel, GairProcessor
-from training.benchmarks.results.report import SAMPLE_REMARK
+from training.common.models import MODEL_TAGS
 from training.hub.example import LAT, LON
 from training.hub.origin import PUBLISHED_LICENCE, Origin
 from training.measuring.similarity_ranges import PERCENTILES
 from training.measuring.tables import format_measures
 from training.pretraining.costs import flops_per_pair, parameter_counts
+from training.world.settings import SAMPLE_WORLD_REMARK
 
 TEMPLATE = Path(__file__).parents[2] / "model_card.md"
 PAPER = "https://arxiv.org/abs/2503.16683"
 _LICENCES = {PUBLISHED_LICENCE: "CC BY-NC 4.0: no commercial use", "apache-2.0": "Apache-2.0"}
-_TAGS = ("geospatial", "remote-sensing", "street-view", "sentinel-2", "location-encoder", "geo-embeddings")
 _EVALUATION = re.compile(r"<!-- evaluation: start -->.*<!-- evaluation: end -->", re.DOTALL)
 # A table cell with the name of a model, or of the same architecture with random weights.
 _CELL = re.compile(r"(?<=\| )(random weights of )?([^|\n]*[^|\s])(?= *\|)")
@@ -64,7 +64,7 @@ def make_card(
         template_path=str(TEMPLATE),
         title=repo.split("/")[1],
         origin=origin,
-        sample_remark=SAMPLE_REMARK,
+        sample_remark=SAMPLE_WORLD_REMARK,
         repo=repo,
         revision=f', revision="{branch}"' if branch else "",
         lon=LON,
@@ -106,7 +106,7 @@ def _metadata(repo: str, model: GairModel, origin: Origin, licence: str) -> Mode
         license=licence,
         library_name="transformers",
         pipeline_tag="feature-extraction",
-        tags=list(_TAGS),
+        tags=[*MODEL_TAGS, "geo-embeddings"],
         # Only data sets on the Hub have an owner in their name.
         datasets=[name for name in _data(origin) if "/" in name] or None,
         model_name=repo.split("/")[1] if results else None,

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The end of a run: saves the model, loads it again as users will, measures that, and writes the model card."""
+"""The end of a run: save the model, reload it as users will, measure the reloaded model, and write the model card."""
 
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from transformers import AutoModel, AutoProcessor
 
 from modeling_gair import GairModel, GairProcessor
+from training.common.models import MODEL_TAGS
 from training.measuring.embeddings import draw_similarity, embed, embed_pairs, evaluation_pairs
 from training.measuring.probes import PROBES
 from training.measuring.tables import format_measures, measure, write_metrics
@@ -28,33 +29,28 @@ from training.pairs.decoding import PairBatch
 from training.pairs.loading import EvaluationPairs, load, prepare_pairs
 from training.pairs.sources import Source
 from training.pretraining.settings import PretrainSettings
-from training.world.settings import SAMPLE_WORLD
+from training.world.settings import SAMPLE_WORLD, SAMPLE_WORLD_REMARK
 
 CARD_TEMPLATE = Path(__file__).with_name("card_template.md")
-# Saved and loaded weights are the same bits; embeddings may differ by the order of sums.
+# Saved and reloaded weights are identical; embeddings may differ by the order of summation.
 _RELOAD_TOLERANCE = 1e-5
 # Training tiles that the probes are fitted on.
 _PROBE_TILES = 512
-_TAGS = ["geospatial", "remote-sensing", "street-view", "sentinel-2", "location-encoder"]
-_SCOPE_OF_WORLD = (
-    "The sample world is procedural: these figures show that the method, the data path and the training work, and say "
-    "nothing about the Earth."
-)
-_SCOPE_OF_PAIRS = "What the model knows is limited to the places and cameras of these pairs."
+_PAIRS_REMARK = "The model knows only the places and cameras of these pairs."
 
 
 def finish(
     model: GairModel, untrained: GairModel, processor: GairProcessor, sources: list[Source], settings: PretrainSettings
 ) -> None:
     """
-    Saves the model, loads it again through the Auto classes, and measures that beside the untrained one. On one process.
+    Saves the model, reloads it through the Auto classes, and measures it beside the untrained model. Called by one process.
 
     Args:
-        model ([`GairModel`]), untrained ([`GairModel`]): after and before training, on one device.
+        model, untrained ([`GairModel`]): the model after and before training, on the same device.
         processor ([`GairProcessor`]), sources (`list[Source]`), settings ([`PretrainSettings`]): of the run.
 
     Raises:
-        ValueError: none of the pairs to evaluate on can be read; the model is saved all the same.
+        ValueError: none of the evaluation pairs can be read; the model has been saved by then.
     """
     output_dir = Path(settings.output_dir)
     model.save_pretrained(output_dir)
@@ -65,7 +61,7 @@ def finish(
     first = next((batch for batch in test if batch.photo_ids), None)
     if first is None:
         raise ValueError(
-            f"None of the {evaluated} can be read; the model is saved in {str(output_dir)!r}, but not measured: repair the "
+            f"None of the {evaluated} can be read; the model was saved in {str(output_dir)!r} but not measured: repair the "
             "data and run the same command again."
         )
     model, processor = reload(model, processor, first, output_dir)
@@ -76,7 +72,7 @@ def finish(
 
 
 def training_pairs(sources: list[Source], processor: GairProcessor, settings: PretrainSettings) -> EvaluationPairs:
-    """The first training pairs of each source with their labels, which the probes are fitted on."""
+    """The first training pairs of each source with their labels; the probes are fitted on them."""
     rows = [(source.train, source.folder) for source in sources]
     return EvaluationPairs(rows, processor, settings.batch_size, _PROBE_TILES, tuple(PROBES))
 
@@ -88,8 +84,8 @@ def reload(
     Loads the saved directory through the Auto classes, as users will.
 
     Args:
-        model ([`GairModel`]), processor ([`GairProcessor`]): what was saved.
-        batch (`PairBatch`): embedded by both models, to compare them.
+        model ([`GairModel`]), processor ([`GairProcessor`]): the saved model and its processor.
+        batch (`PairBatch`): embedded by both models to compare them.
 
     Raises:
         RuntimeError: the saved model does not embed the batch as the trained model does.
@@ -101,7 +97,7 @@ def reload(
     for name, values in trained.items():
         if not torch.allclose(values, saved[name], rtol=0, atol=_RELOAD_TOLERANCE):
             raise RuntimeError(
-                f"The model saved in {str(output_dir)!r} computes other {name} embeddings than the trained one."
+                f"The model saved in {str(output_dir)!r} computes {name} embeddings that differ from the trained model's."
             )
     return reloaded, reloaded_processor
 
@@ -118,16 +114,16 @@ def report(
     Measures both models and prints the tables; writes metrics.json and the model card.
 
     Args:
-        pairs: training pairs and pairs to evaluate on.
-        evaluated (`str`): describes the latter.
+        pairs: training pairs and evaluation pairs.
+        evaluated (`str`): describes the evaluation pairs.
     """
     (trained_train, untrained_train), (trained_test, untrained_test) = (
         embed_pairs([model, untrained], processor, load(part, settings.num_workers), f"embed {name}")
-        for part, name in zip(pairs, ("training pairs", "pairs to evaluate on"))
+        for part, name in zip(pairs, ("training pairs", "evaluation pairs"))
     )
     found = measure((trained_train, trained_test), (untrained_train, untrained_test))
     evaluated = f"{found['photos']} photos of {found['tiles']} {evaluated}"
-    scope = _SCOPE_OF_WORLD if list(settings.weights()) == [SAMPLE_WORLD] else _SCOPE_OF_PAIRS
+    scope = SAMPLE_WORLD_REMARK if list(settings.weights()) == [SAMPLE_WORLD] else _PAIRS_REMARK
     tables = format_measures(found)
     print(f"\nMeasured on {evaluated}\n\n{tables}\n\n{scope}")
     output_dir = Path(settings.output_dir)
@@ -141,12 +137,12 @@ def make_card(settings: PretrainSettings, evaluated: str, tables: str, scope: st
 
     Args:
         settings ([`PretrainSettings`]): of the run.
-        evaluated (`str`), tables (`str`): what was measured on, and the tables as text.
+        evaluated (`str`), tables (`str`): a description of the evaluation pairs, and the tables as text.
         scope (`str`): a sentence that says what the figures mean.
     """
     facts = training_facts(settings) | {"data": ", ".join(f"`{Path(name).name}`" for name in settings.weights())}
     return ModelCard.from_template(
-        ModelCardData(library_name="transformers", pipeline_tag="feature-extraction", tags=_TAGS),
+        ModelCardData(library_name="transformers", pipeline_tag="feature-extraction", tags=[*MODEL_TAGS]),
         template_path=str(CARD_TEMPLATE),
         name=Path(settings.output_dir).name,
         evaluated=evaluated,
@@ -157,7 +153,7 @@ def make_card(settings: PretrainSettings, evaluated: str, tables: str, scope: st
 
 
 def training_facts(settings: PretrainSettings) -> dict[str, Any]:
-    """What a card says about a run, without paths of the machine that it ran on."""
+    """The facts that a card states about a run, without local paths."""
     return {
         "data": [Path(name).name if Path(name).exists() else name for name in settings.weights()],
         "objective": settings.objective_name(),

@@ -20,6 +20,11 @@ from training.common.checks import check_whole
 
 # Names the sample world wherever a data set is named.
 SAMPLE_WORLD = "sample_world"
+# Stands beside all figures that are measured on it.
+SAMPLE_WORLD_REMARK = (
+    "The sample world is procedural: these figures show that the method, the data path and the training work, and say nothing "
+    "about the Earth."
+)
 SPLITS = ("train", "test")
 MIN_PHOTO_DISTANCE_M = 200.0
 # A tile rarely has room for more photos that are 200 m apart.

@@ -130,6 +130,7 @@ def test_help_shows_texts_defaults_and_units(capsys):
         ("--rat 1", "The command line sets 'rat', which is not a setting; did you mean 'rate'?"),
         ("--planet.sed 1", "--planet sets 'sed', which is not a setting; did you mean 'seed'?"),
         ("--rate x", "rate is 'x'; expected a value of type float."),
+        ("--planet 9", "planet is '9'; expected its settings one by one, as --planet.KEY VALUE."),
         ("--mode maybe", "mode is 'maybe'; expected 'auto' or 'none'."),
         ("--seeds 1 b", "seeds"),
         ("--rate", "--rate has no value; give it as --rate VALUE."),

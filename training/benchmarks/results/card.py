@@ -20,11 +20,11 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard
 
-from training.benchmarks.results.report import SAMPLE_REMARK
 from training.benchmarks.results.table import ResultsTable, Row
 from training.benchmarks.results.tables import task_table
 from training.benchmarks.tasks.task import Task
 from training.common.files import write_atomically
+from training.world.settings import SAMPLE_WORLD_REMARK
 
 _START, _END = "<!-- evaluation: start -->", "<!-- evaluation: end -->"
 _SECTION = re.compile(f"{_START}.*{_END}", re.DOTALL)
@@ -53,7 +53,7 @@ def write_model_card(
     section = "## Evaluation\n\nScores on frozen embeddings, measured by `training/evaluate.py`.\n\n"
     section += "\n\n".join(task_table(task, table.of([task.name], runs)) for task in tasks)
     if any(task.on_sample_world for task in tasks):
-        section += f"\n\n{SAMPLE_REMARK}"
+        section += f"\n\n{SAMPLE_WORLD_REMARK}"
     update_card(path, folder.name, tasks, own, section)
     return path
 

@@ -24,11 +24,7 @@ from training.benchmarks.results.table import Notes, ResultsTable
 from training.benchmarks.results.tables import bias_csv, bias_text, task_table
 from training.benchmarks.tasks.task import Task
 from training.common.files import write_atomically
-
-SAMPLE_REMARK = (
-    "The sample world is procedural: its scores show that the method, the data path and the training work, and say nothing "
-    "about the Earth."
-)
+from training.world.settings import SAMPLE_WORLD_REMARK
 
 
 @dataclass
@@ -82,7 +78,7 @@ def report_text(tasks: Sequence[Task], table: ResultsTable, findings: Findings) 
     """The tables of the measured tasks and all sentences of a run, in Markdown."""
     parts = [task_table(task, table.of([task.name], findings.runs)) for task in tasks]
     if any(task.on_sample_world for task in tasks):
-        parts.append(SAMPLE_REMARK)
+        parts.append(SAMPLE_WORLD_REMARK)
     for title, sentences in (
         ("Left out", findings.remarks),
         ("Not applicable", findings.inapplicable),

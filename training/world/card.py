@@ -34,7 +34,7 @@ def make_card(settings: WorldSettings, files: bool) -> DatasetCard:
 
     Args:
         settings ([`WorldSettings`]): which data set.
-        files (`bool`): whether the tiles and photos are written as files as well.
+        files (`bool`): whether tiles and photos are also written as files.
     """
     data_files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in SPLITS]
     return DatasetCard.from_template(
@@ -62,7 +62,7 @@ def make_card(settings: WorldSettings, files: bool) -> DatasetCard:
 
 
 def _flags(settings: WorldSettings) -> str:
-    """The options that make this data set."""
+    """The command-line options that reproduce this data set."""
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     given = {name: value for name, value in values.items() if value is not False}
     return " ".join(f"--{name}" if value is True else f"--{name} {value}" for name, value in given.items())

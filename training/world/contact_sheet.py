@@ -38,13 +38,13 @@ _TILES, _PHOTOS = 8, 4
 @dataclass(frozen=True)
 class TileWithPhotos:
     """
-    A row of a data set, to be drawn.
+    One row of the contact sheet: a tile with its photos.
 
     Attributes:
-        name (`str`): what stands above the tile.
+        name (`str`): title above the tile.
         tile (`np.ndarray` of shape `(H, W, 3)`): true colour in [0, 1].
         photos (`Sequence[np.ndarray]`): each `(h, w, 3)`, uint8.
-        points (`np.ndarray` of shape `(N, 2)`): where each was taken: x east, y south, in [0, 1].
+        points (`np.ndarray` of shape `(N, 2)`): where each photo was taken: x east, y south, in [0, 1].
     """
 
     name: str
@@ -54,7 +54,7 @@ class TileWithPhotos:
 
 
 def draw_contact_sheet(folder: Path, settings: WorldSettings) -> None:
-    """Draws the first tiles with their photos: not chosen by their looks."""
+    """Draw the first training tiles with their photos; they are not hand-picked."""
     shard = next((folder / "data").glob("train-00000-*"))
     rows = pq.ParquetFile(shard).read_row_group(0).slice(0, _TILES).to_pylist()
     _draw(
@@ -77,12 +77,12 @@ def _sheet_row(row: dict[str, Any]) -> TileWithPhotos:
 
 def _draw(path: Path, title: str, rows: Sequence[TileWithPhotos]) -> None:
     """
-    Writes a picture of tiles, one a row, each with numbers where its photos were taken and the photos beside it.
+    Draw one tile per row: the tile with numbers where its photos were taken, and the photos beside it.
 
     Args:
-        path (`Path`): PNG or JPEG to write.
-        title (`str`): what the picture shows.
-        rows (`Sequence[TileWithPhotos]`): tiles with equally many photos.
+        path (`Path`): PNG or JPEG file to write.
+        title (`str`): title of the figure.
+        rows (`Sequence[TileWithPhotos]`): tiles with the same number of photos each.
     """
     columns = 1 + len(rows[0].photos)
     size = (PANEL_IN * (1 + 1.35 * (columns - 1)), PANEL_IN * len(rows) * 1.1 + 0.4)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Smooth fields on the sphere: elevation, moisture, temperature and settlement, and the labels that follow from them."""
+"""Smooth fields on the sphere (elevation, moisture, temperature, settlement) and the labels derived from them."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -33,8 +33,8 @@ class Fields:
     The smooth fields of one planet.
 
     Args:
-        parameters (`SimpleNamespace`): of the world, all sections.
-        layers (`dict`): the section `fields`, as plain dictionaries: frequency, octaves and gain of each field's noise.
+        parameters (`SimpleNamespace`): all sections of the world's parameters.
+        layers (`dict`): the section `fields` as plain dictionaries: frequency, octaves and gain of each field's noise.
         key (`Callable[[str], int]`): the key of a named random number stream.
     """
 
@@ -88,7 +88,7 @@ class Fields:
         return np.stack([radius * cosine, radius * sine, z])
 
     def country(self, vectors: np.ndarray) -> np.ndarray:
-        """Index of the nearest capital, `(1, n)`, at unit vectors `(3, n)`; noise makes the borders crooked."""
+        """Index of the nearest capital, `(1, n)`, at unit vectors `(3, n)`; noise makes the borders irregular."""
         p = self._parameters.countries
         layers = np.array([p.frequency * 2.0**octave for octave in range(3) for _ in range(3)])
         keys = np.array([self._key(f"border/{k}") for k in range(9)], np.uint32)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What lies on the ground: land cover down to streets, parcels and river banks, decided once for tiles and photos."""
+"""Land cover down to streets, parcels and river banks; tiles and photos are rendered from the same cover."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ WATER, FOREST, CROP, GRASS, BUILT, BARE, SNOW = range(len(COVERS))
 @dataclass(frozen=True)
 class Ground:
     """
-    What lies at points of any shape `(...)`.
+    The ground at points of any shape `(...)`.
 
     Attributes:
-        cover (`np.ndarray` of shape `(7, ...)`): fractions in the order of the world's covers.
-        plane, grid (`Plane`): the points; and with the bend by which streets and parcels follow the land.
-        houses (`np.ndarray`): the chance that a lot bears a house.
-        road (`np.ndarray`): share of road or street.
-        parcel, block (`np.ndarray`, uint32): a hash per field and per block of houses.
+        cover (`np.ndarray` of shape `(7, ...)`): fractions in the order of `COVERS`, which sum to one.
+        plane, grid (`Plane`): the points, and the points displaced as the grids of streets and parcels are bent.
+        houses (`np.ndarray`): probability of a house on a lot.
+        road (`np.ndarray`): share of roads and streets.
+        parcel, block (`np.ndarray`, uint32): a hash per parcel of farmland and per block of houses.
     """
 
     cover: np.ndarray
@@ -50,7 +50,7 @@ class Ground:
 
 class Land:
     """
-    The land of one planet: from the smooth fields to the cover of the ground.
+    The land of one planet: derives the cover of the ground from the smooth fields.
 
     Args:
         parameters (`SimpleNamespace`): the section `ground` of the world's parameters.
@@ -77,14 +77,14 @@ class Land:
         return np.maximum(np.maximum(sea, _line(distance, width, footprint)), ramp(lake / p.lake.softness + 0.5))
 
     def _town(self, plane: Plane, settlement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Share of town, and how central it is, both from 0 to 1."""
+        """Share of town, and centrality within the town, both from 0 to 1."""
         p = self._parameters.town
         lived = settlement + p.coarse * self._noise(plane, "town", p.coarse_m)[0]
         lived = lived + p.fine * self._noise(plane, "quarter", p.fine_m)[0]
         return step((lived - p.edge) / p.softness), ramp((lived - p.core) / p.core_span + 0.5)
 
     def _streets(self, grid: Plane, footprint: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A hash per block, the share of street between the blocks, and the share of road between hamlets."""
+        """A hash per block, the share of streets between blocks, and the share of country roads."""
         p = self._parameters
         block, fu, fv = plane_cells(grid, p.block.width_m, p.block.height_m, self._key("block"))
         u, v = np.minimum(fu, 1 - fu) * p.block.width_m, np.minimum(fv, 1 - fv) * p.block.height_m
@@ -94,7 +94,7 @@ class Land:
         return block, street, _line(distance, p.road.half_width_m, footprint)
 
     def _wild(self, plane: Plane, moisture: np.ndarray, temperature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Share of forest where nothing is farmed or built, and share of grass where no forest is."""
+        """Share of forest on wild land, and share of grass on the wild land without forest."""
         p = self._parameters
         coarse, _ = self._noise(plane, "forest", p.forest.coarse_m)
         fine, _ = self._noise(plane, "grove", p.forest.fine_m)
@@ -115,12 +115,13 @@ class Land:
 
     def at(self, plane: Plane, fields: np.ndarray, footprint: float) -> Ground:
         """
-        What lies at points: the one place where the land is decided.
+        Compute the ground at points; both tiles and photos use this.
 
         Args:
             plane (`Plane`): the points.
-            fields (`np.ndarray` of shape `(4, ...)`): the smooth fields there, or at shapes that broadcast.
-            footprint (`float`): diameter in metres of what a point stands for; edges are blurred by it.
+            fields (`np.ndarray` of shape `(4, ...)`): the smooth fields at the points, or values that broadcast
+                to them.
+            footprint (`float`): diameter in metres of the area that a point represents; edges are blurred over it.
         """
         p = self._parameters
         elevation, moisture, temperature, settlement = fields
@@ -134,7 +135,7 @@ class Land:
         parcel, fu, fv = plane_cells(grid, p.parcel.width_m, p.parcel.height_m, self._key("parcel"))
 
         land = 1 - water
-        # Each takes its share of what the ones before it left.
+        # Each cover takes its share of what the previous ones left.
         rural, town = land * (1 - town), land * town
         rural, country_road = rural * (1 - road), rural * road
         rural, forest = rural * (1 - forest), rural * forest
@@ -154,7 +155,7 @@ class Land:
     def _add_farms(
         self, cover: np.ndarray, farm: np.ndarray, parcel: np.ndarray, fu: np.ndarray, fv: np.ndarray, footprint: float
     ) -> np.ndarray:
-        """Splits the share of farm among the covers, parcel by parcel; returns the share of farmsteads."""
+        """Divide farmland among the covers, parcel by parcel; return the share of farmsteads."""
         p = self._parameters.parcel
         kind = unit(parcel)
         crop, pasture = (kind < p.crop).astype(np.float32), (kind < p.crop + p.pasture).astype(np.float32)
@@ -178,7 +179,7 @@ class Land:
         block: np.ndarray,
         moisture: np.ndarray,
     ) -> np.ndarray:
-        """Splits the share of town among the covers, block by block; returns the share of houses."""
+        """Divide town among the covers, block by block; return the share of houses."""
         p = self._parameters.block
         kind, chance = unit(block), unit(block, 16, 8)
         park, waste = kind < p.park, kind >= 1 - p.bare
@@ -205,7 +206,7 @@ class Land:
             cover[index] *= 1 - here
 
     def of_mean_cover(self, plane: Plane, mean: np.ndarray, patch_m: float) -> Ground:
-        """Ground of patches whose covers are drawn with the shares of `mean`, wherever it is."""
+        """Ground of square patches, each of one cover drawn with the probabilities `mean`, the same everywhere."""
         patch, _, _ = plane_cells(plane, patch_m, patch_m, self._key("patch"))
         chance = unit(patch, 8, 24)
         cover = np.zeros((len(COVERS), *chance.shape), np.float32)
@@ -219,12 +220,12 @@ class Land:
 
 
 def ripeness(parcel: np.ndarray) -> np.ndarray:
-    """How ripe the crop of a field is, float32 from 0 to 1, by its hash: on the photo as on the tile."""
+    """Ripeness of a parcel's crop, float32 from 0 to 1, from its hash, so that photo and tile agree."""
     return ramp(1.6 * unit(parcel, 16, 8) - 0.4)
 
 
 def _line(distance: np.ndarray, half_width: Any, footprint: float) -> np.ndarray:
-    """Share of a footprint that a line covers whose middle is `distance` away; all lengths in metres."""
+    """Share of a footprint covered by a line whose centre is `distance` away; all lengths in metres."""
     half_width = np.asarray(half_width, np.float32)
     most = np.minimum(2.0 * half_width / footprint, 1.0)
     return np.minimum(ramp((half_width - distance) / footprint + 0.5), most)

@@ -14,9 +14,9 @@
 """
 Noise of the sample world: integer hashes, smooth noise on the sphere, and noise and cells of a few metres on the ground.
 
-Everything is a pure function of its arguments and the same on every machine: hashes are 32-bit integers that wrap round,
-and floats meet only + - * / floor and comparisons, which IEEE 754 fixes to the last bit. The few transcendental functions
-are series of such operations, because those of a maths library differ in their last bits from machine to machine.
+Everything is a pure function of its arguments and the same on every machine: hashes are 32-bit integers with wrap-around,
+and floats go only through + - * / floor and comparisons, whose results IEEE 754 defines exactly. The few transcendental
+functions are series of such operations, because those of maths libraries differ in the last bits between machines.
 """
 
 import math
@@ -33,13 +33,13 @@ _ALONG_X, _ALONG_Y, _ALONG_Z, _PER_FACE = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x
 _SINE = [(-1) ** k / math.factorial(2 * k + 1) for k in range(9, -1, -1)]
 _COSINE = [(-1) ** k / math.factorial(2 * k) for k in range(10, -1, -1)]
 _ARCTANGENT = [(-1) ** k / (2 * k + 1) for k in range(20, -1, -1)]
-# The rotation of the quaternion (5, 1, 2, 4) / sqrt(46): its entries are exact quotients. It keeps the cube's edges and
+# Rotation matrix of the quaternion (5, 1, 2, 4) / sqrt(46); its entries are rational. It keeps the cube's edges and face
 # centres away from the poles and from lon 0, 90, 180, 270 on the equator, so that no edge runs along the antimeridian,
-# where rounding would choose between two cells.
+# where rounding would decide between two cells.
 _TO_CUBE = ((6 / 46, -36 / 46, 28 / 46), (44 / 46, 12 / 46, 6 / 46), (-12 / 46, 26 / 46, 36 / 46))
-# Cells are counted from here, so that none has its edge on a plane of symmetry of the cube.
+# Origin of the grids of cells, so that no cell has an edge on a plane of symmetry of the cube.
 _OFFSET_M = 12_345.678
-# Smooth noise of a face fades out towards the face's edges over this distance.
+# Smooth noise fades out towards the edges of a face over this distance.
 _FADE_M = 400.0
 
 
@@ -47,17 +47,17 @@ _FADE_M = 400.0
 
 
 def ramp(x: Any) -> Any:
-    """x, held within [0, 1]."""
+    """x clipped to [0, 1]."""
     return np.minimum(np.maximum(x, 0.0), 1.0)
 
 
 def step(x: Any) -> Any:
-    """From 0 to 1 as x goes from -1 to 1, level at both ends."""
+    """Smooth step from 0 to 1 as x goes from -1 to 1, with zero slope at both ends."""
     return smooth(ramp(0.5 * x + 0.5))
 
 
 def smooth(x: Any) -> Any:
-    """From 0 to 1 as x goes from 0 to 1, level at both ends."""
+    """Smooth step from 0 to 1 as x goes from 0 to 1, with zero slope at both ends."""
     return x * x * (3.0 - 2.0 * x)
 
 
@@ -65,7 +65,7 @@ def smooth(x: Any) -> Any:
 
 
 def mix(values: np.ndarray) -> np.ndarray:
-    """Scrambles uint32 values of any shape in place (an invertible hash: two rounds of multiply and shift)."""
+    """Hash uint32 values of any shape in place, invertibly: two rounds of multiply and shift."""
     values ^= values >> 16
     values *= np.uint32(0x7FEB352D)
     values ^= values >> 15
@@ -75,7 +75,7 @@ def mix(values: np.ndarray) -> np.ndarray:
 
 
 def key_of(seed: int, name: str) -> int:
-    """A 32-bit key for the stream of numbers called `name` in the world of `seed` (any integer)."""
+    """The 32-bit key of the random number stream `name` in the world of `seed` (any integer)."""
     key = 0x811C9DC5
     for byte in f"{seed}/{name}".encode():
         key = ((key ^ byte) * 0x01000193) & _MASK
@@ -83,7 +83,7 @@ def key_of(seed: int, name: str) -> int:
 
 
 def keys_at(key: int, *numbers: Any) -> np.ndarray:
-    """One uint32 key per element of integer arrays of equal shape, such as micro-degrees of a place."""
+    """One uint32 key per element of integer arrays of equal shape, such as coordinates in units of 1e-7 degrees."""
     keys = np.full(np.shape(numbers[0]), key, np.uint32)
     for number in numbers:
         keys = mix(keys * np.uint32(_ALONG_X) + np.asarray(number, np.int64).astype(np.uint32))
@@ -103,8 +103,8 @@ def uniforms(keys: np.ndarray, count: int) -> np.ndarray:
 
 def gaussians(keys: np.ndarray, count: int) -> np.ndarray:
     """
-    `count` nearly normal float32 numbers per key, shape `(*keys.shape, count)`: the sum of a hash's four bytes, of mean
-    0 and standard deviation 1, within ±3.5.
+    `count` approximately normal float32 numbers per key, shape `(*keys.shape, count)`: scaled sums of a hash's four bytes,
+    with mean 0, standard deviation 1 and range ±3.5.
     """
     index = np.arange(count, dtype=np.uint32) * np.uint32(_ALONG_X)
     hashes = mix(keys[..., None] + index)
@@ -124,7 +124,7 @@ def _polynomial(x: np.ndarray, coefficients: list[float]) -> np.ndarray:
 
 
 def sine_cosine(degrees: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Sine and cosine, float64, of degrees of any shape."""
+    """Sine and cosine, float64, of angles in degrees of any shape."""
     degrees = np.asarray(degrees, np.float64)
     turns = np.rint(degrees / 90.0)
     angle = (degrees - 90.0 * turns) * (math.pi / 180.0)
@@ -137,9 +137,9 @@ def sine_cosine(degrees: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _arctangent(x: np.ndarray) -> np.ndarray:
-    """Of values in [-1, 1], float64."""
+    """Arctangent, float64, of values in [-1, 1]."""
     size = np.abs(x)
-    # Beyond tan(pi/8) the series converges slowly: take the angle from 45 degrees instead.
+    # Beyond tan(pi/8) the series converges slowly: expand around 45 degrees instead.
     far = size > 0.41421356237309503
     near = np.where(far, (size - 1.0) / (size + 1.0), size)
     angle = near * _polynomial(near * near, _ARCTANGENT)
@@ -149,8 +149,8 @@ def _arctangent(x: np.ndarray) -> np.ndarray:
 
 def unit_vectors(lon: Any, lat: Any) -> np.ndarray:
     """
-    Points of the unit sphere, float64 `(3, ...)`, at lon, lat in degrees of any equal shape. lon 180 and -180 are equal to
-    the last bit, and so are all longitudes at a pole; any other turn of 360 degrees is equal up to the rounding of lon.
+    Points of the unit sphere, float64 `(3, ...)`, at lon, lat in degrees of any equal shape. lon 180 and -180 give the same
+    bits, and so do all longitudes at a pole; other multiples of 360 degrees agree up to the rounding of lon.
 
     Raises:
         ValueError: a coordinate that is not finite, or a latitude outside [-90, 90].
@@ -160,8 +160,8 @@ def unit_vectors(lon: Any, lat: Any) -> np.ndarray:
     if not good.all():
         bad = np.flatnonzero(~good)[0]
         raise ValueError(
-            f"lon {lon.ravel()[bad]}, lat {lat.ravel()[bad]} is not a place on the sphere, expected finite degrees with lat from -90 to "
-            "90; pass lon first."
+            f"lon {lon.ravel()[bad]}, lat {lat.ravel()[bad]} is not a location on the sphere; expected finite "
+            "degrees with lat from -90 to 90; pass lon first."
         )
     lon = np.where(np.abs(lat) == 90.0, 0.0, wrap_longitude(lon))
     sine_lon, cosine_lon = sine_cosine(lon)
@@ -170,7 +170,7 @@ def unit_vectors(lon: Any, lat: Any) -> np.ndarray:
 
 
 def tangents(lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors to the east and to the north, each `(3, ...)`, at lon, lat in degrees."""
+    """Unit vectors towards east and north, each `(3, ...)`, at lon, lat in degrees."""
     lon = np.where(np.abs(lat) == 90.0, 0.0, lon)
     sine_lon, cosine_lon = sine_cosine(lon)
     sine_lat, cosine_lat = sine_cosine(lat)
@@ -190,10 +190,9 @@ class Plane:
 
     Attributes:
         u, v (`np.ndarray`, float64): metres along the face's two axes; a metre there is 0.7 to 1 m on the ground.
-        face (`np.ndarray`, uint32): a key per face; two faces share no cell.
+        face (`np.ndarray`, uint32): a key per face, so that cells of different faces have different hashes.
         fade (`np.ndarray`, float32): from 1 in the interior to 0 at the face's edge. Smooth noise is multiplied by it,
-            so that it is continuous across edges; cells simply end there, as fields end at a road. Edges concern one
-            tile in 2,500.
+            so that it is continuous across edges; cells are cut off there. One tile in 2,500 crosses an edge.
     """
 
     u: np.ndarray
@@ -212,7 +211,7 @@ def _fade(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def plane_of(vectors: np.ndarray) -> Plane:
-    """The cube's coordinates of points `(3, ...)`, float64, of any positive length."""
+    """Cube coordinates of vectors `(3, ...)`, float64, of any positive length."""
     cube = _to_cube(vectors)
     axis = np.argmax(np.abs(cube), axis=0)[None]
     main = np.take_along_axis(cube, axis, 0)[0]
@@ -227,8 +226,8 @@ def plane_around(
     vectors: np.ndarray, east: np.ndarray, north: np.ndarray, east_m: np.ndarray, north_m: np.ndarray
 ) -> tuple[Plane, np.ndarray, np.ndarray]:
     """
-    The cube's coordinates of points some hundred metres around centres, by the map's first derivative (off by 3 cm at
-    420 m). All lie on their centre's face, which is continued where they pass its edge.
+    Cube coordinates of points within some hundred metres of centres, by a first-order expansion (3 cm error at 420 m). All
+    points lie on the face of their centre, which is extended beyond its edges.
 
     Args:
         vectors, east, north (`np.ndarray` of shape `(3, N)`): the centres and their [`tangents`].
@@ -258,19 +257,19 @@ def plane_around(
 
 
 def _whole(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The integer part, as uint32 that wraps round, and the rest in [0, 1] as float32."""
+    """The integer part as uint32 with wrap-around, and the fraction in [0, 1] as float32."""
     floor = np.floor(x)
     return floor.astype(np.int32).view(np.uint32), (x - floor).astype(np.float32)
 
 
 def sphere_noise(vectors: np.ndarray, frequencies: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """
-    Value noise in space, looked at on the unit sphere: seamless, with no special place.
+    Three-dimensional value noise on the unit sphere: no seams and no poles.
 
     Args:
         vectors (`np.ndarray` of shape `(3, N)`, float64): points of the unit sphere.
-        frequencies, keys (`np.ndarray` of shape `(L,)`, float64 and uint32): one per layer; a layer of frequency f has
-            bumps of 1 / f radii.
+        frequencies, keys (`np.ndarray` of shape `(L,)`, float64 and uint32): one per layer; the features of
+            a layer of frequency f measure 1 / f radii.
 
     Returns:
         `np.ndarray` of shape `(L, N)`, float32 in [-1, 1].
@@ -287,7 +286,7 @@ def sphere_noise(vectors: np.ndarray, frequencies: np.ndarray, keys: np.ndarray)
 
 
 def plane_noise(plane: Plane, wavelength_m: float, key: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two independent smooth noises with bumps of `wavelength_m`, of the plane's shape, float32 in [-1, 1]."""
+    """Two independent smooth noise fields with features of `wavelength_m`, of the plane's shape, float32 in [-1, 1]."""
     (u, fu), (v, fv) = _whole(plane.u * (1.0 / wavelength_m)), _whole(plane.v * (1.0 / wavelength_m))
     corner = u * np.uint32(_ALONG_X) + v * np.uint32(_ALONG_Y) + (plane.face + np.uint32(key))
     fu, fv = smooth(fu), smooth(fv)
@@ -303,11 +302,11 @@ def plane_noise(plane: Plane, wavelength_m: float, key: int) -> tuple[np.ndarray
 def named_noise(
     plane: Plane, wavelength_m: float, key: Callable[[str], int], name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[`plane_noise`] of the planet's random number stream `name`."""
+    """[`plane_noise`] from the planet's random number stream `name`."""
     return plane_noise(plane, wavelength_m, key(f"noise/{name}"))
 
 
 def plane_cells(plane: Plane, width_m: float, height_m: float, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A grid of cells `width_m` along u by `height_m` along v: a uint32 hash per cell, and the place in it, in [0, 1]."""
+    """Cells of `width_m` along u by `height_m` along v: a uint32 hash per cell, and the position in it, in [0, 1]."""
     (u, fu), (v, fv) = _whole(plane.u * (1.0 / width_m)), _whole(plane.v * (1.0 / height_m))
     return mix(u * np.uint32(_ALONG_X) + v * np.uint32(_ALONG_Y) + (plane.face + np.uint32(key))), fu, fv

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Where the tiles and photos of the sample data set lie: on land, apart from each other, in two spatially separate splits."""
+"""Locations of the sample data set's tiles and photos: on land, apart from each other, in two spatially separate splits."""
 
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -29,17 +29,17 @@ from training.world.sample_world import SampleWorld
 from training.world.settings import MIN_PHOTO_DISTANCE_M, WorldSettings
 from training.world.tiles import TILE_SIDE_M, utm_crs
 
-# The sphere is divided into blocks, one in eight of which holds the test tiles.
+# The sphere is divided into blocks; one in eight is held out for the test tiles.
 BLOCK_DEGREES = 15
 HELD_OUT_SHARE = 1 / 8
 MIN_SPLIT_DISTANCE_M = 50_000.0
-# From a photo to its tile's border, so that what it shows lies in the tile.
+# Smallest distance of a photo from its tile's border, so that what it shows lies in the tile.
 PHOTO_MARGIN_M = 60.0
 MAX_LAT = 80.0
-# What a draw is for; part of its seed.
+# Purpose of a random draw; part of its seed.
 _BLOCK, _PLACE, _POINTS, PHOTO_DRAWS = range(4)
 _MAX_TILE_WATER, _MAX_TILE_SNOW, _MAX_PHOTO_WATER = 0.6, 0.8, 0.5
-# Where the cover of a candidate tile is probed, in tile sides from its centre.
+# Points where the cover of a candidate tile is sampled, in tile sides from its centre.
 _PROBES = np.array([(0, 0), (-0.3, -0.3), (-0.3, 0.3), (0.3, -0.3), (0.3, 0.3)])
 _POINTS_PER_PHOTO = 6
 _CANDIDATES_PER_TASK = 64
@@ -49,13 +49,13 @@ _CANDIDATES_PER_TILE = 1000
 @dataclass(frozen=True)
 class Place:
     """
-    Where a tile and its photos lie.
+    Location of a tile and its photos.
 
-    Args:
-        number (`int`): of the candidate that it was; all draws for the tile follow from it.
-        lon, lat (`float`): the tile's centre in degrees.
-        crs (`str`): of the tile.
-        photo_lon, photo_lat (`np.ndarray` of shape `(P,)`): degrees, float64.
+    Attributes:
+        number (`int`): number of the candidate; it seeds all random draws for the tile.
+        lon, lat (`float`): centre of the tile in degrees.
+        crs (`str`): coordinate reference system of the tile.
+        photo_lon, photo_lat (`np.ndarray` of shape `(P,)`): locations of the photos in degrees, float64.
     """
 
     number: int
@@ -67,14 +67,14 @@ class Place:
 
 
 def draws(settings: WorldSettings, purpose: int, number: int, size: int) -> np.ndarray:
-    """`(size,)` float64 in [0, 1) that depend on the arguments alone, and not on the order of calls."""
+    """Random numbers `(size,)`, float64 in [0, 1), that depend on the arguments but not on the order of calls."""
     return np.random.default_rng([settings.seed, settings.version, purpose, number]).random(size)
 
 
 def block_of(lon: float, lat: float) -> int:
     """
-    The number of the block that a place in degrees lies in: bands of 15 degrees of latitude, cut into as many equal
-    cells as make them about as wide on the ground.
+    Number of the block that contains a location in degrees. Blocks are bands of 15 degrees of latitude, divided into equal
+    cells that are about as wide on the ground as they are high.
     """
     band = min(int((lat + 90) // BLOCK_DEGREES), 180 // BLOCK_DEGREES - 1)
     middle = np.radians((band + 0.5) * BLOCK_DEGREES - 90)
@@ -83,12 +83,12 @@ def block_of(lon: float, lat: float) -> int:
 
 
 def split_of(settings: WorldSettings, lon: float, lat: float) -> str:
-    """`"test"` where the block of a place is held out, otherwise `"train"`."""
+    """`"test"` if the block of a location is held out, otherwise `"train"`."""
     return "test" if draws(settings, _BLOCK, block_of(lon, lat), 1)[0] < HELD_OUT_SHARE else "train"
 
 
 def place_splits(pool: Executor, settings: WorldSettings, ahead: int) -> dict[str, list[Place]]:
-    """Places by split; those to train on keep their distance from the others, which are found first."""
+    """Places by split. Test tiles are placed first, and training tiles keep their distance from them."""
     test = _place(pool, settings, "test", [], ahead)
     return {"train": _place(pool, settings, "train", test, ahead), "test": test}
 
@@ -110,16 +110,16 @@ def _place(pool: Executor, settings: WorldSettings, split: str, avoided: list[Pl
             if len(places) >= wanted:
                 return places[:wanted]
     raise ValueError(
-        f"Only {len(places)} of {wanted} tiles for the split {split} were found on land among {limit} places; take fewer "
-        "photos or another seed."
+        f"Only {len(places)} of {wanted} tiles for the split {split} were found on land among {limit} candidates; use "
+        "fewer photos or another seed."
     )
 
 
 def _find_places(settings: WorldSettings, split: str, first: int) -> list[Place]:
-    """Those of the candidates from `first` on that are in the split, on land, and hold their photos."""
+    """Places among the candidates from `first` on that are in the split, on land, and have room for the photos."""
     numbers = np.arange(first, first + _CANDIDATES_PER_TASK)
     drawn = np.stack([draws(settings, _PLACE, int(number), 2) for number in numbers])
-    # Uniform on the sphere: the sine of the latitude is.
+    # Uniform on the sphere: the sine of the latitude is uniform.
     lat = _rounded(np.degrees(np.arcsin((2 * drawn[:, 1] - 1) * np.sin(np.radians(MAX_LAT)))))
     lon = _rounded(360 * drawn[:, 0] - 180)
     frames = [
@@ -141,7 +141,7 @@ class _Frame:
     crs: str
 
     def points(self, east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """lon, lat of points given in metres on the ground from the centre, along the axes of the CRS."""
+        """lon, lat of points at offsets from the centre, in metres on the ground along the axes of the CRS."""
         x, y = (float(axis) for axis in project(self.lon, self.lat, self.crs))
         per_x, per_y = metres_per_unit(x, y, self.crs)
         lon, lat = unproject(x + east / per_x, y + north / per_y, self.crs)
@@ -149,17 +149,17 @@ class _Frame:
 
 
 def _rounded(degrees: np.ndarray) -> np.ndarray:
-    """To a centimetre, far above what differs from machine to machine in the last bits."""
+    """Round to a centimetre, which hides differences between machines in the last bits."""
     return np.round(degrees, 7)
 
 
 def _crs(number: int, lon: float, lat: float) -> str:
-    """Degrees, but UTM for every fourth candidate, so that both kinds of tile are in use."""
+    """EPSG:4326, or UTM for every fourth candidate, so that tiles of both kinds occur."""
     return utm_crs(lon, lat) if number % 4 == 3 else "EPSG:4326"
 
 
 def _on_land(world: SampleWorld, frames: list[_Frame]) -> list[_Frame]:
-    """Without the frames that are mostly water or all snow."""
+    """The frames that are not mostly water or snow."""
     lon, lat = _stacked((frame.points(*(_PROBES * TILE_SIDE_M).T) for frame in frames), len(_PROBES))
     cover = world.cover(lon, lat).mean(axis=1)
     water, snow = cover[:, COVERS.index("water")], cover[:, COVERS.index("snow")]
@@ -167,7 +167,7 @@ def _on_land(world: SampleWorld, frames: list[_Frame]) -> list[_Frame]:
 
 
 def _with_photos(world: SampleWorld, settings: WorldSettings, frames: list[_Frame], photos: int) -> list[Place]:
-    """Places with `photos` points on land, apart from each other and from the tile's border; others are left out."""
+    """Places with `photos` points on land, apart from each other and from the tile's border; other frames are dropped."""
     size = _POINTS_PER_PHOTO * photos
     reach = TILE_SIDE_M - 2 * PHOTO_MARGIN_M
     offsets = [reach * (draws(settings, _POINTS, frame.number, 2 * size).reshape(2, size) - 0.5) for frame in frames]
@@ -182,7 +182,7 @@ def _with_photos(world: SampleWorld, settings: WorldSettings, frames: list[_Fram
 
 
 def _apart(lon: np.ndarray, lat: np.ndarray, allowed: np.ndarray, wanted: int) -> list[int]:
-    """Up to `wanted` indices of allowed points, in their order, each far enough from all before."""
+    """Indices of up to `wanted` allowed points, in order, each far enough from those chosen before."""
     distances = great_circle_distance_m(lon[:, None], lat[:, None], lon, lat)
     chosen: list[int] = []
     for index in np.flatnonzero(allowed).tolist():
@@ -192,12 +192,12 @@ def _apart(lon: np.ndarray, lat: np.ndarray, allowed: np.ndarray, wanted: int) -
 
 
 def _stacked(points: Iterable[tuple[np.ndarray, np.ndarray]], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """lon `(N, size)` and lat `(N, size)` of N times `size` points; N may be 0."""
+    """Stack N pairs of lon and lat, each `(size,)`, to lon `(N, size)` and lat `(N, size)`; N may be 0."""
     lon_lat = np.array(list(points), np.float64).reshape(-1, 2, size)
     return lon_lat[:, 0], lon_lat[:, 1]
 
 
 @lru_cache(maxsize=1)
 def world_of(seed: int, version: int) -> SampleWorld:
-    """The world of a process."""
+    """The sample world, made once per process."""
     return SampleWorld(seed, version)

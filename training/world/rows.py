@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Rows of the sample data set: tiles, photos and labels of places."""
+"""Rows of the sample data set: the tile, photos and labels of each place."""
 
 import io
 from collections.abc import Iterator
@@ -51,14 +51,14 @@ LABEL_FEATURES = Features(
 )
 SAMPLE_FEATURES = Features({**FEATURES, **LABEL_FEATURES})
 _SHARDS = {"train": 16, "test": 4}
-# About half a second of work: two workers end together, and Ctrl-C takes effect soon.
+# About half a second of work, so that workers finish together and Ctrl-C takes effect soon.
 _PAIRS_PER_TASK = 64
 _JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
 class Task:
-    """Consecutive rows of one shard, the first of which is number `first` of its split."""
+    """Consecutive rows of one shard; `first` is the number of the first row in its split."""
 
     split: str
     shard: str
@@ -71,7 +71,7 @@ class Task:
 
 
 def tasks_of(split: str, places: list[Place], settings: WorldSettings) -> Iterator[Task]:
-    """The places of a split in their order, dealt out to shards of about equal size and to tasks within each."""
+    """Divide the places of a split, in order, into shards of about equal size and tasks within each shard."""
     shards = min(_SHARDS[split], len(places))
     edges = [len(places) * shard // shards for shard in range(shards + 1)]
     size = max(1, _PAIRS_PER_TASK // settings.photos_of(split))
@@ -82,7 +82,7 @@ def tasks_of(split: str, places: list[Place], settings: WorldSettings) -> Iterat
 
 
 def render(settings: WorldSettings, task: Task, files: Path | None) -> pa.Table:
-    """The rows of a task; with a folder, also their tiles and photos as files in it."""
+    """Render the rows of a task; with a folder `files`, also write their tiles and photos as files to it."""
     rows = []
     for row_id, place in zip(task.ids(settings), task.places):
         row, tile = _row(settings, task.split, row_id, place)
@@ -114,10 +114,10 @@ def _row(settings: WorldSettings, split: str, row_id: str, place: Place) -> tupl
 def _photo_columns(
     world: SampleWorld, settings: WorldSettings, row_id: str, place: Place, tile: SampleTile
 ) -> dict[str, Any]:
-    """The photos, their labels, and all dates."""
+    """Photos, their labels, and the dates of photos and tile."""
     photos = len(place.photo_lon)
     drawn = draws(settings, PHOTO_DRAWS, place.number, 2 * photos + 1)
-    # The picture is drawn with the very heading that the row holds; rounding may reach the full circle.
+    # The photo is rendered with the float32 heading that the row stores; rounding to float32 may give 360.
     headings = (360 * drawn[:photos]).astype(np.float32) % 360
     dates = [(date(2024, 1, 1) + timedelta(days=int(366 * draw))).isoformat() for draw in drawn[photos:]]
     views = world.street_views(
@@ -163,14 +163,14 @@ def _photo_ids(row_id: str, photos: int) -> list[str]:
 
 
 def encode_jpeg(pixels: np.ndarray) -> bytes:
-    """A photo `(H, W, 3)`, uint8, as the data set stores it."""
+    """Encode a photo `(H, W, 3)`, uint8, as the data set stores it."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="JPEG", quality=_JPEG_QUALITY)
     return buffer.getvalue()
 
 
 def write_tile(path: Path, tile: SampleTile) -> None:
-    """A GeoTIFF whose bands have their names as descriptions."""
+    """Write a GeoTIFF with the names of the bands as their descriptions."""
     bands, height, width = tile.pixels.shape
     west, south, east, north = unrolled(tile.bounds)
     with rasterio.open(

@@ -12,14 +12,15 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-The sample world: a made-up planet, drawn from a seed, whose every place has a land cover, a Sentinel-2 tile and street
-views. It needs no download and has the real data's form, so programs can be tried and compared on it; what they score
-there says nothing about the Earth.
+The sample world: a procedural planet, generated from a seed, with land cover, Sentinel-2 tiles and street views
+everywhere. It needs no download and has the format of real data, so programs can be tried and compared on it; scores on
+it say nothing about the Earth.
 
-Smooth fields on the sphere (elevation, moisture, temperature, settlement) decide what grows and who lives where; noise and
-cells of a few metres turn them into rivers, streets, parcels and woods *inside* a tile. Tile and photo are drawn from the
-same cover, so a photo resembles its own place in the tile more than the tile's mean. All is a pure function of seed,
-version and arguments, with the same bytes in any order and on any machine (up to PROJ's own rounding for UTM tiles).
+Smooth fields on the sphere (elevation, moisture, temperature, settlement) determine vegetation and population; noise and
+cells of a few metres turn them into rivers, streets, parcels and woods *inside* a tile. Tile and photo are rendered from
+the same cover, so a photo resembles its own location in the tile more than the tile's average. Everything is a pure
+function of seed, version and arguments, with the same bytes in any order and on any machine (up to PROJ's own rounding
+for UTM tiles).
 """
 
 from collections.abc import Callable
@@ -46,22 +47,23 @@ from training.world.tiles import (
     tile_bounds,
 )
 
-# Points evaluated at a time, so that the arrays fit in a core's cache.
+# Points evaluated at a time; their arrays fit in a core's cache.
 _CHUNK = 16384
-# The fields are smooth: they are evaluated at this many points along a tile's side, and interpolated.
+# The fields are smooth: they are evaluated at this many points along a tile's side and interpolated between them.
 _NODES = 5
-# Nearer to the poles, parallels curve too much for that, and every pixel is evaluated.
+# Closer to the poles, parallels curve too much for interpolation, and every pixel is evaluated.
 _INTERPOLATED_BELOW_LAT = 85.0
 
 
 class SampleWorld:
     """
-    A planet drawn from a seed; see the module. Coordinates are degrees, lon before lat; lon may be off by any multiple of
-    360 degrees.
+    A planet generated from a seed; see the module's docstring. Coordinates are in degrees, lon before lat; lon is taken
+    modulo 360.
 
     Args:
-        seed (`int`): which planet.
-        version (`int`): which parameters, `training/configs/sample_world_v{version}.yaml`; a version never changes.
+        seed (`int`): seed of the planet.
+        version (`int`): version of the parameters, `training/configs/sample_world_v{version}.yaml`; a version never
+            changes.
 
     Raises:
         ValueError: an unknown version.
@@ -79,18 +81,18 @@ class SampleWorld:
 
     def fields(self, lon: Any, lat: Any) -> dict[str, np.ndarray]:
         """
-        The smooth fields at lon, lat of any equal shape, float32 of that shape: `elevation` in metres (negative under
-        the sea), `moisture` from 0 to 1, `temperature` (annual mean) in degrees Celsius, `settlement` from 0 to 1.
+        The smooth fields at lon, lat of any equal shape, float32 of that shape: `elevation` in metres (negative below
+        sea level), `moisture` from 0 to 1, `temperature` (annual mean) in degrees Celsius, `settlement` from 0 to 1.
 
         Raises:
-            ValueError: coordinates that are no place.
+            ValueError: invalid coordinates.
         """
         return dict(zip(FIELDS, _chunked(lon, lat, self._fields.at, len(FIELDS))))
 
     def labels(self, lon: Any, lat: Any) -> dict[str, np.ndarray]:
         """
         The four [`fields`] and, int64 of the same shape, `climate_zone` (index into `CLIMATE_ZONES`, from temperature
-        and moisture) and `country` (one of some 60 regions with crooked borders).
+        and moisture) and `country` (one of some 60 regions with irregular borders).
         """
         fields = self.fields(lon, lat)
         zone = self._fields.climate_zone(fields["moisture"], fields["temperature"])
@@ -99,7 +101,7 @@ class SampleWorld:
 
     def cover(self, lon: Any, lat: Any) -> np.ndarray:
         """
-        Land cover at points: what is right there, within a footprint of 20 m.
+        Land cover at points, averaged over a footprint of 20 m.
 
         Args:
             lon, lat (array-like of any equal shape): degrees.
@@ -108,7 +110,7 @@ class SampleWorld:
             `np.ndarray` of shape `(..., 7)`, float32: fractions in the order of `COVERS`, which sum to one.
 
         Raises:
-            ValueError: coordinates that are no place.
+            ValueError: invalid coordinates.
         """
         return np.moveaxis(_chunked(lon, lat, self._cover_at, len(COVERS)), 0, -1)
 
@@ -119,7 +121,7 @@ class SampleWorld:
         Args:
             bounds (`tuple[float, float, float, float]`): west, south, east, north in units of `crs`.
             crs (`str`): any coordinate reference system pyproj knows.
-            size (`tuple[int, int]`): height, width. A pixel is looked at in its centre, however large it is.
+            size (`tuple[int, int]`): height, width. The cover of a pixel is that at its centre, whatever its size.
         """
         west, south, east, north = unrolled(check_bounds(bounds, crs))
         height, width = size
@@ -132,7 +134,7 @@ class SampleWorld:
         return np.moveaxis(self.cover(np.round(lon, DEGREE_DECIMALS), np.round(lat, DEGREE_DECIMALS)), -1, 0)
 
     def point_cover(self, lon: Any, lat: Any) -> np.ndarray:
-        """Mean [`cover`] over a disc of 50 m around points, `(..., 7)`: what surrounds a street view."""
+        """Mean [`cover`] within 50 m of points, `(..., 7)`: the surroundings of a street view."""
         lon, lat = np.broadcast_arrays(np.asarray(lon, np.float64), np.asarray(lat, np.float64))
         out = np.empty((lon.size, len(COVERS)), np.float32)
         step = _CHUNK // len(self._disc[0])
@@ -150,29 +152,29 @@ class SampleWorld:
         plane, _, _ = plane_around(vectors, *tangents(lon, lat), east_m, north_m)
         fields = self._fields.at(vectors)[:, :, None]
         cover = self._land.at(plane, fields, self._parameters.ground.footprint_m).cover
-        # Points one after another, since a library's sum takes an order of its own.
+        # Added point by point: the order in which NumPy sums may differ between machines.
         total = cover[:, :, 0].copy()
         for index in range(1, cover.shape[2]):
             total += cover[:, :, index]
         return np.minimum(total * np.float32(1 / cover.shape[2]), 1.0).T
 
     def greenness(self, cover: np.ndarray, axis: int = -1) -> np.ndarray:
-        """Share of vegetation, from 0 to 1, in cover fractions whose 7 covers lie along `axis`; forest counts most."""
+        """Share of vegetation, from 0 to 1, of cover fractions with the 7 covers along `axis`; forest weighs most."""
         p = self._parameters.greenness
         cover = np.moveaxis(np.asarray(cover), axis, 0)
         return p.forest * cover[FOREST] + p.crop * cover[CROP] + p.grass * cover[GRASS]
 
     def tile(self, lon: float, lat: float, crs: str = "EPSG:4326") -> SampleTile:
         """
-        The tile of 1,920 m around a place, as a satellite saw it through haze and at times thin cloud.
+        The tile of 1,920 m around a location, as a satellite sees it, with haze and sometimes thin cloud.
 
         Args:
-            lon, lat (`float`): its centre in degrees.
-            crs (`str`): `"EPSG:4326"`, or `"utm"` for the zone the place lies in.
+            lon, lat (`float`): centre of the tile in degrees.
+            crs (`str`): `"EPSG:4326"`, or `"utm"` for the UTM zone of the location.
 
         Raises:
-            ValueError: another crs; a place that no such tile can be centred on (within 1 km of a pole, or beyond 84
-                degrees of latitude in UTM); coordinates that are no place.
+            ValueError: an unknown crs, a centre too close to a pole (within 1 km, or beyond 84 degrees of latitude in UTM),
+                or invalid coordinates.
         """
         unit_vectors(lon, lat)
         lon = float(wrap_longitude(float(lon)))
@@ -183,41 +185,44 @@ class SampleWorld:
         if count == _NODES:
             vectors, fields = enlarged(vectors, TILE_PIXELS), enlarged(fields, TILE_PIXELS)
         ground = self._land.at(plane_of(vectors), fields, self._parameters.ground.footprint_m)
-        key = keys_at(self._key("tile"), _micro([lon]), _micro([lat]))
+        key = keys_at(self._key("tile"), _as_integers([lon]), _as_integers([lat]))
         return SampleTile(self._tiles.pixels(ground, fields, key), bounds, name, ground.cover)
 
     def street_view(
         self, lon: float, lat: float, heading: float, *, control: bool = False, tile: SampleTile | None = None
     ) -> np.ndarray:
-        """One of [`street_views`]: `(96, 128, 3)`, uint8."""
+        """A single photo, as by [`street_views`]: `(96, 128, 3)`, uint8."""
         return self.street_views([lon], [lat], [heading], control=control, tile=tile)[0]
 
     def street_views(
         self, lon: Any, lat: Any, heading: Any, *, control: bool = False, tile: SampleTile | None = None
     ) -> np.ndarray:
         """
-        Photos from places on the ground, with a field of view of 100 degrees; time of day, weather and camera are drawn
-        by chance from place and heading. A photo has the same bytes alone and among others.
+        Photos taken on the ground, with a field of view of 100 degrees; time of day, weather and camera noise are random,
+        seeded by location and heading. A photo has the same bytes whether rendered alone or in a batch.
 
         Args:
             lon, lat (array-like of shape `(N,)`): degrees.
             heading (array-like of shape `(N,)`): degrees clockwise from north.
-            control (`bool`): draw the mean cover of `tile` in place of what lies around the camera: a world in which
-                the place inside the tile cannot be told from the photo.
-            tile (`SampleTile`, *optional*): the tile the places lie in; needed for `control` and used for it alone.
+            control (`bool`): render the mean cover of `tile` instead of the camera's surroundings, so that a photo says
+                nothing about its location within the tile.
+            tile (`SampleTile`, *optional*): the tile that contains the locations; required with `control`, otherwise
+                unused.
 
         Returns:
             `np.ndarray` of shape `(N, 96, 128, 3)`, uint8, RGB.
 
         Raises:
-            ValueError: coordinates that are no place, a heading that is not finite, or `control` without a tile.
+            ValueError: invalid coordinates, a heading that is not finite, or `control` without a tile.
         """
         lon, lat, heading = (np.atleast_1d(np.asarray(value, np.float64)) for value in (lon, lat, heading))
         vectors = unit_vectors(lon, lat)
         if not np.isfinite(heading).all():
             raise ValueError(f"heading is {heading.tolist()}, expected finite degrees clockwise from north.")
         if control and tile is None:
-            raise ValueError("control draws the mean cover of a tile; pass tile=, the tile the photo belongs to.")
+            raise ValueError(
+                "control renders the mean cover of a tile, but none is given; pass tile=, the tile that contains the photos."
+            )
         lon = wrap_longitude(lon)
         east_m, north_m = self._photos.places(heading)
         plane, u_m, v_m = plane_around(vectors, *tangents(lon, lat), east_m, north_m)
@@ -227,13 +232,13 @@ class SampleWorld:
         else:
             fields, around = self._fields_around(vectors, lon, lat, east_m, north_m)
             ground = self._land.at(plane, around, self._parameters.view.footprint_m)
-        keys = keys_at(self._key("photo"), _micro(lon), _micro(lat), _micro(heading))
+        keys = keys_at(self._key("photo"), _as_integers(lon), _as_integers(lat), _as_integers(heading))
         return self._photos.draw(ground, fields, keys, u_m, v_m)
 
     def _fields_around(
         self, vectors: np.ndarray, lon: np.ndarray, lat: np.ndarray, east_m: np.ndarray, north_m: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The fields at cameras `(4, N)`, and at points around them `(4, N, ...)` by their slopes to east and north."""
+        """The fields at cameras `(4, N)`, and extrapolated linearly to points around them `(4, N, ...)`."""
         reach = 300.0
         east, north = tangents(lon, lat)
         steps = np.concatenate(
@@ -247,7 +252,7 @@ class SampleWorld:
 
 
 def _chunked(lon: Any, lat: Any, evaluate: Callable[[np.ndarray], np.ndarray], rows: int) -> np.ndarray:
-    """`evaluate`, from unit vectors `(3, n)` to `(rows, n)`, for lon, lat of any shape: `(rows, ...)`."""
+    """Apply `evaluate`, from unit vectors `(3, n)` to `(rows, n)`, to lon, lat of any shape; return `(rows, ...)`."""
     lon, lat = np.broadcast_arrays(np.asarray(lon, np.float64), np.asarray(lat, np.float64))
     out = np.empty((rows, lon.size), np.float32)
     flat_lon, flat_lat = lon.ravel(), lat.ravel()
@@ -257,13 +262,13 @@ def _chunked(lon: Any, lat: Any, evaluate: Callable[[np.ndarray], np.ndarray], r
     return out.reshape(rows, *lon.shape)
 
 
-def _micro(degrees: Any) -> np.ndarray:
-    """Degrees as whole 1e-7 degrees, from which hashes are drawn."""
+def _as_integers(degrees: Any) -> np.ndarray:
+    """Degrees as integers in units of 1e-7 degrees, for hashing."""
     return np.rint(np.asarray(degrees, np.float64) * 1e7).astype(np.int64)
 
 
 def _disc(radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """37 points spread evenly over a disc: metres to the east and to the north."""
+    """37 points spread evenly over a disc: metres east and metres north of its centre."""
     rings: list[tuple[float, np.ndarray]] = [(0.0, np.zeros(1))]
     rings += [(radius * k / 3.3, np.arange(6 * k) * (60.0 / k) + 10.0 * k) for k in (1, 2, 3)]
     waves = [(radius_m, *sine_cosine(angles)) for radius_m, angles in rings]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from training.common.checks import check_whole
 
-# Names the sample world wherever a data set is named.
+# The name that stands for the sample world among the names of data sets.
 SAMPLE_WORLD = "sample_world"
 # Stands beside all figures that are measured on it.
 SAMPLE_WORLD_REMARK = (
@@ -43,10 +43,10 @@ class WorldSettings:
         photos (`int`): Photos in each training tile, 1 to 32.
         held_out_tiles (`int`): Number of tiles in the split `test`, in blocks of the sphere that hold no training tiles.
         held_out_photos (`int`): Photos in each tile of the split `test`, 1 to 32.
-        control (`bool`): Control world: photos show the mean land cover of their tile instead of the place where they stand.
+        control (`bool`): Control world: photos show the mean land cover of their tile instead of their surroundings.
 
     Raises:
-        ValueError: A count that is not a whole number, too small, or more photos than fit in a tile.
+        ValueError: A count is not a whole number or is too small, or more photos are asked for than fit in a tile.
     """
 
     seed: int = 0
@@ -98,7 +98,7 @@ class WorldOptions(WorldSettings):
     Options of `python -m training.world`.
 
     Attributes:
-        output (`Path`): Folder to make (required); it must not exist, or be empty.
+        output (`Path`): Folder to create (required); it must not exist, or must be empty.
         workers (`int`): Processes that render; the bytes do not depend on it.
         files (`bool`): Also write GeoTIFFs, JPEGs and pairs CSVs, under `files/`.
     """
@@ -108,16 +108,16 @@ class WorldOptions(WorldSettings):
     files: bool = False
 
     def settings(self) -> WorldSettings:
-        """Which data set to make."""
+        """The settings of the data set."""
         return WorldSettings(**{field.name: getattr(self, field.name) for field in fields(WorldSettings)})
 
     def checked_output(self) -> Path:
         """
-        The folder to make.
+        Return the folder to create.
 
         Raises:
-            ValueError: none is given.
+            ValueError: `output` is not set.
         """
         if self.output is None:
-            raise ValueError("--output is missing; name the folder to make as --output DIR.")
+            raise ValueError("--output is missing; pass the folder to create as --output DIR.")
         return self.output

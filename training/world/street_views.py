@@ -12,9 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Street views of the sample world, in the way of the old voxel-space games: the ground is sampled on rings around the
-camera, what stands there (houses, trees, crops) gives each sample a height, and a pixel shows the nearest sample that
-reaches up to it. All photos of a batch are drawn together; arrays are float32 with no function but + - * / floor.
+Street views of the sample world, rendered in the manner of voxel-space games: the ground is sampled on rings around the
+camera, objects on it (houses, trees, crops) give each sample a height, and a pixel shows the nearest sample that is tall
+enough to reach it. All photos of a batch are rendered together; float32 arrays go only through + - * /, square root and
+floor, whose results are the same on every machine.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,7 @@ _GROUND, _TREE, _HOUSE = range(3)
 
 @dataclass(frozen=True)
 class _Weather:
-    """Chance of each photo `(N,)`, float32: light, its warmth, clouds, distance of fog in metres, noise, road, ridge."""
+    """Random conditions of each photo `(N,)`, float32: light, its warmth, cloud, fog in metres, noise, road, ridge."""
 
     light: np.ndarray
     warmth: np.ndarray
@@ -46,8 +47,8 @@ class _Weather:
 
 
 @dataclass(frozen=True)
-class _Things:
-    """What stands at the samples `(N, rings, columns)`: height in metres, kind, its hash, a shade, a place along a wall."""
+class _Objects:
+    """Objects at the samples `(N, rings, columns)`: height and eaves (or crown) in metres, kind, hash, metres along a wall."""
 
     height: np.ndarray
     kind: np.ndarray
@@ -62,11 +63,11 @@ def _per_photo(values: np.ndarray) -> np.ndarray:
 
 class PhotoRenderer:
     """
-    Draws the photos of one planet.
+    Renders the photos of one planet.
 
     Args:
         settings (`SimpleNamespace`): the section `view` of the world's parameters.
-        key (`Callable[[str], int]`): the world's key of a named stream of numbers.
+        key (`Callable[[str], int]`): the key of a named random number stream.
     """
 
     def __init__(self, settings: SimpleNamespace, key: Callable[[str], int]):
@@ -75,13 +76,13 @@ class PhotoRenderer:
         self._colours: dict[str, list[float]] = vars(settings.colours)
         self._walls, self._roofs = np.array(settings.walls, np.float32), np.array(settings.roofs, np.float32)
         self._depth = _ring_depths(settings)
-        # Sideways per metre ahead, for each column.
+        # Metres to the right per metre ahead, for each column.
         self._side = ((np.arange(PHOTO_WIDTH) + 0.5 - PHOTO_WIDTH / 2) / settings.focal).astype(np.float32)
-        # A ring lies at equal depth, not at equal distance: lines across the view stay straight.
+        # A ring has constant depth, not constant distance, so that lines across the view stay straight.
         self._distance2 = self._depth[:, None] * self._depth[:, None] * (1 + self._side * self._side)
 
     def places(self, heading: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The samples of photos taken towards `heading` `(N,)`, degrees: metres to the east and to the north, `(N, rings, 128)`."""
+        """Sample points of photos with `heading` `(N,)` in degrees: metres east and metres north, each `(N, rings, 128)`."""
         sine, cosine = sine_cosine(heading)
         ahead = self._depth.astype(np.float64)[:, None]
         right = ahead * self._side
@@ -92,10 +93,12 @@ class PhotoRenderer:
         self, ground: Ground, fields: np.ndarray, keys: np.ndarray, u_m: np.ndarray, v_m: np.ndarray
     ) -> np.ndarray:
         """
+        Render photos.
+
         Args:
-            ground (`Ground` of shape `(N, rings, 128)`): at [`places`].
+            ground (`Ground` of shape `(N, rings, 128)`): the ground at [`places`].
             fields (`np.ndarray` of shape `(4, N)`): elevation, moisture, temperature and settlement at the cameras.
-            keys (`np.ndarray` of shape `(N,)`, uint32): from which weather and noise are drawn.
+            keys (`np.ndarray` of shape `(N,)`, uint32): seeds of weather and noise.
             u_m, v_m (`np.ndarray` of shape `(N, rings, 128)`): metres from the camera along the plane's axes.
 
         Returns:
@@ -103,27 +106,27 @@ class PhotoRenderer:
         """
         weather = _weather(keys, fields, self._settings)
         lane = self._lane(weather, ground.cover[WATER])
-        things = self._things(ground, fields, lane, u_m, v_m)
+        objects = self._objects(ground, fields, lane, u_m, v_m)
         colours = self._ground_colours(ground, fields, lane)
-        ring = self._visible_ring(things.height)
-        photo = self._shade(ring, things, colours, fields, keys)
+        ring = self._visible_ring(objects.height)
+        photo = self._shade(ring, objects, colours, fields, keys)
         photo = self._light(photo, ring, weather, keys)
         noise = gaussians(keys[:, None] + np.arange(3 * PHOTO_HEIGHT, dtype=np.uint32) * np.uint32(977), PHOTO_WIDTH)
         noise = noise.reshape(len(keys), 3, PHOTO_HEIGHT, PHOTO_WIDTH)
         photo = photo * 255.0 + noise * weather.noise[:, None, None, None]
         return np.moveaxis(np.floor(ramp(photo * (1 / 255.0)) * 255.0 + 0.5).astype(np.uint8), 1, -1)
 
-    # What stands there -----------------------------------------------------------------------------------------------
+    # Objects -----------------------------------------------------------------------------------------------------------
 
     def _lane(self, weather: _Weather, water: np.ndarray) -> np.ndarray:
-        """Metres from the middle of the road the camera stands on, where there is one; else far away."""
+        """Distance in metres from the centre of the camera's road; very large where there is no road."""
         ahead = self._depth[:, None]
         aside = np.abs(ahead * self._side - _per_photo(weather.lane_slope) * ahead + 1.2)
         return np.where((_per_photo(weather.lane) > 0) & (water < 0.5), aside, np.float32(1e3))
 
-    def _things(
+    def _objects(
         self, ground: Ground, fields: np.ndarray, lane: np.ndarray, u_m: np.ndarray, v_m: np.ndarray
-    ) -> _Things:
+    ) -> _Objects:
         open_road = (ground.road > 0.5) | (lane < 6.0)
         tree, tree_hash = self._trees(ground, fields, u_m, v_m)
         tree = np.where((ground.road > 0.5) | (lane < 4.0), np.float32(0.0), tree)
@@ -136,15 +139,15 @@ class PhotoRenderer:
         kind = np.where(height > crop, kind, _GROUND).astype(np.uint8)
         hashes = np.where(kind == _HOUSE, house_hash, tree_hash)
         eaves = np.where(kind == _HOUSE, eaves, tree)
-        return _Things(height, kind, hashes, eaves, along)
+        return _Objects(height, kind, hashes, eaves, along)
 
     def _trees(
         self, ground: Ground, fields: np.ndarray, u_m: np.ndarray, v_m: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Heights of crowns, one tree at most in each cell, and a hash per tree."""
+        """Heights of crowns, at most one tree per cell, and a hash per tree."""
         p = self._settings
         cell, fu, fv = plane_cells(ground.plane, p.tree_m, p.tree_m, self._key("tree"))
-        # Its middle leaves room for the crown, whose radius is a share of the cell.
+        # The tree's position leaves room for its crown, whose radius is a fraction of the cell.
         radius = 0.30 + 0.2 * unit(cell, 16, 8)
         du = fu - 0.5 - (0.5 - radius) * (2 * unit(cell, 24, 4) - 1)
         dv = fv - 0.5 - (0.5 - radius) * (2 * unit(cell, 28, 4) - 1)
@@ -163,7 +166,7 @@ class PhotoRenderer:
     def _houses(
         self, ground: Ground, fields: np.ndarray, u_m: np.ndarray, v_m: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Heights of houses, one at most on each lot; heights of their eaves; metres along the wall; a hash per house."""
+        """Heights of houses, at most one per lot; heights of their eaves; metres along the wall; a hash per house."""
         p = self._settings
         lot, fu, fv = plane_cells(ground.grid, p.lot_m, p.lot_m, self._key("lot"))
         du, dv = (fu - 0.5) * p.lot_m, (fv - 0.5) * p.lot_m
@@ -175,7 +178,7 @@ class PhotoRenderer:
         tall = ramp((ground.houses - 0.55) * 2.5)
         size = unit(ground.block, 4, 8)
         eaves = 3.0 * (1 + np.floor(1.4 * unit(lot, 24, 8) + 0.6 + tall * 5.0 * size * (0.5 + unit(lot, 12, 8))))
-        # The houses of a quarter are gabled where they are low, flat where they are high.
+        # Low houses have gabled roofs, tall ones flat roofs.
         gable = np.where(eaves < 8.0, 3.2 * (1 - np.abs(du) / half_u), np.float32(0.4))
         front = np.abs(du) / half_u > np.abs(dv) / half_v
         along = np.where(front, dv, du + np.float32(64.0))
@@ -209,13 +212,13 @@ class PhotoRenderer:
             total[band] = np.where(dashes, np.float32(rgb["marking"]), colour)
         return total
 
-    # The picture -----------------------------------------------------------------------------------------------------
+    # The image ---------------------------------------------------------------------------------------------------------
 
     def _visible_ring(self, height: np.ndarray) -> np.ndarray:
-        """Which ring each pixel shows, `(N, 96, 128)`; their number where it shows the sky."""
+        """Index of the ring that each pixel shows, `(N, 96, 128)`; the number of rings where it shows the sky."""
         p = self._settings
         top = p.horizon + (p.camera_m - height) * (p.focal / self._depth)[:, None]
-        # A sample fills the rows whose middle lies below its top and above all nearer ones.
+        # A sample fills the rows whose centre lies below its top and above the tops of all nearer samples.
         first = np.floor(np.minimum(np.maximum(np.minimum.accumulate(top, axis=1) + 0.5, 0.0), PHOTO_HEIGHT))
         photos, rings, columns = height.shape
         cell = np.arange(photos, dtype=np.int64)[:, None, None] * ((PHOTO_HEIGHT + 1) * columns)
@@ -226,15 +229,15 @@ class PhotoRenderer:
         return rings - np.cumsum(counts, axis=1)[:, :PHOTO_HEIGHT]
 
     def _shade(
-        self, ring: np.ndarray, things: _Things, colours: np.ndarray, fields: np.ndarray, keys: np.ndarray
+        self, ring: np.ndarray, objects: _Objects, colours: np.ndarray, fields: np.ndarray, keys: np.ndarray
     ) -> np.ndarray:
-        """Colours of the pixels `(N, 3, 96, 128)` in plain light; the sky's are without meaning."""
+        """Colours of the pixels `(N, 3, 96, 128)` before lighting; undefined in the sky."""
         p = self._settings
-        photos, rings, columns = things.height.shape
+        photos, rings, columns = objects.height.shape
         depth = np.append(self._depth, np.float32(1.0))[ring]
         start = np.arange(photos, dtype=np.int64)[:, None, None] * (rings * columns)
         at = start + np.minimum(ring, rings - 1) * columns + np.arange(columns)
-        kind, hashes, eaves = things.kind.ravel()[at], things.hashes.ravel()[at], things.eaves.ravel()[at]
+        kind, hashes, eaves = objects.kind.ravel()[at], objects.hashes.ravel()[at], objects.eaves.ravel()[at]
         row = np.arange(PHOTO_HEIGHT, dtype=np.float32)[:, None] + 0.5
         height = p.camera_m + (p.horizon - row) * depth * (1 / p.focal)
         grain = unit(
@@ -243,7 +246,7 @@ class PhotoRenderer:
         tree = self._tree_shade(height, eaves, hashes, grain)
         needle = _share_of_needles(fields)
         dry = _dryness(fields)
-        window, side = _windows(height, eaves, things.along.ravel()[at], depth)
+        window, side = _windows(height, eaves, objects.along.ravel()[at], depth)
         is_roof = height > eaves
         roof, wall = (hashes >> 8) & 3, (hashes >> 5) & 7
         snowy = (colours[2, :, :, :] > 0.75).ravel()[at]
@@ -264,12 +267,12 @@ class PhotoRenderer:
         return photo
 
     def _tree_shade(self, height: np.ndarray, crown: np.ndarray, hashes: np.ndarray, grain: np.ndarray) -> np.ndarray:
-        """Trees are lit from above, dark and brown below, and no two alike."""
+        """Brightness of trees: lit from above, darker below, different for each tree."""
         share = ramp(height / np.maximum(crown, 1.0))
         return (0.35 + 0.65 * share + 0.4 * (grain - 0.5)) * (0.8 + 0.5 * unit(hashes, 4, 8))
 
     def _light(self, photo: np.ndarray, ring: np.ndarray, weather: _Weather, keys: np.ndarray) -> np.ndarray:
-        """Sky, fog, reflections of the sky on water, and the colour of the hour."""
+        """Add the sky, fog, and the brightness and colour of the light."""
         p = self._settings
         depth = np.append(self._depth, np.float32(1.0))[ring]
         is_sky = ring == len(self._depth)
@@ -307,7 +310,7 @@ class PhotoRenderer:
         return ramp((first + 0.5 * second) * 1.6 + _per_photo(2.4 * weather.overcast - 0.9))
 
     def _ridges(self, keys: np.ndarray, weather: _Weather) -> np.ndarray:
-        """How much of each pixel `(N, 96, 128)` is a distant mountain's, where the land is high."""
+        """Share of each pixel `(N, 96, 128)` covered by distant mountains, which appear where the land is high."""
         p = self._settings
         shape = (len(keys), 1, PHOTO_WIDTH)
         column = np.broadcast_to(np.arange(PHOTO_WIDTH, dtype=np.float64), shape)
@@ -321,12 +324,12 @@ class PhotoRenderer:
 
 
 def _share_of_needles(fields: np.ndarray) -> np.ndarray:
-    """From 0 where it is warm and trees bear leaves to 1 where it is cold, by photo."""
+    """Share of conifers in each photo: from 0 where it is warm to 1 where it is cold."""
     return ramp((9.0 - fields[2]) * 0.25)
 
 
 def _dryness(fields: np.ndarray) -> np.ndarray:
-    """From 0 where grass and leaves are green to 1 where they are dry, by photo."""
+    """Dryness of grass and leaves in each photo: from 0 (green) to 1 (dry)."""
     return ramp(1.3 - 2.2 * fields[1])
 
 
@@ -339,7 +342,7 @@ def _mixed(keys: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 def _ring_depths(p: SimpleNamespace) -> np.ndarray:
-    """Depths of the rings in metres, nearest first: evenly on the picture near the camera, geometrically beyond."""
+    """Depths of the rings in metres, nearest first: evenly spaced in the image near the camera, geometrically beyond."""
     depths = [p.near_m]
     while len(depths) < p.rings:
         depth = depths[-1]
@@ -363,7 +366,7 @@ def _weather(keys: np.ndarray, fields: np.ndarray, p: SimpleNamespace) -> _Weath
 def _windows(
     height: np.ndarray, eaves: np.ndarray, along: np.ndarray, depth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where a wall has a window, and how light the wall is: the sides of a house differ."""
+    """Where walls have windows, and the brightness of each wall, which differs between the sides of a house."""
     storey, bay = height * (1 / 3.0), along * (1 / 2.6)
     storey, bay = storey - np.floor(storey), bay - np.floor(bay)
     window = (storey > 0.35) & (storey < 0.8) & (bay > 0.25) & (bay < 0.7) & (height < eaves)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Tiles of the sample world: where a tile lies, and what a satellite measures there in ten bands."""
+"""Tiles of the sample world: their bounds, and what a satellite measures in them in ten bands."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class TileRenderer:
 
     Args:
         parameters (`SimpleNamespace`): the section `tile` of the world's parameters.
-        spectra (`dict[str, list[float]]`): reflectance times 10,000 of each kind of ground, in the order of `BANDS`.
+        spectra (`dict[str, list[float]]`): reflectance times 10,000 of each kind of surface, in the order of `BANDS`.
         key (`Callable[[str], int]`): the key of a named random number stream.
     """
 
@@ -68,7 +68,7 @@ class TileRenderer:
         self._spectra = {name: np.array(values, np.float32) for name, values in spectra.items()}
 
     def pixels(self, ground: Ground, fields: np.ndarray, key: np.ndarray) -> np.ndarray:
-        """What the satellite measures, uint16: the ground through haze, cloud, an uncertain gain and noise."""
+        """Measured pixels `(10, 96, 96)`, uint16: the reflectance of the ground with haze, cloud, a random gain and noise."""
         p = self._parameters
         chance = uniforms(key, 3)[:, 0]
         values = self._spectra_of(ground, fields)
@@ -84,7 +84,7 @@ class TileRenderer:
         return np.floor(np.minimum(np.maximum(values, 1.0), 65535.0) + 0.5).astype(np.uint16)
 
     def _relief(self, plane: Plane, elevation: np.ndarray) -> np.ndarray:
-        """Light on slopes seen from above, around 1: stronger in the mountains; the sun stands in the east."""
+        """Hillshading around 1, stronger in the mountains: slopes that rise eastwards are bright."""
         p = self._parameters.relief
         height, _ = self._noise(plane, "relief", p.wavelength_m)
         detail, _ = self._noise(plane, "ridge", 0.3 * p.wavelength_m)
@@ -96,11 +96,11 @@ class TileRenderer:
         return np.maximum(1 - p.contrast * steepness * 12.0 * slope, 0.35)
 
     def _spectra_of(self, ground: Ground, fields: np.ndarray) -> np.ndarray:
-        """What the ground reflects, `(10, 96, 96)`: the covers' spectra mixed, with parcels, blocks and relief."""
+        """Reflectance of the ground, `(10, 96, 96)`: the covers' spectra mixed and varied by parcels, blocks and relief."""
         p, cover = self._parameters, ground.cover
         shade, silty = self._noise(ground.plane, "texture", p.texture.wavelength_m)
         texture = 1 + p.texture.contrast * shade
-        # Nobody parts the tundra into parcels.
+        # There are no parcels in the tundra.
         tilled = p.parcel_contrast * ramp(0.2 * fields[2])
         parcel = (1 + tilled * (2 * unit(ground.parcel, 24, 8) - 1)) * texture
         block = (1 + p.block_contrast * (2 * unit(ground.block, 24, 8) - 1)) * texture
@@ -128,24 +128,26 @@ class TileRenderer:
 
 
 def utm_crs(lon: float, lat: float) -> str:
-    """The code of the UTM zone that a place in degrees lies in, lon in [-180, 180), such as `"EPSG:32633"`."""
+    """EPSG code of the UTM zone of a location in degrees, lon in [-180, 180), such as `"EPSG:32633"`."""
     return f"EPSG:{(32601 if lat >= 0 else 32701) + int((lon + 180.0) // 6.0)}"
 
 
 def tile_bounds(lon: float, lat: float, crs: str) -> tuple[Bounds, str]:
-    """Bounds of the tile around a place, and its crs by its code."""
+    """Bounds of the tile around a location, and the code of its CRS."""
     half = TILE_SIDE_M / 2
     if crs == "EPSG:4326":
         per_lon, per_lat = metres_per_unit(lon, lat, crs)
         south, north = lat - half / per_lat, lat + half / per_lat
         if south < -90.0 or north > 90.0:
-            raise ValueError(f"lat is {lat}, expected a tile's centre at least 1 km from the pole; move it there.")
+            raise ValueError(
+                f"lat is {lat}, expected a tile centre at least 1 km from the pole; move it away from the pole."
+            )
         west, east = (float(wrap_longitude(lon + side * half / per_lon)) for side in (-1, 1))
         return (west, south, east, north), crs
     if crs != "utm":
-        raise ValueError(f"crs is {crs!r}, expected 'EPSG:4326' or 'utm' (the zone the place lies in).")
+        raise ValueError(f"crs is {crs!r}, expected 'EPSG:4326' or 'utm' (the UTM zone of the location).")
     if abs(lat) >= _UTM_BELOW_LAT:
-        raise ValueError(f"lat is {lat}, expected less than 84 degrees from the equator in UTM; use crs='EPSG:4326'.")
+        raise ValueError(f"lat is {lat}, expected less than 84 degrees north or south for UTM; use crs='EPSG:4326'.")
     name = utm_crs(lon, lat)
     x, y = (float(np.round(value, 3)) for value in project(lon, lat, name))
     return (x - half, y - half, x + half, y + half), name
@@ -153,8 +155,8 @@ def tile_bounds(lon: float, lat: float, crs: str) -> tuple[Bounds, str]:
 
 def node_places(bounds: Bounds, crs: str, count: int) -> tuple[np.ndarray, np.ndarray]:
     """
-    lon, lat of `count` x `count` points of a tile, row 0 in the north: from edge to edge, or, where they are as many as
-    the pixels, the pixels' centres.
+    lon, lat of a grid of `count` x `count` points over a tile, row 0 in the north: from edge to edge, or at the centres of
+    the pixels if `count` is their number.
     """
     west, south, east, north = unrolled(bounds)
     at = np.arange(count) / (count - 1) if count != TILE_PIXELS else (np.arange(count) + 0.5) / count
@@ -164,19 +166,20 @@ def node_places(bounds: Bounds, crs: str, count: int) -> tuple[np.ndarray, np.nd
 
 
 def centre_of(tile: SampleTile) -> tuple[np.ndarray, np.ndarray]:
+    """lon, lat of a tile's centre."""
     west, south, east, north = unrolled(tile.bounds)
     lon, lat = unproject((west + east) / 2, (south + north) / 2, tile.crs)
     return np.round(lon, DEGREE_DECIMALS), np.round(lat, DEGREE_DECIMALS)
 
 
 def mean_cover(cover: np.ndarray) -> np.ndarray:
-    """Mean fractions `(7,)` of a tile, summed as integers, so that no order of summation matters."""
+    """Mean fractions `(7,)` of a tile, summed as integers, so that the order of summation does not matter."""
     whole = np.rint(cover.reshape(len(COVERS), -1) * 65536.0).astype(np.int64).sum(axis=1)
     return (whole / whole.sum()).astype(np.float32)
 
 
 def enlarged(nodes: np.ndarray, size: int) -> np.ndarray:
-    """Bilinear values at `size` x `size` pixel centres of a field known on nodes `(..., n, n)` from edge to edge."""
+    """Interpolate a field bilinearly from nodes `(..., n, n)`, edge to edge, to `size` x `size` pixel centres."""
     for axis in (-2, -1):
         count = nodes.shape[axis]
         at = (np.arange(size) + 0.5) * ((count - 1) / size)
@@ -189,7 +192,7 @@ def enlarged(nodes: np.ndarray, size: int) -> np.ndarray:
 
 
 def _cloud(key: np.ndarray, wavelength: float) -> np.ndarray:
-    """Veils of cloud over a tile `(96, 96)`, from 0 to 1; pixels are their metres here."""
+    """Density of thin cloud over a tile `(96, 96)`, from 0 to 1; `wavelength` is in pixels."""
     row, column = np.meshgrid(np.arange(TILE_PIXELS), np.arange(TILE_PIXELS), indexing="ij")
     face, fade = np.zeros(row.shape, np.uint32), np.ones(row.shape, np.float32)
     plane = Plane(column + 0.5 * row, row - 0.5 * column, face, fade)

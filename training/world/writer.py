@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Writes the sample world as a data set: tiles with their photos and labels, in two spatially separate splits."""
+"""Writing the sample world as a data set: tiles with their photos and labels, in two spatially separate splits."""
 
 import csv
 import hashlib
@@ -40,14 +40,14 @@ SUMS = "SHA256SUMS"
 
 def ensure_sample_dataset(settings: WorldSettings, workers: int = 2) -> Path:
     """
-    The data set in the cache of the Hub's libraries (`$HF_HOME/gair`), written on first use.
+    Return the data set in the Hugging Face cache (`$HF_HOME/gair`); write it on first use.
 
     Args:
-        settings ([`WorldSettings`]): which data set.
-        workers (`int`, defaults to 2): processes that write it.
+        settings ([`WorldSettings`]): settings of the data set.
+        workers (`int`, defaults to 2): number of processes that write it.
 
     Returns:
-        `Path`: its folder, for `datasets.load_dataset`.
+        `Path`: the folder of the data set, for `datasets.load_dataset`.
 
     Raises:
         ValueError: as in [`write_sample_dataset`].
@@ -57,7 +57,7 @@ def ensure_sample_dataset(settings: WorldSettings, workers: int = 2) -> Path:
         try:
             write_sample_dataset(folder, settings, workers)
         except ValueError:
-            # Another process may have finished the same data set meanwhile.
+            # Another process may have finished the same data set in the meantime.
             if not _is_complete(folder):
                 raise
     return folder
@@ -65,26 +65,26 @@ def ensure_sample_dataset(settings: WorldSettings, workers: int = 2) -> Path:
 
 def write_sample_dataset(output: Path, settings: WorldSettings, workers: int = 2, files: bool = False) -> Path:
     """
-    Writes `data/train-….parquet`, `data/test-….parquet`, a card, a contact sheet and checksums. `output` appears when
-    all is written: a run that is killed leaves at most a folder next to it, named `….incomplete-PID`.
+    Write `data/train-….parquet`, `data/test-….parquet`, a card, a contact sheet and checksums. `output` appears only when
+    everything is written: a killed run leaves at most a folder next to it, named `….incomplete-PID`.
 
     Args:
-        output (`Path`): the folder to make; must not exist, or be empty.
-        settings ([`WorldSettings`]): which data set.
-        workers (`int`, defaults to 2): processes that render; their number changes no byte.
-        files (`bool`, defaults to `False`): whether to write each tile as a GeoTIFF and each photo as a JPEG as well,
+        output (`Path`): folder to create; it must not exist, or must be empty.
+        settings ([`WorldSettings`]): settings of the data set.
+        workers (`int`, defaults to 2): number of processes that render; the output does not depend on it.
+        files (`bool`, defaults to `False`): whether to also write each tile as a GeoTIFF and each photo as a JPEG,
             with `files/pairs-train.csv` and `files/pairs-test.csv`.
 
     Returns:
         `Path`: the absolute path of `output`.
 
     Raises:
-        ValueError: an `output` that holds something, fewer than one worker, or a world with too little land.
+        ValueError: `output` is not empty, there is no worker, the version is unknown, or the world has too little land.
     """
     output = Path(output).resolve()
     check_whole("workers", workers, least=1)
     check_empty(output, "name a new one, or delete it")
-    # Refuses a version or seed that the world does not know, before anything is written.
+    # Rejects an unknown version before anything is written.
     SampleWorld(settings.seed, settings.version)
     incomplete = output.with_name(f"{output.name}.incomplete-{os.getpid()}")
     shutil.rmtree(incomplete, ignore_errors=True)
@@ -124,16 +124,16 @@ def _write_shards(
     schema = SAMPLE_FEATURES.arrow_schema
     with tqdm(total=settings.pairs, unit="pair", desc="render") as progress:
         for shard, parts in groupby(rendered, key=lambda part: part[0].shard):
-            # A dictionary of values that never repeat only costs time.
+            # Dictionary encoding costs time and saves nothing: the values never repeat.
             with pq.ParquetWriter(folder / shard, schema, compression="zstd", use_dictionary=False) as writer:
                 for task, table in parts:
-                    # One row group a task, so of 64 rows at most: what a streaming reader holds at a time.
+                    # One row group per task, so at most 64 rows: a streaming reader holds one row group at a time.
                     writer.write_table(table)
                     progress.update(sum(len(place.photo_lon) for place in task.places))
 
 
 def _write_pairs(settings: WorldSettings, tasks: list[Task], folder: Path) -> None:
-    """`files/pairs-train.csv` and `files/pairs-test.csv`: one photo a line, paths relative to the CSV."""
+    """`files/pairs-train.csv` and `files/pairs-test.csv`: one photo per line, paths relative to the CSV."""
     for split in SPLITS:
         with (folder / "files" / f"pairs-{split}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -144,7 +144,7 @@ def _write_pairs(settings: WorldSettings, tasks: list[Task], folder: Path) -> No
 
 
 def _write_sums(folder: Path) -> None:
-    """`SHA256SUMS` of all files, as `sha256sum --check` reads it."""
+    """Write `SHA256SUMS` for all files, in the format of `sha256sum --check`."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     lines = [f"{hashlib.sha256((folder / path).read_bytes()).hexdigest()}  {path}\n" for path in paths]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")

@@ -417,7 +417,7 @@ def test_errors_say_what_was_expected(world):
         world.tile(0.0, 0.0, "EPSG:3857")
     with pytest.raises(ValueError, match="lat from -90 to 90"):
         world.cover(0.0, 91.0)
-    with pytest.raises(ValueError, match="not a place"):
+    with pytest.raises(ValueError, match="not a location"):
         world.tile(float("nan"), 0.0)
     with pytest.raises(ValueError, match="heading"):
         world.street_view(0.0, 0.0, float("inf"))

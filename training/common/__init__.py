@@ -11,4 +11,4 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What several packages need: checks, errors, files, processes, figures, models, command lines."""
+"""Helpers shared by several packages: checks, errors, files, processes, figures, models, command lines."""

@@ -14,8 +14,9 @@
 """
 Command lines of the programs: a dataclass whose fields are the options, parsed by jsonargparse.
 
-A program's options live in a module that imports neither torch nor the model, so that `--help` is instant. `--help` shows
-each option's text from the `Attributes:` section of the dataclass's docstring (with its unit), its type and its default.
+A program's options are defined in a module that imports neither torch nor the model, so that `--help` is fast. `--help`
+shows each option's description from the `Attributes:` section of the dataclass's docstring (with its unit), its type and
+its default.
 """
 
 import copy
@@ -35,7 +36,7 @@ from training.common.checks import check_keys
 from training.common.errors import first_line
 
 Options = TypeVar("Options")
-# What the parser adds to the options.
+# Options that the parser adds.
 _THAT_EXIT = ("print_config", "help")
 _NO_OPTIONS = ("config", *_THAT_EXIT)
 
@@ -49,58 +50,75 @@ def parse_options(
     presets: Mapping[str, str] | None = None,
 ) -> Options:
     """
-    Reads a program's options from its command line and from YAML files.
+    Read a program's options from its command line and from YAML files.
 
     Fields of `options` may be dataclasses; dots reach inside (`--sample_world.seed 1`), also into dictionaries
     (`--model.temperature 0.1`). A boolean needs no value (`--dry_run`), and a list takes several (`--tasks a b`).
-    `--config FILE` reads options from a YAML file, `--print_config` prints them all as YAML, and `--help` explains them.
+    `--config FILE` reads options from a YAML file, `--print_config` prints all of them as YAML, and `--help` describes them.
 
     Args:
-        options (`type`): a dataclass whose fields all have defaults; required ones are None by default and checked by the
-            program.
-        arguments (`Sequence[str]`): what follows the program's name.
-        program (`str`): how the program is launched, for `--help`.
+        options (`type`): a dataclass whose fields all have defaults; required options default to None and are checked by
+            the program.
+        arguments (`Sequence[str]`): the arguments after the program's name.
+        program (`str`): the command that starts the program, for `--help`.
         description (`str`): what the program does, for `--help`.
-        config_file (`Path`, *optional*): a YAML file whose values stand in for the dataclass's defaults.
-        presets (`Mapping[str, str]`, *optional*): options that are either a preset's name or a dictionary, with the key of that
-            dictionary that holds the name: with `{"model": "preset"}`, `--model tiny --model.temperature 0.1` is read as
+        config_file (`Path`, *optional*): a YAML file whose values replace the dataclass's defaults.
+        presets (`Mapping[str, str]`, *optional*): options that are either the name of a preset or a dictionary, each with the
+            dictionary's key for that name: with `{"model": "preset"}`, `--model tiny --model.temperature 0.1` is read as
             `{preset: tiny, temperature: 0.1}`.
 
     Returns:
         An instance of `options`.
 
     Raises:
-        ValueError: an unknown option (the nearest known one is named), a value of the wrong type, or an unreadable file; and
-            whatever the dataclass itself raises.
+        ValueError: an unknown option (the message names the nearest known one), a value of the wrong type, an unreadable
+            file, or an error of the dataclass itself.
         SystemExit: after `--help` and `--print_config`.
     """
+    parser = _make_parser(options, program, description)
+    flags = _checked_flags(options, arguments, config_file)
+    return options(**_parsed_values(parser, options, flags, presets or {}))
+
+
+def _make_parser(options: type, program: str, description: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog=program, description=description, exit_on_error=False, allow_abbrev=False, default_env=False
     )
     parser.add_argument("--config", action="config", help="YAML file with options; flags override it.")
     parser.add_class_arguments(options, None)
+    return parser
+
+
+def _checked_flags(options: type, arguments: Sequence[str], config_file: Path | None) -> dict[str, str]:
+    """The value of each flag by its name, `config` included; all names, also those in the file, are known."""
     flags = _as_flags(options, arguments)
     _check_known(options, flags)
-    if config_file is not None:
-        flags = {"config": str(config_file), **flags} if "config" not in flags else flags
+    if config_file is not None and "config" not in flags:
+        flags = {"config": str(config_file), **flags}
     if "config" in flags:
         _check_file(options, Path(flags["config"]))
+    return flags
+
+
+def _parsed_values(
+    parser: ArgumentParser, options: type, flags: dict[str, str], presets: Mapping[str, str]
+) -> dict[str, Any]:
+    """Parse flags to the values of the dataclass's fields."""
     try:
         with warnings.catch_warnings():
             # jsonargparse announces changes of its next major version.
             warnings.simplefilter("ignore", DeprecationWarning)
-            flags = _with_whole_dictionaries(parser, options, flags, presets or {})
+            flags = _with_whole_dictionaries(parser, options, flags, presets)
             made = parser.instantiate(parser.parse_args(_written(flags)))
     except ArgumentError as error:
         raise ValueError(_sentence(str(error))) from error
-    values = {name: _plain(value) for name, value in vars(made).items() if name not in _NO_OPTIONS}
-    return options(**values)
+    return {name: _plain(value) for name, value in vars(made).items() if name not in _NO_OPTIONS}
 
 
 def _with_whole_dictionaries(
     parser: ArgumentParser, options: type, flags: dict[str, str], presets: Mapping[str, str]
 ) -> dict[str, str]:
-    """Merges flags that reach inside a dictionary (`--model.rs_config.hidden_size 96`) into one flag with its whole value."""
+    """Merge flags that set keys of a dictionary (`--model.rs_config.hidden_size 96`) into one flag with the whole dictionary."""
     inside = {name: value for name, value in flags.items() if "." in name and _type_of(options, name) is None}
     if not inside:
         return flags
@@ -124,12 +142,12 @@ def _set(values: dict[str, Any], name: str, path: Sequence[str], value: Any) -> 
     for part in path[:-1]:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):
-            raise ValueError(f"--{name} reaches into {part}, which is {values!r} and has no keys; set {part} itself.")
+            raise ValueError(f"--{name} sets a key of {part}, which is {values!r} and has no keys; set {part} itself.")
     values[path[-1]] = value
 
 
 def _plain(value: Any) -> Any:
-    """Namespaces of jsonargparse as dictionaries."""
+    """Convert a namespace of jsonargparse to a dictionary."""
     return value.as_dict() if isinstance(value, Namespace) else value
 
 
@@ -172,7 +190,7 @@ def _as_value(name: str, values: list[str], kind: Any) -> str:
 
 
 def _quoted(value: str, kind: Any) -> str:
-    """An element of a YAML list; texts are quoted, so that none is read as a number."""
+    """An element of a YAML list; strings are quoted, so that none is read as a number."""
     return "'" + value.replace("'", "''") + "'" if str in typing.get_args(_list_of(kind)) else value
 
 
@@ -185,7 +203,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def _type_of(options: type, name: str) -> Any:
-    """The type of an option by its dotted name; None if it is not known, or lies inside a dictionary."""
+    """Type of an option by its dotted name; None if the option is unknown or a key of a dictionary."""
     kind: Any = options
     for part in name.split("."):
         kind = _dataclass_in(kind)
@@ -196,12 +214,12 @@ def _type_of(options: type, name: str) -> Any:
 
 
 def _dataclass_in(kind: Any) -> Any:
-    """The dataclass that a type is, or that is one of a union; None without one."""
+    """The dataclass that a type is or that a union contains; None if there is none."""
     return next((one for one in (kind, *typing.get_args(kind)) if is_dataclass(one)), None)
 
 
 def _check_known(options: type, names: Iterable[str]) -> None:
-    """Refuses unknown options before jsonargparse does, naming the nearest known one."""
+    """Reject unknown options before jsonargparse does, naming the nearest known one."""
     for name in names:
         kind: Any = options
         above = ""
@@ -216,7 +234,7 @@ def _check_known(options: type, names: Iterable[str]) -> None:
 
 
 def _check_file(options: type, path: Path) -> None:
-    """Refuses a file that cannot be read, or that has unknown keys."""
+    """Reject a file that cannot be read or has unknown keys."""
     if not path.is_file():
         raise ValueError(f"File not found: {str(path)!r}; pass a YAML file as --config.")
     try:
@@ -224,7 +242,9 @@ def _check_file(options: type, path: Path) -> None:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{str(path)!r} is not valid YAML: {first_line(error)}.") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{str(path)!r} holds {type(content).__name__}, expected options as KEY: VALUE; see --help.")
+        raise ValueError(
+            f"{str(path)!r} contains a {type(content).__name__}; expected options as KEY: VALUE, see --help."
+        )
     _check_keys_of(options, content, repr(str(path)))
 
 
@@ -234,11 +254,11 @@ def _check_keys_of(options: type, content: Mapping[str, Any], owner: str) -> Non
     for name, value in content.items():
         inner = _dataclass_in(types[name])
         if inner is not None and isinstance(value, Mapping):
-            _check_keys_of(inner, value, f"{owner}, {name},")
+            _check_keys_of(inner, value, f"{owner}, {name}")
 
 
 def _sentence(message: str) -> str:
-    """jsonargparse's message in one sentence."""
+    """Shorten a message of jsonargparse to one sentence."""
     found = re.search(r'Parser key "([^"]+)":\s*(.*)', message, re.DOTALL)
     if found is None:
         return " ".join(message.split())
@@ -256,7 +276,7 @@ def _sentence(message: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-3 as text; here it is a number, as everyone means it."""
+    """A safe loader that reads 1e-3 as a number; YAML 1.1 reads it as a string."""
 
 
 _Loader.add_implicit_resolver(
@@ -273,7 +293,7 @@ def _parsed(text: str) -> Any:
 
 
 def as_yaml_values(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as plain values for YAML: paths as text, dataclasses as dictionaries, tuples as lists."""
+    """Convert options to plain values for YAML: paths to strings, dataclasses to dictionaries, tuples to lists."""
     return {name: _yaml_value(value) for name, value in options.items()}
 
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Values and rows shared between the processes that train; on one process they are simply its own."""
+"""Exchange of values and rows between training processes; a single process keeps its own."""
 
 from functools import lru_cache
 from typing import Any
@@ -23,10 +23,10 @@ from accelerate import Accelerator
 
 def row_counts(rows: int) -> list[int]:
     """
-    How many rows each process has, by rank. Processes wait for one another, their devices do not.
+    Number of rows of each process, by rank. Synchronises the processes but not their devices.
 
     Args:
-        rows (`int`): how many this one has.
+        rows (`int`): number of rows of this process.
     """
     if not _is_distributed():
         return [rows]
@@ -37,7 +37,7 @@ def row_counts(rows: int) -> list[int]:
 
 
 def row_offset(counts: list[int]) -> int:
-    """The index of this process's first row among those of all, from [`row_counts`]."""
+    """Index of this process's first row among the rows of all processes; `counts` are from [`row_counts`]."""
     return sum(counts[: dist.get_rank()]) if _is_distributed() else 0
 
 
@@ -47,15 +47,15 @@ def gather_rows(rows: torch.Tensor, counts: list[int]) -> torch.Tensor:
     The rows of all processes in the order of their ranks, without gradient.
 
     Args:
-        rows (`torch.Tensor` of shape `(n, ...)`): this process's.
-        counts (`list[int]`): of [`row_counts`]; processes may have differing numbers of rows.
+        rows (`torch.Tensor` of shape `(n, ...)`): the rows of this process.
+        counts (`list[int]`): result of [`row_counts`]; processes may have different numbers of rows.
 
     Returns:
         `torch.Tensor` of shape `(sum(counts), ...)`, the same on every process.
     """
     if not _is_distributed():
         return rows.detach()
-    # A gather takes equal shapes.
+    # all_gather needs equal shapes.
     padded = rows.new_zeros(max(counts), *rows.shape[1:])
     padded[: len(rows)] = rows
     parts = [torch.empty_like(padded) for _ in counts]
@@ -65,15 +65,15 @@ def gather_rows(rows: torch.Tensor, counts: list[int]) -> torch.Tensor:
 
 def gather_with_grad(rows: torch.Tensor, counts: list[int]) -> torch.Tensor:
     """
-    As [`gather_rows`], with gradient: a row receives the sum of what all processes' losses send back to it.
+    Like [`gather_rows`], with gradient: a row receives the sum of the gradients of all processes' losses.
 
-    Every process must call it, and go backwards through it.
+    Every process must call it and run the backward pass through it.
     """
     return _Gather.apply(rows, counts) if _is_distributed() else rows
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether `flag` is true on any process. All must call it; they wait for one another, their devices do not."""
+    """Whether `flag` is true on any process. All must call it; synchronises the processes but not their devices."""
     if not _is_distributed():
         return flag
     flags = torch.tensor([flag], dtype=torch.int64)
@@ -83,10 +83,10 @@ def any_rank(flag: bool) -> bool:
 
 def mean_over_ranks(values: dict[str, torch.Tensor]) -> dict[str, float]:
     """
-    The mean of each value over the processes. Reads the values, and so waits for the device: for logging.
+    Mean of each value over the processes. It waits for the device, so use it for logging only.
 
     Args:
-        values (`dict[str, torch.Tensor]`): scalars on any devices, under the same names in the same order everywhere.
+        values (`dict[str, torch.Tensor]`): scalars on any device, with the same names in the same order on all processes.
     """
     means = torch.tensor([value.item() for value in values.values()], dtype=torch.float64)
     if _is_distributed():
@@ -96,7 +96,7 @@ def mean_over_ranks(values: dict[str, torch.Tensor]) -> dict[str, float]:
 
 
 def unwrapped(module: torch.nn.Module, accelerator: Accelerator) -> Any:
-    """The module as it was before Accelerate wrapped and compiled it; it has the same parameters, under their own names."""
+    """The module without the wrappers of Accelerate and `torch.compile`; the parameters are shared."""
     return accelerator.unwrap_model(module, keep_torch_compile=False)
 
 
@@ -108,7 +108,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        # A copy, as others may read what autograd hands over.
+        # A copy, since autograd may use the gradient elsewhere.
         total = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         start = row_offset(ctx.counts)
@@ -121,5 +121,5 @@ def _is_distributed() -> bool:
 
 @lru_cache(maxsize=1)
 def _cpu_group(world: Any) -> Any:
-    """A group over all processes of `world` that moves values on the CPU; made once, as making it takes all of them."""
+    """A group of all processes in `world` that communicates on the CPU; created once, which all processes must do."""
     return dist.new_group(backend="gloo")

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What the programs' messages quote of an error."""
+"""Quoting errors in messages."""
 
 
 def first_line(error: BaseException) -> str:

@@ -11,14 +11,14 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What the figures of several packages share. Importing this draws without a display."""
+"""Helpers for the figures of several packages. Importing this selects a backend that needs no display."""
 
 import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
 
-# Side of a square panel, in inches.
+# Side length of a square panel, in inches.
 PANEL_IN = 2.6
 # Extent of an image over a tile: x from 0 to 1 eastwards, y from 0 to 1 southwards.
 UNIT_SQUARE = (0.0, 1.0, 1.0, 0.0)
@@ -26,11 +26,11 @@ UNIT_SQUARE = (0.0, 1.0, 1.0, 0.0)
 
 def true_colour(pixels: np.ndarray, bands: list[str]) -> np.ndarray:
     """
-    A tile as a person would see it, stretched from its 2nd to its 98th percentile.
+    A tile in true colour, stretched from its 2nd to its 98th percentile.
 
     Args:
-        pixels (`np.ndarray` of shape `(C, H, W)`): as read.
-        bands (`list[str]`): their names, B04, B03 and B02 among them.
+        pixels (`np.ndarray` of shape `(C, H, W)`): pixels as read.
+        bands (`list[str]`): names of the bands, including B04, B03 and B02.
 
     Returns:
         `np.ndarray` of shape `(H, W, 3)`, in [0, 1].

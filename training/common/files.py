@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Files that are written whole or not at all."""
+"""Writing files completely or not at all."""
 
 import os
 from pathlib import Path
@@ -19,8 +19,8 @@ from pathlib import Path
 
 def write_atomically(path: Path, content: bytes) -> None:
     """
-    Writes a file under another name beside `path`, flushes it to disk and renames it, so that a reader, an interruption or a
-    power cut meets the old file or the new one.
+    Write a file under a temporary name beside `path`, flush it to disk and rename it, so that readers see either the old
+    file or the new one, even after an interruption or a power failure.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -35,7 +35,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Makes the operating system write a file's content, or a directory's entries, to disk."""
+    """Flush a file's content, or a directory's entries, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

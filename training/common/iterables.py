@@ -21,7 +21,7 @@ _Item = TypeVar("_Item")
 
 
 def chunked(rows: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Items in lists of `size`, the last one of what is left."""
+    """Lists of `size` items; the last list may be shorter."""
     remaining = iter(rows)
     while chunk := list(islice(remaining, size)):
         yield chunk

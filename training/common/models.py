@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Opening a GAIR model from a directory or the Hub, as its users do."""
+"""Loading a GAIR model from a directory or the Hub."""
 
 from typing import Any
 
@@ -27,21 +27,21 @@ MODEL_TAGS = ("geospatial", "remote-sensing", "street-view", "sentinel-2", "loca
 
 def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel, GairProcessor]:
     """
-    Loads a model, in evaluation mode, and its processor through the Auto classes.
+    Load a model, in evaluation mode, and its processor through the Auto classes.
 
     Args:
         name (`str`): a local directory or the id of a Hub repository.
-        device (`torch.device` or `str`): where the model goes.
+        device (`torch.device` or `str`): device of the model.
 
     Raises:
-        ValueError: nothing by that name holds a model.
+        ValueError: the model is not found or cannot be loaded.
     """
     try:
         model: Any = AutoModel.from_pretrained(name, trust_remote_code=True)
         processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"There is no model {name!r}: {first_line(error)} Train one by training/pretrain.py, or name a directory or a Hub "
+            f"Model {name!r} not found: {first_line(error)} Train one with training/pretrain.py, or pass a directory or a Hub "
             "repository as --model."
         ) from error
     return model.to(device).eval(), processor

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""How the programs start and end: signals are heeded, and what is refused ends in one sentence."""
+"""Running programs: signal handling, exit statuses, and errors as one sentence."""
 
 import os
 import signal
@@ -23,16 +23,16 @@ def run_program(
     main: Callable[[list[str]], int | None], interrupted: str = "Interrupted.", stop_at_sigterm: bool = False
 ) -> None:
     """
-    Runs a program's `main` with the arguments of the command line, and exits.
+    Run a program's `main` with the arguments of the command line, then exit.
 
-    Ctrl-C (SIGINT) raises `KeyboardInterrupt` however the program was started: a shell starts what it runs in the background
-    (`nohup`, cron, CI) with SIGINT ignored, and Python then installs no handler of its own.
+    Ctrl-C (SIGINT) raises `KeyboardInterrupt` however the program was started: shells start background jobs (`nohup`, cron,
+    CI) with SIGINT ignored, and Python then installs no handler.
 
     Args:
         main (`Callable`): takes the arguments after the program's name; returns the exit status, or None for 0.
-            A `ValueError` that it raises is printed as one sentence, with exit status 1.
+            The message of a `ValueError` is printed, with exit status 1.
         interrupted (`str`): printed on `KeyboardInterrupt`, with exit status 1.
-        stop_at_sigterm (`bool`): whether SIGTERM raises `KeyboardInterrupt` as well, so that `main` can stop what it started.
+        stop_at_sigterm (`bool`): whether SIGTERM also raises `KeyboardInterrupt`, so that `main` can stop the processes it started.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if stop_at_sigterm:

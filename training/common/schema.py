@@ -12,8 +12,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-The row of a data set: one Sentinel-2 tile with the photos taken in it. Training, evaluation and every writer of data
-share this schema; further columns of a data set are labels.
+Schema of the rows of a data set: one Sentinel-2 tile with the photos taken in it. Training, evaluation and all writers of
+data use this schema; further columns are labels.
 """
 
 from typing import Any
@@ -46,32 +46,32 @@ FEATURES = Features(
         "split": Value("string"),
     }
 )
-# A pairs CSV is the same with one photo a line and files in place of bytes.
+# A pairs CSV holds the same with one photo per line and file names instead of bytes.
 CSV_COLUMNS = ("id", "rs", "sv", "lon", "lat")
 _TILE_DTYPE = np.dtype("<u2")
 
 
 def pack_tile(pixels: np.ndarray) -> dict[str, Any]:
     """
-    The columns `tile` and `tile_shape` of a tile.
+    Encode a tile as the columns `tile` and `tile_shape`.
 
     Args:
         pixels (`np.ndarray` of shape `(C, H, W)`): uint16, row 0 in the north.
 
     Raises:
-        ValueError: another dtype or number of dimensions.
+        ValueError: wrong dtype or number of dimensions.
     """
     if pixels.dtype != np.uint16 or pixels.ndim != 3:
-        raise ValueError(f"A tile of {pixels.dtype} and shape {pixels.shape} came; expected uint16 (C, H, W).")
+        raise ValueError(f"The tile has dtype {pixels.dtype} and shape {pixels.shape}; expected uint16 (C, H, W).")
     return {"tile": pixels.astype(_TILE_DTYPE).tobytes(), "tile_shape": list(pixels.shape)}
 
 
 def unpack_tile(row: dict[str, Any]) -> np.ndarray:
     """
-    The pixels `(C, H, W)`, uint16, of a row; a view of the row's bytes, so read-only.
+    The pixels `(C, H, W)`, uint16, of a row: a read-only view of its bytes.
 
     Raises:
-        ValueError: a length that does not fit the shape.
+        ValueError: the number of bytes does not match the shape.
     """
     shape = tuple(row["tile_shape"])
     expected = int(np.prod(shape)) * _TILE_DTYPE.itemsize

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Worker processes, which leave signals to the process that started them and end with it."""
+"""Worker processes that leave signals to their parent process and end with it."""
 
 import multiprocessing
 import os
@@ -29,24 +29,24 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 
 def worker_init(worker: int | None = None) -> None:
     """
-    Makes this process a worker of the one that started it: called first in it, as `worker_init_fn` of a `DataLoader` or as
-    the initializer of a pool.
+    Make this process a worker of its parent. Call it first in the worker: as `worker_init_fn` of a `DataLoader` or as the
+    initializer of a pool.
 
-    Ctrl-C and SIGTERM reach the workers as well where a terminal, a launcher or a scheduler sends them to a whole group of
-    processes; the one that started them decides what they mean and may continue for a while, so they ignore both, except a
-    SIGTERM that it sent itself. They end when it ends, for whatever reason.
+    A terminal, launcher or scheduler may send Ctrl-C and SIGTERM to a whole process group. The parent decides how to react
+    and may continue for a while, so workers ignore both signals, except a SIGTERM from the parent itself. They end when the
+    parent ends, for whatever reason.
 
     Args:
-        worker (`int`, *optional*): the worker's number, which a `DataLoader` passes; all are treated alike.
+        worker (`int`, *optional*): index of the worker, which a `DataLoader` passes; unused.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Only this tells who sent a signal. macOS lacks it; there, and where a library of a spawned worker has started threads
-    # before this, any SIGTERM ends the worker.
+    # Only sigwaitinfo reveals the sender of a signal. macOS lacks it; there, and if a library has already started threads
+    # in a spawned worker, any SIGTERM ends the worker.
     if hasattr(signal, "sigwaitinfo"):
-        # Threads inherit what is blocked, so that the signal waits for the one that asks for it.
+        # Threads inherit the mask, so that the signal stays pending for the thread that waits for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_at_its_signal, args=(parent,), daemon=True).start()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -55,12 +55,12 @@ def worker_init(worker: int | None = None) -> None:
 def _end_at_its_signal(parent: BaseProcess) -> None:
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent.pid:
         pass
-    # As PyTorch's own handler does: the parent would take any other code for a crash of the worker.
+    # As PyTorch's own handler does: the parent would take any other status for a crash of the worker.
     os._exit(0)
 
 
 def _end_with(parent: BaseProcess) -> None:
-    """Ends without cleaning up: a worker that is blocked in a full pipe would wait for its reader for ever."""
+    """End without cleaning up: a worker that is blocked on a full pipe would wait for its reader forever."""
     parent.join()
     os._exit(1)
 
@@ -68,11 +68,11 @@ def _end_with(parent: BaseProcess) -> None:
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """
-    Fresh processes (a fork would copy locks that other threads hold), each with one thread for NumPy. On an error or
-    Ctrl-C what waits is dropped.
+    A pool of spawned processes (a fork would copy locks held by other threads), each with one thread for NumPy. On an error
+    or Ctrl-C, pending calls are cancelled.
     """
     before = {name: os.environ.get(name) for name in _THREADS}
-    # Read by the libraries when a worker imports them, so that it must be in the environment that it inherits.
+    # The libraries read these when a worker imports them, so they must be in the inherited environment.
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=worker_init)
     try:
@@ -89,7 +89,7 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 def in_order(
     pool: Executor, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], ahead: int
 ) -> Iterator[Any]:
-    """Results of `function(*call)` in the order of the calls, of which `ahead` are under way beyond the one awaited."""
+    """Results of `function(*call)` in the order of the calls, with up to `ahead` calls submitted beyond the awaited one."""
     waiting: deque[Any] = deque()
     for call in calls:
         waiting.append(pool.submit(function, *call))

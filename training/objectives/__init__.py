@@ -11,4 +11,4 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What is learned: one class for each objective, all with the interface of `training.objectives.base.Objective`."""
+"""Training objectives: one class each, all with the interface `training.objectives.base.Objective`."""

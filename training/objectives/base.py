@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What every objective offers to training, and what several of them compute."""
+"""The interface of objectives, and computations that several of them share."""
 
 from abc import ABC, abstractmethod
 
@@ -26,12 +26,13 @@ Tensors = dict[str, torch.Tensor]
 
 class Objective(nn.Module, ABC):
     """
-    What is learned. A step embeds a batch, whole or in parts, asks for what all parts share, takes the loss of all rows
-    together, and tells the objective of its end. An objective's constructor takes the model, its processor and settings,
-    and freezes the parts of the model that its loss does not reach, as processes wait for the gradient of all others.
+    A training objective. A step embeds a batch, whole or in parts ([`~Objective.embed`]), computes what all parts share
+    ([`~Objective.shared`]), takes the loss of all rows together ([`~Objective.loss`]), and calls
+    [`~Objective.after_step`] at the end. The constructor takes the model, its processor and settings; it freezes the parts
+    of the model that the loss does not reach, because DDP waits for the gradients of all others.
 
     Attributes:
-        aligns (`bool`): whether photos, tiles and places come to lie in one space, so that one finds another.
+        aligns (`bool`): whether photos, tiles and locations share an embedding space, so that one can retrieve another.
     """
 
     aligns: bool
@@ -39,55 +40,57 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
         """
-        What the loss needs to know of a part of a batch. Parts concatenated by key are the rows of the whole.
+        Compute the rows that the loss needs from a part of a batch. Concatenating the rows of all parts by key gives the
+        rows of the whole batch.
 
         Args:
-            model (`GairModel`): the model that is trained.
-            inputs (`dict[str, torch.Tensor]`): as `training.pairs.loading.prepare_pairs` gives them, T tiles with N photos.
+            model (`GairModel`): the model to train.
+            inputs (`dict[str, torch.Tensor]`): inputs as `training.pairs.loading.prepare_pairs` returns them, T tiles with
+                N photos.
         """
 
     def shared(self, model: GairModel) -> Tensors:
-        """What the loss needs besides the rows: it depends on the parameters, not on the inputs."""
+        """Compute what the loss needs besides the rows; it depends on the parameters but not on the inputs."""
         return {}
 
     @abstractmethod
     def loss(self, rows: Tensors, shared: Tensors) -> tuple[torch.Tensor, Tensors]:
         """
-        This process's share of the loss of the global batch: the mean of the shares over the processes is that loss, and
-        the mean of their gradients, as DDP takes it, its gradient. Processes may have differing numbers of rows, and all
-        must call it. Computed in float32, or float64 if the rows are.
+        Compute this process's share of the loss of the global batch: the mean of the shares over the processes is that
+        loss, and the mean of their gradients, which DDP computes, is its gradient. Processes may have different numbers of
+        rows, and all must call it. Computed in float32, or in float64 if the rows are.
 
         Args:
-            rows (`dict[str, torch.Tensor]`): of [`~Objective.embed`], all parts of this process's batch.
-            shared (`dict[str, torch.Tensor]`): of [`~Objective.shared`].
+            rows (`dict[str, torch.Tensor]`): rows from [`~Objective.embed`], of all parts of this process's batch.
+            shared (`dict[str, torch.Tensor]`): result of [`~Objective.shared`].
 
         Returns:
-            The scalar loss; and its terms: scalars without gradient whose means over the processes are those of the
+            The scalar loss, and its terms: scalars without gradient whose means over the processes are the terms of the
             global batch.
         """
 
     def after_step(self, model: GairModel, rows: Tensors) -> None:
         """
-        Follows an optimiser's step. All processes must call it.
+        Update the objective after a step of the optimiser. All processes must call it.
 
         Args:
-            model (`GairModel`): the model, as the step left it.
-            rows (`dict[str, torch.Tensor]`): those of the step.
+            model (`GairModel`): the model after the step.
+            rows (`dict[str, torch.Tensor]`): rows of the step.
         """
 
     @property
     def temperature(self) -> torch.Tensor | None:
-        """The temperature that the model is saved with, a scalar; None: as its config says. All processes must ask."""
+        """The temperature to save with the model, a scalar; None to keep its config's. All processes must read it."""
         return None
 
 
 class PretrainingModule(nn.Module):
     """
-    The model and its objective as one module, which Accelerate wraps: all that has parameters lies in its forward pass.
+    The model and its objective as one module for Accelerate to wrap: its forward pass uses all parameters.
 
     Args:
-        model (`GairModel`): the model that is trained.
-        objective (`Objective`): made for it.
+        model (`GairModel`): the model to train.
+        objective (`Objective`): the objective made for the model.
     """
 
     def __init__(self, model: GairModel, objective: Objective):
@@ -97,15 +100,15 @@ class PretrainingModule(nn.Module):
 
     def forward(self, inputs: Tensors, with_shared: bool = True) -> tuple[Tensors, Tensors]:
         """
-        What the objective's `loss` takes. A step's last pass that is followed backwards must be `with_shared`, or
-        parameters would be left without gradient.
+        Compute the arguments of the objective's `loss`. The last forward pass with a graph in a step must be `with_shared`, or
+        some parameters would have no gradient.
 
         Args:
             inputs (`dict[str, torch.Tensor]`): the model's inputs, of a whole batch or a part of it.
-            with_shared (`bool`): whether to compute also what does not depend on the inputs; else it is empty.
+            with_shared (`bool`): whether to also compute [`~Objective.shared`]; otherwise it is empty.
 
         Returns:
-            The rows of [`~Objective.embed`], and [`~Objective.shared`].
+            The results of [`~Objective.embed`] and [`~Objective.shared`].
         """
         rows = self.objective.embed(self.model, inputs)
         return rows, self.objective.shared(self.model) if with_shared else {}
@@ -115,17 +118,17 @@ def row_losses(
     queries: torch.Tensor, keys: torch.Tensor, own: torch.Tensor, masked: torch.Tensor, temperature: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    InfoNCE (van den Oord et al., 2018) of some of the rows of a batch.
+    InfoNCE (van den Oord et al., 2018, arXiv 1807.03748) of some rows of a batch.
 
     Args:
         queries: `(n, D)`, L2-normalised.
         keys: `(M, D)`, L2-normalised.
-        own: `(n,)`, the index of each query's own key.
-        masked: `(n, M)`, bool: keys that are no negatives of a query; the own one is kept.
+        own: `(n,)`, the index of each query's positive key.
+        masked: `(n, M)`, bool: keys to leave out of a query's negatives; the positive is always kept.
         temperature: scalar.
 
     Returns:
-        Each query's cross-entropy, and 1 where its best key is its own, else 0; both `(n,)`.
+        Each query's cross-entropy, and 1 if its nearest key is its positive, else 0; both `(n,)`.
     """
     masked = masked.scatter(1, own[:, None], False)
     logits = (queries @ keys.T / temperature).masked_fill(masked, float("-inf"))
@@ -134,12 +137,15 @@ def row_losses(
 
 def share_of_mean(values: torch.Tensor, counts: list[int]) -> torch.Tensor:
     """
-    What this process's values `(n,)` add to the mean over the rows of all processes, times their number: the mean of such
-    shares over the processes is that mean.
+    This process's share of a mean over the rows of all processes: the mean of the shares over the processes is that mean.
+
+    Args:
+        values: `(n,)`, the values of this process's rows.
+        counts: result of `row_counts`.
     """
     return values.sum() * (len(counts) / sum(counts))
 
 
 def precise(values: torch.Tensor) -> torch.Tensor:
-    """In float32 at least: half precision is too coarse for logits."""
+    """Convert to at least float32, since half precision is too coarse for logits."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

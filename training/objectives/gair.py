@@ -32,19 +32,19 @@ class GairObjective(Objective):
     """
     The objective of GAIR (arXiv 2503.16683): `INCL + SECL`, weighted, plus distillation.
 
-    INCL aligns photos s and tiles read at their points q, `CE(s qᵀ/τ) + CE(q sᵀ/τ)`; SECL aligns both with their places
-    l, `CE(s lᵀ/τ) + CE(q lᵀ/τ)`. The negatives are the rows of all processes' batches; SECL's also a queue of earlier
-    coordinates, which the location encoder embeds again at every step, with gradient. Pairs nearer than the config's
-    `incl_min_distance_m` and `secl_min_distance_m` are not negatives of each other. Distillation adds `-cos` of each
-    photo's and each tile's embedding with a frozen teacher's.
+    INCL aligns photos s with tiles read at the photos' points q, `CE(s qᵀ/τ) + CE(q sᵀ/τ)`; SECL aligns both with their
+    locations l, `CE(s lᵀ/τ) + CE(q lᵀ/τ)`. The negatives are the rows of all processes' batches and, for SECL, a queue of
+    earlier coordinates, which the location encoder embeds again at every step, with gradient. Pairs closer than the
+    config's `incl_min_distance_m` and `secl_min_distance_m` are not negatives of each other. Distillation adds `-cos` of
+    the embedding of each photo and tile with that of a frozen teacher.
 
     Args:
-        model (`GairModel`): what will be trained; not kept.
-        processor (`GairProcessor`): that makes the model's inputs.
+        model (`GairModel`): the model to train; no reference is kept.
+        processor (`GairProcessor`): the processor of the model's inputs.
         settings (`GairSettings`): weights, queue, teachers.
 
     Raises:
-        ValueError: the config's temperature lies outside the range of a learned one, or a teacher does not fit.
+        ValueError: the config's temperature is outside the range of a learned one, or a teacher does not fit.
     """
 
     aligns = True
@@ -59,10 +59,10 @@ class GairObjective(Objective):
         self.incl_min_distance_m = model.config.incl_min_distance_m
         self.secl_min_distance_m = model.config.secl_min_distance_m
         if settings.temperature_learned:
-            # FSDP2 divides no scalars.
+            # One element rather than a scalar, since FSDP2 cannot shard scalars.
             self.log_temperature = nn.Parameter(torch.tensor([self._checked_log_temperature()]))
         if settings.queue_size:
-            # lon, lat in degrees. The counts are tensors, so that filling the queue needs no wait for the device.
+            # lon, lat in degrees. The counts are tensors, so that filling the queue does not wait for the device.
             self.register_buffer("queue", torch.zeros(settings.queue_size, 2))
             self.register_buffer("queue_filled", torch.zeros((), dtype=torch.int64))
             self.register_buffer("queue_next", torch.zeros((), dtype=torch.int64))
@@ -90,7 +90,7 @@ class GairObjective(Objective):
 
     @property
     def temperature(self) -> torch.Tensor:
-        """The temperature as it is now, a scalar without gradient. All processes must ask, as it may be divided."""
+        """The current temperature, a scalar without gradient. All processes must read it, since it may be sharded."""
         if self.settings.temperature_learned:
             log_temperature: Any = self.log_temperature.detach()
             if isinstance(log_temperature, DTensor):
@@ -100,10 +100,12 @@ class GairObjective(Objective):
 
     def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
         """
+        Embed a part of a batch.
+
         Returns:
             `dict[str, torch.Tensor]`: `sv`, `localized`, `location` `(N, D)`, L2-normalised; `coordinates` `(N, 2)`, lon,
-            lat in degrees; with teachers `sv_teacher_cosine` `(N,)` and `rs_teacher_cosine` `(T,)`, of each row's
-            embedding and its teacher's.
+            lat in degrees; with teachers, `sv_teacher_cosine` `(N,)` and `rs_teacher_cosine` `(T,)`: cosines of the
+            embeddings with the teacher's.
         """
         outputs = model(**inputs)
         rows = {
@@ -119,9 +121,11 @@ class GairObjective(Objective):
 
     def shared(self, model: GairModel) -> Tensors:
         """
+        Embed the queue.
+
         Returns:
-            `dict[str, torch.Tensor]`: with a queue `queue` `(queue_size, D)`, its places as the location encoder now
-            embeds them, L2-normalised, unfilled slots too; where it is learned `log_temperature`, a scalar.
+            `dict[str, torch.Tensor]`: with a queue, `queue` `(queue_size, D)`: current embeddings of its coordinates,
+            L2-normalised, including unfilled slots; with a learned temperature, `log_temperature`, a scalar.
         """
         shared = {}
         if self.settings.queue_size:
@@ -132,8 +136,8 @@ class GairObjective(Objective):
 
     def loss(self, rows: Tensors, shared: Tensors) -> tuple[torch.Tensor, Tensors]:
         """
-        The terms are `incl`, `secl`, `sv_distillation` and `rs_distillation` (with such teachers; all unweighted),
-        `temperature`, and shares of rows whose best key is their own: `accuracy_sv_localized`, `accuracy_localized_sv`,
+        The terms are `incl`, `secl`, `sv_distillation` and `rs_distillation` (with these teachers; all unweighted),
+        `temperature`, and the shares of rows whose nearest key is their positive: `accuracy_sv_localized`, `accuracy_localized_sv`,
         `accuracy_sv_location`, `accuracy_localized_location`.
         """
         with torch.autocast(rows["sv"].device.type, enabled=False):
@@ -148,12 +152,12 @@ class GairObjective(Objective):
         return loss, terms
 
     def _contrast(self, rows: Tensors, shared: Tensors) -> tuple[Tensors, Tensors]:
-        """INCL and SECL, and further terms to report."""
+        """INCL and SECL, and further terms for the log."""
         sv, localized, coordinates = rows["sv"], rows["localized"], rows["coordinates"].detach().float()
         learned = "log_temperature" in shared
         temperature = shared["log_temperature"].exp() if learned else sv.new_full((), self.initial_temperature)
         counts = row_counts(len(sv))
-        # All three at once.
+        # One exchange for all three.
         keys = gather_with_grad(torch.stack([sv, localized, rows["location"]], dim=1), counts)
         all_sv, all_localized, all_location = keys.unbind(dim=1)
         own = torch.arange(len(sv), device=sv.device) + row_offset(counts)
@@ -178,10 +182,10 @@ class GairObjective(Objective):
     def _places(
         self, location: torch.Tensor, distance: torch.Tensor, coordinates: torch.Tensor, shared: Tensors
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """SECL's keys, the places of the batch and the queue; and which of them are no negatives of a row."""
+        """The keys of SECL, from the batch and the queue, and which of them are not negatives of each row."""
         no_negatives = distance < self.secl_min_distance_m
         if not self.settings.in_batch_places:
-            # A row's own place among them is its positive all the same.
+            # The row's own location remains its positive.
             no_negatives = torch.ones_like(no_negatives)
         if not self.settings.queue_size:
             return location, no_negatives
@@ -192,12 +196,12 @@ class GairObjective(Objective):
     @torch.no_grad()
     def after_step(self, model: GairModel, rows: Tensors) -> None:
         """
-        Puts the coordinates of the global batch into the queue, over the oldest ones, and keeps a learned temperature in
-        its range. The queues of all processes stay the same.
+        Write the coordinates of the global batch over the oldest ones in the queue, and clamp a learned temperature to its
+        range. The queues of all processes stay equal.
         """
         if self.settings.queue_size:
             coordinates = rows["coordinates"]
-            # Of more than the queue can hold the last stay.
+            # If there are more than the queue holds, the last ones are kept.
             new = gather_rows(coordinates, row_counts(len(coordinates)))[-self.settings.queue_size :]
             slots = (self.queue_next + torch.arange(len(new), device=new.device)) % self.settings.queue_size
             self.queue.index_copy_(0, slots, new.to(self.queue.dtype))
@@ -209,5 +213,5 @@ class GairObjective(Objective):
 
 
 def _distances_m(places: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """Great-circle distances `(N, M)` between places `(N, 2)` and `(M, 2)`, all lon, lat in degrees."""
+    """Great-circle distances in metres `(N, M)` between locations `(N, 2)` and `(M, 2)`, lon, lat in degrees."""
     return great_circle_distance_m(places[:, :1], places[:, 1:], others[:, 0], others[:, 1])

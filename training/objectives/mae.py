@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Masked autoencoders (He et al., 2022, arXiv 2111.06377) of tiles and of photos, each on its own."""
+"""Masked autoencoders (He et al., 2022, arXiv 2111.06377) of tiles and of photos, trained separately."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,23 +27,23 @@ from training.common.distributed import row_counts
 from training.objectives.base import Objective, Tensors, precise, share_of_mean
 from training.objectives.settings import MaeSettings
 
-# Added to the variance of a patch's pixels, as in the source.
+# Added to the variance of a patch's pixels, as in the paper's code.
 _VARIANCE_FLOOR = 1e-6
 
 
 class MaeObjective(Objective):
     """
-    Each tower sees a random part of an image's patches, and a small decoder paints the others: the loss is the squared
-    error of their pixels, each patch of an image standardised, averaged over the masked patches. Tiles and photos are not
-    related to one another, and places not used: the location encoder, NILI, the SV pooler and projection stay as they are.
+    Each tower sees a random subset of an image's patches, and a small decoder reconstructs the others. The loss is the mean
+    squared error of the masked patches' pixels, with each patch standardised. Tiles and photos are trained independently,
+    and locations are not used: the location encoder, NILI, the SV pooler and projection are frozen.
 
     Args:
-        model (`GairModel`): what will be trained; not kept.
-        processor (`GairProcessor`): that makes the model's inputs.
+        model (`GairModel`): the model to train; no reference is kept.
+        processor (`GairProcessor`): the processor of the model's inputs.
         settings (`MaeSettings`): masking, decoders, weights.
 
     Raises:
-        ValueError: a tower does not embed its patches in a way that some can be left out.
+        ValueError: a tower cannot leave out patches.
     """
 
     aligns = False
@@ -65,6 +65,8 @@ class MaeObjective(Objective):
 
     def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
         """
+        Reconstruct the masked patches of a part of a batch.
+
         Returns:
             `dict[str, torch.Tensor]`: `rs` `(T,)` and `sv` `(N,)`, the error of each tile and each photo.
         """
@@ -74,7 +76,7 @@ class MaeObjective(Objective):
         }
 
     def loss(self, rows: Tensors, shared: Tensors) -> tuple[torch.Tensor, Tensors]:
-        """The terms are `rs` and `sv`, not weighted."""
+        """The terms are `rs` and `sv`, unweighted."""
         terms = {name: share_of_mean(precise(errors), row_counts(len(errors))) for name, errors in rows.items()}
         loss = self.settings.rs_weight * terms["rs"] + self.settings.sv_weight * terms["sv"]
         return loss, {name: value.detach() for name, value in terms.items()}
@@ -83,7 +85,7 @@ class MaeObjective(Objective):
         decoder: Any = self.decoders[name]
         targets = patches_of(precise(pixels), decoder.patch_size)
         order = torch.rand(targets.shape[:2]).argsort(dim=1).to(pixels.device)
-        # One patch at least is seen, and one is not.
+        # At least one patch is visible and one is masked.
         seen = min(max(round(order.shape[1] * (1 - self.settings.mask_ratio)), 1), order.shape[1] - 1)
         visible, masked = order[:, :seen], order[:, seen:]
         painted = decoder(tokens_of_visible(tower, pixels, visible, order.shape[1]), visible, masked)
@@ -93,12 +95,12 @@ class MaeObjective(Objective):
 
 class _Decoder(nn.Module):
     """
-    From the tokens of seen patches to the pixels of the others.
+    Predicts the pixels of masked patches from the tokens of visible ones.
 
     Args:
         settings (`MaeSettings`): width, blocks and heads.
-        width (`int`): of the tower's tokens.
-        patch_size, channels (`int`): of the images.
+        width (`int`): width of the tower's tokens.
+        patch_size, channels (`int`): patch size and number of channels of the images.
     """
 
     def __init__(self, settings: MaeSettings, width: int, patch_size: int, channels: int):
@@ -122,12 +124,14 @@ class _Decoder(nn.Module):
 
     def forward(self, tokens: torch.Tensor, visible: torch.Tensor, masked: torch.Tensor) -> torch.Tensor:
         """
+        Reconstruct masked patches.
+
         Args:
-            tokens (`torch.Tensor` of shape `(B, V, width)`): of the seen patches.
-            visible, masked (`torch.Tensor` of shape `(B, V)`, `(B, M)`): numbers of the seen patches and of the others.
+            tokens (`torch.Tensor` of shape `(B, V, width)`): tokens of the visible patches.
+            visible, masked (`torch.Tensor` of shape `(B, V)`, `(B, M)`): indices of the visible and masked patches.
 
         Returns:
-            `torch.Tensor` of shape `(B, M, channels · patch_size²)`: the pixels of the others.
+            `torch.Tensor` of shape `(B, M, channels · patch_size²)`: pixels of the masked patches.
         """
         entered = self.enter(tokens)
         hidden = self.mask_token.to(entered.dtype).expand(*masked.shape, -1)
@@ -140,11 +144,11 @@ class _Decoder(nn.Module):
 
 def patches_of(pixels: torch.Tensor, patch_size: int) -> torch.Tensor:
     """
-    Patches, row-major from the upper left, each flattened as (channel, row, column).
+    Divide images into patches, row-major from the upper left, each flattened as (channel, row, column).
 
     Args:
         pixels (`torch.Tensor` of shape `(B, C, H, W)`): images.
-        patch_size (`int`): divides H and W.
+        patch_size (`int`): side of a patch; must divide H and W.
 
     Returns:
         `torch.Tensor` of shape `(B, H W / patch_size², C · patch_size²)`.
@@ -154,13 +158,13 @@ def patches_of(pixels: torch.Tensor, patch_size: int) -> torch.Tensor:
 
 def sine_cosine_positions(side: int, size: int, device: torch.device) -> torch.Tensor:
     """
-    Fixed positions of the cells of a square grid: sines and cosines of column and row at falling frequencies (Vaswani et
-    al., 2017), a quarter of the width each.
+    Fixed position embeddings of the cells of a square grid: sines and cosines of column and row at decreasing frequencies
+    (Vaswani et al., 2017), each a quarter of the width.
 
     Args:
-        side (`int`): cells along a side.
-        size (`int`): width, a multiple of 4.
-        device (`torch.device`): of the result.
+        side (`int`): number of cells along a side.
+        size (`int`): width of the embeddings, a multiple of 4.
+        device (`torch.device`): device of the result.
 
     Returns:
         `torch.Tensor` of shape `(side², size)`, row-major.
@@ -173,14 +177,14 @@ def sine_cosine_positions(side: int, size: int, device: torch.device) -> torch.T
 
 
 def _standardised(patches: torch.Tensor) -> torch.Tensor:
-    """Each patch with mean 0 and variance 1, which the source found to teach more than its pixels as they are."""
+    """Scale each patch to mean 0 and variance 1, which the paper found to work better than raw pixels."""
     variance, mean = torch.var_mean(patches, dim=2, keepdim=True)
     return (patches - mean) / (variance + _VARIANCE_FLOOR).sqrt()
 
 
 def tokens_of_visible(tower: Any, pixels: torch.Tensor, visible: torch.Tensor, patches: int) -> torch.Tensor:
     """
-    Run a tower on a part of the patches of each image.
+    Run a tower on a subset of the patches of each image.
 
     Args:
         tower: the RS or the SV tower of a model.
@@ -200,7 +204,7 @@ def tokens_of_visible(tower: Any, pixels: torch.Tensor, visible: torch.Tensor, p
 
 @contextmanager
 def _dropping_patches(tower: Any, visible: torch.Tensor, patches: int) -> Iterator[None]:
-    """Let a vision transformer of transformers see only the patches `(B, V)`: a hook drops the others' embeddings."""
+    """Make a vision transformer of transformers see only the patches `(B, V)`: a hook drops the embeddings of the others."""
 
     def drop(module: nn.Module, arguments: Any, tokens: torch.Tensor) -> torch.Tensor:
         # Class and register tokens come first.
@@ -223,7 +227,7 @@ def _check_towers(model: GairModel) -> None:
         )
     try:
         _see_one_patch(model.sv_model, sv)
-    # Towers that embed, place or merge patches otherwise fail in as many ways.
+    # Other towers fail in many different ways.
     except Exception as error:
         raise ValueError(
             f"The SV tower is of type {sv.model_type!r}, whose patches mae cannot leave out; use a vision transformer of "
@@ -232,7 +236,7 @@ def _check_towers(model: GairModel) -> None:
 
 
 def _see_one_patch(tower: Any, config: Any) -> None:
-    """A trial, which leaves the random numbers as they are."""
+    """Run the tower on one visible patch, without changing the state of the random number generators."""
     image = torch.zeros(1, config.num_channels, config.image_size, config.image_size)
     patches, first = (config.image_size // config.patch_size) ** 2, torch.zeros(1, 1, dtype=torch.int64)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""MoCo v3 (Chen, Xie and He, 2021, arXiv 2104.02057) of tiles and of photos, each on its own."""
+"""MoCo v3 (Chen, Xie and He, 2021, arXiv 2104.02057) of tiles and of photos, trained separately."""
 
 import copy
 from itertools import pairwise
@@ -30,16 +30,17 @@ from training.pairs.augmentation import Augmentation, crop
 
 class MocoV3Objective(Objective):
     """
-    Two views of an image agree: an encoder with a projection and a prediction head finds, among all images of the batches
-    of all processes, the other view as a momentum encoder sees it, `2τ (CE(q₁ k₂ᵀ/τ) + CE(q₂ k₁ᵀ/τ))`. Tiles and photos
-    are not related to one another, and places not used: the location encoder and NILI stay as they are.
+    Contrasts two views of an image: the query of one view, from an encoder with projection and prediction heads, must match
+    the key of the other view, from a momentum encoder, among the images of all processes' batches:
+    `2τ (CE(q₁ k₂ᵀ/τ) + CE(q₂ k₁ᵀ/τ))`. Tiles and photos are trained independently, and locations are not used: the location
+    encoder and NILI are frozen.
 
-    The heads have layer norms where the source has batch norms, so that the loss depends neither on how a batch is divided
+    The heads have layer norms where the paper has batch norms, so that the loss depends neither on how a batch is divided
     among processes nor on gradient caching; the momentum is constant.
 
     Args:
-        model (`GairModel`): what will be trained; its towers are copied as the momentum encoder.
-        processor (`GairProcessor`): that makes the model's inputs.
+        model (`GairModel`): the model to train; the momentum encoder starts as a copy of its towers.
+        processor (`GairProcessor`): the processor of the model's inputs.
         settings (`MocoV3Settings`): views, heads, momentum.
     """
 
@@ -58,6 +59,8 @@ class MocoV3Objective(Objective):
 
     def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
         """
+        Embed two views of each tile and photo.
+
         Returns:
             `dict[str, torch.Tensor]`: for tiles `(T, P)` and photos `(N, P)`, L2-normalised, `rs_query_0`, `rs_query_1`,
             `rs_key_0`, `rs_key_1` (of the two views, the keys without gradient) and the same of `sv`.
@@ -75,7 +78,7 @@ class MocoV3Objective(Objective):
         return rows
 
     def loss(self, rows: Tensors, shared: Tensors) -> tuple[torch.Tensor, Tensors]:
-        """The terms are `rs` and `sv`, not weighted, and `accuracy_rs`, `accuracy_sv`: shares of views found first."""
+        """The terms are `rs` and `sv`, unweighted, and `accuracy_rs`, `accuracy_sv`: shares of views retrieved first."""
         terms = {}
         for name in ("rs", "sv"):
             found = [self._contrast(rows[f"{name}_query_{own}"], rows[f"{name}_key_{1 - own}"]) for own in range(2)]
@@ -86,7 +89,7 @@ class MocoV3Objective(Objective):
 
     @torch.no_grad()
     def after_step(self, model: GairModel, rows: Tensors) -> None:
-        """The momentum encoder follows the encoder."""
+        """Move the momentum encoder towards the encoder."""
         encoder = _encoder(model, self.projections)
         for slow, fast in zip(self.momentum_encoder.parameters(), encoder.parameters(), strict=True):
             slow.lerp_(fast, 1 - self.settings.momentum)
@@ -102,14 +105,14 @@ class MocoV3Objective(Objective):
         return 2 * temperature * share_of_mean(losses, counts), share_of_mean(right, counts)
 
     def _view(self, inputs: Tensors) -> dict[str, torch.Tensor]:
-        """One random view of each tile and photo. Drawn from torch's own generator, which gradient caching replays."""
+        """One random view of each tile and photo, drawn from torch's global generator, which gradient caching replays."""
         varied = self._augment(inputs, torch.default_generator)
         pixels = {"rs": varied["rs_pixel_values"], "sv": varied["sv_pixel_values"]}
         return {name: _random_crops(images, self.settings.crop_scale) for name, images in pixels.items()}
 
 
 def _encoder(model: GairModel, projections: nn.ModuleDict) -> nn.ModuleDict:
-    """What has a slow copy: the towers up to where a projection head ends."""
+    """The part with a momentum copy: the towers and projection heads."""
     return nn.ModuleDict(
         {"rs": model.rs_model, "sv": model.sv_model, "sv_projection": model.sv_projection, "heads": projections}
     )
@@ -128,13 +131,13 @@ def _head(widths: list[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for width, following in pairwise(widths):
         layers += [nn.Linear(width, following, bias=False), nn.LayerNorm(following), nn.ReLU()]
-    # The last norm neither scales nor shifts, as in the source, and nothing is cut off.
+    # The last norm has no learned scale and shift, as in the paper, and no ReLU follows.
     layers[-2:] = [nn.LayerNorm(widths[-1], elementwise_affine=False)]
     return nn.Sequential(*layers)
 
 
 def _random_crops(images: torch.Tensor, least_side: float) -> torch.Tensor:
-    """A square of each image, of a random side from `least_side` to 1 as a share of its sides, resampled to its size."""
+    """Crop each image at random to between `least_side` and 1 of its sides, and resample the crop to the image's size."""
     side, *corner = torch.rand(3, len(images), 1).to(images)
     side = torch.lerp(torch.full_like(side, least_side), torch.ones_like(side), side)
     corners = torch.cat(corner, dim=1) * (1 - side)

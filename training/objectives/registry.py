@@ -35,7 +35,7 @@ def make_objective(model: GairModel, processor: GairProcessor, settings: Any) ->
 
     Args:
         model (`GairModel`): the model to train.
-        processor (`GairProcessor`): makes the model's inputs.
+        processor (`GairProcessor`): the processor of the model's inputs.
         settings: one of `training.objectives.settings.OBJECTIVE_SETTINGS`.
 
     Raises:

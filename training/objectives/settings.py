@@ -184,14 +184,14 @@ class MocoV3Settings(_TowerWeights):
         self.view_settings()
 
     def view_settings(self) -> AugmentationSettings:
-        """How a view differs from its image, apart from the crop."""
+        """Settings of the changes to a view other than the crop."""
         known = set(AugmentationSettings.__dataclass_fields__) - {"rs_crop_scale"}
         if not isinstance(self.views, dict) or not set(self.views) <= known:
             raise ValueError(f"views is {self.views!r}; expected a dict with keys among {', '.join(sorted(known))}.")
         return AugmentationSettings(**self.views)
 
 
-# By the name that a run's settings give as `objective.name`.
+# By the value of `objective.name` in a run's settings.
 OBJECTIVE_SETTINGS: dict[str, type] = {"gair": GairSettings, "mae": MaeSettings, "moco_v3": MocoV3Settings}
 
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Frozen teachers of tiles and photos, and the distillation from them."""
+"""Frozen teachers of tiles and photos, and distillation from them."""
 
 import copy
 from typing import Any
@@ -24,14 +24,14 @@ from transformers import AutoImageProcessor, AutoModel
 from modeling_gair import GairModel, GairProcessor
 from training.objectives.base import precise
 
-# The RS teacher that is the tower of the model itself, as it is before training.
+# Name of the RS teacher that is the model's own tower before training.
 INITIAL = "initial"
-# What decides which values a tile's pixels take; a teacher sees our pixels, so it must have been trained on such.
+# Settings that determine the pixel values of tiles. A teacher sees the student's pixels, so these must agree.
 _TILE_SETTINGS = ("bands", "band_mean", "band_std", "clip_range")
 
 
 class Distillation(nn.Module):
-    """Cosines of our embeddings, or of a learned linear map of them, with a frozen teacher's."""
+    """Cosines between the student's embeddings, or a learned linear map of them, and a frozen teacher's."""
 
     def __init__(self, teacher: "Teacher", width: int, setting: str, projection: str | None):
         super().__init__()
@@ -49,7 +49,7 @@ class Distillation(nn.Module):
 
 
 class Teacher(nn.Module):
-    """A model that is never trained, nor ever in training mode. Its embeddings are `width` wide."""
+    """A frozen model that always stays in evaluation mode. Its embeddings are `width` wide."""
 
     width: int
 
@@ -63,7 +63,7 @@ class Teacher(nn.Module):
 
 
 class RSTeacher(Teacher):
-    """An RS tower: means of its tokens, of tiles as our processor prepares them."""
+    """An RS tower as teacher: the mean of its tokens, for tiles prepared by the student's processor."""
 
     def __init__(self, name: str, model: GairModel, processor: GairProcessor):
         tower = copy.deepcopy(model.rs_model) if name == INITIAL else _rs_teacher_tower(name, processor)
@@ -77,8 +77,8 @@ class RSTeacher(Teacher):
 
 class SVTeacher(Teacher):
     """
-    An image model: its pooled output, or the mean of its tokens where it has none, of photos as our processor prepares
-    them. They are scaled and resized as its own processor would; the whole photo is kept where that one would crop.
+    An image model as teacher: its pooled output, or the mean of its tokens if it has none, for photos prepared by the
+    student's processor. Pixels are rescaled and resized as the teacher's own processor would; photos are never cropped.
     """
 
     scale: torch.Tensor
@@ -94,7 +94,7 @@ class SVTeacher(Teacher):
             )
         super().__init__(model)
         self.size = _side_lengths(theirs)
-        # Both processors are affine: ours gives (x - mean) / std of x in 0-255, theirs the same of x times a factor.
+        # Both processors are affine: ours computes (x - mean) / std for x in 0-255, theirs the same for x times a factor.
         ours = processor.sv_image_processor
         ours_mean, ours_std = torch.tensor(ours.image_mean), torch.tensor(ours.image_std)
         factor = theirs.rescale_factor if theirs.do_rescale else 1.0
@@ -114,7 +114,7 @@ class SVTeacher(Teacher):
 
 
 def _side_lengths(image_processor: Any) -> tuple[int, int]:
-    """Height and width of the images that an image processor of transformers gives."""
+    """Height and width of the output of an image processor of transformers."""
     size = image_processor.crop_size if getattr(image_processor, "do_center_crop", False) else image_processor.size
     side = size.get("shortest_edge")
     return (size["height"], size["width"]) if side is None else (side, side)
@@ -135,10 +135,10 @@ def _rs_teacher_tower(name: str, processor: GairProcessor) -> Any:
 
 
 def _load_model(name: str, setting: str) -> Any:
-    """A model with all its weights; in float32, whatever precision they are saved in."""
+    """Load a model in float32 and check that no weights are missing."""
     model, found = _load(AutoModel, name, setting, dtype=torch.float32, output_loading_info=True)
     if found["missing_keys"]:
-        # They would be random.
+        # Missing weights would be random.
         raise ValueError(
             f"{setting} {name!r} lacks weights of a {type(model).__name__}, e.g. {min(found['missing_keys'])}; name one "
             "that has them all."

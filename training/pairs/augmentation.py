@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Random changes of prepared tiles and photos, on their device; a tile's query points move with it."""
+"""Random augmentation of prepared tiles and photos on their device; query points move with their tiles."""
 
 from typing import Any
 
@@ -27,11 +27,11 @@ Tensors = dict[str, torch.Tensor]
 
 def step_generator(seed: int, step: int, process: int) -> torch.Generator:
     """
-    Random numbers of one step on one process: they depend on nothing else, so a run that is resumed draws them again.
+    The random generator of one step on one process. It depends on nothing else, so a resumed run repeats the same draws.
 
     Args:
-        seed (`int`): of the run.
-        step (`int`): of the run, from 1.
+        seed (`int`): seed of the run.
+        step (`int`): step of the run, from 1.
         process (`int`): index of the process.
     """
     (state,) = np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)
@@ -40,11 +40,11 @@ def step_generator(seed: int, step: int, process: int) -> torch.Generator:
 
 class Augmentation:
     """
-    Varies the model's inputs, each tile and each photo in its own way.
+    Augments the model's inputs, each tile and each photo independently.
 
     Args:
-        settings (`AugmentationSettings`): what changes, how often and how far.
-        processor (`GairProcessor`): that prepared the inputs; it knows where a photo's black lies.
+        settings (`AugmentationSettings`): kinds, probabilities and strengths of the changes.
+        processor (`GairProcessor`): the processor of the inputs; its mean and std define black in a photo.
     """
 
     def __init__(self, settings: AugmentationSettings, processor: GairProcessor):
@@ -54,13 +54,16 @@ class Augmentation:
 
     def __call__(self, inputs: Tensors, generator: torch.Generator) -> Tensors:
         """
+        Augment a batch.
+
         Args:
-            inputs (`dict[str, torch.Tensor]`): as [`prepare_pairs`] gives them, T tiles with N photos, on any device.
-            generator (`torch.Generator`): on the CPU.
+            inputs (`dict[str, torch.Tensor]`): inputs as [`prepare_pairs`] returns them, T tiles with N photos, on any
+                device.
+            generator (`torch.Generator`): a generator on the CPU.
 
         Returns:
-            `dict[str, torch.Tensor]`: the same inputs with changed `rs_pixel_values`, `sv_pixel_values` and
-            `query_points`; brightness may leave the nominal range of the pixels. Nothing is written into `inputs`.
+            `dict[str, torch.Tensor]`: the same inputs with new `rs_pixel_values`, `sv_pixel_values` and `query_points`;
+            pixels may leave their nominal range. `inputs` is not modified.
         """
         settings = self.settings
         tiles, points = inputs["rs_pixel_values"], inputs["query_points"]
@@ -83,7 +86,7 @@ class Augmentation:
         return {**inputs, "rs_pixel_values": tiles, "query_points": points, "sv_pixel_values": photos}
 
     def _jitter_tiles(self, tiles: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Contrast about each band's mean over the tile, which keeps the bands' ratios of means, then brightness."""
+        """Change contrast about each band's mean over the tile, which keeps the ratios of the bands' means, then brightness."""
         settings = self.settings
         brightness, contrast = _factors(
             2, len(tiles), settings.rs_jitter, settings.rs_jitter_strength, generator, tiles
@@ -92,7 +95,7 @@ class Augmentation:
         return brightness * torch.lerp(mean, tiles, contrast)
 
     def _jitter_photos(self, photos: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """As torchvision's ColorJitter without hue, in units in which black is 0; no value is clipped."""
+        """Like torchvision's ColorJitter without hue, in units where black is 0, and without clipping."""
         settings = self.settings
         brightness, contrast, saturation = _factors(
             3, len(photos), settings.sv_jitter, settings.sv_jitter_strength, generator, photos
@@ -109,17 +112,17 @@ def flip(
     tiles: torch.Tensor, points: torch.Tensor, tile_index: torch.Tensor, flipped: torch.Tensor, axis: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Mirrors some tiles, and their points with them.
+    Mirror some tiles together with their points.
 
     Args:
         tiles (`torch.Tensor` of shape `(T, C, H, W)`): row 0 in the north.
         points (`torch.Tensor` of shape `(N, Q, 2)`): x east, y south, in [0, 1].
         tile_index (`torch.Tensor` of shape `(N,)`): the tile of each row of points.
-        flipped (`torch.Tensor` of shape `(T,)`): bool, which tiles are mirrored.
-        axis (`int`): 0: x, east to west; 1: y, north to south.
+        flipped (`torch.Tensor` of shape `(T,)`): bool, which tiles to mirror.
+        axis (`int`): 0 for x (east to west), 1 for y (north to south).
 
     Returns:
-        Tiles and points in their shapes.
+        Tiles and points, with the same shapes.
     """
     tiles = torch.where(flipped[:, None, None, None], tiles.flip(3 - axis), tiles)
     moved = points.clone()
@@ -131,25 +134,25 @@ def draw_crops(
     points: torch.Tensor, tile_index: torch.Tensor, tiles: int, least_side: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Square crops, each with all points of its tile inside: the side is uniform between `least_side`, or the extent of the
-    points where that is more, and 1; the place is uniform among those that hold the points.
+    Draw square crops that each contain all points of their tile. The side is uniform between 1 and the larger of
+    `least_side` and the extent of the points; the position is uniform among those that contain the points.
 
     Args:
         points (`torch.Tensor` of shape `(N, Q, 2)`): x east, y south, in [0, 1].
         tile_index (`torch.Tensor` of shape `(N,)`): the tile of each row of points.
-        tiles (`int`): their number T.
-        least_side (`float`): in (0, 1], as a share of the tile's side.
-        generator (`torch.Generator`): on the CPU.
+        tiles (`int`): number of tiles T.
+        least_side (`float`): smallest side as a share of the tile's side, in (0, 1].
+        generator (`torch.Generator`): a generator on the CPU.
 
     Returns:
-        The crops' north-western corners `(T, 2)` (x, y) and sides `(T, 1)`, as shares of the tiles' sides.
+        North-western corners `(T, 2)` (x, y) and sides `(T, 1)` of the crops, as shares of the tiles' sides.
     """
     low, high = (_per_tile(points, tile_index, tiles, reduce) for reduce in ("amin", "amax"))
     least = (high - low).amax(dim=1, keepdim=True).clamp(min=least_side)
     drawn = torch.rand(tiles, 3, generator=generator).to(points.device)
     side = torch.lerp(least, torch.ones_like(least), drawn[:, :1])
     first, last = (high - side).clamp(min=0), torch.minimum(low, 1 - side)
-    # Rounding may swap bounds that are equal.
+    # Rounding may swap equal bounds.
     return torch.lerp(first, torch.maximum(first, last), drawn[:, 1:]), side
 
 
@@ -157,30 +160,30 @@ def crop(
     tiles: torch.Tensor, points: torch.Tensor, tile_index: torch.Tensor, corner: torch.Tensor, side: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Cuts a square out of each tile and resamples it bilinearly to the size of the tile; its points move with it.
+    Cut a square out of each tile and resample it bilinearly to the size of the tile; its points move along.
 
     Args:
         tiles (`torch.Tensor` of shape `(T, C, H, W)`): row 0 in the north.
         points (`torch.Tensor` of shape `(N, Q, 2)`): x east, y south, in [0, 1].
         tile_index (`torch.Tensor` of shape `(N,)`): the tile of each row of points.
-        corner, side (`torch.Tensor` of shape `(T, 2)` and `(T, 1)`): of the crops, as [`draw_crops`] gives them.
+        corner, side (`torch.Tensor` of shape `(T, 2)` and `(T, 1)`): corners and sides as [`draw_crops`] returns them.
 
     Returns:
-        Tiles and points in their shapes.
+        Tiles and points, with the same shapes.
     """
-    # In affine_grid's coordinates, -1 to 1, the crop is centred on 2 corner + side - 1, and half its side is `side`.
+    # In affine_grid's coordinates, from -1 to 1, the crop's centre is 2 corner + side - 1, and half its side is `side`.
     theta = torch.zeros(len(tiles), 2, 3, dtype=tiles.dtype, device=tiles.device)
     theta[:, 0, 0] = theta[:, 1, 1] = side[:, 0]
     theta[:, :, 2] = 2 * corner + side - 1
     grid = F.affine_grid(theta, list(tiles.shape), align_corners=False)
     cropped = F.grid_sample(tiles, grid, mode="bilinear", padding_mode="border", align_corners=False)
     moved = (points - corner[tile_index, None]) / side[tile_index, None]
-    # A point on the crop's edge may come to lie beyond it by a rounding.
+    # Rounding may move a point on the crop's edge beyond it.
     return cropped, moved.clamp(0, 1)
 
 
 def _per_tile(points: torch.Tensor, tile_index: torch.Tensor, tiles: int, reduce: str) -> torch.Tensor:
-    """The least or greatest x and y of each tile's points, `(T, 2)`; 0.5 for a tile without points."""
+    """Minimum or maximum x and y of each tile's points, `(T, 2)`; 0.5 for a tile without points."""
     index = tile_index[:, None, None].expand_as(points).flatten(0, 1)
     start = points.new_full((tiles, 2), 0.5)
     return start.scatter_reduce(0, index, points.flatten(0, 1), reduce, include_self=False)
@@ -193,7 +196,7 @@ def _chosen(count: int, probability: float, generator: torch.Generator) -> torch
 def _factors(
     kinds: int, count: int, probability: float, strength: float, generator: torch.Generator, like: torch.Tensor
 ) -> Any:
-    """For each of some kinds of change a factor for each image, 1 where it is left as it is; each `(count, 1, 1, 1)`."""
+    """One factor per kind of change and image, 1 for unchanged images; one tensor `(count, 1, 1, 1)` per kind."""
     changed = _chosen(count, probability, generator)
     drawn = 1 + strength * (2 * torch.rand(kinds, count, generator=generator) - 1)
     return torch.where(changed, drawn, 1.0).to(like)[..., None, None, None]

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Decoding rows in workers: a row of a data set becomes a tile with its photos, and several of them a batch."""
+"""Decoding in workers: rows of a data set become tiles with their photos, and these become batches."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -31,21 +31,21 @@ from training.pairs.sources import Row
 @dataclass
 class PairBatch:
     """
-    Tiles and photos as the workers decode them.
+    A batch of decoded tiles and photos.
 
-    Args:
-        tile_ids (`list[str]`): T of them.
-        tiles (`torch.Tensor` of shape `(T, C, H, W)`, or `list[np.ndarray]` where sizes differ): as read.
+    Attributes:
+        tile_ids (`list[str]`): ids of the T tiles.
+        tiles (`torch.Tensor` of shape `(T, C, H, W)`, or `list[np.ndarray]` if sizes differ): pixels as read.
         tile_sizes_m (`list[tuple[float, float]]`): width and height of the tiles on the ground, in metres.
-        photo_ids (`list[str]`): N of them.
-        photos (`torch.Tensor` of shape `(N, H, W, 3)`, or `list[np.ndarray]` where sizes differ): uint8.
+        photo_ids (`list[str]`): ids of the N photos.
+        photos (`torch.Tensor` of shape `(N, H, W, 3)`, or `list[np.ndarray]` if sizes differ): uint8.
         tile_index (`torch.Tensor` of shape `(N,)`): the tile of each photo.
         coordinates (`torch.Tensor` of shape `(N, 2)`): lon, lat in degrees.
         query_points (`torch.Tensor` of shape `(N, 1, 2)`): x east, y south in the tile, in [0, 1].
-        labels (`dict[str, np.ndarray]`): those asked for, one a tile; those whose name begins with photo_, one a photo.
-        bad (`Counter`): photos and tiles left out, by kind: tile, photo, place.
-        problems (`list[str]`): what was wrong with the first of them.
-        state (`dict`): where the stream stands behind this batch; see [`PairStream`].
+        labels (`dict[str, np.ndarray]`): the requested labels, one per tile, or one per photo if the name begins with photo_.
+        bad (`Counter`): numbers of skipped tiles and photos, by the kind of problem: tile, photo, place.
+        problems (`list[str]`): error messages of the first of them.
+        state (`dict`): position of the stream after this batch; see [`PairStream`].
     """
 
     tile_ids: list[str]
@@ -62,7 +62,7 @@ class PairBatch:
     state: dict[str, Any] = field(default_factory=dict)
 
     def pin_memory(self) -> "PairBatch":
-        """The same in pinned memory, where it is tensors: what a `DataLoader` calls."""
+        """Return the batch with its tensors in pinned memory; called by `DataLoader`."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         pinned: dict[str, Any] = {
             name: value.pin_memory() for name, value in values.items() if isinstance(value, torch.Tensor)
@@ -72,7 +72,7 @@ class PairBatch:
 
 @dataclass
 class DecodedTile:
-    """One row's tile with the photos drawn from it."""
+    """The tile of a row with the photos chosen from it."""
 
     id: str
     pixels: np.ndarray
@@ -86,11 +86,11 @@ class DecodedTile:
 
 class PairDecoder:
     """
-    Decodes rows by the processors' `read`. Tiles and photos that it refuses are left out, counted by kind, and reported.
+    Decodes rows with the processors' `read`. Tiles and photos that cannot be read are skipped, counted by kind and reported.
 
     Args:
-        processor ([`GairProcessor`]): the model's.
-        labels (`Sequence[str]`): columns to keep where a row has them.
+        processor ([`GairProcessor`]): the model's processor.
+        labels (`Sequence[str]`): label columns to keep, if a row has them.
     """
 
     def __init__(self, processor: GairProcessor, labels: Sequence[str] = ()):
@@ -100,14 +100,16 @@ class PairDecoder:
 
     def __call__(self, row: Row, folder: Path, chosen: Sequence[int]) -> DecodedTile | None:
         """
+        Decode a row.
+
         Args:
-            row (`dict`): in the schema of `training/common/schema.py`, with `tile_file` and the photos' `file` where pixels lie
-                beside it.
-            folder (`Path`): what those are relative to.
-            chosen (`Sequence[int]`): the photos to decode, by position.
+            row (`dict`): a row in the schema of `training/common/schema.py`; `tile_file` and the photos' `file` name files
+                that hold the pixels instead.
+            folder (`Path`): the folder that file names are relative to.
+            chosen (`Sequence[int]`): indices of the photos to decode.
 
         Returns:
-            The decoded tile; None if it is bad or none of its photos is good.
+            The decoded tile; None if the tile or all of its photos are bad.
         """
         try:
             tile = self._tile(row, folder)
@@ -128,7 +130,7 @@ class PairDecoder:
         return decoded if good else None
 
     def take_problems(self) -> tuple[Counter, list[str]]:
-        """The counts and error messages of what was left out since the last call."""
+        """Counts and error messages of what was skipped since the last call."""
         taken = self.bad, self.problems
         self.bad, self.problems = Counter(), []
         return taken
@@ -141,11 +143,11 @@ class PairDecoder:
         else:
             tile = self.processor.image_processor.read(folder / row["tile_file"])
         if tile.bounds is None or tile.crs is None:
-            raise ValueError("it has no georeferencing, which locates photos in it; write its CRS and bounds.")
+            raise ValueError("it has no georeferencing, so photos cannot be located in it; write its CRS and bounds.")
         return tile
 
     def _places(self, photos: Sequence[dict[str, Any]], tile: Any) -> list[tuple[np.ndarray, np.ndarray] | None]:
-        """Degrees of each photo and its point in the tile, None where these are bad: at once, as calls cost most here."""
+        """Degrees and point in the tile of each photo, None if bad; all photos in one call, as the calls dominate the cost."""
         places = self.processor.feature_extractor
         try:
             degrees = places.check(*([photo[axis] for photo in photos] for axis in ("lon", "lat")))
@@ -177,7 +179,7 @@ class PairDecoder:
 
 
 def collate(tiles: Sequence[DecodedTile], bad: Counter, problems: list[str]) -> PairBatch:
-    """Decoded tiles as one batch."""
+    """Combine decoded tiles into a batch."""
     tile_index = np.repeat(np.arange(len(tiles)), [len(tile.photo_ids) for tile in tiles])
     coordinates = [place for tile in tiles for place in tile.coordinates]
     points = [point for tile in tiles for point in tile.query_points]
@@ -201,7 +203,7 @@ def collate(tiles: Sequence[DecodedTile], bad: Counter, problems: list[str]) -> 
 
 
 def _stacked(images: list[np.ndarray]) -> Any:
-    """Images of one shape as one tensor, which workers hand over without a copy."""
+    """Images of equal shape as one tensor, which workers can pass on without a copy; others as they are."""
     if len({image.shape for image in images}) == 1:
         return torch.from_numpy(np.stack(images))
     return images

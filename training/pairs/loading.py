@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Loading batches in worker processes, and preparing them as inputs of the model."""
+"""Loading batches in worker processes and preparing them as inputs of the model."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -30,14 +30,14 @@ from training.pairs.sources import Rows
 
 class EvaluationPairs(IterableDataset):
     """
-    Tiles with all their photos, once and in order: what is measured on. A batch may be empty where all of it is bad.
+    Tiles with all their photos, once and in order, for evaluation. A batch is empty if all of its rows are bad.
 
     Args:
-        rows (`Sequence[tuple[Rows, Path]]`): of each source, and the folder of its files.
-        processor ([`GairProcessor`]): the model's.
-        batch_size (`int`): tiles a batch.
-        most (`int`): tiles of each source at most.
-        labels (`Sequence[str]`): columns to keep where the rows have them.
+        rows (`Sequence[tuple[Rows, Path]]`): the rows of each source and the folder of its files.
+        processor ([`GairProcessor`]): the model's processor.
+        batch_size (`int`): tiles per batch.
+        most (`int`): largest number of tiles of each source.
+        labels (`Sequence[str]`): label columns to keep, if the rows have them.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class EvaluationPairs(IterableDataset):
         index, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         for rows, folder in self.rows:
             chunks = chunked(islice(rows, self.most), self.batch_size)
-            # Whole batches go to one worker, so that their order does not depend on how many there are.
+            # A worker takes whole batches, so that their order does not depend on the number of workers.
             for chunk in islice(chunks, index, None, workers):
                 decoded = (self.decoder(row, folder, range(len(row["photos"] or ()))) for row in chunk)
                 tiles = [tile for tile in decoded if tile is not None]
@@ -65,8 +65,8 @@ class EvaluationPairs(IterableDataset):
 
 def load(pairs: IterableDataset, num_workers: int, pin_memory: bool = False) -> Iterator[PairBatch]:
     """
-    Batches through `num_workers` processes; 0 decodes in this one, between the steps. With `pin_memory` they lie where a
-    GPU can fetch them from while it computes.
+    Load batches with `num_workers` processes; 0 decodes in the calling process. With `pin_memory`, tensors are in pinned
+    memory, from which a GPU copies while it computes.
     """
     loader = DataLoader(
         pairs,
@@ -75,7 +75,7 @@ def load(pairs: IterableDataset, num_workers: int, pin_memory: bool = False) -> 
         collate_fn=_as_it_is,
         pin_memory=pin_memory,
         worker_init_fn=worker_init,
-        # Its seed would otherwise be drawn from the random numbers of training.
+        # Otherwise the loader would draw its seed from the random numbers of training.
         generator=torch.Generator(),
     )
     return iter(loader)
@@ -83,7 +83,7 @@ def load(pairs: IterableDataset, num_workers: int, pin_memory: bool = False) -> 
 
 def prepare_pairs(batch: PairBatch, processor: GairProcessor, device: torch.device) -> dict[str, torch.Tensor]:
     """
-    Decoded pairs as the model's inputs, on its device.
+    Prepare decoded pairs as the model's inputs on its device.
 
     Returns:
         `dict[str, torch.Tensor]`: `rs_pixel_values (T, 10, H, W)`, `sv_pixel_values (N, 3, h, w)`, `coordinates (N, 2)`
@@ -99,5 +99,5 @@ def prepare_pairs(batch: PairBatch, processor: GairProcessor, device: torch.devi
 
 
 def _as_it_is(batch: Any) -> Any:
-    """The default would turn its lists of arrays into tensors."""
+    """Return the batch unchanged: the default would turn its lists of arrays into tensors."""
     return batch

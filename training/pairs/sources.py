@@ -31,11 +31,11 @@ from training.common.schema import CSV_COLUMNS, FEATURES
 from training.world.settings import SAMPLE_WORLD, WorldSettings
 from training.world.writer import ensure_sample_dataset
 
-# Splits that hold out whole data sets, by the names in use on the Hub.
+# Names that data sets on the Hub give to their split for evaluation.
 HELD_OUT_SPLITS = ("test", "validation")
-# Share of the tiles to hold out of a data set without such a split.
+# Share of the tiles to hold out if a data set has no such split.
 HOLDOUT_FRACTION = 0.1
-# Fewer tiles are too few to hold any out by chance.
+# Nothing is held out of data sets with fewer tiles.
 MIN_TILES_TO_HOLD_OUT = 20
 _CSV_ROWS_PER_SHARD = 256
 _ROWS_AT_A_TIME, _IDS_AT_A_TIME = 8, 256
@@ -46,13 +46,13 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Rows:
     """
-    Undecoded rows in shards, which are read one at a time.
+    Undecoded rows in shards, read one row at a time.
 
     Attributes:
         stream (`IterableDataset`): all rows, in order.
-        ids (`IterableDataset`): the same rows; of no column but `id`, where files can be read by columns.
-        holdout_fraction (`float`): share of the tiles that is held out by a hash of their id.
-        held_out (`bool`): whether these are the rows held out, or the others.
+        ids (`IterableDataset`): the same rows, with only the column `id` if files can be read by columns.
+        holdout_fraction (`float`): share of the tiles that is held out, by a hash of their id.
+        held_out (`bool`): whether these are the held-out rows or the others.
     """
 
     stream: IterableDataset
@@ -62,7 +62,7 @@ class Rows:
 
     @property
     def num_shards(self) -> int:
-        """How many parts can be read independently: the files of a data set."""
+        """Number of parts that can be read independently: the files of the data set."""
         return self.stream.num_shards
 
     def shard(self, index: int) -> Iterator[Row]:
@@ -72,7 +72,7 @@ class Rows:
         Raises:
             ValueError: a file is truncated or not a parquet file.
         """
-        # `iter`, as a stream iterated over plainly divides itself once more among the workers of a loader.
+        # `iter`, since plain iteration would divide the stream once more among the workers of a loader.
         batches = self.stream.shard(num_shards=self.num_shards, index=index).iter(_ROWS_AT_A_TIME)
         rows = (dict(zip(batch, values)) for batch in batches for values in zip(*batch.values()))
         try:
@@ -87,7 +87,7 @@ class Rows:
             yield from self.shard(index)
 
     def count(self, most: int) -> int:
-        """The number of rows, counted up to `most`: a stream from the Hub does not know its length."""
+        """Number of rows, counted up to `most`, since a stream from the Hub does not know its length."""
         ids = (name for batch in self.ids.iter(_IDS_AT_A_TIME) for name in batch["id"])
         return sum(1 for _ in islice(filter(self._belongs, ids), most))
 
@@ -103,10 +103,10 @@ class Source:
     A data set to train on.
 
     Attributes:
-        name (`str`): as the user named it.
-        folder (`Path`): what files named in its rows are relative to.
+        name (`str`): the name that the user gave.
+        folder (`Path`): the folder that file names in its rows are relative to.
         train (`Rows`): rows to train on.
-        held_out (`Rows` or `None`): rows for evaluation only; None where the data are too few to hold out two tiles.
+        held_out (`Rows` or `None`): rows for evaluation only; None if there are too few to hold out two tiles.
         weight (`float`): how often its tiles are drawn, relative to the other sources.
     """
 
@@ -118,7 +118,7 @@ class Source:
 
 
 def is_held_out(tile_id: str, fraction: float) -> bool:
-    """Whether a tile is for evaluation only: decided by its id, so that none is on both sides."""
+    """Whether a tile is for evaluation only; this depends only on its id, so no tile is in both splits."""
     return zlib.crc32(tile_id.encode()) / 2**32 < fraction
 
 
@@ -194,14 +194,14 @@ def _load_splits(name: str) -> dict[str, tuple[IterableDataset, IterableDataset]
     try:
         ids = dict(load_dataset(name, streaming=True, columns=["id"]))
     except ValueError:
-        # No parquet files: others can't be read by columns.
+        # Files other than parquet cannot be read by columns.
         ids = streams
     return {split: (stream, ids[split]) for split, stream in streams.items()}
 
 
 def _check_columns(name: str, split: IterableDataset) -> None:
     columns = split.column_names or list(next(iter(split), {}))
-    # A row may name its tile's file in place of holding its pixels.
+    # A row may name the file of its tile instead of holding the pixels.
     needed = ("id", "photos") if "tile_file" in columns else ("id", "tile", "photos")
     missing = [column for column in needed if column not in columns]
     if missing:
@@ -214,10 +214,10 @@ def _check_columns(name: str, split: IterableDataset) -> None:
 
 
 def _stream_of_csv(path: Path) -> IterableDataset:
-    """The CSV's pairs, grouped by their tile, as rows that name files where other data sets hold bytes."""
+    """The pairs of a CSV, grouped by tile, as rows that name files instead of holding bytes."""
     tiles: dict[str, Row] = {}
     for pair in _checked_pairs(path):
-        # However a path is spelled, it is the same tile.
+        # Different spellings of a path mean the same tile.
         tile = os.path.normpath(pair["rs"])
         row = tiles.setdefault(tile, {"id": tile, "tile_file": pair["rs"], "photos": []})
         place = {"lon": float(pair["lon"]), "lat": float(pair["lat"])}
@@ -227,7 +227,7 @@ def _stream_of_csv(path: Path) -> IterableDataset:
 
 
 def _checked_pairs(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of the CSV. The values, files, coordinates and id of every row are checked before training starts."""
+    """The rows of the CSV. Values, files, coordinates and ids of all rows are checked before training starts."""
     if not path.is_file():
         raise ValueError(f"File not found: {str(path)!r}; pass a pairs CSV as --data.")
     ids: set[str] = set()

@@ -14,9 +14,9 @@
 """
 The endless stream of training batches, which a run can resume exactly.
 
-The code is our own because the state of a library's loader (torchdata's StatefulDataLoader, `IterableDataset.state_dict`) holds
-for one number of processes and workers only and forgets the content of a shuffle buffer, while this state is a few integers
-that give the same order again.
+No library is used because the state of a library's loader (torchdata's StatefulDataLoader, `IterableDataset.state_dict`)
+is tied to the number of processes and workers and loses the content of a shuffle buffer; the state here is a few integers
+from which the same order follows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,25 +31,25 @@ from training.common.iterables import chunked
 from training.pairs.decoding import DecodedTile, PairBatch, PairDecoder, collate
 from training.pairs.sources import Row, Rows, Source
 
-# Rows held undecoded and permuted at a time; the files themselves are taken in a new order each epoch.
+# Number of undecoded rows that are permuted at a time; the order of the files also changes each epoch.
 SHUFFLE_WINDOW = 256
-# A batch is given up half full where so many rows of it were bad, so that the caller hears of them.
+# A batch is returned incomplete after this many bad rows per tile, so that the caller can report them.
 _MAX_BAD_PER_TILE = 4
 
 
 class ShuffledRows:
     """
-    Rows without end, epoch after epoch, in an order that can be resumed exactly.
+    Endless rows, epoch after epoch, in an order that can be resumed exactly.
 
-    In each epoch the shards are permuted by seed and epoch and dealt to the readers (rank × worker); rows then pass a
-    window of undecoded rows that is permuted as a whole. So the state is small: where the window began, and how much of
-    it is used. Where there are fewer shards than readers, each reads all and keeps every n-th row.
+    In each epoch the shards are permuted by seed and epoch and divided among the readers (rank × worker). Rows are then
+    collected into windows of undecoded rows, each permuted as a whole, so the state is small: where the window began, and
+    how much of it is used. If there are fewer shards than readers, each reader reads all shards and keeps every n-th row.
 
     Args:
-        rows ([`Rows`]): of a source.
-        seed (`int`): of all orders.
-        reader, readers (`int`): which part of the rows this one reads.
-        window (`int`): rows to permute at a time.
+        rows ([`Rows`]): rows of a source.
+        seed (`int`): seed of all permutations.
+        reader, readers (`int`): index of this reader and number of readers.
+        window (`int`): number of rows to permute at a time.
     """
 
     def __init__(self, rows: Rows, seed: int, reader: int, readers: int, window: int = SHUFFLE_WINDOW):
@@ -57,12 +57,12 @@ class ShuffledRows:
         self.state = _start_of(0)
 
     def __iter__(self) -> Iterator[tuple[int, Row]]:
-        """Epoch and row; `state` stands behind the row given last."""
+        """Yield epoch and row; `state` is the position after the last row."""
         while True:
             yield from self._epoch()
             if self.state == _start_of(self.state["epoch"]):
                 raise ValueError(
-                    f"Reader {self.reader} of {self.readers} finds no rows; use fewer processes or workers, or more data."
+                    f"Reader {self.reader} of {self.readers} has no rows; use fewer processes or workers, or more data."
                 )
             self.state = _start_of(self.state["epoch"] + 1)
 
@@ -76,7 +76,7 @@ class ShuffledRows:
             self.state = {"epoch": epoch, "window": self.state["window"] + 1, **filled[-1][0], "offset": 0}
 
     def _own_rows(self) -> Iterator[tuple[dict[str, int], Row]]:
-        """From the state's window on: where the stream stands behind a row, and the row."""
+        """Yield this reader's rows from the current window on, each with the position after it."""
         order = np.random.default_rng([self.seed, self.state["epoch"]]).permutation(self.rows.num_shards)
         shared = len(order) < self.readers
         own = order if shared else order[self.reader :: self.readers]
@@ -91,26 +91,26 @@ class ShuffledRows:
 
 def _start_of(epoch: int) -> dict[str, int]:
     """
-    Where a window begins: shard in the reader's order, row in the shard, rows seen in the epoch; and how many rows of the
-    window are used.
+    The state at the start of an epoch. A state holds where the window begins (shard in the reader's order, row in the shard,
+    rows seen in the epoch) and how many of the window's rows are used.
     """
     return {"epoch": epoch, "window": 0, "shard": 0, "row": 0, "seen": 0, "offset": 0}
 
 
 class PairStream(IterableDataset):
     """
-    Batches of tiles with their photos, without end, for training. What a batch needs to be followed by the next one
-    travels in it: a run resumes from the states of the last batch of each reader.
+    Endless batches of tiles with their photos, for training. Each batch carries the state of its reader, and a run resumes
+    from the states of each reader's last batch.
 
     Args:
         sources (`Sequence[Source]`): data sets, mixed tile by tile in proportion to their weights.
-        processor ([`GairProcessor`]): the model's.
-        batch_size (`int`): tiles a batch.
-        photos_per_tile (`int`): at most so many photos are drawn from each tile, by seed, epoch and id.
-        seed (`int`): of the order and of the draws.
-        rank, world_size (`int`): this process among those that train.
-        states (`Sequence[dict]`, *optional*): the state of each worker's last batch, to resume from; the worker that gave
-            the oldest of them comes first. By default all start from the beginning; see [`~PairStream.first_states`].
+        processor ([`GairProcessor`]): the model's processor.
+        batch_size (`int`): tiles per batch.
+        photos_per_tile (`int`): largest number of photos drawn from a tile; the draw depends on seed, epoch and id.
+        seed (`int`): seed of the order and of the draws.
+        rank, world_size (`int`): index of this process and number of processes.
+        states (`Sequence[dict]`, *optional*): the state of each worker's last batch, to resume from, starting with the
+            worker of the oldest batch. By default all start from the beginning; see [`~PairStream.first_states`].
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class PairStream(IterableDataset):
         worker = get_worker_info()
         index, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         state = self.states[index] if self.states else None
-        # After a resume another process may hold the worker's place: who it is stands in its state.
+        # After a resume a worker may continue the stream of another; the state names which.
         index = state["worker"] if state else index
         reader, readers = self.rank * workers + index, self.world_size * workers
         streams = [ShuffledRows(source.train, self.seed, reader, readers) for source in self.sources]
@@ -157,12 +157,12 @@ class PairStream(IterableDataset):
             yield batch
 
     def first_states(self, workers: int) -> list[dict[str, Any]]:
-        """The states of `workers` workers before their first batches."""
+        """States of `workers` workers before their first batches."""
         streams = [_start_of(0) for _ in self.sources]
         return [{"worker": worker, "drawn": [0] * len(streams), "streams": streams} for worker in range(workers)]
 
     def _next_source(self, drawn: list[int]) -> int:
-        """The source that is furthest behind its share."""
+        """Index of the source that is furthest behind its share."""
         weights = [source.weight for source in self.sources]
         total = sum(drawn) + 1
         behind = [weight / sum(weights) * total - count for weight, count in zip(weights, drawn)]

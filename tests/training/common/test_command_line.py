@@ -127,8 +127,8 @@ def test_help_shows_texts_defaults_and_units(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--rat 1", "The command line sets 'rat', which is not a setting; did you mean 'rate'?"),
-        ("--planet.sed 1", "--planet sets 'sed', which is not a setting; did you mean 'seed'?"),
+        ("--rat 1", "The command line: unknown setting 'rat'; did you mean 'rate'?"),
+        ("--planet.sed 1", "--planet: unknown setting 'sed'; did you mean 'seed'?"),
         ("--rate x", "rate is 'x'; expected a value of type float."),
         ("--planet 9", "planet is '9'; expected its settings one by one, as --planet.KEY VALUE."),
         ("--mode maybe", "mode is 'maybe'; expected 'auto' or 'none'."),
@@ -138,7 +138,7 @@ def test_help_shows_texts_defaults_and_units(capsys):
         ("--rate 1 --rate 2", "--rate is given twice; give it once."),
         ("rate", "'rate' is not an option; options are given as --name value."),
         ("--config nowhere.yaml", "File not found: 'nowhere.yaml'; pass a YAML file as --config."),
-        ("--extra.a 1 --extra.a.b 2", "--extra.a.b reaches into a, which is 1 and has no keys; set a itself."),
+        ("--extra.a 1 --extra.a.b 2", "--extra.a.b sets a key of a, which is 1 and has no keys; set a itself."),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(arguments, message):
@@ -150,10 +150,10 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(arguments, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("rat: 1", "sets 'rat'"),
-        ("planet: {sed: 1}", "planet, sets 'sed'"),
+        ("rat: 1", ": unknown setting 'rat'"),
+        ("planet: {sed: 1}", "planet: unknown setting 'sed'"),
         ("rate: [", "is not valid YAML"),
-        ("- rate", "holds list"),
+        ("- rate", "contains a list"),
         ("rate: x", "rate is 'x'; expected a value of type float."),
     ],
 )

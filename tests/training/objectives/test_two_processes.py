@@ -11,15 +11,13 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The module of model and objective, on one process and on two."""
+"""Training steps of model and objective, on one process and on two."""
 
 import math
-from datetime import timedelta
+from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 from torch.nn.parallel import DistributedDataParallel
 
@@ -41,7 +39,7 @@ from training.objectives.settings import MocoV3Settings
 
 
 def cases(folder: str) -> dict[str, dict]:
-    """Settings of objectives that a step is compared for."""
+    """Settings of the objective for each case."""
     return {
         "plain": {},
         "published": {"queue_size": 9, "in_batch_places": False},
@@ -63,7 +61,7 @@ TOLERANCES = {"float64": 1e-6, "float32": 1e-4}
 
 
 def make_module(case: str, folder: str, dtype: torch.dtype, places: torch.Tensor) -> PretrainingModule:
-    """Always the same, with the places of all processes in the queue."""
+    """A module that is the same on every call, with the places of all processes in its queue."""
     distances = {"incl_min_distance_m": 0, "secl_min_distance_m": 0}
     config = {"published": distances, "without places": {"query_mode": "bilinear"}}
     model = small_model(**config.get(case, {}))
@@ -73,7 +71,7 @@ def make_module(case: str, folder: str, dtype: torch.dtype, places: torch.Tensor
 
 
 def two_steps(module: torch.nn.Module, batches: list[dict[str, torch.Tensor]]) -> list[dict]:
-    """Trains on the batches, and tells of each step: the loss and its terms over all processes, and the gradients."""
+    """Train on the batches; return for each step the loss and its terms over all processes, the gradients and the queue."""
     bare = module.module if isinstance(module, DistributedDataParallel) else module
     told = []
     for batch in batches:
@@ -93,7 +91,7 @@ def two_steps(module: torch.nn.Module, batches: list[dict[str, torch.Tensor]]) -
 
 
 def view_rows(rank: int | None = None) -> dict[str, torch.Tensor]:
-    """Made rows of MoCo v3: those of one of two processes, or all."""
+    """Random rows for MoCo v3: those of one of two processes, or all."""
     generator = torch.Generator().manual_seed(0)
     rows = {}
     for tower, counts in (("rs", TILES), ("sv", PHOTOS)):
@@ -114,33 +112,30 @@ def moco_v3_step(rows: dict[str, torch.Tensor]) -> dict:
     return {"terms": mean_over_ranks(terms | {"loss": loss.detach()}), "gradients": gradients}
 
 
-def train_on_part(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/rendezvous", timedelta(minutes=3), rank=rank, world_size=2)
-    told = {}
+def train_on_part(rank: int, folder: str) -> dict[Any, Any]:
+    """The results of all cases on one of two processes."""
+    told: dict[Any, Any] = {}
     for case in CASES:
         for name, dtype in DTYPES.items():
-            # As training does: the queues stay the same without being sent.
+            # As in training: the queues stay equal without being broadcast.
             bare = make_module(case, folder, dtype, random_places(4).split([1, 3])[rank])
             module = DistributedDataParallel(bare, broadcast_buffers=False)
             told[case, name] = two_steps(module, [part(inputs(seed), rank) for seed in (1, 2)])
     told["moco_v3"] = moco_v3_step(view_rows(rank))
-    torch.save(told, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    return told
 
 
 @pytest.fixture(scope="module")
-def on_two_processes(tmp_path_factory) -> tuple[str, list[dict]]:
-    """The folder with the teacher, and what each process tells of all cases."""
-    folder = tmp_path_factory.mktemp("processes")
+def on_two_processes(two_processes, tmp_path_factory) -> tuple[str, list[dict[Any, Any]]]:
+    """The folder of the teacher, and the results of each process."""
+    folder = tmp_path_factory.mktemp("teacher_of_two")
     save_teacher(folder, width=24)
-    mp.spawn(train_on_part, (str(folder),), nprocs=2)
-    return str(folder), [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    return str(folder), two_processes.run(train_on_part, str(folder))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES)
-def test_two_processes_train_as_one_does_on_the_whole_batch(on_two_processes, case, dtype):
+def test_two_processes_train_like_one_on_the_whole_batch(on_two_processes, case, dtype):
     folder, told = on_two_processes
     module = make_module(case, folder, DTYPES[dtype], random_places(4))
     tolerance = {"rtol": TOLERANCES[dtype], "atol": TOLERANCES[dtype]}
@@ -169,14 +164,14 @@ def test_moco_v3_finds_its_negatives_on_both_processes(on_two_processes):
         assert found["terms"] == pytest.approx(alone["terms"], abs=1e-9)
         for name, gradient in alone["gradients"].items():
             own = gradient.split(TILES if name.startswith("rs") else PHOTOS)[rank]
-            # Processes' gradients are averaged, and each has its own rows alone.
+            # Gradients are averaged over the processes, and each process has only its own rows.
             torch.testing.assert_close(found["gradients"][name] / 2, own)
 
 
 @pytest.mark.parametrize("in_batch_places", [True, False])
 @pytest.mark.parametrize("temperature_learned", [True, False])
 def test_every_parameter_gets_a_gradient(wide_teacher, in_batch_places, temperature_learned):
-    """Before the queue holds anything and after; a parameter without one would leave DDP's gradients unreduced."""
+    """With an empty and a filled queue; DDP would not reduce gradients if a parameter had none."""
     teachers = {"sv_teacher": wide_teacher, "sv_teacher_projection": "linear", "rs_teacher": "initial"}
     for more in ({}, {"incl_weight": 0, "secl_weight": 0}, teachers, teachers | {"rs_teacher_projection": "linear"}):
         model = small_model()
@@ -192,7 +187,7 @@ def test_every_parameter_gets_a_gradient(wide_teacher, in_batch_places, temperat
             module.objective.after_step(module.model, rows)
 
 
-def test_parts_together_are_the_whole(wide_teacher):
+def test_parts_of_a_batch_give_the_rows_of_the_whole(wide_teacher):
     model = small_model()
     teachers = {"sv_teacher": wide_teacher, "sv_teacher_projection": "linear", "rs_teacher": "initial"}
     module = PretrainingModule(model, objective_of(model, **teachers, queue_size=3))

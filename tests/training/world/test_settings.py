@@ -21,10 +21,10 @@ from training.world.settings import WorldSettings
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tiles": 0}, "tiles is 0, expected a whole number of at least 1."),
-        ({"photos": 2.0}, "photos is 2.0, expected a whole number of at least 1."),
-        ({"seed": -1}, "seed is -1, expected a whole number of at least 0."),
-        ({"held_out_tiles": True}, "held_out_tiles is True, expected a whole number"),
+        ({"tiles": 0}, "tiles is 0; expected a whole number of at least 1."),
+        ({"photos": 2.0}, "photos is 2.0; expected a whole number of at least 1."),
+        ({"seed": -1}, "seed is -1; expected a whole number of at least 0."),
+        ({"held_out_tiles": True}, "held_out_tiles is True; expected a whole number"),
         ({"control": 1}, "control is 1, expected True or False."),
         ({"held_out_photos": 33}, "held_out_photos is 33, expected at most 32"),
     ],

@@ -55,7 +55,7 @@ def test_what_is_there_is_not_overwritten(tmp_path):
 
 
 def test_no_workers_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="workers is 0, expected a whole number of at least 1"):
+    with pytest.raises(ValueError, match="workers is 0; expected a whole number of at least 1"):
         write_sample_dataset(tmp_path / "world", SMALLEST, workers=0)
     assert not any(tmp_path.iterdir())
 

@@ -195,7 +195,7 @@ def _selects(pattern: str, task: Task) -> bool:
 
 
 def _task(entry: dict[str, Any], path: Path) -> Task:
-    owner = f"{path.name!r}, task {entry.get('name')!r},"
+    owner = f"{path.name!r}, task {entry.get('name')!r}"
     known = {setting.name: setting for setting in fields(Task)}
     check_keys(entry, known, owner)
     try:

@@ -89,7 +89,7 @@ def test_data_that_are_not_here_are_skipped_with_a_reason():
 
 def test_an_unknown_option_is_named():
     task = replace(TASKS["pastis"], options={**TASKS["pastis"].options, "date": 3})
-    with pytest.raises(ValueError, match="sets 'date', which is not a setting; did you mean 'dates'"):
+    with pytest.raises(ValueError, match="unknown setting 'date'; did you mean 'dates'"):
         open_images(task)
 
 

@@ -76,7 +76,10 @@ def test_the_listing_names_every_task_and_its_licence():
     ("entry", "message"),
     [
         ("{name: own, group: locaton}", "group of task 'own' is 'locaton'; did you mean 'location'"),
-        ("{name: own, group: rs, target_tipe: x}", "task 'own', sets 'target_tipe'.*did you mean 'target_type'"),
+        (
+            "{name: own, group: rs, target_tipe: x}",
+            "task 'own': unknown setting 'target_tipe'.*did you mean 'target_type'",
+        ),
         (
             "{name: own, group: rs, label_rule: {lok1p: true}}",
             "label_rule of task 'own' is 'lok1p'; did you mean 'log1p'",

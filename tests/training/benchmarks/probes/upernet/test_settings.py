@@ -37,8 +37,8 @@ def test_the_defaults_are_pangaea_s():
     ("change", "sentence"),
     [
         ({"pyramid": "tokens"}, "segmentation.pyramid is 'tokens', expected one of layers, nili."),
-        ({"window": 2}, "segmentation.window is 2, expected a whole number of at least 8."),
-        ({"batch_size": 1}, "segmentation.batch_size is 1, expected a whole number of at least 2."),
+        ({"window": 2}, "segmentation.window is 2; expected a whole number of at least 8."),
+        ({"batch_size": 1}, "segmentation.batch_size is 1; expected a whole number of at least 2."),
     ],
 )
 def test_wrong_settings_are_refused(change, sentence):
@@ -49,5 +49,5 @@ def test_wrong_settings_are_refused(change, sentence):
 def test_an_unknown_setting_is_named():
     task = load_tasks()["world-segmentation"]
     wrong = replace(task, options={"segmentation": {"chanels": 8}})
-    with pytest.raises(ValueError, match="sets 'chanels', which is not a setting; did you mean 'channels'"):
+    with pytest.raises(ValueError, match="unknown setting 'chanels'; did you mean 'channels'"):
         upernet_settings(wrong, "layers")

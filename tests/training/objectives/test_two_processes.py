@@ -29,7 +29,6 @@ from tests.helpers.objectives import (
     objective_of,
     part,
     random_places,
-    save_teacher,
     small_model,
 )
 from training.common.distributed import mean_over_ranks
@@ -112,37 +111,28 @@ def moco_v3_step(rows: dict[str, torch.Tensor]) -> dict:
     return {"terms": mean_over_ranks(terms | {"loss": loss.detach()}), "gradients": gradients}
 
 
-def train_on_part(rank: int, folder: str) -> dict[Any, Any]:
-    """The results of all cases on one of two processes."""
-    told: dict[Any, Any] = {}
-    for case in CASES:
-        for name, dtype in DTYPES.items():
-            # As in training: the queues stay equal without being broadcast.
-            bare = make_module(case, folder, dtype, random_places(4).split([1, 3])[rank])
-            module = DistributedDataParallel(bare, broadcast_buffers=False)
-            told[case, name] = two_steps(module, [part(inputs(seed), rank) for seed in (1, 2)])
-    told["moco_v3"] = moco_v3_step(view_rows(rank))
-    return told
+def train_on_part(rank: int, folder: str, case: str, dtype: str) -> list[dict[str, Any]]:
+    """The results of a case on one of two processes."""
+    bare = make_module(case, folder, DTYPES[dtype], random_places(4).split([1, 3])[rank])
+    # As in training: the queues stay equal without being broadcast.
+    module = DistributedDataParallel(bare, broadcast_buffers=False)
+    return two_steps(module, [part(inputs(seed), rank) for seed in (1, 2)])
 
 
-@pytest.fixture(scope="module")
-def on_two_processes(two_processes, tmp_path_factory) -> tuple[str, list[dict[Any, Any]]]:
-    """The folder of the teacher, and the results of each process."""
-    folder = tmp_path_factory.mktemp("teacher_of_two")
-    save_teacher(folder, width=24)
-    return str(folder), two_processes.run(train_on_part, str(folder))
+def moco_v3_on_part(rank: int) -> dict[str, Any]:
+    return moco_v3_step(view_rows(rank))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", CASES)
-def test_two_processes_train_like_one_on_the_whole_batch(on_two_processes, case, dtype):
-    folder, told = on_two_processes
-    module = make_module(case, folder, DTYPES[dtype], random_places(4))
+def test_two_processes_train_like_one_on_the_whole_batch(two_processes, wide_teacher, case, dtype):
+    told = two_processes.run(train_on_part, wide_teacher, case, dtype)
+    module = make_module(case, wide_teacher, DTYPES[dtype], random_places(4))
     tolerance = {"rtol": TOLERANCES[dtype], "atol": TOLERANCES[dtype]}
     alone = two_steps(module, [inputs(seed) for seed in (1, 2)])
     for rank in range(2):
         for step, expected in enumerate(alone):
-            found = told[rank][case, dtype][step]
+            found = told[rank][step]
             assert found["terms"].keys() == expected["terms"].keys()
             for name, value in expected["terms"].items():
                 assert math.isclose(found["terms"][name], value, rel_tol=TOLERANCES[dtype], abs_tol=TOLERANCES[dtype])
@@ -156,11 +146,11 @@ def test_two_processes_train_like_one_on_the_whole_batch(on_two_processes, case,
                 assert torch.equal(found["queue"][name], values)
 
 
-def test_moco_v3_finds_its_negatives_on_both_processes(on_two_processes):
-    _, told = on_two_processes
+def test_moco_v3_uses_the_negatives_of_both_processes(two_processes):
+    told = two_processes.run(moco_v3_on_part)
     alone = moco_v3_step(view_rows())
     for rank in range(2):
-        found = told[rank]["moco_v3"]
+        found = told[rank]
         assert found["terms"] == pytest.approx(alone["terms"], abs=1e-9)
         for name, gradient in alone["gradients"].items():
             own = gradient.split(TILES if name.startswith("rs") else PHOTOS)[rank]

@@ -74,11 +74,16 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     before = {name: os.environ.get(name) for name in _THREADS}
     # The libraries read these when a worker imports them, so they must be in the inherited environment.
     os.environ.update(dict.fromkeys(_THREADS, "1"))
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=worker_init)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+        # A signal that arrives while the pool starts a worker can leave one behind that the pool does not know.
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+            process.join()
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

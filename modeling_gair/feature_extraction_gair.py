@@ -11,8 +11,9 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Coordinates: lon, lat checked and wrapped, and where a point lies in its tile."""
+"""Coordinates: checks and wraps lon, lat, and computes where points lie in their tiles."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,18 @@ from transformers.feature_extraction_utils import BatchFeature, FeatureExtractio
 from .geo_gair import great_circle_distance_m, wrap_longitude
 from .raster_gair import Bounds, check_bounds, project_near, unproject, unrolled
 
-# Positions are computed in float64: what lies less than this (in tile sides) outside is rounding, not a place outside.
+# Points outside the tile by less than this fraction of its side are float64 rounding errors.
 EDGE_TOLERANCE = 1e-9
 
 
 class GairCoordinateProcessor(FeatureExtractionMixin):
     r"""
-    Turns lon, lat in degrees into `coordinates` and, where a tile's bounds are known, `query_points`.
+    Turns lon, lat in degrees into `coordinates` and, if the tiles' bounds are known, `query_points`.
 
-    The model neither wraps nor checks coordinates: this class does. All arithmetic is in float64 and in the tile's own
-    CRS; only the finished numbers become float32. A CRS other than EPSG:4326 needs the `geo` extra.
+    The model neither wraps nor checks coordinates: this class does, once, for all points of a call. Every input takes the
+    same path: lon, lat → *degrees* ([`~GairCoordinateProcessor.check`]) → *points* in the tiles
+    ([`~GairCoordinateProcessor.points_at`]). The arithmetic is in float64 and in each tile's own CRS; only the results
+    become float32. A CRS other than EPSG:4326 needs the `geo` extra.
     """
 
     model_input_names = ["coordinates", "query_points"]
@@ -43,58 +46,67 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         Checks degrees and wraps longitudes.
 
         Args:
-            lon, lat (scalar, sequence, array or tensor): degrees on WGS 84, of one equal shape; lat in [-90, 90].
+            lon, lat (scalar, sequence, array or tensor): degrees on WGS 84, both of the same shape; lat in [-90, 90].
 
         Returns:
             `np.ndarray` of shape `(..., 2)`, float64: lon in [-180, 180), lat.
 
         Raises:
-            ValueError: for NaN, inf, |lat| > 90, unequal shapes, or what is no number.
+            ValueError: for NaN, inf, |lat| > 90, different shapes, or values that are not numbers.
         """
-        lon, lat = _degrees("lon", lon), _degrees("lat", lat)
+        lon, lat = _finite("lon", lon), _finite("lat", lat)
         if lon.shape != lat.shape:
             raise ValueError(f"lon has shape {lon.shape} and lat {lat.shape}, expected equal shapes; pair them up.")
         wrong = np.abs(lat) > 90
         if wrong.any():
             raise ValueError(
-                f"lat is {lat[wrong].flat[0]}, expected -90 to 90 degrees; check that lon and lat are not exchanged."
+                f"lat is {lat[wrong].flat[0]}, expected -90 to 90 degrees; check that lon and lat are not swapped."
             )
         return np.stack([wrap_longitude(lon), lat], axis=-1)
 
     def locate(self, lon: Any, lat: Any, bounds: Any, crs: str = "EPSG:4326") -> np.ndarray:
         """
-        Where points lie in one tile: x = (lon - west) / (east - west), y = (north - lat) / (north - south), both in the
-        tile's CRS.
+        Computes where points lie in one tile: [`~GairCoordinateProcessor.check`], then
+        [`~GairCoordinateProcessor.points_at`].
 
         Args:
-            lon, lat (scalar, sequence, array or tensor): degrees on WGS 84, of one equal shape.
+            lon, lat (scalar, sequence, array or tensor): degrees on WGS 84, both of the same shape.
             bounds (`tuple[float, float, float, float]`): west, south, east, north of the tile in units of `crs`. In
-                degrees, a tile across the antimeridian has west > east, or an east beyond 180.
+                degrees, a tile that crosses the antimeridian has west > east, or an east above 180.
             crs (`str`, defaults to `"EPSG:4326"`): CRS of the bounds.
 
         Returns:
-            `np.ndarray` of shape `(..., 2)`, float64: x eastwards and y southwards in [0, 1] from the north-west corner.
+            `np.ndarray` of shape `(..., 2)`, float64: x east and y south in [0, 1] from the north-west corner.
 
         Raises:
-            ValueError: as in [`~GairCoordinateProcessor.check`], and for a point outside the tile.
+            ValueError: for refused degrees, and for a point outside the tile.
         """
-        degrees = self.check(lon, lat)
-        west, south, east, north = box = unrolled(check_bounds(bounds, crs))
-        x, y = project_near(degrees[..., 0], degrees[..., 1], box, crs)
-        points = np.stack([(x - west) / (east - west), (north - y) / (north - south)], axis=-1)
-        # Written so that inf, where the CRS has no such place, counts as outside.
-        outside = ~((points >= -EDGE_TOLERANCE) & (points <= 1 + EDGE_TOLERANCE)).all(axis=-1)
-        if outside.any():
-            first = np.argwhere(outside)[0]
-            raise ValueError(_outside_message(degrees[tuple(first)], points[tuple(first)], box, crs))
-        return np.clip(points, 0.0, 1.0)
+        return self.points_at(self.check(lon, lat), bounds, crs)
+
+    def points_at(self, degrees: np.ndarray, bounds: Any, crs: str = "EPSG:4326") -> np.ndarray:
+        """
+        Computes where points lie in one tile: x = (lon - west) / (east - west), y = (north - lat) / (north - south),
+        both in the tile's CRS.
+
+        Args:
+            degrees (`np.ndarray` of shape `(..., 2)`): lon, lat from [`~GairCoordinateProcessor.check`].
+            bounds (`tuple[float, float, float, float]`): west, south, east, north of the tile in units of `crs`.
+            crs (`str`, defaults to `"EPSG:4326"`): CRS of the bounds.
+
+        Returns:
+            `np.ndarray` of shape `(..., 2)`, float64: x east and y south in [0, 1] from the north-west corner.
+
+        Raises:
+            ValueError: for a point outside the tile.
+        """
+        return _points(degrees, np.array(unrolled(check_bounds(bounds, crs))), crs)
 
     def places_at(self, points: Any, bounds: Any, crs: str = "EPSG:4326") -> np.ndarray:
         """
-        lon, lat of points in one tile: the inverse of [`~GairCoordinateProcessor.locate`].
+        Computes lon, lat of points in one tile: the inverse of [`~GairCoordinateProcessor.points_at`].
 
         Args:
-            points (`np.ndarray` of shape `(..., 2)`): x eastwards and y southwards in [0, 1] from the north-west corner.
+            points (`np.ndarray` of shape `(..., 2)`): x east and y south in [0, 1] from the north-west corner.
             bounds (`tuple[float, float, float, float]`): west, south, east, north of the tile in units of `crs`.
             crs (`str`, defaults to `"EPSG:4326"`): CRS of the bounds.
 
@@ -106,12 +118,34 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         lon, lat = unproject(west + points[..., 0] * (east - west), north - points[..., 1] * (north - south), crs)
         return np.stack([wrap_longitude(lon), lat], axis=-1)
 
+    def prepare(self, degrees: np.ndarray, bounds: Any = None, crs: str | Sequence[str] = "EPSG:4326") -> BatchFeature:
+        """
+        Makes the model's inputs from checked degrees.
+
+        Args:
+            degrees (`np.ndarray` of shape `(2,)`, `(B, 2)` or `(B, Q, 2)`): lon, lat from
+                [`~GairCoordinateProcessor.check`].
+            bounds, crs (*optional*): as for a call of the processor.
+
+        Returns:
+            `BatchFeature` of NumPy arrays, as from a call of the processor.
+        """
+        if degrees.ndim > 3:
+            raise ValueError(f"lon, lat have shape {degrees.shape[:-1]}, expected a scalar, (B,) or (B, Q).")
+        if degrees.ndim == 1:
+            degrees = degrees[None]
+        data = {"coordinates": _as_float32_degrees(degrees)}
+        if bounds is not None:
+            rows = degrees.reshape(len(degrees), -1, 2)
+            data["query_points"] = _points_by_row(rows, bounds, crs).astype(np.float32)
+        return BatchFeature(data=data)
+
     def __call__(
         self,
         lon: Any,
         lat: Any,
         bounds: Any = None,
-        crs: str | list[str] = "EPSG:4326",
+        crs: str | Sequence[str] = "EPSG:4326",
         return_tensors: str | None = None,
     ) -> BatchFeature:
         """
@@ -119,57 +153,70 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
 
         Args:
             lon, lat (scalar, sequence, array or tensor): degrees; a scalar (one row), `(B,)` or `(B, Q)`.
-            bounds (*optional*): west, south, east, north of the tile that all points lie in, or B such quadruples.
-            crs (`str` or `list[str]`, defaults to `"EPSG:4326"`): CRS of the bounds, or one for each row.
+            bounds (*optional*): west, south, east, north of the tile that contains all points, or B of them.
+            crs (`str` or `Sequence[str]`, defaults to `"EPSG:4326"`): CRS of the bounds, or one for each row.
             return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
 
         Returns:
             `BatchFeature` with `coordinates` float32 `(B, 2)` or `(B, Q, 2)`, lon, lat; with bounds also
             `query_points` float32 `(B, Q, 2)`, Q = 1 for scalars and `(B,)`.
+
+        Raises:
+            ValueError: for refused degrees, unsuitable shapes, and points outside their tiles.
         """
-        degrees = self.check(lon, lat)
-        if degrees.ndim == 1:
-            degrees = degrees[None]
-        if degrees.ndim > 3:
-            raise ValueError(f"lon, lat have shape {degrees.shape[:-1]}, expected a scalar, (B,) or (B, Q).")
-        data = {"coordinates": _as_float32_degrees(degrees)}
-        if bounds is not None:
-            rows = degrees.reshape(len(degrees), -1, 2)
-            boxes = _one_per_row(bounds, len(rows))
-            systems = [crs] * len(rows) if isinstance(crs, str) else list(crs)
-            if len(systems) != len(rows):
-                raise ValueError(f"crs names {len(systems)} systems for {len(rows)} rows, expected one or one a row.")
-            located = [self.locate(row[:, 0], row[:, 1], box, name) for row, box, name in zip(rows, boxes, systems)]
-            data["query_points"] = np.stack(located).astype(np.float32)
-        return BatchFeature(data=data, tensor_type=return_tensors)
+        return BatchFeature(data=self.prepare(self.check(lon, lat), bounds, crs).data, tensor_type=return_tensors)
 
 
-def _degrees(name: str, values: Any) -> np.ndarray:
+def _finite(name: str, values: Any) -> np.ndarray:
     try:
         degrees = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} is {values!r}, expected degrees as a number or an array of numbers.") from error
     if not np.isfinite(degrees).all():
         raise ValueError(
-            f"{name} holds {degrees[~np.isfinite(degrees)].flat[0]}, expected finite degrees; drop that row."
+            f"{name} contains {degrees[~np.isfinite(degrees)].flat[0]}, expected finite degrees; drop that row."
         )
     return degrees
 
 
 def _as_float32_degrees(degrees: np.ndarray) -> np.ndarray:
-    """To float32, where a longitude just under 180 may round up to 180 and must stay in [-180, 180)."""
+    """Converts to float32. A longitude just below 180 may round up to 180 and must stay in [-180, 180)."""
     single = degrees.astype(np.float32)
     single[..., 0] = wrap_longitude(single[..., 0])
     return single
 
 
-def _one_per_row(bounds: Any, rows: int) -> list[Any]:
-    shape = np.shape(bounds)
-    if shape == (4,):
-        return [bounds] * rows
-    if shape == (rows, 4):
-        return list(bounds)
-    raise ValueError(f"bounds has shape {shape}, expected (4,) or ({rows}, 4): west, south, east, north for each row.")
+def _points_by_row(rows: np.ndarray, bounds: Any, crs: str | Sequence[str]) -> np.ndarray:
+    """Points `(B, Q, 2)` of degrees `(B, Q, 2)`, row b in the tile with bounds b; all rows of one CRS at once."""
+    given = np.shape(bounds)
+    if given not in ((4,), (len(rows), 4)):
+        raise ValueError(
+            f"bounds has shape {given}, expected (4,) or ({len(rows)}, 4): west, south, east, north for each row."
+        )
+    systems = [crs] * len(rows) if isinstance(crs, str) else list(crs)
+    if len(systems) != len(rows):
+        raise ValueError(f"crs names {len(systems)} systems for {len(rows)} rows, expected one or one per row.")
+    each = [bounds] * len(rows) if given == (4,) else bounds
+    boxes = np.array([unrolled(check_bounds(box, system)) for box, system in zip(each, systems)]).reshape(-1, 1, 4)
+    points = np.empty(rows.shape)
+    for system in dict.fromkeys(systems):
+        same = np.array([name == system for name in systems])
+        points[same] = _points(rows[same], boxes[same], system)
+    return points
+
+
+def _points(degrees: np.ndarray, boxes: np.ndarray, crs: str) -> np.ndarray:
+    """Points `(..., 2)` of degrees `(..., 2)` in unrolled bounds `(4,)` or `(B, 1, 4)`, all in one CRS."""
+    west, south, east, north = sides = np.moveaxis(boxes, -1, 0)
+    x, y = project_near(degrees[..., 0], degrees[..., 1], sides, crs)
+    points = np.stack([(x - west) / (east - west), (north - y) / (north - south)], axis=-1)
+    # The negation makes inf, for places that the CRS does not cover, count as outside.
+    outside = ~((points >= -EDGE_TOLERANCE) & (points <= 1 + EDGE_TOLERANCE)).all(axis=-1)
+    if outside.any():
+        first = tuple(np.argwhere(outside)[0])
+        box = np.broadcast_to(boxes, (*outside.shape, 4))[first]
+        raise ValueError(_outside_message(degrees[first], points[first], tuple(box.tolist()), crs))
+    return np.clip(points, 0.0, 1.0)
 
 
 def _outside_message(degrees: np.ndarray, point: np.ndarray, box: Bounds, crs: str) -> str:
@@ -179,7 +226,7 @@ def _outside_message(degrees: np.ndarray, point: np.ndarray, box: Bounds, crs: s
     metres = great_circle_distance_m(float(degrees[0]), float(degrees[1]), float(nearest[0]), float(nearest[1]))
     return (
         f"lon {degrees[0]}, lat {degrees[1]} lies {metres:.3g} m outside the tile with bounds {box} (west, south, east, "
-        f"north) in {crs}; pass a tile that holds the point."
+        f"north) in {crs}; pass a tile that contains the point."
     )
 
 

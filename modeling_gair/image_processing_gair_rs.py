@@ -12,14 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Sentinel-2 tiles to pixels, in two steps. *Read* decodes, picks and checks one tile (NumPy, in workers); *prepare* scales,
-normalises and resizes a batch (torch, on any device).
+Sentinel-2 tiles to pixels, in two steps. *Read* decodes one tile, selects its bands and checks them (NumPy, in workers);
+*prepare* scales, normalises and resizes a batch (torch, on any device). Every tile takes the same path: source (a path or an
+array) → raster (open, with band names and place) → bands (selected, checked and filled) → pixels (what the model takes).
 """
 
 import math
 import os
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -27,13 +29,14 @@ import numpy as np
 import torch
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
+from transformers.processing_utils import ImagesKwargs
 
 from .pixels_gair import as_array, as_features, as_list, as_size, prepare_by_shape
-from .raster_gair import Bounds, GairTile, check_bounds, ground_size_m, open_geotiff
+from .raster_gair import ArrayRaster, Bounds, GairTile, GeoTIFF, check_bounds, ground_size_m, open_geotiff
 
 GAIR_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
-# The orders in which a stack without band names may be declared to come.
+# Band orders that the caller may declare for rasters without band names.
 BAND_ORDERS: dict[str, tuple[str, ...]] = {
     "gair_10": GAIR_BANDS,
     "sentinel2_l2a_12": ("B01", *GAIR_BANDS[:8], "B09", "B11", "B12"),
@@ -47,9 +50,9 @@ RS_BAND_MEAN = dict(zip(GAIR_BANDS, (*_RELEASE_MEAN, 2231.7283, 1899.1932)))
 RS_BAND_STD = dict(zip(GAIR_BANDS, (*_RELEASE_STD, 690.0165, 669.9036)))
 
 DIGITAL_NUMBERS_PER_REFLECTANCE = 10_000.0
-# Reflectance over snow or glint may pass 1; a whole tile of digital numbers under 1.5 is black.
+# Reflectance over snow or sun glint may exceed 1; a tile whose digital numbers are all below 1.5 would be black.
 MAX_PLAUSIBLE_REFLECTANCE = 1.5
-# No surface reflects a hundredfold: such numbers are digital ones.
+# No surface reflects a hundred times the incoming light: such values are digital numbers.
 IMPOSSIBLE_REFLECTANCE = 100.0
 MIN_TILE_SIDE_M, MAX_TILE_SIDE_M = 500.0, 5000.0
 
@@ -60,7 +63,7 @@ _BAND_8A = re.compile(r"B?0?8A", re.IGNORECASE)
 
 @lru_cache
 def _band_name(name: str | None) -> str | None:
-    """The canonical name (B02 … B8A … B12) of a band written as B2, B02, 2, B8A, B08A or 8A; None if it is no band."""
+    """The canonical name (B02 … B8A … B12) of a band written as B2, B02, 2, B8A, B08A or 8A; None for other text."""
     text = (name or "").strip()
     if _BAND_8A.fullmatch(text):
         return "B8A"
@@ -78,28 +81,28 @@ def _declared_order(bands: str | Sequence[str] | None) -> list[str] | None:
         return None
     if isinstance(bands, str):
         if bands not in BAND_ORDERS:
-            raise ValueError(f"bands is {bands!r}, which is no known order; pass {_orders()}.")
+            raise ValueError(f"bands is {bands!r}, which is not a known order; pass {_orders()}.")
         return list(BAND_ORDERS[bands])
     if not all(isinstance(name, str) for name in bands):
-        raise ValueError(f"bands is {list(bands)!r}, expected names of bands; pass {_orders()}.")
+        raise ValueError(f"bands is {list(bands)!r}, expected band names; pass {_orders()}.")
     return [_band_name(name) or name for name in bands]
 
 
 def _file_order(names: Sequence[str | None]) -> list[str | None] | None:
-    """The bands a file names; None where its descriptions say nothing, or only count the bands."""
+    """The bands that a file names; None if its descriptions are empty or only number the bands."""
     counted = [str(position + 1) for position in range(len(names))]
     order = [_band_name(name) for name in names]
     return None if list(names) == counted or not any(order) else order
 
 
 def _agreed_order(names: Sequence[str | None], declared: list[str] | None, source: str) -> Sequence[str | None]:
-    """The order of a stack's bands, from its own names and the caller's declaration, which must not differ."""
+    """The order of a raster's bands, from its own names and the caller's declaration, which must not contradict each other."""
     own = _file_order(names)
     order = declared if own is None else own
     if order is None:
         raise ValueError(f"{source} has {len(names)} bands without usable names; pass {_orders()}.")
     if declared is not None and len(declared) != len(names):
-        raise ValueError(f"{source} has {len(names)} bands but bands names {len(declared)}; pass {_orders()}.")
+        raise ValueError(f"{source} has {len(names)} bands but bands lists {len(declared)}; pass {_orders()}.")
     if own is not None and declared is not None:
         for position, (mine, theirs) in enumerate(zip(own, declared), 1):
             if mine is not None and mine != theirs:
@@ -109,36 +112,64 @@ def _agreed_order(names: Sequence[str | None], declared: list[str] | None, sourc
     return order
 
 
+class GairRSImagesKwargs(ImagesKwargs, total=False):
+    r"""
+    Settings of [`GairRSImageProcessor`], which loading may override, and arguments of its calls. Of the options that
+    `ImagesKwargs` lists, `size` and `return_tensors` have an effect.
+
+    bands (`Sequence[str]`, *optional*):
+        As a setting, the model's bands; in a call, the names of the source's bands or a key of `BAND_ORDERS`.
+    band_mean, band_std, antialias, quantize, clip_range, units, digital_number_offset, missing_bands, allow_any_scale:
+        Settings; see [`GairRSImageProcessor`].
+    bounds, crs:
+        Arguments of calls; see [`~GairRSImageProcessor.preprocess`].
+    """
+
+    bands: str | Sequence[str] | None
+    band_mean: dict[str, float] | None
+    band_std: dict[str, float] | None
+    antialias: bool
+    quantize: bool
+    clip_range: Sequence[float] | None
+    units: str
+    digital_number_offset: float
+    missing_bands: str
+    allow_any_scale: bool
+    bounds: Any
+    crs: str | None
+
+
 class GairRSImageProcessor(BaseImageProcessor):
     r"""
-    Sentinel-2 tiles: bands found by name, checked, normalised per band to about [0, 1] and resized.
+    Sentinel-2 tiles: selects bands by name, checks them, normalises each band to about [0, 1] and resizes.
 
     Args:
         bands (`Sequence[str]`, defaults to B02 B03 B04 B05 B06 B07 B08 B8A B11 B12):
             The model's bands, in its order.
         band_mean, band_std (`dict[str, float]`, *optional*):
-            Statistics of digital numbers by band name; mean - 2 std becomes 0 and mean + 2 std becomes 1. Default: the
-            published model's.
+            Mean and standard deviation of digital numbers by band name; mean - 2 std maps to 0 and mean + 2 std to 1.
+            Default: the published model's.
         size (`dict[str, int]` or `int`, defaults to `{"height": 96, "width": 96}`):
-            Pixels that tiles are resized to.
+            Height and width in pixels to which tiles are resized.
         antialias (`bool`, defaults to `True`):
-            Whether shrinking averages over all pixels; the published model's pixels were made without.
+            Whether downsampling is antialiased; the published model was trained without antialiasing.
         quantize (`bool`, defaults to `False`):
-            Whether normalised pixels are truncated to 256 levels before resizing, as the published model's were.
+            Whether to truncate normalised pixels to 256 levels before resizing, as in the published model's training.
         clip_range (`Sequence[float]`, *optional*, defaults to `(0.0, 1.0)`):
-            What normalised pixels are clipped to before resizing (bicubic resizing overshoots it a little).
+            Range to which normalised pixels are clipped before resizing (bicubic resizing may overshoot it slightly).
         units (`str`, defaults to `"digital_number"`):
-            What tiles hold: `"digital_number"`, or `"reflectance"`, which is multiplied by 10,000.
+            Units of the tiles: `"digital_number"`, or `"reflectance"`, which is multiplied by 10,000.
         digital_number_offset (`float`, defaults to 0.0):
-            Added to every digital number; -1000 for L2A of baseline 04.00 and later that was not harmonized. Tags in a
-            file never change it.
+            Added to every digital number; -1000 for L2A products of processing baseline 04.00 and later that were not
+            harmonised. Tags in a file never change it.
         missing_bands (`str`, defaults to `"error"`):
-            What to do where a tile lacks a band: `"error"`, or `"mean"` to fill in the band's mean.
+            What to do if a tile lacks a band: `"error"`, or `"mean"` to fill in the band's mean.
         allow_any_scale (`bool`, defaults to `False`):
-            Whether tiles with sides outside 0.5-5 km are accepted.
+            Whether to accept tiles with sides outside 0.5-5 km.
     """
 
     model_input_names = ["rs_pixel_values"]
+    valid_kwargs = GairRSImagesKwargs
 
     def __init__(
         self,
@@ -171,24 +202,24 @@ class GairRSImageProcessor(BaseImageProcessor):
 
     def _check_settings(self) -> None:
         if not self.bands or len(set(self.bands)) != len(self.bands):
-            raise ValueError(f"bands is {self.bands}, expected at least one band and none twice.")
+            raise ValueError(f"bands is {self.bands}, expected at least one band and no band twice.")
         for name in self.bands:
             if name not in self.band_mean or not self.band_std.get(name, 0) > 0:
-                raise ValueError(f"Band {name} lacks a band_mean or a band_std above 0; give both, keyed by band name.")
+                raise ValueError(f"Band {name} lacks a band_mean or a band_std above 0; pass both, keyed by band name.")
         if self.units not in ("digital_number", "reflectance"):
             raise ValueError(f"units is {self.units!r}, expected 'digital_number' or 'reflectance'.")
         if self.missing_bands not in ("error", "mean"):
             raise ValueError(f"missing_bands is {self.missing_bands!r}, expected 'error' or 'mean'.")
         if self.clip_range is not None and not (len(self.clip_range) == 2 and self.clip_range[0] < self.clip_range[1]):
-            raise ValueError(f"clip_range is {self.clip_range}, expected two numbers, the smaller first, or None.")
+            raise ValueError(f"clip_range is {self.clip_range}, expected None or two numbers, the smaller one first.")
 
     def to_dict(self) -> dict[str, Any]:
-        """As saved. The library leaves out what is None, but a `clip_range` of None means something."""
+        """The settings as saved. transformers leaves out None, but `clip_range=None` is a setting."""
         return {**super().to_dict(), "clip_range": self.clip_range}
 
     @property
     def _scale(self) -> float:
-        """Digital numbers per unit of the tiles."""
+        """Digital numbers per unit of the tiles' values."""
         return DIGITAL_NUMBERS_PER_REFLECTANCE if self.units == "reflectance" else 1.0
 
     def read(
@@ -203,50 +234,53 @@ class GairRSImageProcessor(BaseImageProcessor):
         lat: float | None = None,
     ) -> GairTile:
         """
-        Reads one tile: decodes it, picks the bands by name, checks it, and fills pixels without data with the bands'
+        Reads one tile: decodes it, selects the bands by name, checks them, and fills pixels without data with the bands'
         means.
 
         Args:
             source (`str`, `os.PathLike`, `np.ndarray` or `torch.Tensor`): a local GeoTIFF, or pixels `(C, H, W)` with
-                row 0 in the north, where NaN is no-data.
+                row 0 in the north; NaN marks pixels without data.
             bands (`str` or `Sequence[str]`, *optional*): the source's band names in its order, or a key of
-                `BAND_ORDERS`. Needed where the source does not name its bands.
-            bounds (`tuple[float, float, float, float]`, *optional*): west, south, east, north of a source that does not
-                say where it lies.
+                `BAND_ORDERS`. Required if the source does not name its bands.
+            bounds (`tuple[float, float, float, float]`, *optional*): west, south, east, north of a source that is not
+                georeferenced.
             crs (`str`, *optional*): CRS of `bounds`; `"EPSG:4326"` by default.
-            tile_size_m (`float`, *optional*): read only a window with this side (metres) of a GeoTIFF; what reaches
-                beyond the raster is no-data.
+            tile_size_m (`float`, *optional*): read only a window of a GeoTIFF with this side in metres; pixels beyond the
+                raster count as no-data.
             lon, lat (`float`, *optional*): centre of that window in degrees.
 
         Returns:
-            `GairTile`: pixels in the source's own dtype and units, in the order of `self.bands`.
+            `GairTile`: the bands in the source's own dtype and units, in the order of `self.bands`.
 
         Raises:
-            ValueError: for bands that are unnamed, absent, double or contradictory; a wrong dtype, inf, units that
-                cannot be right, no data at all; a size on the ground outside 0.5-5 km; an unreadable file.
+            ValueError: for bands that are unnamed, absent, duplicated or contradictory; an unsupported dtype, inf,
+                implausible units, no data at all; a size on the ground outside 0.5-5 km; an unreadable file.
         """
         declared = _declared_order(bands)
         if crs is not None and bounds is None:
-            raise ValueError(f"crs {crs!r} came without bounds, expected both; a GeoTIFF brings its own.")
+            raise ValueError(f"crs {crs!r} was given without bounds, expected both; a GeoTIFF has its own.")
         self._check_window(tile_size_m, lon, lat)
-        if isinstance(source, (str, os.PathLike)):
-            pixels, missing, bounds, crs = self._read_file(source, declared, bounds, crs, tile_size_m, lon, lat)
-        else:
-            if tile_size_m is not None:
-                raise ValueError("tile_size_m came with an array, expected a GeoTIFF; cut the array yourself.")
-            pixels, missing = self._read_array(source, declared)
-            bounds, crs = _checked_place(bounds, crs)
-        if bounds is not None and tile_size_m is None:
-            self._check_scale(bounds, crs or "EPSG:4326")
-        return GairTile(pixels, bounds, crs, float(1.0 - missing.mean()))
+        with _opened(source) as raster:
+            if bounds is not None and raster.georeferenced:
+                raise ValueError(f"bounds were given for {raster.path}, which is georeferenced; leave bounds out.")
+            positions = self._positions(_agreed_order(raster.names, declared, raster.path), raster.path)
+            present = [position for position in positions if position is not None]
+            found, missing, own_bounds, own_crs = raster.read(present, tile_size_m=tile_size_m, lon=lon, lat=lat)
+        filled, missing = self._checked(found, missing, positions, raster.path)
+        if own_bounds is None and bounds is not None:
+            own_crs = crs or "EPSG:4326"
+            own_bounds = check_bounds(bounds, own_crs)
+        if own_bounds is not None and tile_size_m is None:
+            self._check_scale(own_bounds, own_crs or "EPSG:4326")
+        return GairTile(filled, own_bounds, own_crs, float(1.0 - missing.mean()))
 
     def prepare(self, tiles: Any, device: Any = None) -> torch.Tensor:
         """
-        Scales, normalises and resizes tiles that [`~GairRSImageProcessor.read`] has read.
+        Scales, normalises and resizes tiles read by [`~GairRSImageProcessor.read`].
 
         Args:
-            tiles (list of `np.ndarray` or `torch.Tensor`, or one): pixels `(C, H, W)` of any sizes, or one batch
-                `(B, C, H, W)`; the bands in the order of `self.bands`.
+            tiles (list of `np.ndarray` or `torch.Tensor`, or one): bands `(C, H, W)` of any sizes, or one batch
+                `(B, C, H, W)`; in the order of `self.bands`.
             device (*optional*): where to compute.
 
         Returns:
@@ -255,7 +289,7 @@ class GairRSImageProcessor(BaseImageProcessor):
         for tile in as_list(tiles):
             if tile.ndim != 3 or tile.shape[0] != len(self.bands):
                 raise ValueError(
-                    f"A tile of shape {tuple(tile.shape)} came, expected ({len(self.bands)}, H, W); read it first."
+                    f"A tile has shape {tuple(tile.shape)}, expected ({len(self.bands)}, H, W); pass it through read first."
                 )
         return prepare_by_shape(tiles, device, self._normalise, self.size, self.antialias)
 
@@ -272,9 +306,9 @@ class GairRSImageProcessor(BaseImageProcessor):
         Reads and prepares tiles.
 
         Args:
-            images: one tile or a list, each as in [`~GairRSImageProcessor.read`]; an array `(B, C, H, W)` is a list.
-            bands, crs: as in [`~GairRSImageProcessor.read`], for all tiles.
-            bounds (*optional*): west, south, east, north for a single tile, or one (or None) for each tile of a list.
+            images: one tile or a list, each as in [`~GairRSImageProcessor.read`]; an array `(B, C, H, W)` is a list of B.
+            bands, crs: as in [`~GairRSImageProcessor.read`], the same for all tiles.
+            bounds (*optional*): west, south, east, north of a single tile, or a list with one (or None) per tile.
             return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
 
         Returns:
@@ -300,78 +334,49 @@ class GairRSImageProcessor(BaseImageProcessor):
             pixels = (pixels * 255).clamp(0, 255).trunc() / 255
         return pixels
 
-    def _read_file(
-        self,
-        source: str | os.PathLike,
-        declared: list[str] | None,
-        bounds: Any,
-        crs: str | None,
-        tile_size_m: float | None,
-        lon: float | None,
-        lat: float | None,
-    ) -> tuple[np.ndarray, np.ndarray, Bounds | None, str | None]:
-        with open_geotiff(source) as raster:
-            if bounds is not None and raster.georeferenced:
-                raise ValueError(f"bounds came for {raster.path}, which says itself where it lies; leave bounds out.")
-            positions = self._positions(_agreed_order(raster.names, declared, raster.path), raster.path)
-            present = [position for position in positions if position is not None]
-            stack, missing, own_bounds, own_crs = raster.read(present, tile_size_m=tile_size_m, lon=lon, lat=lat)
-        pixels, missing = self._checked(stack, missing, positions, str(source))
-        if own_bounds is not None:
-            return pixels, missing, own_bounds, own_crs
-        return pixels, missing, *_checked_place(bounds, crs)
-
-    def _read_array(self, source: Any, declared: list[str] | None) -> tuple[np.ndarray, np.ndarray]:
-        stack = as_array(source, "a GeoTIFF's path or an array of shape (C, H, W)")
-        if stack.ndim != 3 or 0 in stack.shape:
-            raise ValueError(
-                f"An array of shape {stack.shape} came, expected (C, H, W) with bands first; transpose it."
-            )
-        what = f"The array of shape {stack.shape}"
-        positions = self._positions(_agreed_order([None] * len(stack), declared, what), what)
-        present = [position for position in positions if position is not None]
-        return self._checked(stack[present], np.zeros(stack.shape[1:], bool), positions, what)
-
     def _positions(self, order: Sequence[str | None], source: str) -> list[int | None]:
-        """Where each of `self.bands` lies in a stack, None where it lacks."""
+        """The position of each of `self.bands` in a raster, None for absent bands."""
         named = [name for name in order if name is not None]
         double = sorted({name for name in named if named.count(name) > 1})
         if double:
-            raise ValueError(f"{source} names {', '.join(double)} more than once; keep one band of each name.")
+            raise ValueError(f"{source} names {', '.join(double)} more than once; keep one band per name.")
         lacking = [name for name in self.bands if name not in named]
         if len(lacking) == len(self.bands) or (lacking and self.missing_bands == "error"):
             raise ValueError(
                 f"{source} lacks {', '.join(lacking)} (it has {', '.join(named)}); add them, or set "
-                "missing_bands='mean' to fill in the means of bands that some tiles lack."
+                "missing_bands='mean' to fill in the means of absent bands."
             )
         return [order.index(name) if name in named else None for name in self.bands]
 
     def _checked(
-        self, stack: np.ndarray, missing: np.ndarray, positions: list[int | None], source: str
+        self, found: np.ndarray, missing: np.ndarray, positions: list[int | None], source: str
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Checks the picked bands, fills what is missing, and adds lacking bands. Returns pixels and missing."""
-        if stack.dtype.name not in _RS_DTYPES:
-            raise ValueError(f"{source} holds {stack.dtype}, expected one of {', '.join(_RS_DTYPES)}; convert it.")
-        floating = stack.dtype.kind == "f"
+        """
+        Checks the bands found in a raster, fills pixels without data, and adds absent bands. Returns the bands in the order
+        of `self.bands`, and the mask of pixels without data.
+        """
+        if found.dtype.name not in _RS_DTYPES:
+            raise ValueError(f"{source} contains {found.dtype}, expected one of {', '.join(_RS_DTYPES)}; convert it.")
+        floating = found.dtype.kind == "f"
         if floating:
-            if np.isinf(stack).any():
-                raise ValueError(f"{source} holds inf, expected finite pixels; set pixels without data to NaN.")
-            missing = missing | np.isnan(stack).any(axis=0)
+            if np.isinf(found).any():
+                raise ValueError(f"{source} contains inf, expected finite values; set pixels without data to NaN.")
+            missing = missing | np.isnan(found).any(axis=0)
         if missing.all():
-            raise ValueError(f"{source} holds no data at all in this place, expected a tile with data; pass another.")
+            raise ValueError(f"{source} contains no data here, expected a tile with data; pass another tile.")
         whole = not missing.any()
-        # Picking by a mask costs more than all the rest, and few tiles need it.
-        self._check_units(float((stack if whole else stack[:, ~missing]).max()), floating, source)
+        # Indexing with a mask costs more than everything else here, and few tiles need it.
+        self._check_units(float((found if whole else found[:, ~missing]).max()), floating, source)
         if whole and None not in positions:
-            return stack, missing
-        pixels = np.empty((len(positions), *missing.shape), stack.dtype)
+            return found, missing
+        filled = np.empty((len(positions), *missing.shape), found.dtype)
         present = [band for band, position in enumerate(positions) if position is not None]
-        pixels[present] = stack
+        filled[present] = found
         for band, position in enumerate(positions):
             everywhere = position is None
             if everywhere or not whole:
-                pixels[band, ... if everywhere else missing] = self._fill_value(self.bands[band], stack.dtype)
-        return pixels, missing
+                filled[band, ... if everywhere else missing] = self._fill_value(self.bands[band], found.dtype)
+        return filled, missing
 
     def _check_units(self, maximum: float, floating: bool, source: str) -> None:
         if self.units == "digital_number" and floating and 0 < maximum <= MAX_PLAUSIBLE_REFLECTANCE:
@@ -381,33 +386,37 @@ class GairRSImageProcessor(BaseImageProcessor):
             )
         if self.units == "reflectance" and (not floating or maximum > IMPOSSIBLE_REFLECTANCE):
             raise ValueError(
-                f"{source} has a maximum of {maximum:.4g} and looks like digital numbers, expected reflectance as "
+                f"{source} has a maximum of {maximum:.4g}, which looks like digital numbers, expected reflectance as "
                 "floating-point numbers; set units='digital_number' in the processor."
             )
 
     def _fill_value(self, band: str, dtype: np.dtype) -> float:
-        """The band's mean in the units and the dtype of the tile."""
+        """The band's mean in the units and dtype of the tile."""
         value = (self.band_mean[band] - self.digital_number_offset) / self._scale
         if dtype.kind == "f":
             return value
         if not np.iinfo(dtype).min <= round(value) <= np.iinfo(dtype).max:
             raise ValueError(
-                f"The mean of {band} is {value:.0f} in the tile's numbers, which {dtype} cannot hold; use int32."
+                f"The mean of {band} is {value:.0f} in the tile's units, which is out of range for {dtype}; use int32."
             )
         return round(value)
 
     def _check_window(self, tile_size_m: float | None, lon: float | None, lat: float | None) -> None:
         if tile_size_m is None:
             if lon is not None or lat is not None:
-                raise ValueError(f"lon {lon}, lat {lat} came without tile_size_m, expected all three to read a window.")
+                raise ValueError(
+                    f"lon {lon}, lat {lat} were given without tile_size_m, expected all three to read a window."
+                )
             return
         if lon is None or lat is None:
-            raise ValueError(f"tile_size_m {tile_size_m} came without lon, lat, expected all three to read a window.")
+            raise ValueError(
+                f"tile_size_m {tile_size_m} was given without lon, lat, expected all three to read a window."
+            )
         if not (math.isfinite(tile_size_m) and tile_size_m > 0):
             raise ValueError(f"tile_size_m is {tile_size_m}, expected metres above 0.")
         if not (self.allow_any_scale or MIN_TILE_SIDE_M <= tile_size_m <= MAX_TILE_SIDE_M):
             raise ValueError(
-                f"tile_size_m is {tile_size_m}, expected 500 to 5000 m; set allow_any_scale=True to go on."
+                f"tile_size_m is {tile_size_m}, expected 500 to 5000 m; set allow_any_scale=True to accept other sizes."
             )
 
     def _check_scale(self, bounds: Bounds, crs: str) -> None:
@@ -422,21 +431,20 @@ class GairRSImageProcessor(BaseImageProcessor):
 
 
 def bounds_per_tile(bounds: Any, tiles: int) -> list[Any]:
-    """The bounds of each tile: given one for each, or bare for a single tile; None where a tile has none."""
+    """The bounds of each tile, from one per tile or from four bare numbers for a single tile; None for tiles without."""
     if bounds is None:
         return [None] * tiles
     if len(bounds) == 4 and all(isinstance(side, (int, float, np.number)) for side in bounds):
         bounds = [bounds]
     if len(bounds) != tiles:
-        raise ValueError(f"bounds holds {len(bounds)} quadruples for {tiles} tiles, expected one for each tile.")
+        raise ValueError(f"bounds contains {len(bounds)} boxes for {tiles} tiles, expected one per tile.")
     return list(bounds)
 
 
-def _checked_place(bounds: Any, crs: str | None) -> tuple[Bounds | None, str | None]:
-    if bounds is None:
-        return None, None
-    system = crs or "EPSG:4326"
-    return check_bounds(bounds, system), system
+def _opened(source: Any) -> AbstractContextManager[GeoTIFF | ArrayRaster]:
+    if isinstance(source, (str, os.PathLike)):
+        return open_geotiff(source)
+    return nullcontext(ArrayRaster(as_array(source, "a GeoTIFF's path or an array of shape (C, H, W)")))
 
 
 __all__ = ["BAND_ORDERS", "GAIR_BANDS", "GairRSImageProcessor"]

@@ -25,7 +25,7 @@ from transformers.feature_extraction_utils import BatchFeature
 def as_size(size: int | dict[str, int]) -> dict[str, int]:
     sides = {"height": size, "width": size} if isinstance(size, int) else dict(size)
     if set(sides) != {"height", "width"} or not all(isinstance(n, int) and n > 0 for n in sides.values()):
-        raise ValueError(f"size is {size!r}, expected pixels as a whole number or {{'height': 96, 'width': 96}}.")
+        raise ValueError(f"size is {size!r}, expected a whole number of pixels or {{'height': 96, 'width': 96}}.")
     return sides
 
 
@@ -35,26 +35,26 @@ def as_list(images: Any) -> list[Any]:
     listed = list(images) if several else [images]
     if not listed:
         raise ValueError(
-            "An empty list of images came, expected at least one; leave the argument out where there is none."
+            "The list of images is empty, expected at least one; leave the argument out if there are none."
         )
     return listed
 
 
 def as_features(data: dict[str, torch.Tensor], return_tensors: str | None) -> BatchFeature:
-    """NumPy arrays, or tensors of the type asked for."""
+    """Tensors as a `BatchFeature` of NumPy arrays, or of the requested type."""
     return BatchFeature(data={key: value.cpu().numpy() for key, value in data.items()}, tensor_type=return_tensors)
 
 
 def prepare_by_shape(
     images: Any, device: Any, normalise: Callable[[torch.Tensor], torch.Tensor], size: dict[str, int], antialias: bool
 ) -> torch.Tensor:
-    """Normalises and resizes; images of one shape are handled as one batch. Returns float32 `(B, C, height, width)`."""
+    """Normalises and resizes images, batching those of one shape. Returns float32 `(B, C, height, width)`."""
     target = size["height"], size["width"]
 
     def prepare(batch: torch.Tensor) -> torch.Tensor:
-        # It travels in its own, smaller dtype; pinned memory travels while the device computes.
+        # Copied in its own, smaller dtype; from pinned memory the copy overlaps with computation.
         batch = normalise(batch.to(device, non_blocking=True).to(torch.float32))
-        # To its own size bicubic resizing is the identity.
+        # Bicubic resizing to the same size is the identity.
         if batch.shape[-2:] == target:
             return batch
         return F.interpolate(batch, size=target, mode="bicubic", align_corners=False, antialias=antialias)
@@ -68,7 +68,7 @@ def prepare_by_shape(
     prepared: dict[int, torch.Tensor] = {}
     for indexes in groups.values():
         own = [images[index] for index in indexes]
-        # Not all versions of torch stack uint16.
+        # Some versions of torch cannot stack uint16.
         arrays = isinstance(own[0], np.ndarray)
         batch = torch.from_numpy(np.stack(own)) if arrays else torch.stack([image.to(torch.float32) for image in own])
         prepared.update(zip(indexes, prepare(batch)))
@@ -80,11 +80,12 @@ def as_array(source: Any, expected: str) -> np.ndarray:
         return source.detach().cpu().numpy()
     if isinstance(source, np.ma.MaskedArray):
         raise ValueError(
-            "A masked array came, whose mask would be lost; set its masked pixels to NaN with .filled(np.nan)."
+            "A masked array was given, whose mask would be lost, expected a plain array; set masked pixels to NaN with "
+            ".filled(np.nan)."
         )
     if isinstance(source, np.ndarray):
         return source
-    raise ValueError(f"{type(source).__name__} {str(source)[:60]!r} came, expected {expected}.")
+    raise ValueError(f"The input is {type(source).__name__} {str(source)[:60]!r}, expected {expected}.")
 
 
 __all__ = ["as_array", "as_features", "as_list", "as_size", "prepare_by_shape"]

@@ -38,7 +38,7 @@ except ImportError:
 
 Bounds = tuple[float, float, float, float]
 
-# What a header may promise before anything is decoded: far above any tile, far below what fills a machine's memory.
+# Limits on what a header may declare, checked before decoding: far above any tile, far below a machine's memory.
 MAX_SIDE = 1_000_000
 MAX_BANDS = 1024
 MAX_DECODED_BYTES = 2**29
@@ -52,15 +52,16 @@ WGS84_FLATTENING = 1 / 298.257223563
 @dataclass(frozen=True)
 class GairTile:
     """
-    A Sentinel-2 tile as read: bands picked, checked and filled, but neither normalised nor resized.
+    A Sentinel-2 tile as read: its bands are selected, checked and filled, but neither normalised nor resized.
 
     Attributes:
-        pixels (`np.ndarray` of shape `(C, H, W)`): in the source's own units and dtype; row 0 in the north, column 0
-            in the west.
-        bounds (`tuple[float, float, float, float]`, *optional*): west, south, east, north in units of `crs`; west may
-            exceed east where a tile in degrees crosses the antimeridian.
+        pixels (`np.ndarray` of shape `(C, H, W)`): the bands in the source's own units and dtype; row 0 in the north,
+            column 0 in the west.
+        bounds (`tuple[float, float, float, float]`, *optional*): west, south, east, north in units of `crs`; west
+            exceeds east if a tile in degrees crosses the antimeridian.
         crs (`str`, *optional*): the coordinate reference system of the bounds, such as `"EPSG:4326"`.
-        valid_fraction (`float`): share of pixels that held data, in (0, 1]; the others hold the band's mean.
+        valid_fraction (`float`): fraction of pixels that contained data, in (0, 1]; the others are filled with the
+            bands' means.
     """
 
     pixels: np.ndarray
@@ -70,7 +71,7 @@ class GairTile:
 
 
 def local_file(path: str | os.PathLike) -> str:
-    """The resolved path of an existing local file; remote and GDAL-virtual paths are a `ValueError`."""
+    """Resolves the path of an existing local file; raises `ValueError` for remote and GDAL-virtual paths."""
     text = os.fsdecode(os.fspath(path))
     if "://" in text or text.startswith("/vsi"):
         raise ValueError(f"{text!r} is a remote or virtual path, expected a local file; download it first.")
@@ -78,7 +79,9 @@ def local_file(path: str | os.PathLike) -> str:
         raise ValueError(f"{text!r}: file not found, expected the path of a local file; check the spelling.")
     resolved = os.path.realpath(text)
     if resolved.startswith("/vsi"):
-        raise ValueError(f"{text!r} leads to {resolved!r}, which GDAL takes for a virtual path; move the file.")
+        raise ValueError(
+            f"{text!r} leads to {resolved!r}, which GDAL interprets as a virtual path, expected another folder; move the file."
+        )
     return resolved
 
 
@@ -118,8 +121,8 @@ def is_geographic(crs: str) -> bool:
 
 def project(lon: Any, lat: Any, crs: str) -> tuple[np.ndarray, np.ndarray]:
     """
-    lon, lat in degrees on WGS 84 to x, y of `crs`, all float64 and of any equal shape; inf where `crs` has no such
-    place.
+    Projects lon, lat in degrees on WGS 84 to x, y in `crs`, all float64 and of any one shape; inf for places that `crs`
+    does not cover.
     """
     lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
     if is_wgs84(crs):
@@ -129,7 +132,7 @@ def project(lon: Any, lat: Any, crs: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unproject(x: Any, y: Any, crs: str) -> tuple[np.ndarray, np.ndarray]:
-    """x, y of `crs` to lon, lat in degrees on WGS 84: the inverse of [`project`]."""
+    """Converts x, y in `crs` to lon, lat in degrees on WGS 84: the inverse of [`project`]."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if is_wgs84(crs):
         return x, y
@@ -139,16 +142,16 @@ def unproject(x: Any, y: Any, crs: str) -> tuple[np.ndarray, np.ndarray]:
 
 def check_bounds(bounds: Any, crs: str) -> Bounds:
     """
-    Four finite floats west, south, east, north with south < north, and west < east unless degrees cross the
-    antimeridian; anything else is a `ValueError`.
+    Checks that bounds are four finite numbers west, south, east, north with south < north, and west < east unless a tile
+    in degrees crosses the antimeridian. Returns them as floats; raises `ValueError` for anything else.
     """
     try:
         west, south, east, north = (float(side) for side in bounds)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"bounds is {bounds!r}, expected four numbers (west, south, east, north).") from error
+        raise ValueError(f"bounds is {bounds!r}, expected four numbers; pass (west, south, east, north).") from error
     given = (west, south, east, north)
     if not all(math.isfinite(side) for side in given):
-        raise ValueError(f"bounds is {given}, expected finite numbers (west, south, east, north).")
+        raise ValueError(f"bounds is {given}, expected finite numbers; check (west, south, east, north).")
     if south >= north or west == east or (west > east and not is_geographic(crs)):
         raise ValueError(
             f"bounds is {given} in {crs}, expected west < east and south < north in the order (west, south, east, "
@@ -156,20 +159,23 @@ def check_bounds(bounds: Any, crs: str) -> Bounds:
         )
     if is_geographic(crs) and (south < -90.0 or north > 90.0 or unrolled(given)[2] - west > 360.0):
         raise ValueError(
-            f"bounds is {given} in {crs}, expected degrees on the Earth in the order (west, south, east, north); name "
-            "the tile's own crs where they are metres."
+            f"bounds is {given} in {crs}, expected degrees on the Earth in the order (west, south, east, north); pass "
+            "the tile's own crs if they are metres."
         )
     return given
 
 
 def unrolled(bounds: Bounds) -> Bounds:
-    """The bounds with east > west: a tile in degrees that crosses the antimeridian ends beyond 180."""
+    """Bounds with east > west: if a tile in degrees crosses the antimeridian, its east exceeds 180."""
     west, south, east, north = bounds
     return (west, south, east + 360.0 if west > east else east, north)
 
 
-def project_near(lon: Any, lat: Any, bounds: Bounds, crs: str) -> tuple[np.ndarray, np.ndarray]:
-    """As [`project`], with the turn of 360 degrees added to a longitude that brings it nearest to unrolled `bounds`."""
+def project_near(lon: Any, lat: Any, bounds: Any, crs: str) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Projects as [`project`] does; if `crs` is in degrees, x is also shifted by the multiple of 360 that brings it closest to
+    the middle of `bounds` (unrolled; four numbers, or four arrays that broadcast against lon).
+    """
     x, y = project(lon, lat, crs)
     if is_geographic(crs):
         x = x + 360.0 * np.round(((bounds[0] + bounds[2]) / 2 - x) / 360.0)
@@ -188,17 +194,19 @@ def _degree_lengths_m(lat: float) -> tuple[float, float]:
 
 def metres_per_unit(x: float, y: float, crs: str) -> tuple[float, float]:
     """
-    Metres on the ground per unit of x and of y at a place given in `crs`. Measured along the ellipsoid, since a metre
-    of web mercator is no metre on the ground.
+    Metres on the ground per unit of x and of y at a place given in `crs`, measured along the ellipsoid, since a metre in
+    web Mercator is not a metre on the ground.
     """
     if is_wgs84(crs):
         return _degree_lengths_m(y)
     definition = _definition(crs)
-    # 50 m or 2 arc seconds: far above rounding, far below what curves.
+    # 50 m or 2 arc seconds: far above rounding errors, far below the scale of the Earth's curvature.
     step = (1e-5 if definition.is_geographic else 50.0) / definition.axis_info[0].unit_conversion_factor
     lon, lat = unproject([x - step, x, x + step, x], [y, y - step, y, y + step], crs)
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
-        raise ValueError(f"x {x}, y {y} is no place on the Earth in {crs}; check that bounds and crs belong together.")
+        raise ValueError(
+            f"x {x}, y {y} in {crs} is not on the Earth, expected bounds in units of crs; check that bounds and crs match."
+        )
     metres = pyproj.Geod(ellps="WGS84").inv(lon[:2], lat[:2], lon[2:], lat[2:])[2] / (2 * step)
     return float(metres[0]), float(metres[1])
 
@@ -234,12 +242,12 @@ class _Grid:
 
 class GeoTIFF:
     """
-    An open GeoTIFF whose header has been checked; made by [`open_geotiff`].
+    An open GeoTIFF with a checked header; created by [`open_geotiff`].
 
     Attributes:
-        path (`str`): for messages.
-        names (`tuple[str | None, ...]`): the bands' descriptions, None where a band has none.
-        georeferenced (`bool`): whether the file says where it lies.
+        path (`str`): the file, for messages.
+        names (`tuple[str | None, ...]`): the bands' descriptions, None for bands without one.
+        georeferenced (`bool`): whether the file has a CRS and an affine transform.
     """
 
     def __init__(self, dataset: Any, path: str):
@@ -262,17 +270,17 @@ class GeoTIFF:
         lat: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray, Bounds | None, str | None]:
         """
-        Decodes the named bands only, of the whole raster or of a window around a point.
+        Decodes the requested bands only, of the whole raster or of a window around a point.
 
         Args:
-            indexes (`Sequence[int]`): bands by position, counted from 0, in the order wanted.
+            indexes (`Sequence[int]`): positions of the bands, from 0, in the desired order.
             tile_size_m (`float`, *optional*): side of the window in metres on the ground, rounded to whole pixels.
             lon, lat (`float`, *optional*): its centre in degrees.
 
         Returns:
-            pixels `(C, H, W)` in the file's dtype with row 0 in the north; missing `(H, W)`, true where a pixel is
-            no-data or outside the raster; bounds of these pixels (west, south, east, north) and crs, None without
-            georeference.
+            pixels `(C, H, W)` in the file's dtype with row 0 in the north; missing `(H, W)`, true for no-data pixels and
+            those outside the raster; the bounds of these pixels (west, south, east, north) and their CRS, both None if the
+            file is not georeferenced.
         """
         row, column, height, width = self._window(tile_size_m, lon, lat)
         pixels = self._decode(indexes, row, column, height, width)
@@ -282,18 +290,20 @@ class GeoTIFF:
         return pixels, missing, self._grid.bounds(row, column, height, width), self._grid.crs
 
     def _window(self, tile_size_m: float | None, lon: float | None, lat: float | None) -> tuple[int, int, int, int]:
-        """Row, column, height, width in north-up pixels; may reach beyond the raster."""
+        """Row, column, height, width in north-up pixels; may extend beyond the raster."""
         if tile_size_m is None:
             return 0, 0, self._dataset.height, self._dataset.width
         if self._grid is None:
             raise ValueError(
-                f"{self.path} is not georeferenced, so no window of tile_size_m can be found in it; leave tile_size_m "
-                "out or georeference the file."
+                f"{self.path} is not georeferenced, so tile_size_m cannot locate a window in it; leave tile_size_m out, "
+                "or georeference the file."
             )
         grid = self._grid
         x, y = project_near(lon, lat, grid.bounds(0, 0, self._dataset.height, self._dataset.width), grid.crs)
         if not (np.isfinite(x) and np.isfinite(y)):
-            raise ValueError(f"lon {lon}, lat {lat} is outside of {self.path} and of its CRS {grid.crs}.")
+            raise ValueError(
+                f"lon {lon}, lat {lat} is outside {self.path} and its CRS {grid.crs}; pass a raster that covers it."
+            )
         per_x, per_y = metres_per_unit(float(x), float(y), grid.crs)
         width = max(1, round(tile_size_m / (per_x * grid.step_x)))
         height = max(1, round(tile_size_m / (per_y * grid.step_y)))
@@ -333,8 +343,39 @@ class GeoTIFF:
         return ~(inside_rows[:, None] & inside_columns[None, :])
 
 
+class ArrayRaster:
+    """
+    An array with the interface of an open [`GeoTIFF`]: it neither names its bands nor is georeferenced.
+
+    Args:
+        array (`np.ndarray` of shape `(C, H, W)`): row 0 in the north; NaN marks pixels without data.
+    """
+
+    georeferenced = False
+
+    def __init__(self, array: np.ndarray):
+        if array.ndim != 3 or 0 in array.shape:
+            raise ValueError(f"The array has shape {array.shape}, expected (C, H, W) with bands first; transpose it.")
+        self.path = f"The array of shape {array.shape}"
+        self.names: tuple[str | None, ...] = (None,) * len(array)
+        self._array = array
+
+    def read(
+        self,
+        indexes: Sequence[int],
+        *,
+        tile_size_m: float | None = None,
+        lon: float | None = None,
+        lat: float | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, Bounds | None, str | None]:
+        """Selects bands by position; returns what [`GeoTIFF.read`] returns without georeference. Windows are refused."""
+        if tile_size_m is not None:
+            raise ValueError("tile_size_m was given with an array, expected a GeoTIFF; crop the array yourself.")
+        return self._array[list(indexes)], np.zeros(self._array.shape[1:], bool), None, None
+
+
 def _missing(pixels: np.ndarray, nodata: float | None) -> np.ndarray:
-    """(H, W): a pixel is no-data only where every band says so, since a lone no-data value in one band may be data."""
+    """Mask `(H, W)` of pixels that are no-data in every band, since the no-data value in a single band may be data."""
     if nodata is None or math.isnan(nodata):
         return np.zeros(pixels.shape[1:], bool)
     return (pixels == nodata).all(axis=0)
@@ -343,14 +384,14 @@ def _missing(pixels: np.ndarray, nodata: float | None) -> np.ndarray:
 @contextmanager
 def open_geotiff(path: str | os.PathLike) -> Iterator[GeoTIFF]:
     """
-    Opens a local GeoTIFF with GDAL's GTiff driver and no other, and checks its header, so that nothing large or foreign
-    is decoded. What cannot be read, then or later inside the `with`, is a `ValueError`.
+    Opens a local GeoTIFF with GDAL's GTiff driver only, and checks its header, so that neither huge files nor other formats
+    are decoded. Raises `ValueError` for an unreadable file, also when reading fails later inside the `with` block.
     """
     file = local_file(path)
     _require(rasterio, f"Reading the GeoTIFF {os.fspath(path)!r}")
     try:
         with warnings.catch_warnings():
-            # A file without georeference is no fault: the caller may know its bounds.
+            # A file without georeference is acceptable: the caller may know its bounds.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = rasterio.open(file, driver="GTiff")
         with dataset:
@@ -358,7 +399,7 @@ def open_geotiff(path: str | os.PathLike) -> Iterator[GeoTIFF]:
             yield GeoTIFF(dataset, str(path))
     except RasterioError as error:
         raise ValueError(
-            f"{os.fspath(path)!r} cannot be read as a GeoTIFF: it is damaged, cut off or of another format; write it "
+            f"{os.fspath(path)!r} cannot be read as a GeoTIFF: it is damaged, truncated or of another format; write it "
             "again as a GeoTIFF."
         ) from error
 
@@ -367,25 +408,25 @@ def _check_header(dataset: Any, path: str) -> None:
     if max(dataset.width, dataset.height) > MAX_SIDE or dataset.count > MAX_BANDS:
         raise ValueError(
             f"{path} claims {dataset.width} x {dataset.height} pixels and {dataset.count} bands, expected at most "
-            f"{MAX_SIDE} a side and {MAX_BANDS} bands; cut the part you need out of it."
+            f"{MAX_SIDE} per side and {MAX_BANDS} bands; crop the part you need."
         )
     together = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
     for (rows, columns), dtype in zip(dataset.block_shapes, dataset.dtypes):
         if rows * columns * together * np.dtype(dtype).itemsize > MAX_BLOCK_BYTES:
             raise ValueError(
                 f"{path} is stored in blocks of {columns} x {rows} pixels, expected at most {MAX_BLOCK_BYTES // 2**20} "
-                "MiB a block; write it again in tiles of 512 x 512."
+                "MiB per block; rewrite it in tiles of 512 x 512."
             )
 
 
 def _grid_of(dataset: Any, path: str) -> _Grid | None:
-    """The raster's grid, north up; None where the file lacks a CRS or an affine transform."""
+    """The raster's grid, north up; None if the file lacks a CRS or an affine transform."""
     transform = dataset.transform
     if dataset.crs is None or transform.is_identity:
         return None
     if abs(transform.b) > 1e-9 * abs(transform.a) or abs(transform.d) > 1e-9 * abs(transform.e) or transform.a <= 0:
         raise ValueError(
-            f"{path} is rotated or mirrored against its CRS, expected rows from west to east; warp it first."
+            f"{path} is rotated or mirrored relative to its CRS, expected rows from west to east; warp it first."
         )
     epsg = dataset.crs.to_epsg()
     crs = dataset.crs.to_wkt() if epsg is None else f"EPSG:{epsg}"

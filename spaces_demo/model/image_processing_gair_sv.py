@@ -26,6 +26,7 @@ import torch
 from PIL import Image, ImageOps
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
+from transformers.processing_utils import ImagesKwargs
 
 from .pixels_gair import as_array, as_features, as_list, as_size, prepare_by_shape
 from .raster_gair import local_file
@@ -37,20 +38,33 @@ SV_STD = (59.19978436, 59.35279219, 72.02295734)
 _SV_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 
 
+class GairSVImagesKwargs(ImagesKwargs, total=False):
+    r"""
+    Settings of [`GairSVImageProcessor`], which loading may override, and arguments of its calls. Of the options that
+    `ImagesKwargs` lists, `image_mean`, `image_std`, `size` and `return_tensors` have an effect.
+
+    antialias (`bool`):
+        A setting; see [`GairSVImageProcessor`].
+    """
+
+    antialias: bool
+
+
 class GairSVImageProcessor(BaseImageProcessor):
     r"""
-    Street views: photos become RGB, normalised per channel and resized without keeping the aspect ratio.
+    Street views: converts photos to RGB, normalises each channel and resizes without keeping the aspect ratio.
 
     Args:
         image_mean, image_std (`Sequence[float]`, *optional*):
-            Statistics of red, green, blue on the scale 0-255. Default: the published model's.
+            Mean and standard deviation of red, green, blue in 0-255. Default: the published model's.
         size (`dict[str, int]` or `int`, defaults to 224):
-            Pixels that photos are resized to.
+            Height and width in pixels to which photos are resized.
         antialias (`bool`, defaults to `True`):
-            Whether shrinking averages over all pixels; the published model's pixels were made without.
+            Whether downsampling is antialiased; the published model was trained without antialiasing.
     """
 
     model_input_names = ["sv_pixel_values"]
+    valid_kwargs = GairSVImagesKwargs
 
     def __init__(
         self,
@@ -67,8 +81,8 @@ class GairSVImageProcessor(BaseImageProcessor):
         self.antialias = antialias
         if len(self.image_mean) != 3 or len(self.image_std) != 3 or not min(self.image_std) > 0:
             raise ValueError(
-                f"image_mean is {self.image_mean} and image_std {self.image_std}, expected three numbers each, the "
-                "latter above 0."
+                f"image_mean is {self.image_mean} and image_std {self.image_std}, expected three numbers each, "
+                "image_std above 0."
             )
 
     def read(self, source: Any) -> np.ndarray:
@@ -77,14 +91,15 @@ class GairSVImageProcessor(BaseImageProcessor):
 
         Args:
             source (`str`, `os.PathLike`, `bytes`, `PIL.Image.Image`, `np.ndarray` or `torch.Tensor`): a local JPEG,
-                MPO, PNG, WEBP, TIFF, BMP or GIF, such a file's bytes, an image, or an array `(H, W)` or `(H, W, C)`
-                with 1, 3 or 4 channels in uint8 or uint16. Transparent parts turn white; 16 bits are rounded to 8.
+                MPO, PNG, WEBP, TIFF, BMP or GIF file, the bytes of one, an image, or an array `(H, W)` or `(H, W, C)`
+                with 1, 3 or 4 channels in uint8 or uint16. Transparent pixels are blended with white; 16 bits are rounded
+                to 8.
 
         Returns:
             `np.ndarray` of shape `(H, W, 3)`, uint8.
 
         Raises:
-            ValueError: for a remote path, a file that is no such image, cut off, animated or absurdly large, and for
+            ValueError: for a remote path; a file that is of another format, truncated, animated or far too large; and
                 arrays of other shapes and dtypes.
         """
         if isinstance(source, (bytes, bytearray, memoryview)):
@@ -97,7 +112,7 @@ class GairSVImageProcessor(BaseImageProcessor):
 
     def prepare(self, images: Any, device: Any = None) -> torch.Tensor:
         """
-        Normalises and resizes photos that [`~GairSVImageProcessor.read`] has read.
+        Normalises and resizes photos read by [`~GairSVImageProcessor.read`].
 
         Args:
             images (list of `np.ndarray` or `torch.Tensor`, or one): RGB `(H, W, 3)` of any sizes in 0-255, or one batch
@@ -109,7 +124,9 @@ class GairSVImageProcessor(BaseImageProcessor):
         """
         for image in as_list(images):
             if image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError(f"A photo of shape {tuple(image.shape)} came, expected (H, W, 3); read it first.")
+                raise ValueError(
+                    f"A photo has shape {tuple(image.shape)}, expected (H, W, 3); pass it through read first."
+                )
         return prepare_by_shape(images, device, self._normalise, self.size, self.antialias)
 
     def preprocess(self, images: Any, *, return_tensors: str | None = None) -> BatchFeature:
@@ -117,7 +134,7 @@ class GairSVImageProcessor(BaseImageProcessor):
         Reads and prepares photos.
 
         Args:
-            images: one photo or a list, each as in [`~GairSVImageProcessor.read`]; an array `(B, H, W, 3)` is a list.
+            images: one photo or a list, each as in [`~GairSVImageProcessor.read`]; an array `(B, H, W, 3)` is a list of B.
             return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
 
         Returns:
@@ -136,18 +153,19 @@ class GairSVImageProcessor(BaseImageProcessor):
 def _decode_photo(file: Any, what: str) -> np.ndarray:
     try:
         with Image.open(file, formats=_SV_FORMATS) as image:
-            # An MPO holds a photo and its preview, not frames in time.
+            # An MPO contains a photo and its preview, not frames of an animation.
             if image.format != "MPO" and getattr(image, "is_animated", False):
-                raise ValueError(f"{what} is animated or has many pages, expected one photo; save one frame of it.")
+                raise ValueError(f"{what} is animated or has several pages, expected one photo; save one frame of it.")
             image.load()
-            # In place, as the caller never sees this image: a copy would cost a tenth of the decoding.
+            # In place, as the caller never sees this image: a copy would take a tenth of the decoding time.
             ImageOps.exif_transpose(image, in_place=True)
             return _photo_to_rgb(image, what)
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{what} has too many pixels for a photo; shrink it first.") from error
+        raise ValueError(f"{what} has too many pixels for a photo; downsize it first.") from error
     except (OSError, SyntaxError, EOFError) as error:
         raise ValueError(
-            f"{what} cannot be decoded, expected an intact image in one of {', '.join(_SV_FORMATS)}; save it again."
+            f"{what} cannot be decoded, expected an intact {', '.join(_SV_FORMATS[:-1])} or {_SV_FORMATS[-1]} image; save "
+            "it again."
         ) from error
 
 
@@ -155,10 +173,12 @@ def _photo_to_rgb(image: Image.Image, what: str) -> np.ndarray:
     if image.mode.startswith("I"):
         grey = np.asarray(image)
         if grey.min() < 0 or grey.max() > 65535:
-            raise ValueError(f"{what} holds 32-bit numbers beyond 0-65535, expected 8 or 16 bits; save it with 8 bits.")
+            raise ValueError(
+                f"{what} contains 32-bit values outside 0-65535, expected 8 or 16 bits; save it with 8 bits."
+            )
         return _array_to_rgb(grey.astype(np.uint16))
     if image.mode == "F":
-        raise ValueError(f"{what} holds floating-point numbers, expected 8 or 16 bits; save it with 8 bits.")
+        raise ValueError(f"{what} contains floating-point values, expected 8 or 16 bits; save it with 8 bits.")
     if image.has_transparency_data:
         return _on_white(np.asarray(image.convert("RGBA")))
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
@@ -168,16 +188,12 @@ def _array_to_rgb(array: np.ndarray) -> np.ndarray:
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
-        raise ValueError(
-            f"An array of shape {array.shape} came, expected (H, W), (H, W, 3) or (H, W, 4); transpose it."
-        )
+        raise ValueError(f"The photo has shape {array.shape}, expected (H, W), (H, W, 3) or (H, W, 4); transpose it.")
     if array.dtype == np.uint16:
-        # 65535 / 257 = 255: whole range onto whole range, rounded.
+        # 65535 / 257 = 255: maps the full range to the full range, with rounding.
         array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if array.dtype != np.uint8:
-        raise ValueError(
-            f"A photo of dtype {array.dtype} came, expected uint8 (0-255) or uint16 (0-65535); convert it."
-        )
+        raise ValueError(f"The photo has dtype {array.dtype}, expected uint8 (0-255) or uint16 (0-65535); convert it.")
     if array.shape[2] == 4:
         return _on_white(array)
     return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))

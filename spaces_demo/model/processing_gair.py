@@ -19,35 +19,49 @@ from typing import Any
 
 import numpy as np
 from transformers.feature_extraction_utils import BatchFeature
-from transformers.processing_utils import ProcessorMixin
+from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 from .feature_extraction_gair import GairCoordinateProcessor
 
-# Not used here: from a local folder, older releases of transformers copy only the files that an entry file names itself.
+# Not used here. Loading remote code from a local folder, older releases of transformers copy only files imported here.
 from .geo_gair import EARTH_RADIUS_M  # noqa: F401
-from .image_processing_gair_rs import GairRSImageProcessor, bounds_per_tile
+from .image_processing_gair_rs import GairRSImageProcessor, GairRSImagesKwargs, bounds_per_tile
 from .image_processing_gair_sv import GairSVImageProcessor
 from .pixels_gair import as_list
 from .raster_gair import GairTile
 
 WGS84 = "EPSG:4326"
-# Under this share of valid pixels a tile is mostly made-up means.
+# With a smaller fraction of valid pixels, most of a tile is filled with the bands' means.
 MIN_VALID_FRACTION = 0.5
 
 _OWN_PARTS = {part.__name__: part for part in (GairRSImageProcessor, GairSVImageProcessor, GairCoordinateProcessor)}
 
 
+class GairProcessorKwargs(ProcessingKwargs, total=False):
+    r"""
+    Keyword arguments of a call of [`GairProcessor`], which documents them. A call refuses all others.
+    """
+
+    images_kwargs: GairRSImagesKwargs  # type: ignore[misc]
+    bands: str | Sequence[str] | None
+    bounds: Any
+    crs: str
+    tile_size_m: float | None
+    return_valid_fraction: bool
+    return_tensors: str | None
+
+
 class GairProcessor(ProcessorMixin):
     r"""
-    Turns places, Sentinel-2 tiles and street views into exactly what [`GairModel`] takes.
+    Turns Sentinel-2 tiles, street views and coordinates into the inputs of [`GairModel`].
 
     Args:
         image_processor (`GairRSImageProcessor`, *optional*):
-            For the tiles.
+            For tiles.
         sv_image_processor (`GairSVImageProcessor`, *optional*):
-            For the street views.
+            For street views.
         feature_extractor (`GairCoordinateProcessor`, *optional*):
-            For the coordinates. Parts that are left out are built with their defaults.
+            For coordinates. Parts that are omitted are created with their default settings.
 
     Example:
 
@@ -58,6 +72,7 @@ class GairProcessor(ProcessorMixin):
     """
 
     sv_image_processor: Any
+    valid_processor_kwargs = GairProcessorKwargs  # type: ignore[assignment]
 
     def __init__(self, image_processor=None, sv_image_processor=None, feature_extractor=None):
         super().__init__(
@@ -68,18 +83,18 @@ class GairProcessor(ProcessorMixin):
 
     @staticmethod
     def get_possibly_dynamic_module(module_name: str) -> Any:
-        """Finds a part's class by its name: own ones too, which are not registered where this file is remote code."""
+        """Returns a part's class by name; GAIR's own parts are not registered when this file is remote code."""
         return _OWN_PARTS.get(module_name) or ProcessorMixin.get_possibly_dynamic_module(module_name)
 
     @classmethod
     def for_config(cls, config: Any, *, parity: bool = False) -> "GairProcessor":
         """
-        A processor whose image sizes fit a model.
+        Creates a processor with the image sizes of a model.
 
         Args:
             config (`GairConfig`): the model's configuration.
-            parity (`bool`, defaults to `False`): whether to make pixels as the published model's were made (256 levels,
-                no antialiasing).
+            parity (`bool`, defaults to `False`): whether to prepare pixels exactly as in the published model's training
+                (256 levels, no antialiasing).
 
         Returns:
             `GairProcessor`
@@ -94,7 +109,7 @@ class GairProcessor(ProcessorMixin):
 
     @property
     def model_input_names(self) -> list[str]:
-        """What the outputs may hold."""
+        """Names of all possible outputs."""
         parts = (self.image_processor, self.sv_image_processor, self.feature_extractor)
         return [name for part in parts for name in part.model_input_names]
 
@@ -113,30 +128,32 @@ class GairProcessor(ProcessorMixin):
         return_tensors: str | None = None,
     ) -> BatchFeature:
         """
-        Processes B tiles, photos and points; each of the three may be left out.
+        Processes B tiles, photos and points; each of the three is optional.
 
         Args:
-            rs (*optional*): one tile or a list of B: paths of GeoTIFFs, arrays `(C, H, W)`, or both mixed.
-            sv (*optional*): one photo or a list: paths, bytes, PIL images, arrays `(H, W, 3)`. Beside tiles, B or
-                B x Q photos; beside points alone, one for each.
+            rs (*optional*): one tile or a list of B: paths of GeoTIFFs, arrays `(C, H, W)`, or a mixture.
+            sv (*optional*): one photo or a list: paths, bytes, PIL images, arrays `(H, W, 3)`. With tiles, B or B x Q
+                photos; with points alone, one per point.
             lon, lat (*optional*): degrees on WGS 84: scalars (one point), `(B,)` or, for Q points in each tile,
                 `(B, Q)`.
-            bands (`str` or `Sequence[str]`, *optional*): names of the tiles' bands in their order, or a key of
-                `BAND_ORDERS`, where tiles do not name them.
-            bounds (*optional*): west, south, east, north for a single tile, or one (None for a file that knows its own)
-                for each tile.
+            bands (`str` or `Sequence[str]`, *optional*): names of the tiles' bands in order, or a key of `BAND_ORDERS`;
+                required if the tiles do not name them.
+            bounds (*optional*): west, south, east, north of a single tile, or a list with one per tile (None for a
+                georeferenced file).
             crs (`str`, defaults to `"EPSG:4326"`): CRS of `bounds`.
-            tile_size_m (`float`, *optional*): read only a window with this side (metres) around each tile's point.
+            tile_size_m (`float`, *optional*): read only a window with this side in metres around each tile's point.
             return_valid_fraction (`bool`, defaults to `False`): whether to add `valid_fraction`.
             return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
 
         Returns:
-            `BatchFeature` with, as given: `rs_pixel_values` `(B, 10, height, width)`, `sv_pixel_values`
-            `(N, 3, height, width)`, `coordinates` `(B, 2)` or `(B, Q, 2)`, `query_points` `(B, Q, 2)` (x eastwards, y
-            southwards in [0, 1]), all float32; `valid_fraction` `(B,)`, the share of each tile's pixels with data.
+            `BatchFeature` with, depending on the arguments: `rs_pixel_values` `(B, 10, height, width)`,
+            `sv_pixel_values` `(N, 3, height, width)`, `coordinates` `(B, 2)` or `(B, Q, 2)`, `query_points` `(B, Q, 2)`
+            (x east, y south in [0, 1]), all float32; `valid_fraction` `(B,)`, the fraction of each tile's pixels that
+            contain data.
 
         Raises:
-            ValueError: for counts that do not match, points outside their tiles, and what the parts refuse.
+            ValueError: for mismatched counts, points outside their tiles, and whatever the parts refuse.
+            TypeError: for other keyword arguments.
         """
         _check_given(rs, sv, lon, lat, bands, bounds, crs, tile_size_m, return_valid_fraction)
         degrees = None if lon is None else self.feature_extractor.check(lon, lat)
@@ -166,7 +183,7 @@ class GairProcessor(ProcessorMixin):
         crs: str,
         tile_size_m: float | None,
     ) -> list[GairTile]:
-        centres = [(None, None)] * len(sources) if tile_size_m is None else _centres(degrees, tile_size_m)
+        centres: Any = [(None, None)] * len(sources) if tile_size_m is None else _centres(degrees, tile_size_m)
         tiles = []
         for index, (source, box) in enumerate(zip(sources, bounds_per_tile(bounds, len(sources)))):
             tile = self.image_processor.read(
@@ -180,8 +197,8 @@ class GairProcessor(ProcessorMixin):
             )
             if tile.valid_fraction < MIN_VALID_FRACTION:
                 warnings.warn(
-                    f"Only {tile.valid_fraction:.0%} of the pixels of tile {index} hold data; the others hold the bands' "
-                    "means.",
+                    f"Only {tile.valid_fraction:.0%} of the pixels of tile {index} contain data; the others are filled "
+                    "with the bands' means.",
                     stacklevel=3,
                 )
             tiles.append(tile)
@@ -189,16 +206,14 @@ class GairProcessor(ProcessorMixin):
 
     def _locate(self, degrees: np.ndarray, tiles: list[GairTile] | None) -> BatchFeature:
         if tiles is None:
-            return self.feature_extractor(degrees[..., 0], degrees[..., 1])
+            return self.feature_extractor.prepare(degrees)
         for index, tile in enumerate(tiles):
             if tile.bounds is None:
                 raise ValueError(
-                    f"Tile {index} does not say where it lies, so lon, lat cannot be found in it; pass bounds=(west, "
-                    "south, east, north) and crs."
+                    f"Tile {index} is not georeferenced, so lon, lat cannot be located in it; pass bounds=(west, south, "
+                    "east, north) and crs."
                 )
-        return self.feature_extractor(
-            degrees[..., 0], degrees[..., 1], bounds=[tile.bounds for tile in tiles], crs=[tile.crs for tile in tiles]
-        )
+        return self.feature_extractor.prepare(degrees, [tile.bounds for tile in tiles], [tile.crs for tile in tiles])
 
 
 def _check_given(
@@ -212,20 +227,21 @@ def _check_given(
     tile_size_m: float | None,
     return_valid_fraction: bool,
 ) -> None:
-    """Refuses arguments that would have no effect, and halves of pairs."""
+    """Refuses arguments that would have no effect, and lon without lat or lat without lon."""
     if rs is None and sv is None and lon is None and lat is None:
-        raise ValueError("Nothing came, expected at least one of rs, sv, or lon and lat.")
+        raise ValueError("No input was given, expected at least one of rs, sv, or lon and lat; pass one.")
     if (lon is None) != (lat is None):
-        raise ValueError(f"Only {'lat' if lon is None else 'lon'} came, expected lon and lat together; pass both.")
+        raise ValueError(f"Only {'lat' if lon is None else 'lon'} was given, expected lon and lat together; pass both.")
     if crs != WGS84 and bounds is None:
-        raise ValueError(f"crs {crs!r} came without bounds, expected both; a GeoTIFF brings its own crs, leave it out.")
+        raise ValueError(f"crs {crs!r} was given without bounds, expected both; leave crs out for GeoTIFFs.")
     if rs is None:
         needing = {"bands": bands, "bounds": bounds, "tile_size_m": tile_size_m}
         lonely = [name for name, value in needing.items() if value is not None]
         lonely += ["return_valid_fraction"] * return_valid_fraction
         if lonely:
             raise ValueError(
-                f"{' and '.join(lonely)} came without a tile, expected rs beside; pass rs or leave them out."
+                f"{' and '.join(lonely)} {'was' if len(lonely) == 1 else 'were'} given without a tile, expected rs; pass rs, or "
+                "leave it out."
             )
 
 
@@ -238,35 +254,37 @@ def _check_points(degrees: np.ndarray | None, sources: list[Any] | None) -> None
     if sources is not None and (shape[0] if shape else 1) != len(sources):
         raise ValueError(
             f"lon, lat have shape {shape} for {len(sources)} tiles, expected ({len(sources)},) or ({len(sources)}, Q); "
-            "pass as many rows as tiles."
+            "pass one row per tile."
         )
 
 
 def _check_photos(photos: int, degrees: np.ndarray | None, sources: list[Any] | None) -> None:
-    """Beside B tiles come B or B x Q photos; beside points alone, one photo a point."""
+    """With B tiles, B or B x Q photos are expected; with points alone, one photo per point."""
     points = None if degrees is None else degrees[..., 0].size
     allowed = {count for count in (None if sources is None else len(sources), points) if count is not None}
     if allowed and photos not in allowed:
         expected = " or ".join(str(count) for count in sorted(allowed))
-        raise ValueError(f"{photos} photos came, expected {expected} to match the tiles and points; pass that many.")
+        raise ValueError(
+            f"{photos} photos were given, expected {expected} to match the tiles and points; pass that many."
+        )
 
 
 def _centres(degrees: np.ndarray | None, tile_size_m: float) -> list[tuple[float, float]]:
-    """The point of each tile, around which its window is read."""
+    """The point of each tile, which is the centre of its window."""
     if degrees is None:
         raise ValueError(
-            f"tile_size_m {tile_size_m} came without lon, lat, expected the point to read around; pass both."
+            f"tile_size_m {tile_size_m} was given without lon, lat, expected the centre of the window; pass both."
         )
     if degrees.ndim == 3 and degrees.shape[1] != 1:
         raise ValueError(
-            f"tile_size_m came with {degrees.shape[1]} points a tile, expected one, the window's centre; read the window "
-            "first and pass it with its bounds."
+            f"tile_size_m was given with {degrees.shape[1]} points per tile, expected one, the window's centre; read the "
+            "window first and pass it with its bounds."
         )
     return [(float(lon), float(lat)) for lon, lat in degrees.reshape(-1, 2)]
 
 
 def _image_size(config: Any, name: str) -> dict[str, int]:
-    """Height and width of a tower's images: its `image_size`, or timm's `img_size`."""
+    """Height and width of a tower's images, from `image_size` or timm's `img_size`."""
     size = getattr(config, "image_size", None)
     if size is None:
         size = (getattr(config, "model_args", None) or {}).get("img_size")
@@ -275,7 +293,7 @@ def _image_size(config: Any, name: str) -> dict[str, int]:
     if isinstance(size, (list, tuple)) and len(size) == 2:
         return {"height": int(size[0]), "width": int(size[1])}
     raise ValueError(
-        f"{name} of type {config.model_type!r} states the image size {size!r}, expected whole pixels; set image_size, or "
+        f"{name} of type {config.model_type!r} states the image size {size!r}, expected a whole number of pixels; set image_size, or "
         "model_args={'img_size': ...} for timm."
     )
 

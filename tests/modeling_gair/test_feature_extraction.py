@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from modeling_gair import GairCoordinateProcessor
+from modeling_gair import GairCoordinateProcessor, GairProcessor
 
 processor = GairCoordinateProcessor()
 
@@ -46,8 +46,8 @@ def test_float32_stays_in_range():
     [
         (0, 90.0001, "lat is 90.0001"),
         ([0, 0], [1, -91], "lat is -91"),
-        (float("nan"), 0, "lon holds nan"),
-        (0, float("inf"), "lat holds inf"),
+        (float("nan"), 0, "lon contains nan"),
+        (0, float("inf"), "lat contains inf"),
         ("here", 0, "lon is 'here'"),
         (None, 0, "lon"),
         ([0, 1], 0, "equal shapes"),
@@ -128,6 +128,41 @@ def test_call():
         assert features["query_points"].dtype == features["coordinates"].dtype == torch.float32
     assert "query_points" not in processor(0, 0)
     assert processor([10.01, 0], [50.01, 0], [bounds, (-0.01, -0.01, 0.01, 0.01)])["query_points"].shape == (2, 1, 2)
+
+
+def test_rows_in_several_crs_equal_each_row_alone():
+    """Rows are located together, CRS by CRS; the results are those of one call per row, to the last bit."""
+    pytest.importorskip("pyproj", reason="UTM needs the geo extra")
+    tiles = [
+        ((13.37, 52.50, 13.40, 52.52), "EPSG:4326"),
+        ((500000.0, 4998800.0, 501920.0, 5000720.0), "EPSG:32633"),
+        ((179.99, -17.01, -179.99, -16.99), "EPSG:4326"),
+        ((502000.0, 4998800.0, 503920.0, 5000720.0), "EPSG:32633"),
+    ]
+    points = np.random.default_rng(5).uniform(0, 1, (len(tiles), 3, 2))
+    degrees = np.stack([processor.places_at(row, *tile) for row, tile in zip(points, tiles)])
+    located = processor(
+        degrees[..., 0], degrees[..., 1], [bounds for bounds, _ in tiles], [crs for _, crs in tiles]
+    )["query_points"]  # fmt: skip
+    alone = [processor.locate(row[:, 0], row[:, 1], *tile) for row, tile in zip(degrees, tiles)]
+    np.testing.assert_array_equal(located, np.float32(alone))
+    with pytest.raises(ValueError, match=r"outside the tile with bounds \(502000\.0"):
+        swapped = degrees[[0, 1, 2, 1]]
+        processor(swapped[..., 0], swapped[..., 1], [bounds for bounds, _ in tiles], [crs for _, crs in tiles])
+
+
+def test_degrees_are_checked_once_per_call():
+    calls = []
+
+    class Counting(GairCoordinateProcessor):
+        def check(self, lon, lat):
+            calls.append(np.shape(lon))
+            return super().check(lon, lat)
+
+    made = GairProcessor(feature_extractor=Counting())
+    tiles, bounds = np.ones((3, 10, 20, 20), np.uint16), [(10.0, 50.0, 10.02, 50.02)] * 3
+    made(tiles, lon=[[10.01] * 2] * 3, lat=[[50.01] * 2] * 3, bands="gair_10", bounds=bounds)
+    assert calls == [(3, 2)]
 
 
 def test_call_refuses():

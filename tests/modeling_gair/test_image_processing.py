@@ -47,11 +47,11 @@ def test_spellings_of_band_names():
     ("bands", "message"),
     [
         (None, "without usable names; pass bands=.*gair_10.*sentinel2_l2a_12.*sentinel2_l1c_13"),
-        ("l2a", "no known order"),
-        ("sentinel2_l2a_12", "has 10 bands but bands names 12"),
+        ("l2a", "not a known order"),
+        ("sentinel2_l2a_12", "has 10 bands but bands lists 12"),
         (["B2", "B02", *GAIR_BANDS[2:]], "names B02 more than once"),
         (["SCL", *GAIR_BANDS[1:]], "lacks B02"),
-        ([1, *GAIR_BANDS[1:]], "expected names of bands"),
+        ([1, *GAIR_BANDS[1:]], "expected band names"),
     ],
 )
 def test_refused_bands(bands, message):
@@ -85,14 +85,14 @@ def test_nan_is_no_data():
 @pytest.mark.parametrize(
     ("stack", "message"),
     [
-        (np.full((10, 40, 40), np.nan), "no data at all"),
-        (np.full((10, 40, 40), np.inf), "holds inf"),
-        (made_tile(dtype=np.uint8), "holds uint8"),
-        (made_tile().astype(np.complex64), "holds complex64"),
+        (np.full((10, 40, 40), np.nan), "contains no data here"),
+        (np.full((10, 40, 40), np.inf), "contains inf"),
+        (made_tile(dtype=np.uint8), "contains uint8"),
+        (made_tile().astype(np.complex64), "contains complex64"),
         (made_tile() / 1e4, "looks like reflectance"),
         (made_tile()[0], r"expected \(C, H, W\)"),
         (np.ma.masked_equal(made_tile(), 3), "masked array"),
-        (3, "int '3' came"),
+        (3, "is int '3'"),
     ],
 )
 def test_refused_pixels(stack, message):
@@ -133,8 +133,8 @@ def test_scale_on_the_ground():
         ({"bounds": (0, 0, 1)}, "expected four numbers"),
         ({"bounds": (0, 0, np.nan, 1)}, "finite"),
         ({"bounds": (500000, 0, 501000, 1000)}, "degrees on the Earth"),
-        ({"crs": "EPSG:4326"}, "came without bounds"),
-        ({"tile_size_m": 1000, "lon": 0, "lat": 0}, "came with an array"),
+        ({"crs": "EPSG:4326"}, "given without bounds"),
+        ({"tile_size_m": 1000, "lon": 0, "lat": 0}, "given with an array"),
         ({"tile_size_m": 1000}, "without lon, lat"),
         ({"lon": 0, "lat": 0}, "without tile_size_m"),
         ({"tile_size_m": 100, "lon": 0, "lat": 0}, "expected 500 to 5000 m"),
@@ -154,7 +154,7 @@ def test_batches_mix_sizes_and_kinds():
     torch.testing.assert_close(batch[0], batch[2])
     torch.testing.assert_close(batch[1:2], processor.prepare(large))
     torch.testing.assert_close(processor.prepare(np.stack([small, small])), batch[[0, 0]])
-    with pytest.raises(ValueError, match="read it first"):
+    with pytest.raises(ValueError, match="pass it through read first"):
         processor.prepare([small[:3]])
 
 
@@ -165,9 +165,9 @@ def test_preprocess():
     features = processor(stacks, bands="sentinel2_l2a_12", bounds=bounds, crs="EPSG:4326", return_tensors="pt")
     assert features["rs_pixel_values"].shape == (2, 10, 96, 96)
     assert isinstance(processor(stacks[0], bands="sentinel2_l2a_12")["rs_pixel_values"], np.ndarray)
-    with pytest.raises(ValueError, match="1 quadruples for 2 tiles"):
+    with pytest.raises(ValueError, match="1 boxes for 2 tiles"):
         processor(stacks, bands="sentinel2_l2a_12", bounds=bounds[0])
-    with pytest.raises(ValueError, match="empty list"):
+    with pytest.raises(ValueError, match="list of images is empty"):
         processor([])
 
 
@@ -313,5 +313,5 @@ def test_photos_are_batched():
     torch.testing.assert_close(batch[0], batch[2])
     grey = processor.prepare(torch.full((2, 10, 10, 3), 255, dtype=torch.uint8))
     torch.testing.assert_close(grey[0, 0], torch.full((32, 32), (255 - 135.47184384) / 59.19978436))
-    with pytest.raises(ValueError, match="read it first"):
+    with pytest.raises(ValueError, match="pass it through read first"):
         processor.prepare(torch.zeros(3, 10, 10))

@@ -14,6 +14,7 @@
 """GairProcessor: counts, keys and shapes of what the model takes, saving and loading, the real pairs."""
 
 import csv
+import inspect
 import warnings
 
 import numpy as np
@@ -22,8 +23,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from transformers import ViTConfig
+from transformers.processing_utils import ImagesKwargs, ProcessingKwargs
 
-from modeling_gair import GairConfig, GairProcessor
+from modeling_gair import GairConfig, GairProcessor, GairRSImageProcessor, GairSVImageProcessor
 
 BOUNDS = (10.0, 50.0, 10.02, 50.02)
 
@@ -85,26 +87,29 @@ def test_parts_alone(processor, tile, photo):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "Nothing came"),
-        ({"lon": 1}, "Only lon came"),
-        ({"lat": 1}, "Only lat came"),
-        ({"lon": 1, "lat": 2, "bands": "gair_10", "tile_size_m": 900}, "bands and tile_size_m came without a tile"),
-        ({"sv": "photo", "return_valid_fraction": True}, "return_valid_fraction came without a tile"),
-        ({"rs": 1, "crs": "EPSG:32633"}, "came without bounds"),
+        ({}, "No input was given"),
+        ({"lon": 1}, "Only lon was given"),
+        ({"lat": 1}, "Only lat was given"),
+        (
+            {"lon": 1, "lat": 2, "bands": "gair_10", "tile_size_m": 900},
+            "bands and tile_size_m were given without a tile",
+        ),
+        ({"sv": "photo", "return_valid_fraction": True}, "return_valid_fraction was given without a tile"),
+        ({"rs": 1, "crs": "EPSG:32633"}, "given without bounds"),
         ({"rs": 2, "lon": 10.01, "lat": 50.01, "bounds": [BOUNDS] * 2}, r"shape \(\) for 2 tiles"),
         ({"rs": 1, "lon": [10.01] * 3, "lat": [50.01] * 3, "bounds": BOUNDS}, r"shape \(3,\) for 1 tiles"),
         ({"rs": 2, "lon": [[10.01] * 3] * 3, "lat": [[50.01] * 3] * 3}, r"\(3, 3\) for 2 tiles"),
         ({"rs": 1, "lon": [[[10.01]]], "lat": [[[50.01]]]}, "expected a scalar"),
         ({"lon": [], "lat": []}, "at least one point"),
-        ({"rs": 2, "bounds": BOUNDS}, "1 quadruples for 2 tiles"),
-        ({"rs": 2, "sv": 3}, "3 photos came, expected 2"),
+        ({"rs": 2, "bounds": BOUNDS}, "1 boxes for 2 tiles"),
+        ({"rs": 2, "sv": 3}, "3 photos were given, expected 2"),
         ({"rs": 1, "sv": 2, "lon": [[10.01] * 3], "lat": [[50.01] * 3], "bounds": BOUNDS}, "expected 1 or 3"),
-        ({"sv": 2, "lon": 1, "lat": 1}, "2 photos came, expected 1"),
+        ({"sv": 2, "lon": 1, "lat": 1}, "2 photos were given, expected 1"),
         ({"rs": 1, "lon": 10.01, "lat": 50.01}, "pass bounds="),
         ({"rs": 1, "lon": 10.03, "lat": 50.01, "bounds": BOUNDS}, "m outside the tile"),
-        ({"rs": 1, "tile_size_m": 900}, "came without lon, lat"),
-        ({"rs": 1, "lon": [[10.01] * 2], "lat": [[50.01] * 2], "tile_size_m": 900}, "2 points a tile"),
-        ({"sv": 0}, "empty list"),
+        ({"rs": 1, "tile_size_m": 900}, "given without lon, lat"),
+        ({"rs": 1, "lon": [[10.01] * 2], "lat": [[50.01] * 2], "tile_size_m": 900}, "2 points per tile"),
+        ({"sv": 0}, "list of images is empty"),
     ],
 )
 def test_refusals(processor, tile, photo, arguments, message):
@@ -141,6 +146,41 @@ def test_round_trip(tmp_path, parity):
     assert loaded.image_processor.clip_range is None
     assert loaded.image_processor.quantize is parity
     assert loaded.sv_image_processor.antialias is not parity
+
+
+def test_loading_overrides_settings_with_their_checks(tmp_path):
+    GairProcessor().save_pretrained(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = GairRSImageProcessor.from_pretrained(tmp_path, size=64, missing_bands="mean", antialias=False)
+        photos = GairSVImageProcessor.from_pretrained(tmp_path, size=32, antialias=False)
+    assert (loaded.size, loaded.missing_bands, loaded.antialias) == ({"height": 64, "width": 64}, "mean", False)
+    assert (photos.size, photos.antialias) == ({"height": 32, "width": 32}, False)
+    with pytest.raises(ValueError, match="units is 'percent'"):
+        GairRSImageProcessor.from_pretrained(tmp_path, units="percent")
+
+
+def test_valid_kwargs_declare_every_setting_and_argument():
+    def names(function):
+        return {name for name, parameter in inspect.signature(function).parameters.items()
+                if parameter.kind is not parameter.VAR_KEYWORD} - {"self", "images"}  # fmt: skip
+
+    for part in (GairRSImageProcessor, GairSVImageProcessor):
+        declared = set(part.valid_kwargs.__annotations__)
+        assert declared - set(ImagesKwargs.__annotations__) <= names(part.__init__) | names(part.preprocess) <= declared
+    own = set(GairProcessor.valid_processor_kwargs.__annotations__) - set(ProcessingKwargs.__annotations__)
+    assert own == names(GairProcessor.__call__) - {"rs", "sv", "lon", "lat"}
+
+
+def test_unknown_arguments_are_refused(processor, tile, photo):
+    for call in (
+        lambda: processor(tile, bands="gair_10", tile_size=2000),
+        lambda: processor.image_processor(tile, bands="gair_10", unit="reflectance"),
+        lambda: processor.sv_image_processor(photo, sizes=32),
+        lambda: processor.feature_extractor(1, 2, epsg=4326),
+    ):
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            call()
 
 
 def test_default_parts():

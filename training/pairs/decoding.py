@@ -151,7 +151,7 @@ class PairDecoder:
         places = self.processor.feature_extractor
         try:
             degrees = places.check(*([photo[axis] for photo in photos] for axis in ("lon", "lat")))
-            return list(zip(degrees, places.locate(degrees[:, 0], degrees[:, 1], tile.bounds, tile.crs)))
+            return list(zip(degrees, places.points_at(degrees, tile.bounds, tile.crs)))
         except (ValueError, TypeError) as error:
             if len(photos) != 1:
                 return [self._places([photo], tile)[0] for photo in photos]

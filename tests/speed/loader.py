@@ -12,12 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Speed of the loader, from a folder of parquet files to batches, in photos per second of the processor's time:
+Speed of the loader, from a folder of parquet files to batches, in photos per second of CPU time:
 
     OMP_NUM_THREADS=1 python -m tests.speed.loader
 
-The data set is the sample world's in the documented schema, with its own photos (128 x 96) and with photos of the
-recommended size: 341 x 256 with noise, whose JPEGs are as large as those of real streets. Printed, nothing is asserted.
+The data set is the sample world in the documented schema, with its own photos (128 x 96) and with photos of the recommended
+size: 341 x 256 with noise, so that the JPEGs are as large as those of real streets. Prints the results; asserts nothing.
 """
 
 import io
@@ -49,7 +49,7 @@ _NOISE, _QUALITY = 6.0, 85
 
 
 class _TimedPairs(PairStream):
-    """Writes into each batch what time of a processor its reader has used so far."""
+    """Records in each batch the CPU time that its reader has used so far."""
 
     def __iter__(self) -> Iterator[PairBatch]:
         for batch in super().__iter__():
@@ -58,7 +58,7 @@ class _TimedPairs(PairStream):
 
 
 def street_photo(jpeg: bytes) -> bytes:
-    """A photo of the sample world in the recommended size, with noise in place of a street's detail."""
+    """A photo of the sample world in the recommended size, with noise instead of the detail of a real street."""
     photo = np.asarray(Image.open(io.BytesIO(jpeg)).resize(_STREET_SIZE), np.float32)
     noisy = photo + np.random.default_rng(len(jpeg)).normal(0, _NOISE, (*photo.shape[:2], 1))
     buffer = io.BytesIO()
@@ -67,7 +67,7 @@ def street_photo(jpeg: bytes) -> bytes:
 
 
 def rewrite(world: Path, folder: Path, photos: int, change: Callable[[bytes], bytes]) -> Path:
-    """The training tiles of a data set with the first `photos` of their photos, changed; a file for each worker."""
+    """Write the training tiles of a data set with their first `photos` photos, changed; one file per worker."""
     rows = [
         row for shard in sorted((world / "data").glob("train-*.parquet")) for row in pq.read_table(shard).to_pylist()
     ]
@@ -81,7 +81,7 @@ def rewrite(world: Path, folder: Path, photos: int, change: Callable[[bytes], by
 
 
 def photos_per_second(folder: Path, photos: int, workers: int, batches: int) -> float:
-    """Photos over the processor's time that their readers took, from each reader's first batch to its last."""
+    """Photos per second of the readers' CPU time, from each reader's first batch to its last."""
     pairs = _TimedPairs(
         [open_source(str(folder), 0.0)], GairProcessor.for_config(GairConfig.tiny()), BATCH_SIZE, photos
     )

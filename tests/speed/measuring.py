@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Time and memory of calls, for the measurements beside this file."""
+"""Time and memory of calls, for the benchmarks in this folder."""
 
 import statistics
 import time
@@ -22,7 +22,7 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_bytes(run: Callable[[], Any]) -> int:
-    """Greatest sum of live allocations during the call, beyond those before it, from the allocator's own events."""
+    """Peak of memory allocated during the call, beyond what was allocated before, from the allocator's events."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         result = run()
     live = peak = 0
@@ -38,12 +38,12 @@ def median_seconds(
     runs: Mapping[str, Callable[[], Any]], repeats: int, calls: Mapping[str, int] | None = None
 ) -> dict[str, float]:
     """
-    Times contestants in turn, so that a drift of the machine meets all of them; each was called once before.
+    Median time of each function. They run in turn, so that drift of the machine affects all alike, after one warm-up call.
 
     Args:
-        runs: the contestants by name.
-        repeats: rounds.
-        calls (*optional*): how often each is called in a round, once by default.
+        runs: the functions by name.
+        repeats: number of rounds.
+        calls (*optional*): calls of each function per round, by default one.
     """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():

@@ -12,11 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Speed and memory of NILI's two fast forms against its definition, at base size, in one run:
+Speed and memory of NILI's fast forms compared with its definition, at base size:
 
     python -m tests.speed.nili
 
-Printed as ratios; nothing is asserted. Memory is the peak of what the process holds beyond its state before the call.
+Prints ratios; asserts nothing. Memory is the peak allocated during the call.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from tests.speed.measuring import median_seconds, peak_bytes
 def main(hidden_size: int = 768, side: int = 12) -> None:
     torch.manual_seed(0)
     nili = GairNILI(hidden_size)
-    # Laid out as the model has them: tokens (B, N, D), seen as maps.
+    # In the model's memory layout: tokens (B, N, D), viewed as maps.
     one, batch = (as_map(torch.randn(tiles, side * side, hidden_size)) for tiles in (1, 16))
     grid = (torch.arange(96) + 0.5) / 96
     y, x = torch.meshgrid(grid, grid, indexing="ij")
@@ -46,7 +46,7 @@ def main(hidden_size: int = 768, side: int = 12) -> None:
             },
             3,
         ),
-        "one point a tile, batch 16": (
+        "one point per tile, batch 16": (
             {
                 "definition": lambda: literal_nili(batch, single, nili.affine),
                 "points": lambda: nili(batch, single, "points"),

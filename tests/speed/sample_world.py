@@ -12,11 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Speed of the sample world on one core, where a pair is a photo with its share of the tile it lies in:
+Speed of the sample world on one core; a pair is a photo with its share of its tile:
 
     OMP_NUM_THREADS=1 python -m tests.speed.sample_world
 
-Printed in seconds of the processor's time, so that what else the machine does counts little; nothing is asserted.
+Prints CPU time, which depends little on other load; asserts nothing.
 """
 
 import statistics
@@ -30,7 +30,7 @@ PHOTOS_PER_TILE = (1, 4, 16)
 
 
 def _draw(world: SampleWorld, lon: float, lat: float, photos: int) -> tuple[float, float]:
-    """Seconds for a tile and for `photos` photos in it."""
+    """CPU seconds for a tile and for `photos` photos in it."""
     start = time.process_time()
     world.tile(lon, lat)
     middle = time.process_time()
@@ -43,7 +43,7 @@ def main(tiles: int = 40) -> None:
     world = SampleWorld()
     places = np.random.default_rng(0).uniform((-180, -70), (180, 70), (tiles, 2))
     _draw(world, 0.0, 0.0, 4)
-    print(f"{'photos a tile':>14}{'tile, ms':>10}{'photos, ms':>12}{'pairs/s':>9}   (medians of {tiles} tiles)")
+    print(f"{'photos/tile':>14}{'tile, ms':>10}{'photos, ms':>12}{'pairs/s':>9}   (medians of {tiles} tiles)")
     for photos in PHOTOS_PER_TILE:
         tile_s, photos_s = zip(*(_draw(world, lon, lat, photos) for lon, lat in places))
         tile, photo = statistics.median(tile_s), statistics.median(photos_s)

@@ -12,11 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-What a standard image processor changes, beside GAIR's own, in photos and in the embeddings that they get:
+Differences between a standard image processor and GAIR's own, in pixels and in embeddings of photos:
 
     python -m tests.speed.sv_pixels --model DIR_OR_REPO PHOTO [PHOTO …]
 
-Both prepare the same photos, with and without antialiasing on our side. Printed, nothing is asserted.
+Both process the same photos, GAIR's processor with and without antialiasing. Prints the results; asserts nothing.
 """
 
 import argparse
@@ -40,11 +40,11 @@ def compare(model: GairModel, ours: GairSVImageProcessor, standard: object, phot
     units = (pixels - others).abs() * torch.tensor(ours.image_std)[:, None, None]
     features, theirs = (model.sv_model(pixel_values=given).pooler_output for given in (pixels, others))
     cosine = torch.cosine_similarity(features, theirs)
-    return f"mean {units.mean():5.2f}, largest {units.max():6.1f}; cosine of the features {cosine.min():.5f} or more"
+    return f"mean {units.mean():5.2f}, largest {units.max():6.1f}; smallest cosine of the features {cosine.min():.5f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compares GAIR's pixels of photos with a standard processor's.")
+    parser = argparse.ArgumentParser(description="Compare GAIR's pixels of photos with a standard processor's.")
     parser.add_argument("--model", required=True, metavar="NAME")
     parser.add_argument("photos", nargs="+", metavar="PHOTO")
     chosen = parser.parse_args()

@@ -12,12 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Throughput of pre-training over processes, batch and workers, with all that a real run does:
+Throughput of pre-training by processes, batch size and workers, in real runs:
 
     python -m tests.speed.throughput
 
-Runs `training/pretrain.py` on a small sample world and reads its log: medians over its reports. Processes share the
-machine's cores. Printed, nothing is asserted.
+Runs `training/pretrain.py` on a small sample world and prints medians over the entries of its log; asserts nothing. The
+processes share the machine's cores.
 """
 
 import os
@@ -35,12 +35,12 @@ from training.world.writer import write_sample_dataset
 
 PROCESSES, BATCHES, WORKERS = (1, 2), (16, 64), (0, 2)
 STEPS, EVERY = 30, 5
-# Caches and readers warm up in the first reports.
+# Caches and readers warm up during the first log entries.
 WARM_UP = 2
 
 
 def run(world: Path, output_dir: Path, processes: int, batch_size: int, workers: int) -> dict[str, float]:
-    """Medians of a run's figures over its first steps; it is then told to stop."""
+    """Medians of the logged values over the first steps of a run, which is then stopped."""
     # fmt: off
     flags = ["--data", str(world), "--output_dir", str(output_dir), "--num_workers", str(workers), "--report_to", "none",
              "--batch_size", str(batch_size // processes), "--logging_steps", str(EVERY), "--retrieval_every", "0"]
@@ -61,15 +61,15 @@ def run(world: Path, output_dir: Path, processes: int, batch_size: int, workers:
 
 
 def main(tiles: int = 128) -> None:
-    print(f"tiny preset, 4 photos a tile, {os.cpu_count()} cores")
-    print(f"{'processes':>9}{'tiles a step':>14}{'workers':>9}{'pairs/s':>9}{'waiting':>9}{'MFU':>6}")
+    print(f"tiny preset, 4 photos per tile, {os.cpu_count()} cores")
+    print(f"{'processes':>9}{'tiles per step':>15}{'workers':>9}{'pairs/s':>9}{'waiting':>9}{'MFU':>6}")
     with tempfile.TemporaryDirectory() as temporary:
         settings = WorldSettings(tiles=tiles, held_out_tiles=8, held_out_photos=4)
         world = write_sample_dataset(Path(temporary) / "world", settings)
         for number, (processes, batch_size, workers) in enumerate(product(PROCESSES, BATCHES, WORKERS)):
             found = run(world, Path(temporary) / str(number), processes, batch_size, workers)
             print(
-                f"{processes:>9}{batch_size:>14}{workers:>9}{found['pairs_per_s']:>9.0f}{found['waiting']:>9.0%}"
+                f"{processes:>9}{batch_size:>15}{workers:>9}{found['pairs_per_s']:>9.0f}{found['waiting']:>9.0%}"
                 f"{found['mfu']:>6.0%}",
                 flush=True,
             )

@@ -16,7 +16,7 @@ Time from a query to the similarity map of an encoded tile, at the published siz
 
     python -m tests.speed.tile_map
 
-The literal way embeds all 128 × 128 points and computes the cosine of each. Prints times and ratios; nothing is asserted.
+The literal method embeds all 128 × 128 points and computes the cosine of each. Prints times and ratios; asserts nothing.
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def main() -> None:
 
     print(f"{SIDE} x {SIDE} points of a tile, D = {len(query)}, float32, {torch.get_num_threads()} threads")
     print(
-        f"{'once: encoding':<24}{median_seconds({'encode': lambda: encode_tile(model, pixels)}, 5)['encode'] * 1e3:>10.1f} ms"
+        f"{'encoding, once':<24}{median_seconds({'encode': lambda: encode_tile(model, pixels)}, 5)['encode'] * 1e3:>10.1f} ms"
     )
     for reading in READINGS:
         runs = {

@@ -12,13 +12,13 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-A training step on this machine: against the same step with eager attention and NILI by its definition; and what gradient
-caching costs and saves as the batch grows.
+Time and memory of a training step: compared with the same step with eager attention and NILI by its definition; and time and
+memory of gradient caching as the batch grows.
 
     python -m tests.speed.training_step          # both, with the tiny preset
     python -m tests.speed.training_step base     # the first, with the published sizes
 
-Printed as ratios; nothing is asserted. Memory is the peak of what the process holds beyond its state before the step.
+Prints ratios; asserts nothing. Memory is the peak allocated during the step.
 """
 
 import sys
@@ -38,7 +38,7 @@ from training.objectives.settings import GairSettings
 from training.pretraining.costs import random_inputs
 from training.pretraining.gradient_cache import backward
 
-# Tiles and photos a tile.
+# Tiles and photos per tile.
 SIZES = {"tiny": (32, 4), "base": (2, 4)}
 CPU = torch.device("cpu")
 
@@ -46,21 +46,21 @@ Tensors = dict[str, torch.Tensor]
 
 
 class LiteralNILI(GairNILI):
-    """NILI by its definition, one point a tile at a time as the published code reads it: each photo's tile is unfolded."""
+    """NILI by its definition, as in the published code: one point per tile, and the tile is unfolded for every photo."""
 
     def forward(self, feature_map, query_points, method="auto", tile_index=None):
         return literal_nili(feature_map[tile_index], query_points, self.affine)
 
 
 class SharedLiteralNILI(GairNILI):
-    """The same with each tile unfolded once for all of its photos, as many of each tile and in the order of the tiles."""
+    """The same with each tile unfolded once for all its photos; needs photos in tile order, equally many per tile."""
 
     def forward(self, feature_map, query_points, method="auto", tile_index=None):
         points = query_points.reshape(len(feature_map), -1, 2)
         return literal_nili(feature_map, points, self.affine).reshape(len(query_points), 1, -1)
 
 
-# What a step is compared with, all with eager attention.
+# Baselines of the comparison, all with eager attention.
 PLAIN = {"eager, literal": LiteralNILI, "… tiles shared": SharedLiteralNILI}
 
 
@@ -75,20 +75,20 @@ def make_module(config: GairConfig, plain: type[GairNILI] | None = None) -> Pret
 
 
 def step_of(module: PretrainingModule, parts: list[Tensors], accelerator: Accelerator) -> Callable[[], None]:
-    """Loss, gradients and optimiser, as `training/pretrain.py` makes a step."""
+    """A step with loss, gradients and optimiser as in `training/pretrain.py`."""
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=True)
 
     def step() -> None:
         _, _, rows = backward(module, parts, accelerator)
         optimizer.step()
         optimizer.zero_grad()
-        module.objective.after_step(rows)
+        module.objective.after_step(module.model, rows)
 
     return step
 
 
 def whole_batch(module: PretrainingModule, parts: list[Tensors]) -> None:
-    """The gradients of all parts, held at once: what gradient caching replaces."""
+    """Compute the gradients of all parts in one graph, which gradient caching replaces."""
     embedded = [module(part, with_shared=part is parts[-1]) for part in parts]
     rows = {name: torch.cat([rows[name] for rows, _ in embedded]) for name in embedded[0][0]}
     module.objective.loss(rows, embedded[-1][1])[0].backward()
@@ -111,7 +111,7 @@ def against_literal(preset: str, accelerator: Accelerator) -> None:
     seconds = median_seconds(runs, repeats=9 if preset == "tiny" else 3)
     memory = {name: peak_bytes(run) for name, run in runs.items()}
     print(f"\nA training step of the {preset} preset, {tiles} tiles with {photos} photos each\n")
-    print(f"{'':<16}{'s a step':>10}{'faster':>9}{'peak MiB':>10}{'less memory':>13}")
+    print(f"{'':<16}{'s/step':>10}{'faster':>9}{'peak MiB':>10}{'less memory':>13}")
     for name in runs:
         speed, saving = seconds["eager, literal"] / seconds[name], memory["eager, literal"] / memory[name]
         print(f"{name:<16}{seconds[name]:>10.2f}{speed:>8.2f}x{memory[name] / 2**20:>10.0f}{saving:>12.1f}x")

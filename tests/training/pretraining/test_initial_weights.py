@@ -372,7 +372,10 @@ def test_they_are_settings_that_a_resumed_run_must_keep():
     [
         (["--initial_weights.vs", "x"], "expected one of rs, sv"),
         (["--initial_weights", "{rs: ''}"], "initial_weights.rs is ''; expected a file, a directory or a Hub id"),
-        (["--initial_weights", "CROMA_base.pt"], "initial_weights: Unable to load"),
+        (
+            ["--initial_weights", "CROMA_base.pt"],
+            "initial_weights is 'CROMA_base.pt'; expected its settings one by one",
+        ),
     ],
 )
 def test_settings_that_are_refused(flags, sentence):

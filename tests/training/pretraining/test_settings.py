@@ -180,7 +180,7 @@ def test_a_tower_of_another_type_starts_from_the_defaults_of_that_type():
         (["--batch_size", "0"], "batch_size is 0"),
         (["--evaluation_tiles", "1"], "evaluation_tiles is 1"),
         (["--sample_world.tile", "9"], "sample_world: unknown setting 'tile'.*did you mean 'tiles'"),
-        (["--sample_world", "9"], "sample_world: Unable to load"),
+        (["--sample_world", "9"], "sample_world is '9'; expected its settings one by one"),
         (["--sample_world.tiles", "0"], "tiles is 0"),
         (["--batch_size", "true"], "batch_size is 'True'"),
         (["--learning_rate", "fast"], "learning_rate is 'fast'"),

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Tables of places for the tests of benchmarks: the real air temperatures, and made ones in the published schema."""
+"""Tables of locations for the tests of benchmarks: real air temperatures, and generated ones in the published schema."""
 
 import csv
 from pathlib import Path
@@ -25,7 +25,7 @@ from training.benchmarks.tasks.task import Task
 
 
 def read_air_temp(data_dir: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """lon, lat and the mean temperature of the weather stations."""
+    """lon, lat and mean temperature of weather stations."""
     with (data_dir / "tables" / "air_temp.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     lon, lat, temperature = (np.array([float(row[name]) for row in rows]) for name in ("lon", "lat", "meanT"))
@@ -33,7 +33,7 @@ def read_air_temp(data_dir: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def made_columns(count: int = 200, seed: int = 0) -> dict[str, Any]:
-    """CoordBench's columns: lon, lat, timestamps, split, id; with a smooth value and a class."""
+    """Columns of CoordBench (lon, lat, timestamps, split, id) with a smooth value and a class."""
     generator = np.random.default_rng(seed)
     lon, lat = generator.uniform(-170, 170, count), generator.uniform(-60, 60, count)
     return {
@@ -48,7 +48,7 @@ def made_columns(count: int = 200, seed: int = 0) -> dict[str, Any]:
 
 
 def write_table(path: Path, columns: dict[str, Any]) -> Path:
-    """Writes a CSV or a parquet file, by the ending of its name."""
+    """Write a CSV or parquet file, depending on the suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         pq.write_table(pa.table({name: list(values) for name, values in columns.items()}), path)

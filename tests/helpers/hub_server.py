@@ -134,7 +134,7 @@ class HubServer:
         self._thread.join()
 
     def environment(self, cache: Path, token: bool = True) -> dict[str, str]:
-        """Variables for a process that shall use this Hub: with a cache of its own, and with or without a token."""
+        """Environment variables for a process that uses this Hub, with its own cache, and with or without a token."""
         variables = {
             "HF_ENDPOINT": self.url,
             "HF_HOME": str(cache),
@@ -144,7 +144,7 @@ class HubServer:
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
         }
-        # An empty token is none.
+        # An empty token counts as no token.
         return variables | {"HF_TOKEN": TOKEN if token else ""}
 
     def repository(self, name: str, kind: str = "models") -> Repository:

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""NILI by its definition, written as plainly as possible: the oracle of the fast forms, and their baseline in speed."""
+"""NILI by its definition: the reference for the fast forms, and their baseline in speed."""
 
 import torch
 import torch.nn.functional as F

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A small model and batches for tests of the objectives."""
+"""A small model and batches for tests of objectives."""
 
 import math
 import re
@@ -51,7 +51,7 @@ PROCESSOR = GairProcessor.for_config(small_model().config)
 
 
 def inputs(seed: int = 1) -> dict[str, torch.Tensor]:
-    """Eight photos in five tiles; another seed moves them all by some kilometres."""
+    """Eight photos in five tiles; other seeds move all of them by some kilometres."""
     generator = torch.Generator().manual_seed(seed)
     longitude = 10 + 0.1 * seed + torch.tensor(EAST_M) / METRES_PER_DEGREE
     return {
@@ -64,13 +64,13 @@ def inputs(seed: int = 1) -> dict[str, torch.Tensor]:
 
 
 def part(whole: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tensor]:
-    """What one of two processes gets."""
+    """The part of a batch for one of two processes."""
     split = {name: value.split(TILES if name == "rs_pixel_values" else PHOTOS)[number] for name, value in whole.items()}
     return split | {"tile_index": split["tile_index"] - sum(TILES[:number])}
 
 
 def rows_of(count: int = 8, seed: int = 0, width: int = 6) -> dict[str, torch.Tensor]:
-    """Rows as `embed` gives them, in float64."""
+    """Random rows like those of `embed`, in float64."""
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(3, count, width, generator=generator, dtype=torch.float64)
     embeds = dict(zip(("sv", "localized", "location"), F.normalize(drawn, dim=-1)))
@@ -92,7 +92,7 @@ def random_places(count: int, seed: int = 5) -> torch.Tensor:
 
 
 def save_teacher(folder: Path, width: int = 16, processor: ViTImageProcessor | None = None, pooled: bool = True) -> str:
-    """Saves a small ViT with its image processor as a teacher; returns its directory."""
+    """Save a small ViT with its image processor as a teacher; return its directory."""
     torch.manual_seed(7)
     config = ViTConfig(**{**TOWER, "hidden_size": width}, image_size=24, patch_size=8, initializer_range=0.3)
     ViTModel(config, add_pooling_layer=pooled).save_pretrained(folder)

@@ -89,7 +89,7 @@ def write_parquet(folder: Path, pairs_csv: Path, shards: int) -> Path:
 
 
 def evaluation(path: Path, batch_size: int = 32, most: int = 100) -> EvaluationPairs:
-    """The pairs of a CSV or a parquet folder, none held out, in order."""
+    """All pairs of a CSV or a parquet folder, in order."""
     source = open_source(str(path), 0.0)
     return EvaluationPairs([(source.train, source.folder)], PROCESSOR, batch_size, most)
 

@@ -22,7 +22,7 @@ rasterio = pytest.importorskip("rasterio", reason="GeoTIFFs need the extra geo")
 
 
 def write_tif(path, pixels, *, transform=(10, 0, 500000, 0, -10, 5000000), crs="EPSG:32633", names=None, **profile):
-    """Write pixels `(C, H, W)` as a GeoTIFF; `transform` None leaves out where it lies."""
+    """Write pixels `(C, H, W)` as a GeoTIFF; without georeferencing if `transform` is None."""
     options = {"count": len(pixels), "height": pixels.shape[1], "width": pixels.shape[2], "dtype": pixels.dtype}
     where = {} if transform is None else {"transform": rasterio.Affine(*transform), "crs": crs}
     with warnings.catch_warnings():
@@ -36,5 +36,5 @@ def write_tif(path, pixels, *, transform=(10, 0, 500000, 0, -10, 5000000), crs="
 
 
 def made_pixels(bands=10, height=100, width=120):
-    """Random reflectances as digital numbers `(bands, height, width)`, the same each time."""
+    """Random reflectances as digital numbers `(bands, height, width)`, always the same."""
     return np.random.default_rng(0).integers(1, 4000, (bands, height, width)).astype(np.uint16)

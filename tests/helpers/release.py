@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Figures of a made training run, and releases gathered from a directory."""
+"""Figures of a made-up training run, and releases gathered from a directory."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ RANGES = {
 
 
 def gathered(folder: Path, shard_size: str = "2GB", **options) -> Path:
-    """A new folder beside `folder`, with the release of the model in it."""
+    """Gather the release of the model in `folder` in a new folder beside it."""
     target = folder.parent / f"release-{len(list(folder.parent.iterdir()))}"
     gather(ReleaseOptions(model=str(folder), repo="org/gair", **options), target, shard_size)
     return target

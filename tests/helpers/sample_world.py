@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Settings of small data sets of the sample world, and what tests read of their rows."""
+"""Settings of small data sets of the sample world, and helpers to read them."""
 
 from pathlib import Path
 
@@ -24,11 +24,11 @@ SMALLEST = WorldSettings(tiles=1, photos=1, held_out_tiles=1, held_out_photos=1)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The bytes of all files of a folder, by relative path."""
+    """Bytes of all files in a folder by relative path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def points(row: dict) -> tuple[np.ndarray, np.ndarray]:
-    """lon and lat of a row's photos, degrees."""
+    """lon and lat of a row's photos in degrees."""
     lon, lat = (np.array([photo[axis] for photo in row["photos"]]) for axis in ("lon", "lat"))
     return lon, lat

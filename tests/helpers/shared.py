@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Folders that are expensive to make, made once a test session and shared by the workers of pytest-xdist."""
+"""Folders that are expensive to make: made once per session and shared by the workers of pytest-xdist."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     folder = root / name
     with FileLock(root / f"{name}.lock"):
         if not folder.exists():
-            # Beside it, so that what was left half done is not taken for the whole.
+            # Made under another name, so that an incomplete folder is not used.
             unfinished = factory.mktemp(f"{name}-unfinished") / name
             make(unfinished)
             unfinished.rename(folder)
@@ -48,7 +48,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 def write_small_world(folder: Path) -> None:
-    """The sample world with 48 tiles of 2 photos to train on, and 16 held-out tiles of 4."""
+    """Write the sample world with 48 training tiles of 2 photos and 16 held-out tiles of 4."""
     from training.world.settings import WorldSettings
     from training.world.writer import write_sample_dataset
 
@@ -56,7 +56,7 @@ def write_small_world(folder: Path) -> None:
 
 
 def train_small_model(folder: Path, world: Path) -> None:
-    """What `training/pretrain.py` leaves after a few steps of the tiny preset on the small world."""
+    """Run `training/pretrain.py` for a few steps of the tiny preset on the small world."""
     # fmt: off
     command = [sys.executable, "training/pretrain.py", "--data", str(world), "--output_dir", str(folder), "--max_steps", "12",
                "--warmup_steps", "2", "--batch_size", "8", "--photos_per_tile", "2", "--num_workers", "0",

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The Space, started from a copy of its folder alone, as on the Hub."""
+"""Starting the Space from a copy of its folder alone, as on the Hub."""
 
 import os
 import re
@@ -64,7 +64,7 @@ def running_space(scratch: Path) -> Iterator[str]:
 
 
 def _address(server: subprocess.Popen, log: Path) -> str:
-    """Waits until the server, which chooses a free port itself, prints its address and answers."""
+    """Wait until the server, which chooses a free port, prints its address and answers."""
     end = time.monotonic() + _START_S
     while server.poll() is None and time.monotonic() < end:
         if found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text()):

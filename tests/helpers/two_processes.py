@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Two processes that are joined in one process group of gloo and run the tests' functions, started once per session."""
+"""Two processes in one gloo process group that run functions of the tests; started once per session."""
 
 import io
 import multiprocessing
@@ -35,7 +35,7 @@ class TwoProcesses:
     Runs functions on both processes at once.
 
     Args:
-        folder (`Path`): an empty folder in which the processes find each other.
+        folder (`Path`): an empty folder for the rendezvous of the processes.
     """
 
     def __init__(self, folder: Path):

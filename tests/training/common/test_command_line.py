@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Command lines: values, files, help and refusals."""
+"""Command lines: values, files, help and errors."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,11 +92,11 @@ def test_without_arguments_options_have_their_defaults():
         ("--model base --model.rs.layers 4 --model.rs.rate 1e-3", "model", {"preset": "base", "rs": {"layers": 4, "rate": 1e-3}}),
     ],
 )  # fmt: skip
-def test_values_are_read_by_their_types(arguments, name, value):
+def test_values_are_parsed_by_type(arguments, name, value):
     assert getattr(parse(*arguments.split()), name) == value
 
 
-def test_flags_override_the_file_and_the_file_overrides_defaults(tmp_path):
+def test_flags_override_files_and_files_override_defaults(tmp_path):
     default, own = tmp_path / "default.yaml", tmp_path / "own.yaml"
     default.write_text("rate: 1\nplanet: {seed: 5}\nmodel: {preset: base, rs: {layers: 2, width: 8}}\n")
     own.write_text("rate: 2\n")
@@ -117,7 +117,7 @@ def test_the_printed_configuration_can_be_read_again(tmp_path, capsys):
     assert parse("--config", str(printed)) == parse(*arguments)
 
 
-def test_help_shows_texts_defaults_and_units(capsys):
+def test_help_shows_descriptions_defaults_and_units(capsys):
     with pytest.raises(SystemExit):
         parse("--help")
     text = " ".join(capsys.readouterr().out.split())
@@ -141,7 +141,7 @@ def test_help_shows_texts_defaults_and_units(capsys):
         ("--extra.a 1 --extra.a.b 2", "--extra.a.b sets a key of a, which is 1 and has no keys; set a itself."),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_one_sentence(arguments, message):
+def test_invalid_arguments_are_rejected_in_one_sentence(arguments, message):
     with pytest.raises(ValueError) as raised:
         parse(*arguments.split())
     assert str(raised.value).startswith(message) and "\n" not in str(raised.value)
@@ -157,7 +157,7 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(arguments, message):
         ("rate: x", "rate is 'x'; expected a value of type float."),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused_in_one_sentence(tmp_path, content, message):
+def test_invalid_files_are_rejected_in_one_sentence(tmp_path, content, message):
     path = tmp_path / "options.yaml"
     path.write_text(content)
     with pytest.raises(ValueError) as raised:

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Exchange of values and rows between processes: two of them, and one alone."""
+"""Exchange of values and rows between two processes, and on a single one."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def exchange(rank: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def seen(two_processes) -> list[dict[str, Any]]:
-    """What each of two processes sees."""
+    """The results on each of two processes."""
     return two_processes.run(exchange)
 
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Programs end with one sentence, and are stopped by signals however they were started."""
+"""Programs end with one sentence on errors, and signals stop them however they were started."""
 
 import signal
 import subprocess
@@ -34,7 +34,7 @@ run_program(main, "It was interrupted.", stop_at_sigterm={stop_at_sigterm})
 
 
 def start(code: str, interrupts: signal.Handlers) -> subprocess.Popen:
-    """A program that was started with SIGINT ignored, as a shell starts what runs in its background, or not."""
+    """Start a program with SIGINT handled or ignored; shells start background jobs with SIGINT ignored."""
     return subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -55,7 +55,7 @@ def test_a_signal_ends_a_program_however_it_was_started(number, interrupts):
     assert (program.returncode, said) == (1, "It was interrupted.\n")
 
 
-def test_sigterm_ends_at_once_a_program_that_has_nothing_to_stop():
+def test_sigterm_ends_a_program_without_children_at_once():
     program = start(WAITS.format(stop_at_sigterm=False), signal.SIG_DFL)
     assert program.stdout.readline() == "began\n"
     program.terminate()
@@ -67,7 +67,7 @@ def test_sigterm_ends_at_once_a_program_that_has_nothing_to_stop():
     ("body", "code", "said"),
     [("return 2", 2, ""), ("return None", 0, ""), ("raise ValueError('No such file.')", 1, "No such file.\n")],
 )
-def test_the_exit_status_and_one_sentence(body, code, said):
+def test_programs_end_with_a_status_and_one_sentence(body, code, said):
     program = start(
         f"from training.common.programs import run_program\ndef main(_): {body}\nrun_program(main)", signal.SIG_DFL
     )

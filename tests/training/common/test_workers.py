@@ -16,29 +16,38 @@
 import math
 import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.process import BaseProcess
 
 import pytest
 
 from training.common.workers import in_order, worker_pool
 
 
-def test_results_come_in_the_order_of_the_calls():
+@pytest.fixture
+def new_processes() -> Callable[[], set[BaseProcess]]:
+    """The processes started since the beginning of the test; the session may have others."""
+    others = set(multiprocessing.active_children())
+    return lambda: set(multiprocessing.active_children()) - others
+
+
+def test_results_come_in_the_order_of_the_calls(new_processes):
     with worker_pool(2) as pool:
         assert list(in_order(pool, math.sqrt, [(n * n,) for n in range(9)], ahead=3)) == list(range(9))
         assert next(in_order(pool, os.getenv, [("OMP_NUM_THREADS",)], ahead=1)) == "1"
-    assert not multiprocessing.active_children()
+    assert not new_processes()
 
 
-def test_a_signal_while_a_worker_starts_leaves_no_process(monkeypatch):
+def test_a_signal_while_a_worker_starts_leaves_no_process(new_processes, monkeypatch):
     def interrupted(pool: ProcessPoolExecutor) -> None:
         raise KeyboardInterrupt
 
-    # The pool has started a worker by then, and does not yet watch it.
+    # By then the pool has started a worker but does not watch it yet.
     monkeypatch.setattr(ProcessPoolExecutor, "_start_executor_manager_thread", interrupted)
     with pytest.raises(KeyboardInterrupt), worker_pool(1) as pool:
         try:
             pool.submit(math.sqrt, 4)
         finally:
-            assert multiprocessing.active_children()
-    assert not multiprocessing.active_children()
+            assert new_processes()
+    assert not new_processes()

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The loss of the objective `gair` against plain loops, its queue and its temperature."""
+"""The objective `gair`: its loss compared with plain loops, its queue and its temperature."""
 
 import math
 
@@ -35,7 +35,7 @@ from training.objectives.base import PretrainingModule
 
 
 @pytest.mark.parametrize("distances", [(0, 0), (150, 1000)])
-def test_without_extras_it_is_the_models_own_loss(distances):
+def test_by_default_the_loss_is_that_of_the_model(distances):
     config = {"temperature": 0.2, "incl_min_distance_m": distances[0], "secl_min_distance_m": distances[1]}
     rows = rows_of()
     loss, terms = objective_of(small_model(**config)).loss(rows, {})
@@ -49,7 +49,7 @@ def test_without_extras_it_is_the_models_own_loss(distances):
     )
 
 
-def test_weights_weigh():
+def test_the_loss_is_the_weighted_sum():
     rows = rows_of()
     _, terms = objective_of().loss(rows, {})
     loss, _ = objective_of(incl_weight=0.3, secl_weight=2).loss(rows, {})
@@ -62,7 +62,7 @@ def cross_entropy(logits: list[float]) -> float:
 
 
 def published_loss(rows: dict[str, torch.Tensor], queue: torch.Tensor, temperature: float) -> float:
-    """(INCL + SECL) / 2 by loops: negatives in the batch for INCL, in the queue for SECL."""
+    """(INCL + SECL) / 2 with loops: negatives from the batch for INCL, from the queue for SECL."""
     sv, localized, location = rows["sv"], rows["localized"], rows["location"]
     total = 0.0
     for i in range(len(sv)):
@@ -75,19 +75,19 @@ def published_loss(rows: dict[str, torch.Tensor], queue: torch.Tensor, temperatu
 
 
 @pytest.mark.parametrize("seen", [4, 12])
-def test_with_a_queue_it_is_the_published_loss(seen):
-    """Of twelve slots all are filled, or only four, and the others are no negatives."""
+def test_with_a_queue_the_loss_is_the_published_one(seen):
+    """All twelve slots are filled, or only four; empty slots are not negatives."""
     model = small_model(incl_min_distance_m=0, secl_min_distance_m=0, dtype=torch.float64)
     objective = filled(objective_of(model, queue_size=12, in_batch_places=False), random_places(seen))
     rows, shared = rows_of(width=16), objective.shared(model)
     queue = F.normalize(model.get_location_features(random_places(seen)), dim=-1)
     loss, _ = objective.loss(rows, shared)
-    # Phases of the location encoder are in float32, and their rounding differs with the size of the batch.
+    # The location encoder computes phases in float32, whose rounding depends on the batch size.
     assert math.isclose(loss.item(), published_loss(rows, queue, 0.07), rel_tol=1e-6)
 
 
-def test_near_places_are_no_negatives():
-    """Each row's keys counted by hand: with all embeddings alike, the cross-entropy is the logarithm of their number."""
+def test_near_locations_are_not_negatives():
+    """Count each row's keys by hand: with equal embeddings, the cross-entropy is the logarithm of their number."""
     model = small_model(incl_min_distance_m=150, secl_min_distance_m=1000, dtype=torch.float64)
     rows = rows_of(width=16)
     for name in ("sv", "localized", "location"):
@@ -95,22 +95,22 @@ def test_near_places_are_no_negatives():
     queue = torch.stack([torch.tensor([10.1 + 400 / METRES_PER_DEGREE, -40.0]), torch.zeros(2)], dim=1)
     alike = {"queue": rows["sv"][:3]}
     _, terms = filled(objective_of(model, queue_size=3), queue).loss(rows, alike)
-    # Of the photos 0 and 1, and 3 and 4, lie within 150 m.
+    # Photos 0 and 1, and 3 and 4, are within 150 m of each other.
     keys = [7, 7, 8, 7, 7, 8, 8, 8]
     assert math.isclose(terms["incl"].item(), 2 * sum(map(math.log, keys)) / 8, rel_tol=1e-9)
-    # Within 1,000 m lie also 2 of 0 and 1, and 7 of 6; of the queue's two places the first of 0, 1 and 2.
+    # Within 1,000 m are also 2 of 0 and 1, and 7 of 6; of the queue's two locations, the first of 0, 1 and 2.
     keys = [6 + 1, 6 + 1, 6 + 1, 7 + 2, 7 + 2, 8 + 2, 7 + 2, 7 + 2]
     assert math.isclose(terms["secl"].item(), 2 * sum(map(math.log, keys)) / 8, rel_tol=1e-9)
 
 
-def test_accuracies_are_shares_of_rows_whose_best_key_is_their_own():
+def test_accuracies_are_shares_of_rows_whose_nearest_key_is_the_positive():
     rows = {name: torch.eye(8, dtype=torch.float64) for name in ("sv", "localized", "location")}
     rows["coordinates"] = inputs()["coordinates"]
 
     def confuse(name: str, row: int, other: int) -> None:
         rows[name][row, row], rows[name][row, other] = 0.6, 0.8
 
-    # That photo 0 looks like photo 1 does not count: they are too near.
+    # Photo 0 resembles photo 1, which is too near to be a negative.
     confuse("sv", 0, 1)
     confuse("sv", 5, 7)
     confuse("localized", 2, 6)
@@ -142,7 +142,7 @@ def test_the_loss_is_computed_in_full_precision():
 # The queue and the temperature ----------------------------------------------------------------------------------------
 
 
-def test_the_queue_holds_the_newest_places():
+def test_the_queue_holds_the_newest_locations():
     objective, places = objective_of(queue_size=5), random_places(20)
     kept: list[list[float]] = []
     for start, stop, oldest in ((0, 3, 3), (3, 7, 2), (7, 7, 2), (7, 19, 2), (19, 20, 3)):
@@ -151,12 +151,12 @@ def test_the_queue_holds_the_newest_places():
         held = objective.queue[: objective.queue_filled].tolist()
         assert sorted(held) == sorted(kept)
         assert (objective.queue_filled.item(), objective.queue_next.item()) == (len(kept), oldest)
-        # The next to be overwritten is the oldest.
+        # The oldest is overwritten next.
         assert len(kept) < 5 or held[oldest] == kept[0]
     assert {"queue", "queue_filled", "queue_next"} <= set(objective.state_dict())
 
 
-def test_places_of_the_queue_are_embedded_anew_with_gradient():
+def test_the_queue_is_embedded_at_every_step_with_gradient():
     model = small_model()
     objective = filled(objective_of(model, queue_size=6, in_batch_places=False), random_places(4))
     shared = objective.shared(model)
@@ -169,7 +169,7 @@ def test_places_of_the_queue_are_embedded_anew_with_gradient():
     assert not torch.allclose(objective.shared(model)["queue"], shared["queue"])
 
 
-def test_a_learned_temperature_gets_its_gradient_and_stays_in_its_range():
+def test_a_learned_temperature_has_a_gradient_and_stays_in_its_range():
     model = small_model(temperature=0.2)
     objective = objective_of(model, temperature_learned=True, temperature_range=[0.05, 0.4])
     assert math.isclose(objective.temperature, 0.2, rel_tol=1e-6)

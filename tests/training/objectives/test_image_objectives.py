@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""MAE and MoCo v3: what their towers see, what their losses are, and that steps, caches and processes agree on them."""
+"""MAE and MoCo v3: their inputs, losses and settings, and gradient caching."""
 
 import math
 
@@ -43,7 +43,7 @@ def module_of(settings, **config) -> PretrainingModule:
 
 
 @SETTINGS
-def test_every_parameter_that_is_trained_has_a_gradient(settings):
+def test_every_trained_parameter_has_a_gradient(settings):
     module = module_of(settings)
     rows, shared = module(inputs())
     module.objective.loss(rows, shared)[0].backward()
@@ -70,13 +70,13 @@ def test_training_lowers_the_loss(settings):
         optimizer.zero_grad()
         module.objective.after_step(module.model, rows)
         losses.append(loss.item())
-    # Random views differ from step to step by less than this.
+    # Random views vary by less than this between steps.
     assert sum(losses[-6:]) < 0.97 * sum(losses[:6])
 
 
 @SETTINGS
-def test_gradient_caching_is_the_whole_batch(settings, accelerator):
-    """Random masks and views are drawn again as they were, or the second pass would be of other images."""
+def test_gradient_caching_gives_the_gradient_of_all_parts(settings, accelerator):
+    """The second pass must repeat the random masks and views of the first."""
     whole = inputs()
     gradients = []
     for parts in ([whole], [part(whole, number) for number in range(2)]):
@@ -85,9 +85,9 @@ def test_gradient_caching_is_the_whole_batch(settings, accelerator):
         loss, terms, rows = backward(module, parts, accelerator)
         gradients.append({name: value.grad for name, value in module.named_parameters() if value.grad is not None})
         assert math.isfinite(loss.item()) and rows and set(terms) >= {"rs", "sv"}
-    # The parts draw other random numbers than the whole: a loss of the same size, the same parameters.
+    # Parts draw other random numbers than the whole batch, so only the names of the gradients are compared.
     assert gradients[0].keys() == gradients[1].keys()
-    # By hand, with the parts in one graph.
+    # The expected gradients, with all parts in one graph.
     module = module_of(settings)
     torch.manual_seed(5)
     embedded = [module(one)[0] for one in parts]
@@ -109,15 +109,15 @@ def accelerator():
 
 
 def larger_model() -> GairModel:
-    """Towers of 3 × 3 patches: with four, one seen patch leaves nothing to check."""
+    """Towers of 3 × 3 patches; with four, there would be a single visible patch."""
     torch.manual_seed(1)
     tower = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
     parts = {name: {**tower, "image_size": 24, "patch_size": 8} for name in ("rs_config", "sv_config")}
     return small_model(**parts)
 
 
-def test_masked_pixels_are_never_seen():
-    """Changing what is masked changes the target alone: what the decoder paints stays."""
+def test_masked_pixels_do_not_affect_the_reconstruction():
+    """Changing masked pixels changes only the target."""
     model = larger_model().eval()
     objective = MaeObjective(model, PROCESSOR, MAE).eval()
     painted = []
@@ -137,8 +137,8 @@ def test_masked_pixels_are_never_seen():
     assert masked.shape == (2, 7)
 
 
-def test_a_tower_that_sees_all_patches_is_the_tower():
-    """Patches in another order, each with its own distances: only the order of the tokens differs."""
+def test_a_tower_that_sees_all_patches_gives_the_same_tokens():
+    """Patches in another order keep their positions: only the order of the tokens changes."""
     from training.objectives.mae import tokens_of_visible
 
     model = larger_model().eval()
@@ -150,8 +150,8 @@ def test_a_tower_that_sees_all_patches_is_the_tower():
         torch.testing.assert_close(tower(images).last_hidden_state[:, -9:], whole)
 
 
-def test_the_error_of_painting_nothing_is_one():
-    """Targets are standardised, so zeros are off by their variance."""
+def test_the_error_of_predicting_zeros_is_one():
+    """Targets are standardised, so the error of zeros is their variance."""
     model = larger_model()
     objective = MaeObjective(model, PROCESSOR, MAE)
     for decoder in objective.decoders.values():
@@ -165,7 +165,7 @@ def test_the_error_of_painting_nothing_is_one():
         torch.testing.assert_close(errors, torch.ones_like(errors), rtol=0.02, atol=0)
 
 
-def test_positions_tell_all_cells_apart():
+def test_positions_distinguish_all_cells():
     positions = sine_cosine_positions(4, 8, torch.device("cpu"))
     assert positions.shape == (16, 8)
     assert torch.cdist(positions, positions).add(torch.eye(16)).min() > 0.1
@@ -180,7 +180,7 @@ def test_positions_tell_all_cells_apart():
         ({"decoder_layers": 0}, "decoder_layers is 0"),
     ],
 )
-def test_mae_settings_out_of_range_are_refused(settings, said):
+def test_mae_settings_out_of_range_are_rejected(settings, said):
     with pytest.raises(ValueError, match=said):
         MaeSettings(**settings)
 
@@ -192,14 +192,14 @@ def test_mae_settings_out_of_range_are_refused(settings, said):
         {"model_type": "dinov3_vit", "image_size": 32, "patch_size": 16, "num_hidden_layers": 1},
     ],
 )
-def test_mae_refuses_photo_towers_that_place_or_merge_patches(tower):
+def test_mae_rejects_photo_towers_that_cannot_leave_out_patches(tower):
     with pytest.raises(
         ValueError, match=f"SV tower is of type '{tower['model_type']}', whose patches mae cannot leave"
     ):
         MaeObjective(small_model(sv_config=tower), PROCESSOR, MAE)
 
 
-def test_mae_refuses_a_tower_whose_patches_cannot_be_left_out():
+def test_mae_rejects_tile_towers_that_cannot_leave_out_patches():
     pytest.importorskip("timm", reason="the extra timm is not installed")
     tower = {"architecture": "vit_tiny_patch16_224", "model_args": {"in_chans": 10, "img_size": 16, "patch_size": 8}}
     model = small_model(rs_config={"model_type": "timm_wrapper", **tower})
@@ -210,7 +210,7 @@ def test_mae_refuses_a_tower_whose_patches_cannot_be_left_out():
 # MoCo v3 -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_loss_of_moco_v3_is_that_of_its_source():
+def test_the_loss_of_moco_v3_is_that_of_the_paper():
     objective = MocoV3Objective(small_model(), PROCESSOR, MOCO)
     generator = torch.Generator().manual_seed(0)
     names = [f"{tower}_{kind}_{number}" for tower in ("rs", "sv") for kind in ("query", "key") for number in range(2)]
@@ -265,6 +265,6 @@ def test_two_views_differ_and_stay_in_shape():
         ({"views": {"rs_flip": 2}}, "rs_flip is 2"),
     ],
 )
-def test_moco_settings_out_of_range_are_refused(settings, said):
+def test_moco_settings_out_of_range_are_rejected(settings, said):
     with pytest.raises(ValueError, match=said):
         MocoV3Settings(**settings)

@@ -47,7 +47,7 @@ from training.objectives.settings import GairSettings
         ({"sv_teacher_projection": "linear"}, "without a teacher; set sv_teacher or leave it out"),
     ],
 )
-def test_a_wrong_setting_is_named(settings, sentence):
+def test_invalid_settings_are_named(settings, sentence):
     with pytest.raises(ValueError, match=sentence) as raised:
         GairSettings(**settings)
     check_sentence(raised)

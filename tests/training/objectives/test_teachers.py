@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Distillation from frozen teachers, and which teachers are refused."""
+"""Distillation from frozen teachers, and rejected teachers."""
 
 import copy
 import math
@@ -67,8 +67,8 @@ def test_sv_distillation_compares_with_the_teacher_on_its_own_pixels(sv_teacher)
     assert math.isclose((loss - plain).item(), -0.7 * sum(expected) / 8, abs_tol=1e-5)
 
 
-def test_the_teachers_processor_decides_what_it_sees(tmp_path):
-    """One that neither rescales nor normalises sees 0-255; one that crops, the whole photo in the crop's size."""
+def test_teachers_see_pixels_as_from_their_own_processor(tmp_path):
+    """Without rescaling and normalisation they see 0-255; with cropping, the whole photo in the size of the crop."""
     plain = ViTImageProcessor(size={"height": 24, "width": 24}, do_rescale=False, do_normalize=False)
     objective = objective_of(sv_teacher=save_teacher(tmp_path / "plain", processor=plain))
     ours, teacher = PROCESSOR.sv_image_processor, objective.distillations["sv"].teacher
@@ -92,7 +92,7 @@ def test_a_teacher_without_pooled_output_gives_the_mean_of_its_tokens(sv_teacher
     torch.testing.assert_close(embeds, seen[0].sum(1) / 10)
 
 
-def test_rs_distillation_keeps_to_the_tower_as_it_was():
+def test_rs_distillation_compares_with_the_initial_tower():
     model = small_model()
     first = copy.deepcopy(model.rs_model)
     objective = objective_of(model, rs_teacher="initial")
@@ -111,7 +111,7 @@ def test_rs_distillation_keeps_to_the_tower_as_it_was():
     assert math.isclose(terms["rs_distillation"], -sum(expected) / 5, abs_tol=1e-5)
 
 
-def test_a_saved_gair_model_teaches(tmp_path):
+def test_a_saved_gair_model_can_be_the_teacher(tmp_path):
     torch.manual_seed(3)
     teacher = GairModel(small_model().config)
     teacher.save_pretrained(tmp_path)
@@ -126,7 +126,7 @@ def test_a_saved_gair_model_teaches(tmp_path):
     torch.testing.assert_close(rows["rs_teacher_cosine"], torch.tensor(expected), rtol=1e-4, atol=1e-5)
 
 
-def test_a_projection_maps_our_embedding_to_the_teachers_width(wide_teacher):
+def test_a_projection_maps_embeddings_to_the_teachers_width(wide_teacher):
     model = small_model()
     objective = objective_of(model, sv_teacher=wide_teacher, sv_teacher_projection="linear")
     distillation = objective.distillations["sv"]
@@ -153,7 +153,7 @@ def test_teachers_are_frozen(sv_teacher):
     )
 
 
-def test_a_teacher_that_does_not_fit_is_named(tmp_path, wide_teacher):
+def test_unsuitable_teachers_are_rejected(tmp_path, wide_teacher):
     def refused(sentence: str, **settings) -> None:
         with pytest.raises(ValueError, match=sentence) as raised:
             objective_of(**settings)
@@ -178,7 +178,7 @@ def test_a_teacher_that_does_not_fit_is_named(tmp_path, wide_teacher):
 
 
 @pytest.mark.parametrize("setting", ["bands", "band_mean", "band_std", "clip_range"])
-def test_an_rs_teacher_must_have_seen_such_tiles(tmp_path, setting):
+def test_an_rs_teacher_needs_the_same_tile_processor(tmp_path, setting):
     small_model().save_pretrained(tmp_path)
     other = copy.deepcopy(PROCESSOR)
     value = getattr(other.image_processor, setting)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Augmentation: points move with their tiles, draws repeat, and what is not asked for does not happen."""
+"""Augmentation: points move with their tiles, draws are reproducible, and disabled changes do nothing."""
 
 import copy
 
@@ -44,7 +44,7 @@ def augmented(given: dict[str, torch.Tensor], seed: int = 0, **settings: float) 
 
 
 def mirrored(model: GairModel, axis: int) -> GairModel:
-    """The model whose weights are mirrored along x (0) or y (1): it sees a mirrored tile as the first sees the tile."""
+    """The model with weights mirrored along x (0) or y (1): it sees a mirrored tile as the original sees the tile."""
     model = copy.deepcopy(model)
     patches = model.rs_model.embeddings.projection.weight
     neighbourhood, offset = model.nili.affine.weight.split([model.nili.affine.in_features - 2, 2], dim=1)
@@ -58,7 +58,7 @@ def mirrored(model: GairModel, axis: int) -> GairModel:
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_nili_reads_the_same_at_the_moved_points_of_flipped_tiles(axis):
-    """NILI's equivariance; a point that stayed where it was would be read elsewhere."""
+    """NILI is equivariant; a point that did not move would be read elsewhere."""
     torch.manual_seed(0)
     config = GairConfig.tiny(nili_init="normal")
     config.initializer_range = 0.2
@@ -81,14 +81,14 @@ def test_nili_reads_the_same_at_the_moved_points_of_flipped_tiles(axis):
 
 
 def where_tiles() -> torch.Tensor:
-    """Tiles whose first two bands say where a pixel lies: x and y in [0, 1]."""
+    """Tiles whose first two bands hold the pixel's position: x and y in [0, 1]."""
     centers = (torch.arange(96) + 0.5) / 96
     return torch.stack([centers.expand(96, 96), centers[:, None].expand(96, 96)]).expand(TILES, 2, 96, 96).contiguous()
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nili_reads_the_same_at_the_moved_points_of_crops(seed):
-    """Patch means of tiles that say where they are, read by NILI's start, the centre token: it must be the same place."""
+    """NILI at initialisation reads patch means of tiles that hold positions; the position must stay the same."""
     generator = torch.Generator().manual_seed(seed)
     points = 0.2 + 0.6 * torch.rand(len(INDEX), 1, 2, generator=generator)
     corner, side = draw_crops(points, INDEX, TILES, 0.6, generator)
@@ -106,7 +106,7 @@ def test_nili_reads_the_same_at_the_moved_points_of_crops(seed):
 
 
 @pytest.mark.parametrize("least", [0.1, 0.5, 0.9])
-def test_crops_hold_all_points_of_their_tiles(least):
+def test_crops_contain_all_points_of_their_tiles(least):
     generator = torch.Generator().manual_seed(1)
     seen = []
     for _ in range(50):
@@ -114,16 +114,16 @@ def test_crops_hold_all_points_of_their_tiles(least):
         points[0], points[1] = 0.0, 1.0
         corner, side = draw_crops(points, INDEX, TILES, least, generator)
         assert (corner >= 0).all() and (corner + side <= 1 + 1e-6).all() and (side >= least - 1e-6).all()
-        # Two points in opposite corners leave no choice.
+        # Two points in opposite corners allow only the whole tile.
         assert side[0] == 1 and corner[0].abs().max() < 1e-6
         moved = (points - corner[INDEX, None]) / side[INDEX, None]
         assert moved.min() > -1e-5 and moved.max() < 1 + 1e-5
         seen.append(side[3])
-    # A tile with one photo takes any crop.
+    # A tile with one photo allows any crop.
     assert min(seen) < least + 0.2 * (1 - least) and max(seen) > 1 - 0.2 * (1 - least)
 
 
-def test_a_whole_crop_changes_nothing():
+def test_a_crop_of_the_whole_tile_changes_nothing():
     given = inputs()
     corner, side = torch.zeros(TILES, 2), torch.ones(TILES, 1)
     tiles, points = crop(given["rs_pixel_values"], given["query_points"], INDEX, corner, side)
@@ -131,7 +131,7 @@ def test_a_whole_crop_changes_nothing():
     assert torch.equal(points, given["query_points"])
 
 
-def test_nothing_happens_that_is_not_asked_for():
+def test_disabled_changes_do_nothing():
     given = inputs()
     result = augmented(given)
     assert all(result[name] is value for name, value in given.items())
@@ -143,14 +143,14 @@ def test_nothing_happens_that_is_not_asked_for():
     assert tiles_only["coordinates"] is given["coordinates"]
 
 
-def test_the_given_tensors_are_not_written_to():
+def test_inputs_are_not_modified():
     given = inputs()
     before = {name: value.clone() for name, value in given.items()}
     augmented(given, rs_flip=1, rs_crop_scale=0.5, rs_jitter=1, sv_flip=1, sv_jitter=1)
     assert all(torch.equal(given[name], value) for name, value in before.items())
 
 
-def test_draws_depend_on_seed_step_and_process_alone():
+def test_draws_depend_only_on_seed_step_and_process():
     def drawn(*key: int) -> torch.Tensor:
         torch.rand(1)
         return torch.rand(4, generator=step_generator(*key))
@@ -160,7 +160,7 @@ def test_draws_depend_on_seed_step_and_process_alone():
     assert len({tuple(value.tolist()) for value in different}) == len(different)
 
 
-def test_each_image_changes_in_its_own_way_as_often_as_asked():
+def test_images_change_independently_with_the_given_probability():
     given = inputs()
     changed = []
     for seed in range(100):
@@ -186,13 +186,13 @@ def test_jitter_keeps_black_black_and_stays_within_its_strength():
     torch.testing.assert_close(black, given["sv_pixel_values"], rtol=1e-5, atol=1e-5)
     given["sv_pixel_values"] = ((100 - mean) / std).expand(len(INDEX), 3, 64, 64)
     grey = augmented(given, sv_jitter=1, sv_jitter_strength=0.3)["sv_pixel_values"] * std + mean
-    # Only brightness changes a picture of one grey.
+    # Only brightness changes a uniformly grey image.
     ratio = grey / 100
     assert 0.7 <= ratio.min() < 0.95 and 1.05 < ratio.max() <= 1.3
     assert (grey.flatten(1).amax(dim=1) - grey.flatten(1).amin(dim=1)).max() < 1e-3
 
 
-def test_contrast_of_tiles_keeps_the_ratios_of_their_bands_means():
+def test_tile_contrast_keeps_the_ratios_of_band_means():
     given = inputs()
     tiles = augmented(given, rs_jitter=1, rs_jitter_strength=0.5)["rs_pixel_values"]
     ratio = tiles.mean(dim=(2, 3)) / given["rs_pixel_values"].mean(dim=(2, 3))
@@ -211,6 +211,6 @@ def test_contrast_of_tiles_keeps_the_ratios_of_their_bands_means():
         ({"sv_flip": True}, "sv_flip is True"),
     ],
 )
-def test_what_is_refused(settings, message):
+def test_invalid_settings_are_rejected(settings, message):
     with pytest.raises(ValueError, match=message):
         AugmentationSettings(**settings)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Where rows come from, what is held out, and what is refused."""
+"""Data sources: rows, held-out tiles, and rejected data sets."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def ids(rows):
     return [row["id"] for row in rows]
 
 
-def test_a_csv_is_grouped_by_tile_however_its_path_is_spelled(sixty):
+def test_a_csv_is_grouped_by_tile_for_all_spellings_of_a_path(sixty):
     rows = read_rows(sixty)[:31]
     rows[30][1] = f"./{rows[30][1]}"
     source = open_source(str(write_csv(sixty.with_name("spelled.csv"), rows)), 0.0)
@@ -60,13 +60,13 @@ def test_the_held_out_share_is_the_fraction():
     assert 0.08 < share < 0.12
 
 
-def test_nothing_is_held_out_of_few_tiles_or_if_none_is_asked_for(eight, sixty):
+def test_nothing_is_held_out_of_few_tiles_or_with_fraction_zero(eight, sixty):
     for path, fraction in ((eight, 0.3), (sixty, 0.0), (sixty, 1e-9)):
         source = open_source(str(path), fraction)
         assert source.held_out is None and len(ids(source.train)) == (8 if path is eight else 30)
 
 
-def test_a_split_for_evaluation_is_taken_as_it_is(eight, tmp_path):
+def test_an_existing_evaluation_split_is_used(eight, tmp_path):
     rows = [packed(row, eight.parent) for row in open_source(str(eight), 0.0).train]
     for split, part in (("train", rows[:5]), ("test", rows[5:])):
         Dataset.from_list(part, features=FEATURES).to_parquet(str(tmp_path / f"{split}-00000-of-00001.parquet"))
@@ -75,12 +75,12 @@ def test_a_split_for_evaluation_is_taken_as_it_is(eight, tmp_path):
     assert ids(source.held_out) == [f"tile_{index}.tif" for index in range(5, 8)]
 
 
-def test_several_with_weights(eight, sixty):
+def test_several_sources_have_weights(eight, sixty):
     sources = open_sources({str(eight): 3, str(sixty): 1}, 0.1, WorldSettings())
     assert [(source.name, source.weight) for source in sources] == [(str(eight), 3), (str(sixty), 1)]
 
 
-def test_ids_stay_texts_and_further_columns_are_ignored(eight):
+def test_ids_stay_strings_and_further_columns_are_ignored(eight):
     rows = [("NA", "8", *row[1:]) for row in read_rows(eight)[:1]]
     rows += [("007", "", *row[1:]) for row in read_rows(eight)[1:2]]
     path = write_csv(eight.with_name("more.csv"), rows, ("id", "note", *CSV_COLUMNS[1:]))
@@ -106,14 +106,14 @@ def test_the_rows_of_a_csv_are_checked_before_training(eight, column, value, mes
     assert "\n" not in str(raised.value)
 
 
-def test_a_csv_without_the_columns(tmp_path):
+def test_a_csv_without_the_columns_is_rejected(tmp_path):
     with pytest.raises(ValueError, match="no column sv, lat"):
         open_source(str(write_csv(tmp_path / "pairs.csv", [("a", "a.tif", 1)], ("id", "rs", "lon"))), 0.0)
     with pytest.raises(ValueError, match="no column id, rs, sv, lon, lat"):
         open_source(str(write_csv(tmp_path / "pairs.csv", [], ())), 0.0)
 
 
-def test_no_data_set_or_too_few_pairs(eight, tmp_path, monkeypatch):
+def test_missing_data_sets_and_too_few_pairs_are_rejected(eight, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ValueError, match="File not found"):
         open_source(str(eight.with_name("nowhere.csv")), 0.0)
@@ -124,20 +124,20 @@ def test_no_data_set_or_too_few_pairs(eight, tmp_path, monkeypatch):
         open_source(str(write_csv(eight.with_name("one.csv"), read_rows(eight)[:1])), 0.0)
 
 
-def test_a_data_set_of_other_columns_is_refused(tmp_path):
+def test_a_data_set_with_other_columns_is_rejected(tmp_path):
     Dataset.from_dict({"text": ["a", "b"]}).to_parquet(str(tmp_path / "train.parquet"))
     with pytest.raises(ValueError, match="has no column id, tile, photos"):
         open_source(str(tmp_path), 0.0)
 
 
-def test_a_tile_survives_its_row():
+def test_a_tile_is_unchanged_by_packing():
     pixels = np.random.default_rng(0).integers(0, 2**16, (10, 7, 5), dtype=np.uint16)
     assert np.array_equal(unpack_tile(pack_tile(pixels)), pixels)
     with pytest.raises(ValueError, match="expected uint16"):
         pack_tile(pixels.astype(np.int32))
 
 
-def test_files_that_cannot_be_read_by_columns_are_counted_all_the_same(sixty, tmp_path):
+def test_files_that_cannot_be_read_by_columns_are_counted(sixty, tmp_path):
     rows = [{**row, "tile_file": str(sixty.parent / row["tile_file"])} for row in open_source(str(sixty), 0.0).train]
     Dataset.from_list(rows).to_json(str(tmp_path / "train.jsonl"))
     source = open_source(str(tmp_path), 0.3)

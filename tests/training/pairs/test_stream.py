@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Pairs: streaming, order, exact resume, decoding in workers, and what is left out."""
+"""The stream of pairs: order, exact resume, decoding in workers, and skipped rows."""
 
 import json
 from itertools import islice
@@ -44,7 +44,7 @@ def batches(pairs, count: int, num_workers: int = 0) -> list[PairBatch]:
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_batches_are_what_the_model_takes(sixty, num_workers):
+def test_batches_fit_the_model(sixty, num_workers):
     found = batches(stream(sixty, batch_size=3, photos_per_tile=2), 3, num_workers)
     assert len(found) == 3
     for batch in found:
@@ -62,7 +62,7 @@ def test_batches_are_what_the_model_takes(sixty, num_workers):
     assert torch.isfinite(outputs.loss)
 
 
-def test_training_sees_what_the_processor_gives(eight):
+def test_training_and_the_processor_prepare_the_same_inputs(eight):
     (batch,) = batches(evaluation(eight), 1)
     ours = prepare_pairs(batch, PROCESSOR, torch.device("cpu"))
     rows = read_rows(eight)
@@ -74,7 +74,7 @@ def test_training_sees_what_the_processor_gives(eight):
         torch.testing.assert_close(value, ours[name], rtol=1e-5, atol=1e-6)
 
 
-def test_a_parquet_folder_gives_what_its_files_give(sixty, parquet):
+def test_a_parquet_folder_gives_the_same_as_a_csv(sixty, parquet):
     files, rows = (batches(evaluation(path), 1)[0] for path in (sixty, parquet))
     assert files.photo_ids == rows.photo_ids and torch.equal(files.tiles, rows.tiles)
     assert torch.equal(files.query_points, rows.query_points) and files.tile_sizes_m == rows.tile_sizes_m
@@ -82,13 +82,13 @@ def test_a_parquet_folder_gives_what_its_files_give(sixty, parquet):
 
 
 def named_rows() -> Rows:
-    """20 rows of nothing but an id, in 5 shards."""
+    """20 rows with only an id, in 5 shards."""
     names = Dataset.from_dict({"id": [f"tile_{tile}.tif" for tile in range(20)]}).to_iterable_dataset(num_shards=5)
     return Rows(names, names)
 
 
 @pytest.mark.parametrize("readers", [1, 2, 5, 7])
-def test_an_epoch_gives_each_row_once_and_the_next_another_order(readers):
+def test_each_epoch_gives_every_row_once_in_a_new_order(readers):
     rows = named_rows()
     assert rows.num_shards == 5
     epochs: dict[int, list[str]] = {0: [], 1: []}
@@ -126,7 +126,7 @@ def test_batches_resume_from_their_states(parquet, num_workers):
         assert ids(resumed) == ids(whole)[stop:]
 
 
-def test_the_photos_drawn_are_the_seeds_and_change_with_the_epoch(sixty):
+def test_drawn_photos_depend_on_seed_and_epoch(sixty):
     def drawn(seed, epochs):
         pairs = stream(sixty, batch_size=20, photos_per_tile=1, seed=seed)
         return [dict(zip(batch.tile_ids, batch.photo_ids)) for batch in batches(pairs, epochs)]
@@ -147,7 +147,7 @@ def test_sources_are_mixed_by_their_weights(eight, parquet):
     assert stream_of_eight == [10, 30]
 
 
-def test_what_is_bad_is_left_out_counted_and_told(eight):
+def test_bad_rows_are_skipped_counted_and_reported(eight):
     rows = read_rows(eight)[:6]
     rows[1][3] = "50"
     whole = eight.with_name("photo_0.jpg").read_bytes()
@@ -165,13 +165,13 @@ def test_what_is_bad_is_left_out_counted_and_told(eight):
     assert not any("\n" in problem for problem in batch.problems)
 
 
-def test_a_stream_of_nothing_but_bad_rows_ends_in_an_empty_batch(eight):
+def test_a_stream_of_bad_rows_gives_an_empty_batch(eight):
     rows = [[*row[:3], "50", row[4]] for row in read_rows(eight)]
     (batch,) = batches(stream(write_csv(eight.with_name("bad.csv"), rows), batch_size=4), 1)
     assert batch.photo_ids == [] and batch.bad["place"] >= 16
 
 
-def test_a_row_whose_bytes_do_not_fit_is_bad(parquet, tmp_path):
+def test_a_row_with_the_wrong_number_of_bytes_is_bad(parquet, tmp_path):
     row = next(iter(open_source(str(parquet), 0.0).train))
     good = {**row, "id": "good"}
     Dataset.from_list([{**row, "tile": row["tile"][:-2]}, good], features=FEATURES).to_parquet(
@@ -181,7 +181,7 @@ def test_a_row_whose_bytes_do_not_fit_is_bad(parquet, tmp_path):
     assert batch.tile_ids == ["good"] and batch.bad == {"tile": 1} and "little-endian uint16" in batch.problems[0]
 
 
-def test_workers_do_not_change_what_is_evaluated(sixty):
+def test_workers_do_not_change_the_evaluated_pairs(sixty):
     alone, shared = (batches(evaluation(sixty, batch_size=3), 100, workers) for workers in (0, 2))
     assert [batch.photo_ids for batch in alone] == [batch.photo_ids for batch in shared]
     assert sum(len(batch.photo_ids) for batch in alone) == 60

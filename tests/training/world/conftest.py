@@ -24,7 +24,7 @@ from tests.helpers.shared import made_once
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
-    """The data set that most tests read, with its files; written in a thread, as starting processes takes seconds."""
+    """The data set that most tests read, with its files; rendered in a thread, since starting processes takes seconds."""
     from training.world.writer import write_sample_dataset
 
     def write(folder: Path) -> None:
@@ -51,7 +51,7 @@ def rows(splits) -> list[dict]:
 
 @pytest.fixture(scope="session")
 def places() -> list:
-    """The places of `rows`, found again."""
+    """The places of `rows`, computed again."""
     from training.world.places import place_splits
 
     with ThreadPoolExecutor(1) as pool:
@@ -61,5 +61,5 @@ def places() -> list:
 
 @pytest.fixture
 def no_processes(monkeypatch) -> None:
-    """Renders in a thread: starting processes takes seconds."""
+    """Render in a thread, since starting processes takes seconds."""
     monkeypatch.setattr("training.world.writer.worker_pool", ThreadPoolExecutor)

@@ -18,7 +18,7 @@ pytest.importorskip("rasterio", reason="the extra train is not installed")
 from training.world.rows import SAMPLE_FEATURES
 
 
-def test_the_card_repeats_itself(folder):
+def test_the_card_has_the_command_and_all_columns(folder):
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "Scores on it are about mechanics, never about the" in " ".join(card.split())
     assert (

@@ -29,12 +29,12 @@ REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.mark.ci
-def test_interrupted_runs_end_promptly_and_complete_nothing(tmp_path):
-    # Side by side, since most of their time goes to starting.
+def test_interrupted_runs_end_promptly_without_a_data_set(tmp_path):
+    # Both at once, since startup takes most of the time.
     interrupted, killed = (start(tmp_path / name) for name in ("interrupted", "killed"))
     for name in ("interrupted", "killed"):
         wait_until(lambda name=name: "place train" in (tmp_path / f"{name}.log").read_text(), seconds=90)
-    # Ctrl-C goes to all processes of a terminal.
+    # Ctrl-C reaches all processes of a terminal.
     os.killpg(interrupted.pid, signal.SIGINT)
     killed.kill()
     for process in (interrupted, killed):
@@ -45,7 +45,7 @@ def test_interrupted_runs_end_promptly_and_complete_nothing(tmp_path):
 
 
 def start(output: Path) -> subprocess.Popen:
-    """A run that takes long, in a process group of its own; its messages go beside the output."""
+    """Start a long run in its own process group; its messages go to a file beside the output."""
     flags = "--workers 1 --tiles 1000000 --held_out_tiles 1 --held_out_photos 1"
     command = (sys.executable, "-m", "training.world", "--output", str(output), *flags.split())
     with output.with_suffix(".log").open("w") as log:
@@ -63,11 +63,11 @@ def group_lives(group: int) -> bool:
 def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.05)
 
 
-def test_the_command_writes_what_its_flags_say(tmp_path, capsys, no_processes):
+def test_the_command_writes_the_data_set_of_its_flags(tmp_path, capsys, no_processes):
     output = tmp_path / "world"
     flags = "--tiles 1 --photos 1 --held_out_tiles 1 --held_out_photos 1 --control --workers 1"
     main(["--output", str(output), *flags.split()])
@@ -77,12 +77,12 @@ def test_the_command_writes_what_its_flags_say(tmp_path, capsys, no_processes):
         main(["--output", str(output), *flags.split()])
 
 
-def test_the_command_needs_an_output():
+def test_the_command_requires_an_output():
     with pytest.raises(ValueError, match="--output is missing"):
         main(["--tiles", "1"])
 
 
-def test_the_help_names_the_options(capsys):
+def test_help_lists_the_options(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "--held_out_photos" in capsys.readouterr().out

@@ -48,7 +48,7 @@ def test_a_hash_holds_out_one_block_in_eight():
     assert len(set(shares)) == 3
 
 
-def test_splits_lie_apart(splits, rows, places):
+def test_splits_are_spatially_separate(splits, rows, places):
     for row, place in zip(rows, places):
         assert split_of(SETTINGS, place.lon, place.lat) == row["split"]
     for row in splits["train"]:
@@ -57,20 +57,20 @@ def test_splits_lie_apart(splits, rows, places):
             assert distances.min() >= MIN_SPLIT_DISTANCE_M
 
 
-def test_photos_stand_apart_and_inside_their_tile(rows):
+def test_photos_are_apart_and_inside_their_tile(rows):
     for row in rows:
         places = list(zip(*points(row)))
         assert all(
             great_circle_distance_m(*one, *other) >= MIN_PHOTO_DISTANCE_M for one, other in combinations(places, 2)
         )
         inside = GairCoordinateProcessor().locate(*points(row), row["bounds"], row["crs"])
-        # A metre for the pixel grid's rounding.
+        # One metre of tolerance for rounding to the pixel grid.
         assert np.minimum(inside, 1 - inside).min() * TILE_SIDE_M > PHOTO_MARGIN_M - 1
 
 
-def test_photos_stand_on_land(rows):
+def test_photos_are_on_land(rows):
     assert all(cover[COVERS.index("water")] < 0.5 for row in rows for cover in row["photo_cover"])
 
 
-def test_both_kinds_of_crs_are_in_use(rows):
+def test_tiles_in_degrees_and_in_utm_occur(rows):
     assert {row["crs"] == "EPSG:4326" for row in rows} == {True, False}

@@ -44,7 +44,7 @@ def crs_name(place: Place) -> str:
     return "EPSG:4326" if place.crs == "EPSG:4326" else "utm"
 
 
-def test_the_file_names_say_the_splits_and_no_shard_is_empty(folder, splits):
+def test_files_are_named_by_split_and_no_shard_is_empty(folder, splits):
     names = sorted(path.name for path in (folder / "data").iterdir())
     assert names == [f"test-{n:05d}-of-00003.parquet" for n in range(3)] + [
         f"train-{n:05d}-of-00006.parquet" for n in range(6)
@@ -52,7 +52,7 @@ def test_the_file_names_say_the_splits_and_no_shard_is_empty(folder, splits):
     assert {split: len(rows) for split, rows in splits.items()} == {"train": 6, "test": 3}
 
 
-def test_it_loads_plainly_as_it_streams(folder, splits, tmp_path):
+def test_loading_and_streaming_give_the_same_rows(folder, splits, tmp_path):
     loaded = load_dataset(str(folder), cache_dir=str(tmp_path))
     assert {split: list(data) for split, data in loaded.items()} == splits
     assert loaded["train"].features == SAMPLE_FEATURES
@@ -73,7 +73,7 @@ def test_rows_are_named_and_dated(splits):
                 assert time.strptime(moment, "%Y-%m-%d").tm_year == 2024
 
 
-def test_tiles_and_photos_are_the_worlds_own(rows, places, world):
+def test_tiles_and_photos_match_the_world(rows, places, world):
     for row, place in zip(rows, places):
         tile = world.tile(place.lon, place.lat, crs=crs_name(place))
         np.testing.assert_array_equal(unpack_tile(row), tile.pixels)
@@ -89,7 +89,7 @@ def test_tiles_and_photos_are_the_worlds_own(rows, places, world):
             assert 0 <= photo["heading"] < 360
 
 
-def test_labels_agree_with_the_world(rows, places, world):
+def test_labels_match_the_world(rows, places, world):
     for row, place in zip(rows, places):
         cover_map = np.frombuffer(row["cover_map"], np.uint8).reshape(TILE_PIXELS, TILE_PIXELS)
         cover = world.tile(place.lon, place.lat, crs=crs_name(place)).cover
@@ -103,7 +103,7 @@ def test_labels_agree_with_the_world(rows, places, world):
         np.testing.assert_allclose(row["photo_greenness"], world.greenness(photo_cover), atol=1e-6)
 
 
-def test_the_control_shows_something_else(places):
+def test_the_control_world_differs_only_in_its_photos(places):
     place = places[0]
     row, control = (
         world_rows._row(settings, "train", "id", place)[0] for settings in (SMALLEST, replace(SMALLEST, control=True))

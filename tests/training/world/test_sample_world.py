@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The sample world: the same everywhere and always, without seams, and worth learning from."""
+"""The sample world: reproducible on every machine, without seams, and useful for learning."""
 
 import hashlib
 
@@ -31,7 +31,7 @@ from training.world.tiles import BANDS, TILE_PIXELS, TILE_SIDE_M
 WATER, FOREST, CROP, GRASS, BUILT, BARE, SNOW = range(len(COVERS))
 TILES = 240
 POINTS = 16
-# Covers change within metres, so two ways to reach a place (which differ by centimetres) may differ at an edge.
+# Covers change within metres, so two computations of a location that differ by centimetres may differ at an edge.
 SAME_GROUND = 0.03
 
 
@@ -41,7 +41,7 @@ def world():
 
 
 def places(count, seed=0):
-    """Spread evenly over the sphere, poles left out."""
+    """Random locations, uniform on the sphere without the poles."""
     draw = np.random.default_rng(seed)
     return draw.uniform(-180, 180, count), np.degrees(np.arcsin(draw.uniform(-0.999, 0.999, count)))
 
@@ -61,7 +61,7 @@ def points_in(tile, count, seed):
 
 @pytest.fixture(scope="module")
 def survey(world):
-    """Tiles of the whole planet, and the cover around points in each."""
+    """Tiles all over the planet, and the cover around points in each."""
     tiles = [world.tile(lon, lat) for lon, lat in zip(*places(TILES))]
     points = np.stack([world.point_cover(*points_in(tile, POINTS, seed)) for seed, tile in enumerate(tiles)])
     return {
@@ -74,7 +74,7 @@ def survey(world):
 
 @pytest.fixture(scope="module")
 def photos(world, survey):
-    """Two photos in each of the tiles, the tile's number and the cover around them."""
+    """Two photos in each of the tiles, and the cover around them."""
     images, covers = [], []
     for seed, tile in enumerate(survey["tiles"]):
         lon, lat = points_in(tile, POINTS, seed)
@@ -96,14 +96,14 @@ def checksum(world, order):
     return hashlib.sha256(b"".join(parts[index] for index in range(3))).hexdigest()
 
 
-def test_the_same_bytes_in_any_order_and_on_any_machine(world):
+def test_bytes_do_not_depend_on_order_or_machine(world):
     expected = "29f4a5040a4cdb8eab41576d86265674532d3593bd692e9f0801f2fdc2c67f5d"
     assert checksum(SampleWorld(0), [0, 1, 2]) == expected
     np.random.default_rng(0)
     assert checksum(world, [2, 0, 1]) == expected
 
 
-def test_a_photo_is_the_same_alone_and_among_others(world):
+def test_a_photo_is_the_same_alone_and_in_a_batch(world):
     lon, lat, heading = [10.0, 10.004, -60.0], [45.0, 45.003, -80.0], [0.0, 200.0, -30.0]
     together = world.street_views(lon, lat, heading)
     assert together.shape == (3, PHOTO_HEIGHT, PHOTO_WIDTH, 3) and together.dtype == np.uint8
@@ -111,14 +111,14 @@ def test_a_photo_is_the_same_alone_and_among_others(world):
         np.testing.assert_array_equal(world.street_view(lon[index], lat[index], heading[index]), together[index])
 
 
-def test_seeds_are_different_worlds(world):
+def test_seeds_give_different_worlds(world):
     other = SampleWorld(1)
     lon, lat = places(500, seed=5)
     assert np.abs(other.cover(lon, lat) - world.cover(lon, lat)).mean() > 0.05
     assert abs(np.corrcoef(other.fields(lon, lat)["moisture"], world.fields(lon, lat)["moisture"])[0, 1]) < 0.5
 
 
-def test_shapes_of_any_kind(world):
+def test_coordinates_may_have_any_shape(world):
     lon, lat = (values.reshape(2, 3) for values in places(6))
     assert world.cover(lon, lat).shape == world.point_cover(lon, lat).shape == (2, 3, len(COVERS))
     assert world.cover(3.0, 4.0).shape == world.point_cover(3.0, 4.0).shape == (len(COVERS),)
@@ -130,18 +130,18 @@ def test_shapes_of_any_kind(world):
 # No seams ------------------------------------------------------------------------------------------------------------
 
 
-def test_own_sine_and_cosine():
+def test_sine_and_cosine_match_numpy():
     degrees = np.linspace(-720, 720, 10_001)
     np.testing.assert_allclose(
         sine_cosine(degrees), [np.sin(np.radians(degrees)), np.cos(np.radians(degrees))], atol=1e-14
     )
 
 
-def test_the_antimeridian_is_one_line(world):
+def test_both_sides_of_the_antimeridian_agree(world):
     lat = np.linspace(-89, 89, 2001)
     np.testing.assert_array_equal(world.cover(180.0, lat), world.cover(-180.0, lat))
     assert np.abs(world.cover(lat, lat) - world.cover(lat + 360.0, lat)).max() < 1e-3
-    # A micrometre to either side, where a hashed cell's edge on the line would flip.
+    # A micrometre to either side, where a cell's edge on the antimeridian would give different hashes.
     west, east = world.cover(180.0 - 1e-11, lat), world.cover(-180.0 + 1e-11, lat)
     assert np.abs(west - east).max() < 1e-3
     labels = [world.labels(lon, lat) for lon in (180.0, -180.0)]
@@ -149,7 +149,7 @@ def test_the_antimeridian_is_one_line(world):
         np.testing.assert_array_equal(labels[0][name], labels[1][name])
 
 
-def test_a_tile_across_the_antimeridian_continues(world):
+def test_a_tile_may_cross_the_antimeridian(world):
     tile = world.tile(180.0, 12.0)
     west, _, east, _ = tile.bounds
     assert west > 0 > east and east >= -180
@@ -160,7 +160,7 @@ def test_a_tile_across_the_antimeridian_continues(world):
 
 
 @pytest.mark.parametrize("lat", [90.0, -90.0])
-def test_a_pole_is_one_place(world, lat):
+def test_all_longitudes_agree_at_a_pole(world, lat):
     lon = np.array([-180.0, -77.7, 0.0, 33.3, 179.0])
     cover = world.cover(lon, lat)
     np.testing.assert_array_equal(cover, np.broadcast_to(cover[0], cover.shape))
@@ -169,8 +169,8 @@ def test_a_pole_is_one_place(world, lat):
     assert world.street_view(0.0, lat, 10.0).std() > 5
 
 
-def test_no_place_of_the_sphere_is_special():
-    """Neither poles, equator nor antimeridian come near the edges or the middles of the cube's faces."""
+def test_poles_and_equator_are_far_from_the_edges_of_the_cube():
+    """Poles and the quarters of the equator are also far from the centres of the faces."""
     lon = np.array([0.0, 0.0, *np.arange(-180, 180, 90.0)])
     plane = plane_of(unit_vectors(lon, np.array([90.0, -90.0, 0, 0, 0, 0])))
     assert (np.abs(plane.u) > 100e3).all() and (np.abs(plane.v) > 100e3).all()
@@ -178,7 +178,7 @@ def test_no_place_of_the_sphere_is_special():
 
 
 def test_smooth_noise_is_continuous_across_the_faces_of_the_cube():
-    """Cells end at such an edge; what is smooth must not jump there."""
+    """Cells are cut off at an edge, but smooth noise must not jump there."""
     lon = np.linspace(-180, 180, 2_000_001)
     plane = plane_of(unit_vectors(lon, 10.0))
     jump = np.flatnonzero(plane.face[1:] != plane.face[:-1])
@@ -190,7 +190,7 @@ def test_smooth_noise_is_continuous_across_the_faces_of_the_cube():
     assert np.abs(np.diff(np.stack(plane_noise(fine, 700.0, 1)))).max() < 0.005
 
 
-def test_the_plane_around_a_point_is_the_plane():
+def test_plane_around_approximates_the_plane():
     lon, lat = places(50, seed=3)
     east, north = tangents(lon, lat)
     move_east, move_north = np.full((50, 1), 300.0), np.full((50, 1), -290.0)
@@ -206,7 +206,7 @@ def test_the_plane_around_a_point_is_the_plane():
 # Fields, labels and cover --------------------------------------------------------------------------------------------
 
 
-def test_fields_and_labels(world):
+def test_fields_and_labels_are_plausible(world):
     lon, lat = places(3000)
     labels = world.labels(lon, lat)
     assert set(labels) == {*FIELDS, "climate_zone", "country"}
@@ -230,7 +230,7 @@ def test_covers_are_fractions(world):
         assert (cover.mean(0) > 0.01).all()
 
 
-def test_greenness(world):
+def test_greenness_weighs_vegetation_only(world):
     one_each = np.eye(len(COVERS), dtype=np.float32)
     green = world.greenness(one_each)
     assert green[FOREST] == green.max() == 1 and green[WATER] == green[BUILT] == green[BARE] == green[SNOW] == 0
@@ -238,7 +238,7 @@ def test_greenness(world):
     np.testing.assert_array_equal(world.greenness(one_each[:, :, None], axis=0)[:, 0], green)
 
 
-def test_the_surroundings_are_the_mean_of_the_cover(world):
+def test_point_cover_is_the_mean_of_the_surrounding_cover(world):
     lon, lat = places(60)
     angle, reach = np.random.default_rng(0).uniform(0, 2 * np.pi, (2, 400, 1))
     reach = 50 * np.sqrt(reach / (2 * np.pi))
@@ -251,7 +251,7 @@ def test_the_surroundings_are_the_mean_of_the_cover(world):
 # Tiles ---------------------------------------------------------------------------------------------------------------
 
 
-def test_a_tile_as_promised(world):
+def test_a_tile_has_its_documented_shape_and_size(world):
     tile = world.tile(8.7, 47.0)
     assert tile.pixels.shape == (len(BANDS), TILE_PIXELS, TILE_PIXELS) and tile.pixels.dtype == np.uint16
     assert tile.cover.shape == (len(COVERS), TILE_PIXELS, TILE_PIXELS) and tile.cover.dtype == np.float32
@@ -262,7 +262,7 @@ def test_a_tile_as_promised(world):
 
 @pytest.mark.parametrize("crs", ["EPSG:4326", "utm"])
 @pytest.mark.parametrize(("lon", "lat"), [(8.7, 47.0), (-179.9999, -33.0), (100.2, 83.0), (20.0, -0.001)])
-def test_tile_and_points_agree(world, lon, lat, crs):
+def test_tile_and_points_have_the_same_cover(world, lon, lat, crs):
     tile = world.tile(lon, lat, crs)
     there = np.moveaxis(world.cover(*pixel_centres(tile)), -1, 0)
     assert np.abs(there - tile.cover).mean() < 0.01
@@ -271,7 +271,7 @@ def test_tile_and_points_agree(world, lon, lat, crs):
 
 
 @pytest.mark.parametrize("lat", [86.0, 89.98, -89.98])
-def test_tiles_near_a_pole(world, lat):
+def test_tiles_near_a_pole_have_the_cover_of_their_points(world, lat):
     tile = world.tile(40.0, lat)
     assert np.abs(np.moveaxis(world.cover(*pixel_centres(tile)), -1, 0) - tile.cover).mean() < 0.01
     assert tile.pixels.std() > 10
@@ -298,14 +298,14 @@ def test_utm_and_degrees_show_the_same_ground(world):
     assert compared > 5
 
 
-def test_bands_are_plausible(survey):
+def test_bands_resemble_those_of_the_release(survey):
     land = survey["cover"][:, WATER] < 0.5
     release = np.array([RS_BAND_MEAN[band] for band in BANDS])
     ratio = survey["bands"][land].mean(0) / release
     assert (np.abs(ratio - 1) < 0.35).all(), dict(zip(BANDS, ratio.round(2)))
 
 
-def test_covers_look_like_themselves(survey):
+def test_covers_have_plausible_spectra(survey):
     pixels = np.concatenate([tile.pixels.reshape(len(BANDS), -1) for tile in survey["tiles"]], 1).astype(float)
     cover = np.concatenate([tile.cover.reshape(len(COVERS), -1) for tile in survey["tiles"]], 1)
     mean = {name: pixels[:, cover[index] > 0.9].mean(1) for index, name in enumerate(COVERS)}
@@ -318,15 +318,15 @@ def test_covers_look_like_themselves(survey):
     assert mean["water"][near] == min(band[near] for band in mean.values())
 
 
-def test_a_tile_is_worth_locating_a_photo_in(survey):
-    """Of what differs between points, about half differs inside tiles: else a tile's mean would answer everything."""
+def test_half_of_the_variance_is_within_tiles(survey):
+    """About half of the variance between points is within tiles; otherwise the tile average would suffice."""
     points = survey["points"].astype(float)
     within, total = points.var(axis=1).mean(axis=0), points.reshape(-1, len(COVERS)).var(axis=0)
     assert 0.4 < within.sum() / total.sum() < 0.7
     assert ((within / total)[[WATER, FOREST, CROP, GRASS, BUILT, BARE]] > 0.25).all()
 
 
-def test_few_tiles_are_of_one_kind(survey):
+def test_few_tiles_are_uniform(survey):
     assert (survey["cover"][:, WATER] > 0.95).mean() < 0.10
     assert (survey["cover"][:, SNOW] > 0.9).mean() < 0.02
     assert (survey["bands"][:, 0] > 5000).mean() < 0.02
@@ -336,8 +336,8 @@ def test_few_tiles_are_of_one_kind(survey):
 # Street views --------------------------------------------------------------------------------------------------------
 
 
-def test_the_photo_shows_the_cover_of_the_tile(world):
-    """What the renderer is given, blurred to the tile's footprint, is what `cover` says of those places."""
+def test_photos_are_rendered_from_the_cover_of_the_tile(world):
+    """The renderer's cover, at the footprint of tiles, is that of `cover` at the same locations."""
     lon, lat = places(12, seed=4)
     east_m, north_m = world._photos.places(np.zeros(12))
     vectors = unit_vectors(lon, lat)
@@ -349,16 +349,16 @@ def test_the_photo_shows_the_cover_of_the_tile(world):
     assert np.abs(world.cover(moved_lon, moved_lat) - drawn).mean() < SAME_GROUND
 
 
-def test_photos_are_pictures(photos):
+def test_photos_have_contrast_and_a_sky(photos):
     images, _ = photos
     assert images.std(axis=(1, 2, 3)).min() > 8
     assert 100 < images.mean() < 160 and 40 < images.std() < 80
     sky = images[:, :20].astype(float)
-    # The sky may be hidden by a tree or house, but rarely.
+    # A tree or house may hide the sky, but rarely does.
     assert ((sky[..., 2] >= sky[..., 0] - 25).mean(axis=(1, 2)) > 0.5).mean() > 0.85
 
 
-def test_the_photo_follows_the_cover_around_it(photos):
+def test_colours_of_photos_follow_the_surrounding_cover(photos):
     images, cover = photos
     lower = images[:, 40:].astype(float)
     green = ((lower[..., 1] > 1.12 * lower[..., 0]) & (lower[..., 1] > 1.12 * lower[..., 2])).mean((1, 2))
@@ -373,23 +373,24 @@ def small(images):
 
 
 def ridge_r2(inputs, targets):
-    """Variance of held-out targets that ridge regression from the inputs explains, summed over the targets."""
+    """Share of the variance of held-out targets that ridge regression explains, over all targets."""
     cut = 3 * len(inputs) // 4
     mean, level = inputs[:cut].mean(0), targets[:cut].mean(0)
     known = inputs[:cut] - mean
-    # As few equations as photos.
+    # The dual form: as many equations as photos.
     weights = known.T @ np.linalg.solve(known @ known.T + 3e5 * np.eye(cut), targets[:cut] - level)
     error = ((inputs[cut:] - mean) @ weights + level - targets[cut:]) ** 2
     return 1 - error.sum() / ((targets[cut:] - level) ** 2).sum()
 
 
-def test_photos_are_learnable_yet_ambiguous(photos):
+def test_photos_predict_cover_but_not_perfectly(photos):
     images, cover = photos
     assert 0.3 < ridge_r2(small(images), cover) < 0.9
 
 
-def test_the_control_world_knows_nothing_local(world, survey, photos):
-    """Its photos tell the tile's mean, and nothing of where in the tile they were taken; the world's own photos do."""
+@pytest.mark.ci
+def test_photos_of_the_control_world_have_no_local_information(world, survey, photos):
+    """They predict the tile average but not the location within the tile; photos of the actual world predict both."""
     control_images, means, offsets = [], [], []
     for seed, tile in enumerate(survey["tiles"]):
         lon, lat = points_in(tile, POINTS, seed)
@@ -406,7 +407,7 @@ def test_the_control_world_knows_nothing_local(world, survey, photos):
 # Errors --------------------------------------------------------------------------------------------------------------
 
 
-def test_errors_say_what_was_expected(world):
+def test_errors_name_the_expected_values(world):
     with pytest.raises(ValueError, match=r"version is 99, expected .* \[1\]"):
         SampleWorld(0, version=99)
     with pytest.raises(ValueError, match="at least 1 km from the pole"):

@@ -29,12 +29,12 @@ from training.world.settings import WorldSettings
         ({"held_out_photos": 33}, "held_out_photos is 33, expected at most 32"),
     ],
 )
-def test_wrong_settings_are_refused(change, sentence):
+def test_invalid_settings_are_rejected(change, sentence):
     with pytest.raises(ValueError, match=sentence):
         WorldSettings(**change)
 
 
-def test_every_setting_is_in_the_name():
+def test_the_name_contains_every_setting():
     names = {WorldSettings().name}
     for change in ("seed", "version", "tiles", "photos", "held_out_tiles", "held_out_photos"):
         names.add(replace(WorldSettings(), **{change: 7}).name)

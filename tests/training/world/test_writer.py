@@ -33,13 +33,13 @@ from training.world.writer import SUMS, ensure_sample_dataset, write_sample_data
 
 
 @pytest.mark.slow
-def test_the_number_of_workers_changes_no_byte(folder, tmp_path):
+def test_bytes_do_not_depend_on_the_number_of_workers(folder, tmp_path):
     shared = contents(write_sample_dataset(tmp_path / "world", SETTINGS, workers=2, files=True))
     assert shared == contents(folder)
     assert list(tmp_path.iterdir()) == [tmp_path / "world"]
 
 
-def test_the_sums_are_of_all_files(folder):
+def test_checksums_cover_all_files(folder):
     lines = (folder / SUMS).read_text().splitlines()
     sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
     files = contents(folder)
@@ -47,20 +47,20 @@ def test_the_sums_are_of_all_files(folder):
     assert sums == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
-def test_what_is_there_is_not_overwritten(tmp_path):
+def test_existing_files_are_not_overwritten(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ValueError, match="exists and is not an empty directory"):
         write_sample_dataset(tmp_path, SMALLEST)
     assert contents(tmp_path) == {"mine.txt": b"mine"}
 
 
-def test_no_workers_are_refused(tmp_path):
+def test_zero_workers_are_rejected(tmp_path):
     with pytest.raises(ValueError, match="workers is 0; expected a whole number of at least 1"):
         write_sample_dataset(tmp_path / "world", SMALLEST, workers=0)
     assert not any(tmp_path.iterdir())
 
 
-def test_a_failure_leaves_nothing(tmp_path, monkeypatch, no_processes):
+def test_a_failure_leaves_no_files(tmp_path, monkeypatch, no_processes):
     def no_space(folder: Path) -> None:
         assert (folder / "data").is_dir()
         raise OSError("No space left on device")
@@ -80,7 +80,7 @@ def test_the_cache_is_written_once(tmp_path, monkeypatch, no_processes):
     assert load_dataset(str(folder), split="test", streaming=True).features == SAMPLE_FEATURES
 
 
-def test_another_process_may_fill_the_cache_meanwhile(tmp_path, monkeypatch):
+def test_another_process_may_fill_the_cache_in_the_meantime(tmp_path, monkeypatch):
     def write_late(folder: Path, *others) -> None:
         folder.mkdir(parents=True)
         (folder / SUMS).touch()
@@ -91,7 +91,7 @@ def test_another_process_may_fill_the_cache_meanwhile(tmp_path, monkeypatch):
     assert ensure_sample_dataset(SMALLEST).is_dir()
 
 
-def test_the_processor_reads_the_files(folder, rows):
+def test_the_processor_reads_the_written_files(folder, rows):
     processor = GairProcessor()
     expected = {photo["id"]: (row, photo) for row in rows for photo in row["photos"]}
     for split in ("train", "test"):
@@ -110,7 +110,7 @@ def test_the_processor_reads_the_files(folder, rows):
     assert not expected
 
 
-def test_the_bands_are_named_in_the_files(folder):
+def test_files_name_their_bands(folder):
     for path in (folder / "files" / "tiles").iterdir():
         with rasterio.open(path) as raster:
             assert raster.descriptions == BANDS

@@ -324,7 +324,7 @@ class GairModel(GairPreTrainedModel):
         if coordinates is not None:
             location_embeds = F.normalize(self.get_location_features(coordinates), dim=-1)
 
-        localized, locations = _one_per_row(localized_rs_embeds, 3), _one_per_row(location_embeds, 2)
+        localized, locations = _without_query_axis(localized_rs_embeds, 3), _without_query_axis(location_embeds, 2)
         loss = None
         if return_loss:
             # `_check_pairs` has seen to it.
@@ -371,8 +371,8 @@ def _pooled_width(sv_model: PreTrainedModel) -> int:
     return getattr(config, "pooler_output_size", None) or config.hidden_size
 
 
-def _one_per_row(embeds: torch.Tensor | None, ndim: int) -> torch.Tensor | None:
-    """Embeddings as (B, D) where there is one a row, else None; `ndim` counts the dimensions without a Q of one."""
+def _without_query_axis(embeds: torch.Tensor | None, ndim: int) -> torch.Tensor | None:
+    """Returns embeddings of one point per row as (B, D), else None; `ndim` is 2 if they may lack the query axis."""
     if embeds is None or (embeds.ndim == 3 and embeds.shape[1] != 1) or embeds.ndim not in (ndim, 3):
         return None
     return embeds.squeeze(1) if embeds.ndim == 3 else embeds

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pyproj import Geod
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from modeling_gair import GairModel, GairProcessor
 from training.benchmarks.kinds.pair_retrieval import offset_points
@@ -92,25 +93,25 @@ def _embedded(
     seen = 0
     for batch in load(EvaluationPairs([(rows, folder)], processor, _BATCH_TILES, tiles, _LABELS), 0):
         inputs = prepare_pairs(batch, processor, model.device)
-        tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
-        own = _features(model, batch, inputs, tokens)
+        encoded = model.rs_model(inputs["rs_pixel_values"])
+        own = _features(model, batch, inputs, encoded)
         if random is not None:
-            own |= _disturbed_features(model, processor, batch, inputs, tokens, random)
+            own |= _disturbed_features(model, processor, batch, inputs, encoded.last_hidden_state, random)
             cropped.append(_on_cpu(_cropped_features(model, inputs, own["sv"]), seen))
         pairs.append(_on_cpu(own, seen))
         seen += len(batch.tile_ids)
     return PairFeatures(_joined(pairs), _joined(cropped))
 
 
-def _features(model: GairModel, batch: PairBatch, inputs: Features, tokens: torch.Tensor) -> Features:
+def _features(model: GairModel, batch: PairBatch, inputs: Features, encoded: BaseModelOutputWithPooling) -> Features:
     index = inputs["tile_index"]
     photos = model.sv_model(pixel_values=inputs["sv_pixel_values"])
     return {
         "tile": index,
         "sv": model.sv_projection(photos.pooler_output),
         "sv_tokens": photos.last_hidden_state.mean(dim=1),
-        "localized": model.localize(tokens, inputs["query_points"], tile_index=index)[:, 0],
-        "tile_mean": tokens.mean(dim=1)[index],
+        "localized": model.localize(encoded.last_hidden_state, inputs["query_points"], tile_index=index)[:, 0],
+        "tile_mean": encoded.pooler_output[index],
         "location": model.get_location_features(inputs["coordinates"]),
         "cover": torch.from_numpy(np.asarray(batch.labels["photo_cover"])),
         "moisture": torch.from_numpy(np.asarray(batch.labels["moisture"]))[batch.tile_index],
@@ -148,9 +149,9 @@ def _cropped_features(model: GairModel, inputs: Features, photos: torch.Tensor) 
         # Centred on the photo as far as the tile allows.
         corner = (points[:, 0] - scale / 2).clamp(torch.zeros(()), torch.tensor(1 - scale))
         smaller, moved = crop(tiles, points, own, corner, side)
-        tokens = model.rs_model(smaller).last_hidden_state
-        found[f"scale/{scale}"] = model.localize(tokens, moved)[:, 0]
-        found[f"scale mean/{scale}"] = tokens.mean(dim=1)
+        crops = model.rs_model(smaller)
+        found[f"scale/{scale}"] = model.localize(crops.last_hidden_state, moved)[:, 0]
+        found[f"scale mean/{scale}"] = crops.pooler_output
     return found
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tqdm.auto import tqdm
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from modeling_gair import GairModel, GairProcessor
 from training.common.figures import true_colour
@@ -94,22 +95,25 @@ def embed(model: GairModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.
     Returns:
         `dict[str, torch.Tensor]`: as the `embeddings` of [`EmbeddedPairs`].
     """
-    tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
-    features = features_of(model, inputs, tokens)
+    features = features_of(model, inputs, model.rs_model(inputs["rs_pixel_values"]))
     return {name: torch.nn.functional.normalize(value, dim=-1).cpu() for name, value in features.items()}
 
 
-def features_of(model: GairModel, inputs: dict[str, torch.Tensor], tokens: torch.Tensor) -> dict[str, torch.Tensor]:
+def features_of(
+    model: GairModel, inputs: dict[str, torch.Tensor], tiles: BaseModelOutputWithPooling
+) -> dict[str, torch.Tensor]:
     """
     The same features by the same names as [`embed`], not normalised and on the model's device.
 
     Args:
         model ([`GairModel`]), inputs (`dict[str, torch.Tensor]`): as for [`embed`].
-        tokens (`torch.Tensor` of shape `(T, N, D)`): the RS tower's tokens of the tiles.
+        tiles (`BaseModelOutputWithPooling`): the RS tower's output for the T tiles.
     """
     index, points = inputs["tile_index"], inputs["query_points"]
-    features = {mode: model.localize(tokens, points, mode, tile_index=index)[:, 0] for mode in POINT_MODES}
-    features["tile_mean"] = tokens.mean(dim=1)[index]
+    features = {
+        mode: model.localize(tiles.last_hidden_state, points, mode, tile_index=index)[:, 0] for mode in POINT_MODES
+    }
+    features["tile_mean"] = tiles.pooler_output[index]
     features["sv"] = model.get_sv_features(inputs["sv_pixel_values"])
     features["location"] = model.get_location_features(inputs["coordinates"])
     return features

@@ -12,10 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Adapters that let torchgeo-bench measure a GAIR model: its CoordBench track takes [`GairLocationEncoder`], its image track
+Adapters that let torchgeo-bench measure a GAIR model: its CoordBench track takes [`GairCoordBenchEncoder`], its image track
 [`GairBenchModel`]. In a configuration of torchgeo-bench:
 
-    model: {target: training.benchmarks.encoders.torchgeo_adapters.GairLocationEncoder, kwargs: {model: DIR_OR_REPO}}
+    model: {target: training.benchmarks.encoders.torchgeo_adapters.GairCoordBenchEncoder, kwargs: {model: DIR_OR_REPO}}
 
     _target_: training.benchmarks.encoders.torchgeo_adapters.GairBenchModel
     model: DIR_OR_REPO
@@ -92,7 +92,7 @@ except ImportError:
             raise NotImplementedError
 
 
-class GairLocationEncoder(_LocationEncoder):
+class GairCoordBenchEncoder(_LocationEncoder):
     """
     A GAIR model's location encoder for torchgeo-bench's CoordBench.
 

@@ -276,7 +276,7 @@ def adapters(request, monkeypatch):
 
 
 def test_torchgeo_bench_gets_a_location_encoder(adapters, saved, tiny_model):
-    encoder = adapters.GairLocationEncoder(model=saved, batch_size=7)
+    encoder = adapters.GairCoordBenchEncoder(model=saved, batch_size=7)
     lon, lat = np.linspace(-180, 179, 20), np.linspace(-80, 80, 20)
     found = encoder.encode(lon, lat)
     assert found.shape == (20, 96) and found.dtype == np.float32

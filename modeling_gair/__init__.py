@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""GAIR for Hugging Face: tiles, street views and places in one embedding space, and any point of a tile."""
+"""GAIR for Hugging Face: embeds tiles, points in tiles, street views and locations in one space."""
 
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
 
@@ -37,7 +37,7 @@ AutoConfig.register("gair_rs", GairRSConfig, exist_ok=True)
 AutoConfig.register("gair_location", GairLocationConfig, exist_ok=True)
 AutoModel.register(GairConfig, GairModel, exist_ok=True)
 AutoModel.register(GairRSConfig, GairRSModel, exist_ok=True)
-# Of two classes with one config, `config.architectures` names the one to build.
+# Two classes share one config; `config.architectures` names the one to build.
 AutoModel.register(
     GairLocationConfig,
     (GairLocationEncoder, GairSphericalHarmonicsEncoder),
@@ -47,7 +47,7 @@ AutoImageProcessor.register(GairConfig, image_processor_classes={"pil": GairRSIm
 AutoFeatureExtractor.register(GairConfig, GairCoordinateProcessor, exist_ok=True)
 AutoProcessor.register(GairConfig, GairProcessor, exist_ok=True)
 
-# Saved models carry their code, so that they load where this package is not installed.
+# Saved models include their code, so that they load without this package.
 GairConfig.register_for_auto_class()
 GairModel.register_for_auto_class("AutoModel")
 GairRSConfig.register_for_auto_class()

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Configuration of GAIR: the remote-sensing tower, the street-view tower and the location encoder."""
+"""Configuration of GAIR: the remote-sensing (RS) tower, the street-view (SV) tower and the location encoder."""
 
 from typing import Any
 
@@ -19,12 +19,12 @@ from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-# Where a config says which tower it describes.
+# Values of `model_type` that say which tower a config describes.
 GAIR_RS_MODEL_TYPE = "gair_rs"
 TIMM_MODEL_TYPE = "timm_wrapper"
-# The ways to read a tile at a point.
+# How a tile's features are read at a point.
 QUERY_MODES = ("nili", "bilinear", "bicubic", "mean")
-# The location encoders, and the classes that implement them.
+# Location encoders and the classes that implement them.
 LOCATION_ENCODERS = {
     "equal_earth_rff": "GairLocationEncoder",
     "spherical_harmonics": "GairSphericalHarmonicsEncoder",
@@ -40,12 +40,12 @@ def _require_positive(owner: str, **values: float) -> None:
 @strict
 class GairRSConfig(PreTrainedConfig):
     r"""
-    The remote-sensing (RS) tower: a vision transformer over Sentinel-2 tiles with 2D-ALiBi in place of position
+    The remote-sensing (RS) tower: a vision transformer over Sentinel-2 tiles with 2D-ALiBi instead of position
     embeddings. The defaults are the published sizes (optical CROMA-base).
 
     Args:
         hidden_size (`int`, defaults to 768):
-            Width D of the tokens, and of every embedding of the GAIR model that holds this tower.
+            Width D of the tokens, and of all embeddings of a GAIR model with this tower.
         num_hidden_layers (`int`, defaults to 12):
             Number of transformer blocks.
         num_attention_heads (`int`, defaults to 16):
@@ -55,18 +55,18 @@ class GairRSConfig(PreTrainedConfig):
         num_channels (`int`, defaults to 10):
             Bands of a tile (B02 B03 B04 B05 B06 B07 B08 B8A B11 B12).
         image_size (`int`, defaults to 96):
-            Side in pixels that the processor resizes tiles to. The tower itself takes any square whose side is a
+            Side in pixels to which the processor resizes tiles. The tower itself accepts any square tile whose side is a
             multiple of `patch_size`.
         patch_size (`int`, defaults to 8):
             Side of a patch in pixels.
         hidden_act (`str`, defaults to `"gelu"`):
-            Activation of the MLP (`"gelu"` is the exact one).
+            Activation of the MLP (`"gelu"` is the exact GELU).
         attention_dropout (`float`, defaults to 0.0):
-            Dropout probability of the attention weights, in training.
+            Dropout probability of the attention weights during training.
         layer_norm_eps (`float`, defaults to 1e-5):
             Epsilon of the layer norms.
         initializer_range (`float`, defaults to 0.02):
-            Standard deviation of freshly drawn weights.
+            Standard deviation of initial weights.
     """
 
     model_type = GAIR_RS_MODEL_TYPE
@@ -85,7 +85,7 @@ class GairRSConfig(PreTrainedConfig):
     initializer_range: float = 0.02
 
     def validate_architecture(self):
-        """Checks that the sizes fit one another."""
+        """Checks that the sizes are consistent."""
         _require_positive(
             "GairRSConfig",
             hidden_size=self.hidden_size,
@@ -98,44 +98,47 @@ class GairRSConfig(PreTrainedConfig):
         )
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
-                f"GairRSConfig.hidden_size is {self.hidden_size}, which {self.num_attention_heads} attention heads do "
-                "not divide; choose a multiple of num_attention_heads."
+                f"GairRSConfig.hidden_size is {self.hidden_size}, which is not divisible by "
+                f"{self.num_attention_heads} attention heads; choose a multiple of num_attention_heads."
             )
         if self.image_size % self.patch_size:
             raise ValueError(
-                f"GairRSConfig.image_size is {self.image_size}, which is no multiple of patch_size {self.patch_size}."
+                f"GairRSConfig.image_size is {self.image_size}, which is not a multiple of patch_size {self.patch_size}; "
+                "change either."
             )
         if not 0 <= self.attention_dropout < 1:
-            raise ValueError(f"GairRSConfig.attention_dropout is {self.attention_dropout}; expected 0 <= p < 1.")
+            raise ValueError(
+                f"GairRSConfig.attention_dropout is {self.attention_dropout}; expected a probability, 0 <= p < 1."
+            )
 
 
 @strict
 class GairLocationConfig(PreTrainedConfig):
     r"""
-    The location encoder. The defaults are the published ones. Its output width is the RS tower's, so that it is stated
-    once only. A field that only the other encoder reads is kept, and has no effect.
+    The location encoder. The defaults are the published values. In a [`GairModel`] its output width is that of the RS tower.
+    Fields that only the other encoder uses are kept and have no effect.
 
     Args:
         encoder (`str`, defaults to `"equal_earth_rff"`):
             `"equal_earth_rff"`, as published: the Equal Earth projection, random Fourier features (RFF) at several
-            scales, one MLP (ReLU) a scale; it jumps at ±180° and tears the poles open. Or `"spherical_harmonics"`:
-            spherical harmonics and one MLP of sines (SIREN), without seam or poles.
+            scales, and one ReLU MLP per scale; it is discontinuous at ±180° and at the poles. Or
+            `"spherical_harmonics"`: spherical harmonics and one sine MLP (SIREN), continuous everywhere.
         scales (`list[float]`, defaults to `[1, 16, 256]`):
-            For `equal_earth_rff`: standard deviations σ of the Gaussian frequencies, one capsule each. Small scales give
-            smooth embeddings; with few training places, `[0.25, 1]` generalises better than the published scales.
+            For `equal_earth_rff`: standard deviations σ of the Gaussian frequencies, one capsule per scale. Small scales give
+            smooth embeddings; with few training locations, `[0.25, 1]` generalises better than the published scales.
         num_frequencies (`int`, defaults to 256):
             For `equal_earth_rff`: frequencies per capsule; each gives a cosine and a sine.
         degree (`int`, defaults to 10):
-            For `spherical_harmonics`: the highest degree, itself included, so that there are `(degree + 1) ** 2`
-            harmonics, the shortest of them about `360 / degree` degrees long. SatCLIP's `L` counts the degrees: L = 10
-            there is degree 9 here.
+            For `spherical_harmonics`: the highest degree (inclusive), which gives `(degree + 1) ** 2` harmonics with
+            wavelengths down to about `360 / degree` degrees. SatCLIP's `L` is the number of degrees: its L = 10 is degree
+            9 here.
         hidden_size (`int`, defaults to 1024):
-            Width of the hidden layers (of each capsule's).
+            Width of the hidden layers (of each capsule).
         num_hidden_layers (`int`, defaults to 3):
-            Hidden layers (in each capsule), before the last Linear.
+            Number of hidden layers (of each capsule) before the final linear layer.
         output_size (`int`, *optional*):
-            Width D of the embeddings. Required for an encoder on its own; within a [`GairModel`] it is the width of the
-            RS tower and is left out.
+            Width D of the embeddings. Required for a standalone encoder; omit it within a [`GairModel`], which uses the
+            width of the RS tower.
     """
 
     model_type = "gair_location"
@@ -152,7 +155,7 @@ class GairLocationConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
         if not self.architectures:
-            # `AutoModel.from_config` chooses the class by this name.
+            # `AutoModel.from_config` selects the class by this name.
             self.architectures = [LOCATION_ENCODERS[self.encoder]] if self.encoder in LOCATION_ENCODERS else None
 
     def validate_architecture(self):
@@ -181,33 +184,33 @@ class GairConfig(PreTrainedConfig):
 
     Args:
         rs_config (`GairRSConfig`, `TimmWrapperConfig` or `dict`, *optional*):
-            The RS tower. A dict needs no `model_type` for GAIR's own tower; `{"model_type": "timm_wrapper",
-            "architecture": ..., "model_args": {"in_chans": 10, "img_size": 96, "patch_size": 8}}` takes one from timm.
+            The RS tower. For GAIR's own tower, a dict needs no `model_type`; `{"model_type": "timm_wrapper",
+            "architecture": ..., "model_args": {"in_chans": 10, "img_size": 96, "patch_size": 8}}` selects a tower from timm.
         sv_config (`PreTrainedConfig` or `dict`, *optional*):
-            The street-view (SV) tower, any vision config of transformers whose model gives a `pooler_output`; a dict
-            without `model_type` describes a ViT. Defaults to ViT-B/16.
+            The street-view (SV) tower, any vision config of transformers whose model returns a `pooler_output`; a
+            dict without `model_type` describes a ViT. Defaults to ViT-B/16.
         location_config (`GairLocationConfig` or `dict`, *optional*):
             The location encoder.
         nili_init (`str`, defaults to `"center_token"`):
-            How a fresh NILI starts: `"center_token"` (the identity on the centre of the 3x3 neighbourhood, so that at
-            first NILI reads the tile as bilinear interpolation does) or `"normal"` (drawn at random).
+            Initialisation of NILI: `"center_token"` (the identity on the centre of the 3x3 neighbourhood, which makes
+            untrained NILI equal to bilinear interpolation) or `"normal"` (random).
         query_mode (`str`, defaults to `"nili"`):
             How the model reads tiles at points: `"nili"`, `"bilinear"`, `"bicubic"` or `"mean"` (the tile's mean at every
-            point). NILI is trained in its own mode only.
+            point). NILI is trained only in mode `"nili"`.
         temperature (`float`, defaults to 0.07):
             Temperature τ of the contrastive loss.
         incl_min_distance_m (`float`, defaults to 150.0):
-            Two photos nearer than this (metres) are no negatives of each other in INCL; 0 counts every other photo as
-            a negative, as published.
+            In INCL, two photos closer than this distance in metres are not negatives of each other; with 0, every other
+            photo is a negative, as published.
         secl_min_distance_m (`float`, defaults to 1000.0):
-            Coordinates nearer than this (metres) to a pair's own are no negatives of it in SECL; 0 as published.
+            In SECL, locations closer than this distance in metres to a pair's own are not its negatives; 0 as published.
         initializer_range (`float`, defaults to 0.02):
-            Standard deviation of freshly drawn weights outside the towers.
+            Standard deviation of initial weights outside the towers.
         similarity_ranges (`dict`, *optional*):
-            How high cosines between embeddings of this model come out, so that maps of them can be compared; the model
-            itself does not use it. `percentiles` lists percents, `measured_on` says of which pairs, and `pairs` maps
+            Typical cosine similarities between this model's embeddings, which make similarity maps comparable; the model
+            itself does not use them. `percentiles` lists percentages, `measured_on` describes the pairs, and `pairs` maps
             `sv_localized`, `sv_location` … (two modalities, as in the `similarity_…` outputs) to `matched` and `others`:
-            the cosines at these percentiles, of what belongs together and of what does not.
+            the cosines of matching and of other pairs at these percentiles.
 
     Example:
 
@@ -219,10 +222,10 @@ class GairConfig(PreTrainedConfig):
     """
 
     model_type = "gair"
-    # The towers may be of other families: their `model_type` decides, see `__post_init__`.
+    # The towers may come from other families, selected by their `model_type`; see `__post_init__`.
     sub_configs = {"rs_config": AutoConfig, "sv_config": AutoConfig, "location_config": GairLocationConfig}
 
-    # Given as a config, a dict or None; configs from `__post_init__` on.
+    # A config, a dict or None; `__post_init__` turns them into configs.
     rs_config: Any = None
     sv_config: Any = None
     location_config: Any = None
@@ -241,7 +244,7 @@ class GairConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     def validate_architecture(self):
-        """Checks the settings of the whole; the towers' configs check themselves."""
+        """Checks the settings of the whole model; the towers' configs check their own."""
         if self.rs_config.model_type not in (GAIR_RS_MODEL_TYPE, TIMM_MODEL_TYPE):
             raise ValueError(
                 f"GairConfig.rs_config is of type {self.rs_config.model_type!r}; expected {GAIR_RS_MODEL_TYPE!r} or "
@@ -259,16 +262,17 @@ class GairConfig(PreTrainedConfig):
         _require_positive("GairConfig", temperature=self.temperature)
         for name in ("incl_min_distance_m", "secl_min_distance_m"):
             if getattr(self, name) < 0:
-                raise ValueError(f"GairConfig.{name} is {getattr(self, name)}; expected metres, 0 or more.")
+                raise ValueError(f"GairConfig.{name} is {getattr(self, name)}; expected 0 metres or more.")
 
     @classmethod
     def tiny(cls, **overrides: Any) -> "GairConfig":
         """
-        A preset of about one million parameters that trains on two CPU cores: D = 96, two blocks of four heads in each
-        tower, tiles of 96 pixels in patches of 8, photos of 64 in patches of 16, location scales for few places.
+        Returns a preset with about one million parameters that trains on two CPU cores: D = 96, two blocks with four heads
+        in each tower, tiles of 96 pixels with patches of 8, photos of 64 pixels with patches of 16, and location scales for
+        few training locations.
 
         Args:
-            overrides: fields of [`GairConfig`] to set otherwise, e.g. `nili_init="normal"`.
+            overrides: fields of [`GairConfig`] that replace the preset's, e.g. `nili_init="normal"`.
         """
         tower = {"hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 384}
         preset: dict[str, Any] = {
@@ -279,7 +283,7 @@ class GairConfig(PreTrainedConfig):
         return cls(**{**preset, **overrides})
 
 
-# GAIR's own sub-configs by name: as code on the Hub they are not registered with the Auto classes.
+# GAIR's own sub-configs by name, which are not registered with the Auto classes when this file is remote code.
 _OWN_CONFIGS = {GAIR_RS_MODEL_TYPE: GairRSConfig, GairLocationConfig.model_type: GairLocationConfig}
 
 

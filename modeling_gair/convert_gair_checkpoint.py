@@ -16,8 +16,8 @@ Converts the published GAIR checkpoint (a pickled `.pth`) to a directory that th
 
     python -m modeling_gair.convert_gair_checkpoint CHECKPOINT OUT_DIR [--check PAIRS.csv]
 
-The directory holds weights (safetensors), config, processors in the release's own pixel arithmetic, the code files and
-a model card. Every tensor of the checkpoint must be used or be known to be unused; otherwise nothing is written.
+The directory contains the weights (safetensors), the config, processors with the release's own pixel arithmetic, the code
+files and a model card. Every tensor of the checkpoint must be used or known to be unused; otherwise nothing is written.
 """
 
 import argparse
@@ -34,15 +34,15 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from . import GairConfig, GairModel, GairProcessor, GairRSConfig
+from . import GairConfig, GairLocationConfig, GairModel, GairProcessor, GairRSConfig
 
-# Tensors of the published checkpoint that no published embedding depends on, and why they are left behind.
+# Tensors of the published checkpoint that no published embedding depends on, and what they are.
 UNUSED_TENSORS = {
-    r"query_feature|rs_patch_pos_encoding|nerf_fn\..+": "the transformer query, an alternative to NILI",
-    r"logit_scale": "the temperature is a fixed config value (0.07)",
-    r"queue_for_location|queue_ptr_location": "the coordinate queue, training state",
+    r"query_feature|rs_patch_pos_encoding|nerf_fn\..+": "a transformer query, an alternative to NILI",
+    r"logit_scale": "a temperature; the loss uses the config's fixed value (0.07)",
+    r"queue_for_location|queue_ptr_location": "the coordinate queue, part of the training state",
     r"rs_encoder\.layer_norm\..+|rs_encoder\.head\..+": "a classification head on the tile mean",
-    r"radar_proj\..+|location_proj\..+": "projections that nothing follows",
+    r"radar_proj\..+|location_proj\..+": "projections whose outputs are not used",
 }
 
 _CARD = """---
@@ -54,7 +54,7 @@ tags: [geospatial, remote-sensing, street-view, sentinel-2, location-encoder]
 # GAIR, converted weights
 
 The weights of the published GAIR release (arXiv 2503.16683), converted to safetensors. **The weights are licensed under
-CC BY-NC 4.0**, as published: no commercial use. The code files beside them are licensed under Apache-2.0.
+CC BY-NC 4.0**, as published: no commercial use. The code files in this repository are licensed under Apache-2.0.
 
 ```python
 from transformers import AutoModel, AutoProcessor
@@ -69,7 +69,7 @@ Pixels are prepared exactly as in the release (8-bit quantisation, resizing with
 """
 
 
-# Of a tensor: its published name, its name here, its published shape.
+# For each tensor: its published name, its name here, its published shape.
 Layout = Iterator[tuple[str, str, tuple[int, ...]]]
 
 
@@ -86,8 +86,8 @@ def _norm(published: str, saved: str, size: int) -> Layout:
 
 def optical_blocks_layout(rs: GairRSConfig) -> Layout:
     """
-    The transformer blocks of CROMA's optical encoder, as its own files name them and GAIR's after it: published name,
-    name in [`GairRSModel`], shape.
+    Yields the tensors of the transformer blocks of CROMA's optical encoder, which GAIR's files name as CROMA's do:
+    published name, name in [`GairRSModel`], shape.
     """
     width = rs.hidden_size
     for index in range(rs.num_hidden_layers):
@@ -102,15 +102,24 @@ def optical_blocks_layout(rs: GairRSConfig) -> Layout:
 
 def _published_layout(config: GairConfig) -> Layout:
     """Yields (published name, saved name here, published shape) of every tensor that a model of `config` needs."""
-    rs, sv, location = config.rs_config, config.sv_config, config.location_config
-    width, patch_values = rs.hidden_size, rs.num_channels * rs.patch_size**2
+    width = config.rs_config.hidden_size
+    yield from _rs_layout(config.rs_config)
+    yield from _sv_layout(config.sv_config)
+    yield from _affine("optical_proj", "sv_projection", width, config.sv_config.hidden_size)
+    yield from _affine("imnet", "nili.affine", width, 9 * width + 2)
+    yield from _location_layout(config.location_config, width)
 
+
+def _rs_layout(rs: GairRSConfig) -> Layout:
+    width, patch_values = rs.hidden_size, rs.num_channels * rs.patch_size**2
     yield "rs_encoder.s2_encoder.linear_input.weight", "rs_model.embeddings.projection.weight", (width, patch_values)
     yield "rs_encoder.s2_encoder.linear_input.bias", "rs_model.embeddings.projection.bias", (width,)
     for published, saved, shape in optical_blocks_layout(rs):
         yield f"rs_encoder.s2_encoder.{published}", f"rs_model.{saved}", shape
 
-    # The SV tower keeps its published names: transformers saves a ViT under them to this day.
+
+def _sv_layout(sv: Any) -> Layout:
+    # The SV tower keeps its published names, which transformers still uses in saved ViTs.
     width, patch = sv.hidden_size, sv.patch_size
     for name, shape in (
         ("embeddings.cls_token", (1, 1, width)),
@@ -135,9 +144,8 @@ def _published_layout(config: GairConfig) -> Layout:
     yield from _norm("sv_encoder.layernorm", "sv_model.layernorm", width)
     yield from _affine("sv_encoder.pooler.dense", "sv_model.pooler.dense", width, width)
 
-    embedding = rs.hidden_size
-    yield from _affine("optical_proj", "sv_projection", embedding, width)
-    yield from _affine("imnet", "nili.affine", embedding, 9 * embedding + 2)
+
+def _location_layout(location: GairLocationConfig, embedding: int) -> Layout:
     for index in range(len(location.scales)):
         published, saved = f"location_encoder.LocEnc{index}", f"location_model.capsules.{index}"
         yield f"{published}.capsule.0.b", f"{saved}.features.frequencies", (location.num_frequencies, 2)
@@ -155,14 +163,14 @@ def convert_state_dict(tensors: dict[str, torch.Tensor], config: GairConfig) -> 
     Renames the published tensors to this package's names.
 
     Args:
-        tensors (`dict[str, torch.Tensor]`): published name (a `module.` prefix is dropped) → tensor.
-        config (`GairConfig`): the sizes that the tensors must have.
+        tensors (`dict[str, torch.Tensor]`): published name → tensor; a prefix `module.` is removed.
+        config (`GairConfig`): the expected sizes.
 
     Returns:
-        `dict[str, torch.Tensor]`: saved name → contiguous tensor; the patch projection as a convolution's weight.
+        `dict[str, torch.Tensor]`: saved name → contiguous tensor; the patch projection becomes the weight of a convolution.
 
     Raises:
-        ValueError: a tensor is missing, unknown or of another shape; all of them are named.
+        ValueError: for missing, unknown or misshapen tensors; the message names all of them.
     """
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     converted, problems = {}, []
@@ -177,7 +185,9 @@ def convert_state_dict(tensors: dict[str, torch.Tensor], config: GairConfig) -> 
     unused = re.compile("|".join(UNUSED_TENSORS))
     problems += [f"{name} is not known" for name in tensors if not unused.fullmatch(name)]
     if problems:
-        raise ValueError(f"The checkpoint does not fit the published GAIR model: {'; '.join(problems)}.")
+        raise ValueError(
+            f"The checkpoint does not match the published GAIR model: {'; '.join(problems)}; pass the released file."
+        )
     rs = config.rs_config
     projection = "rs_model.embeddings.projection.weight"
     converted[projection] = converted[projection].unflatten(1, (rs.num_channels, rs.patch_size, rs.patch_size))
@@ -186,32 +196,36 @@ def convert_state_dict(tensors: dict[str, torch.Tensor], config: GairConfig) -> 
 
 def read_pickle(checkpoint: str | os.PathLike) -> Any:
     """
-    Reads tensors, in whatever dictionaries they lie, from a `.pth` or `.pt`, without running any code that it may hold.
+    Reads tensors, in nested dictionaries, from a `.pth` or `.pt` file without running any code that it may contain.
 
     Raises:
-        ValueError: the file is missing, is no checkpoint, or holds more than tensors and plain values.
+        ValueError: if the file is missing, not a checkpoint, or contains more than tensors and plain values.
     """
     if not os.path.isfile(checkpoint):
-        raise ValueError(f"There is no file {str(checkpoint)!r}; pass the path of the published checkpoint (.pth).")
+        raise ValueError(
+            f"{str(checkpoint)!r}: file not found, expected the published checkpoint (.pth); check the path."
+        )
     try:
         return torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{str(checkpoint)!r} can't be read as a checkpoint of plain tensors: {reason}") from error
+        raise ValueError(f"{str(checkpoint)!r} cannot be read as a checkpoint of plain tensors: {reason}") from error
 
 
 def read_checkpoint(checkpoint: str | os.PathLike) -> dict[str, torch.Tensor]:
     """
-    Reads the tensors of a `.pth` without running any code that it may hold; a `model` key is unwrapped.
+    Reads the tensors of a `.pth` file, at top level or under the key `model`, without running any code that it may contain.
 
     Raises:
-        ValueError: the file is missing, is no checkpoint, or holds anything but tensors by name.
+        ValueError: if the file is missing, not a checkpoint, or contains anything but tensors by name.
     """
     content = read_pickle(checkpoint)
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         content = content["model"]
     if not isinstance(content, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
-        raise ValueError(f"{str(checkpoint)!r} holds no dictionary of tensors, at top level or under the key 'model'.")
+        raise ValueError(
+            f"{str(checkpoint)!r} contains no tensors, expected a dictionary of them at top level or under 'model'."
+        )
     return content
 
 
@@ -224,22 +238,22 @@ def convert_gair_checkpoint(
 
     Args:
         checkpoint (`str` or `PathLike`): the published `.pth`.
-        out_dir (`str` or `PathLike`): the directory to write; it must not exist, or be empty.
+        out_dir (`str` or `PathLike`): the directory to write; it must be new or empty.
         config (`GairConfig`, *optional*): the model's sizes; the published ones by default.
 
     Returns:
         [`GairModel`]: the converted model, in float32 and evaluation mode.
 
     Raises:
-        ValueError: the checkpoint does not fit, or `out_dir` holds files; nothing is written.
+        ValueError: if the checkpoint does not match, or `out_dir` is not empty; nothing is written.
     """
     config = config or GairConfig()
     target = Path(out_dir)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ValueError(f"{str(out_dir)!r} exists and is not an empty directory; name a new one.")
+        raise ValueError(f"{str(out_dir)!r} exists, expected a new or empty directory; choose another.")
     tensors = convert_state_dict(read_checkpoint(checkpoint), config)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Everything is written beside the target first, so that a failure leaves no half-written model behind.
+    # Written to a temporary directory next to the target first, so that a failure leaves no partial model behind.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
         loading, complete = Path(scratch, "loading"), Path(scratch, "complete")
         config.save_pretrained(loading)
@@ -262,16 +276,16 @@ def convert_gair_checkpoint(
 @torch.no_grad()
 def check_conventions(model: GairModel, processor: GairProcessor, pairs: str | os.PathLike) -> dict[str, float]:
     """
-    Mean rank of each photo's own tile among all tiles read at their photos' points, under two conventions: `published`
-    (x east, y south over the whole tile), which the model follows, and `first_version`, the authors' first code, which
-    exchanged x and y and addressed only one quadrant (it passed q in [0, 1] where 2 q - 1 was meant).
+    Computes the mean rank of each photo's own tile among all tiles, each read at its photo's point, under two conventions:
+    `published` (x east, y south over the whole tile), which the model follows, and `first_version`, the authors' first
+    code, which swapped x and y and addressed only one quadrant (it passed q in [0, 1] instead of 2 q - 1).
 
     Args:
-        model ([`GairModel`]), processor ([`GairProcessor`]): the converted ones.
+        model ([`GairModel`]), processor ([`GairProcessor`]): the converted model and its processor.
         pairs (`str` or `PathLike`): a CSV with the columns rs, sv, lon, lat; paths are relative to it.
 
     Returns:
-        `dict[str, float]`: convention → mean rank; 1 is best, chance is half of one more than the number of pairs.
+        `dict[str, float]`: convention → mean rank; 1 is best, chance is (number of pairs + 1) / 2.
     """
     with open(pairs, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -295,9 +309,10 @@ def check_conventions(model: GairModel, processor: GairProcessor, pairs: str | o
 
 
 def main() -> None:
+    # argparse, as the package is installed without the library that the training programs use for their command lines.
     parser = argparse.ArgumentParser(description="Convert the published GAIR checkpoint to a directory of safetensors.")
     parser.add_argument("checkpoint", help="the published checkpoint (.pth)")
-    parser.add_argument("out_dir", help="directory to write; it must not exist, or be empty")
+    parser.add_argument("out_dir", help="directory to write; it must be new or empty")
     parser.add_argument("--check", metavar="PAIRS.csv", help="report retrieval on pairs (rs, sv, lon, lat)")
     arguments = parser.parse_args()
     try:
@@ -308,7 +323,7 @@ def main() -> None:
     if arguments.check:
         processor = GairProcessor.from_pretrained(arguments.out_dir)
         for convention, rank in check_conventions(model, processor, arguments.check).items():
-            print(f"{convention:>13}: mean rank {rank:.2f} of each photo's own tile")
+            print(f"{convention:>13}: each photo's own tile has the mean rank {rank:.2f}")
 
 
 if __name__ == "__main__":

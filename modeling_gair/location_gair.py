@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Location encoders of GAIR: from lon, lat in degrees to an embedding."""
+"""Location encoders: map lon, lat in degrees to an embedding."""
 
 import math
 from itertools import pairwise
@@ -27,27 +27,28 @@ from .pretrained_gair import GairPreTrainedModel
 
 # Equal Earth projection: Šavrič, Patterson and Jenny (2019), doi:10.1080/13658816.2018.1504949.
 _A1, _A2, _A3, _A4 = 1.340264, -0.081106, 0.000893, 0.003796
-# The published encoder scales the projected plane by these two numbers, in this order.
+# The published encoder multiplies the projected plane by the first number, then divides it by the second.
 _PLANE_SCALE, _PLANE_DIVISOR = 66.50336, 180.0
-# ω₀ of a SIREN's first layer, in its paper and in SatCLIP; the layers after it have 1, as in SatCLIP.
+# ω₀ of a SIREN's first layer, as in its paper and in SatCLIP; later layers use 1, as in SatCLIP.
 _FIRST_FREQUENCY = 30.0
 
 
 def equal_earth(coordinates: torch.Tensor) -> torch.Tensor:
     """
-    The Equal Earth projection of the unit sphere.
+    Projects the unit sphere to the plane by the Equal Earth projection.
 
     Args:
         coordinates (`torch.Tensor` of shape `(..., 2)`): lon, lat in degrees, not wrapped.
 
     Returns:
-        `torch.Tensor` of shape `(..., 2)`: x (east) and y (north) on the plane, in radii; |x| ≤ 2.71, |y| ≤ 1.32.
+        `torch.Tensor` of shape `(..., 2)`: x (east) and y (north) on the plane, in units of the radius;
+        |x| ≤ 2.71, |y| ≤ 1.32.
     """
     longitude, latitude = torch.deg2rad(coordinates).unbind(-1)
     theta = torch.asin(math.sqrt(3) / 2 * torch.sin(latitude))
     theta2 = theta * theta
     theta6 = theta2 * theta2 * theta2
-    # Numerator and denominator as the source states them: x = 2√3 λ cos θ / (3 (9 A4 θ⁸ + 7 A3 θ⁶ + 3 A2 θ² + A1)).
+    # Numerator and denominator as in the paper: x = 2√3 λ cos θ / (3 (9 A4 θ⁸ + 7 A3 θ⁶ + 3 A2 θ² + A1)).
     x = (2 * math.sqrt(3) * longitude * torch.cos(theta)) / (
         3 * (9 * _A4 * theta6 * theta2 + 7 * _A3 * theta6 + 3 * _A2 * theta2 + _A1)
     )
@@ -59,8 +60,8 @@ class GairGaussianFeatures(nn.Module):
     """
     Random Fourier features `[cos(2π B v), sin(2π B v)]` with fixed Gaussian frequencies B (Tancik et al., 2020).
 
-    The frequencies stay in float32, and so does the phase, whatever the model is cast to: at σ = 256 a bfloat16 phase
-    is off by whole turns.
+    Frequencies and phases stay in float32, whatever dtype the model is cast to: at σ = 256 a bfloat16 phase is wrong by
+    whole periods.
     """
 
     frequencies: torch.Tensor
@@ -68,7 +69,7 @@ class GairGaussianFeatures(nn.Module):
     def __init__(self, num_frequencies: int, scale: float):
         super().__init__()
         self.scale = scale
-        # Saved with the weights: the draw is part of the model.
+        # Saved with the weights: the drawn frequencies are part of the model.
         self.register_buffer("frequencies", torch.empty(num_frequencies, 2, dtype=torch.float32))
         self.reset_weights()
 
@@ -77,7 +78,7 @@ class GairGaussianFeatures(nn.Module):
         init.normal_(self.frequencies, std=self.scale)
 
     def _apply(self, fn, recurse=True):
-        # `.to(dtype)`, `.half()` and their like come through here; they may move the frequencies, never round them.
+        # `.to(dtype)`, `.half()` and the like call this method; they may move the frequencies but must not round them.
         frequencies = self.frequencies
         super()._apply(fn, recurse)
         if self.frequencies.dtype != torch.float32:
@@ -85,22 +86,22 @@ class GairGaussianFeatures(nn.Module):
         return self
 
     def forward(self, plane: torch.Tensor) -> torch.Tensor:
-        # Mixed precision would round the product to half precision.
+        # Autocast would round the product to half precision.
         with torch.autocast(plane.device.type, enabled=False):
             phase = (2 * math.pi * plane.float()) @ self.frequencies.T
         return torch.cat([torch.cos(phase), torch.sin(phase)], dim=-1)
 
 
 class GairLocationLinear(nn.Linear):
-    """A Linear that starts as `kaiming_normal_` draws it: through layers without norms a small draw would fade."""
+    """A linear layer with Kaiming initialisation: without norms, signals would vanish through layers with small weights."""
 
     def reset_weights(self) -> None:
-        """Draws the weights; the biases start at zero."""
+        """Draws the weights; biases stay zero."""
         init.kaiming_normal_(self.weight, nonlinearity="relu")
 
 
 class GairLocationCapsule(nn.Module):
-    """One scale of the location encoder: Gaussian features and an MLP."""
+    """One scale of the location encoder: Gaussian Fourier features and an MLP."""
 
     def __init__(self, config: GairLocationConfig, scale: float):
         super().__init__()
@@ -117,7 +118,7 @@ class GairLocationCapsule(nn.Module):
 
 
 class GairLocationPreTrainedModel(GairPreTrainedModel):
-    """What the location encoders share: loading and saving, alone or from within a [`GairModel`]."""
+    """Base of the location encoders: loading and saving, standalone or as part of a [`GairModel`]."""
 
     config: GairLocationConfig  # type: ignore[assignment]
     config_class = GairLocationConfig
@@ -125,14 +126,14 @@ class GairLocationPreTrainedModel(GairPreTrainedModel):
     main_input_name = "coordinates"
     input_modalities = []
     supports_gradient_checkpointing = False
-    # The rest of a whole GAIR model, when the encoder alone is loaded from one.
+    # The other parts of a GAIR model, when the encoder alone is loaded from one.
     _keys_to_ignore_on_load_unexpected = [r"^(rs_model|sv_model|sv_projection|nili)\."]
 
     def __init__(self, config: GairLocationConfig):
         super().__init__(config)
         if config.output_size is None:
             raise ValueError(
-                "GairLocationConfig.output_size is None; a location encoder on its own needs the width of its embeddings: "
+                "GairLocationConfig.output_size is None; expected the embedding width of a standalone location encoder; "
                 "pass output_size=..., e.g. 768 as published."
             )
         if type(self).__name__ != LOCATION_ENCODERS[config.encoder]:
@@ -148,10 +149,10 @@ class GairLocationPreTrainedModel(GairPreTrainedModel):
 
 class GairLocationEncoder(GairLocationPreTrainedModel):
     """
-    The published location encoder: Equal Earth, then one capsule per scale, their outputs summed.
+    The published location encoder: the Equal Earth projection, then the sum of one capsule per scale.
 
-    It neither wraps nor checks coordinates (the processor does): 180° and −180° give different embeddings, and so does a
-    pole at every longitude. [`GairSphericalHarmonicsEncoder`] has neither fault.
+    It neither wraps nor checks coordinates (the processor does): 180° and −180° give different embeddings, and a pole has a
+    different embedding at every longitude. [`GairSphericalHarmonicsEncoder`] has neither discontinuity.
 
     Args:
         config (`GairLocationConfig`): sizes and scales; `output_size` is the width D of the embeddings.
@@ -170,40 +171,40 @@ class GairLocationEncoder(GairLocationPreTrainedModel):
         Returns:
             `torch.Tensor` of shape `(..., D)`.
         """
-        # float32 throughout, multiplied and then divided: the release's own order of rounding.
+        # In float32, first multiplied and then divided: the same order of rounding as in the release.
         plane = equal_earth(coordinates.float()) * _PLANE_SCALE / _PLANE_DIVISOR
         return torch.stack([capsule(plane) for capsule in self.capsules]).sum(dim=0)
 
 
 def spherical_harmonics(coordinates: torch.Tensor, degree: int) -> torch.Tensor:
     """
-    The real spherical harmonics, orthonormal on the unit sphere, without the Condon-Shortley phase:
+    Computes the real spherical harmonics, orthonormal on the unit sphere, without the Condon-Shortley phase:
 
         Y_lm = P̄_l^|m|(sin lat) · (√2 sin |m| lon for m < 0, 1 for m = 0, √2 cos m lon for m > 0)
 
-    P̄ are the associated Legendre functions normalised so that no factorial ever appears, by the recurrence in the degree
-    that Holmes and Featherstone (2002, doi:10.1007/s00190-002-0216-2) call forward column: stable in float64 to degrees
-    near 1,900. It runs over the degrees, for all orders at once, and divides by no cosine: it is exact at the poles, and
-    so are its gradients.
+    P̄ are the normalised associated Legendre functions, computed by the "forward column" recurrence over the degree of
+    Holmes and Featherstone (2002, doi:10.1007/s00190-002-0216-2), which needs no factorials and is stable in float64 up to
+    degrees near 1,900. It handles all orders of a degree at once and never divides by a cosine, so that values and
+    gradients are exact at the poles.
 
     Args:
-        coordinates (`torch.Tensor` of shape `(..., 2)`): lon, lat in degrees; any longitude is taken modulo 360.
-        degree (`int`): the highest degree L, itself included.
+        coordinates (`torch.Tensor` of shape `(..., 2)`): lon, lat in degrees; longitudes are periodic in 360.
+        degree (`int`): the highest degree L (inclusive).
 
     Returns:
-        `torch.Tensor` of shape `(..., (L + 1)²)`: order m of degree l at index l² + l + m; in float64, as orders multiply
-        the error of a longitude (float32 on Apple's GPUs, which have no float64).
+        `torch.Tensor` of shape `(..., (L + 1)²)`: order m of degree l at index l² + l + m; in float64, since the order
+        multiplies the error of a longitude (float32 on Apple GPUs, which lack float64).
     """
     dtype = torch.float32 if coordinates.device.type == "mps" else torch.float64
     longitude, latitude = torch.deg2rad(coordinates.to(dtype)).unbind(-1)
     orders = torch.arange(degree + 1, device=coordinates.device, dtype=dtype)
     phase = longitude[..., None] * orders[1:]
     sines, cosines = math.sqrt(2) * torch.sin(phase), math.sqrt(2) * torch.cos(phase)
-    # Along the parallel, for the orders -L to L.
+    # Functions of longitude, for the orders -L to L.
     waves = torch.cat([sines.flip(-1), torch.ones_like(longitude)[..., None], cosines], dim=-1)
 
     sine, cosine = torch.sin(latitude)[..., None], torch.cos(latitude)[..., None]
-    # Along the meridian: the orders 0 to l of degree l, and those of the degree before, filled up with zeros.
+    # Functions of latitude: the orders 0 to l of degree l, and those of the previous degree, padded with zeros.
     legendre = torch.full_like(sine, math.sqrt(1 / (4 * math.pi)))
     before = torch.zeros_like(legendre)
     harmonics = [legendre]
@@ -221,18 +222,18 @@ def spherical_harmonics(coordinates: torch.Tensor, degree: int) -> torch.Tensor:
 
 class GairSineLinear(nn.Linear):
     """
-    A SIREN's layer, `sin(ω₀ (W x + b))` (Sitzmann et al., 2020, arXiv:2006.09661), its phase in float32 whatever the model
-    is cast to.
+    A SIREN layer, `sin(ω₀ (W x + b))` (Sitzmann et al., 2020, arXiv:2006.09661), with its phase in float32 whatever dtype
+    the model is cast to.
 
     Args:
         in_features, out_features (`int`): widths of input and output.
-        first (`bool`): whether it is the first layer, which has ω₀ = 30 and small weights; the others have 1.
+        first (`bool`): whether this is the first layer, with ω₀ = 30 and small weights; the others have ω₀ = 1.
     """
 
     def __init__(self, in_features: int, out_features: int, first: bool):
         super().__init__(in_features, out_features)
         self.frequency = _FIRST_FREQUENCY if first else 1.0
-        # Weights and biases start uniform within ± this, which keeps the phases' variance from layer to layer.
+        # Weights and biases are uniform within ± this bound, which preserves the variance of the phases between layers.
         self.initial_bound = 1 / in_features if first else math.sqrt(6 / in_features) / self.frequency
 
     def reset_weights(self) -> None:
@@ -248,8 +249,8 @@ class GairSineLinear(nn.Linear):
 
 class GairSphericalHarmonicsEncoder(GairLocationPreTrainedModel):
     """
-    A location encoder without seam: spherical harmonics and a SIREN, SatCLIP's design (Klemmer et al., 2023,
-    arXiv:2311.17179). Neighbours across ±180° have neighbouring embeddings, and a pole has one, whatever its longitude.
+    A location encoder that is continuous on the sphere: spherical harmonics and a SIREN, as in SatCLIP (Klemmer et al., 2023,
+    arXiv:2311.17179). Neighbours across ±180° have similar embeddings, and each pole has one embedding at all longitudes.
 
     Args:
         config (`GairLocationConfig`): the degree and the sizes of the SIREN; `output_size` is the width D of the

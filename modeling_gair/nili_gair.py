@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Reading a tile at any point: NILI (neural implicit local interpolation) and the plainer modes it is compared with."""
+"""Reading a tile at any point: NILI (neural implicit local interpolation) and the simpler modes it is compared with."""
 
 import math
 
@@ -28,11 +28,11 @@ NILI_METHODS = ("auto", "dense", "points")
 class GairNILIAffine(nn.Linear):
     """
     NILI's affine map, `Linear(9 D + 2, D)`: the features of a 3x3 neighbourhood first (channel-major: channel, row,
-    column), then the offset x, y. A class of its own so that it can be initialised in its own way.
+    column), then the offset x, y. A separate class, so that it has its own initialisation.
 
     Args:
         hidden_size (`int`): D.
-        start (`str`): how it is initialised, see `GairConfig.nili_init`.
+        start (`str`): the initialisation; see `GairConfig.nili_init`.
     """
 
     def __init__(self, hidden_size: int, start: str):
@@ -40,7 +40,7 @@ class GairNILIAffine(nn.Linear):
         self.start = start
 
     def reset_weights(self) -> None:
-        """Makes it the identity on the centre token, where that is how it starts."""
+        """Sets the weight to the identity on the centre token if `start` is `"center_token"`."""
         if self.start == "center_token":
             init.copy_(self.weight, self.center_token_weight())
 
@@ -53,20 +53,20 @@ class GairNILIAffine(nn.Linear):
 
 class GairNILI(nn.Module):
     """
-    Neural implicit local interpolation: the tile's representation at any point.
+    Neural implicit local interpolation: returns the tile's representation at any point.
 
-    By definition (LIIF's local ensemble with an affine decoder), the 3x3 neighbourhoods of the four cells around a
-    point and the point's offsets from their centres pass one affine map, and the four results are blended by area. As
-    the map is affine, this equals, for `c = 2 q - 1` and P cells a side,
+    By definition (LIIF's local ensemble with an affine decoder), one affine map is applied to the 3x3 neighbourhood of each
+    of the four cells around a point and to the point's offset from that cell's centre; the four results are blended by
+    area. As the map is affine, this equals, for `c = 2 q - 1` and P cells per side,
 
         bilinear(conv3x3(F; W_U, b), c; border) + W_r · P · (c - clip(c, ±(1 - 1/P)))
 
-    which `dense` evaluates literally, while `points` blends the neighbourhoods before the one product. On the two lines
-    x or y = 1 - 1/(2P) the definition is degenerate; this is its continuous extension.
+    which `dense` evaluates as written, while `points` blends the neighbourhoods before a single matrix product. On the lines
+    x = 1 - 1/(2P) and y = 1 - 1/(2P) the definition is degenerate; this is its continuous extension.
 
     Args:
-        hidden_size (`int`): width D of the tokens and of the result.
-        start (`str`): how it is initialised, see `GairConfig.nili_init`.
+        hidden_size (`int`): width D of the tokens and of the output.
+        start (`str`): the initialisation; see `GairConfig.nili_init`.
     """
 
     def __init__(self, hidden_size: int, start: str = "normal"):
@@ -84,8 +84,9 @@ class GairNILI(nn.Module):
         Args:
             feature_map (`torch.Tensor` of shape `(B, D, P, P)`): tokens as a map, row 0 in the north.
             query_points (`torch.Tensor` of shape `(R, Q, 2)`): x east, y south, in [0, 1]; neither checked nor clamped.
-            method (`str`): `"dense"` (one convolution of the map, four reads a point), `"points"` (one product a point)
-                or `"auto"`, the cheaper one for Q points a row. Name one when exporting with a dynamic Q.
+            method (`str`): `"dense"` (one convolution of the map, four reads per point), `"points"` (one product per
+                point) or `"auto"`, the cheaper one for Q points per row. Do not use `"auto"` when exporting with a dynamic
+                Q.
             tile_index (`torch.Tensor` of shape `(R,)`, *optional*): the tile of each row; without it R = B, in order.
 
         Returns:
@@ -97,8 +98,8 @@ class GairNILI(nn.Module):
 
     def sample_map(self, feature_map: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """
-        The same at the half-pixel centres of an image of `size` (h, w): on a regular grid, bilinear reading with border
-        padding is a resize, and the offset term is a sum of a row and a column.
+        Reads the map at the half-pixel centres of an image of `size` (h, w). On a regular grid, bilinear reading with border
+        padding is a resize, and the offset term is the sum of a row and a column.
 
         Returns:
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
@@ -131,11 +132,11 @@ class GairNILI(nn.Module):
             tile_index = torch.arange(feature_map.shape[0], device=feature_map.device)
         patches_per_side = feature_map.shape[-1]
         position = (2 * query_points - 1).to(feature_map.dtype)
-        # In cells from the first centre, clipped to the ring of outer centres as border padding does.
+        # In units of cells from the first centre, clipped to the outermost centres, as border padding does.
         cell = (((position + 1) * patches_per_side - 1) / 2).clamp(0, patches_per_side - 1)
         first = cell.detach().floor().clamp(max=max(patches_per_side - 2, 0))
         fraction = (cell - first)[:, :, None, None, :]
-        # The two neighbourhoods along an axis overlap: 4x4 tokens, from one cell before `first`, hold all four.
+        # Neighbourhoods overlap: 4x4 tokens, starting one cell before `first`, contain all four of them.
         padded = F.pad(feature_map, (1, 2, 1, 2)).permute(0, 2, 3, 1)
         taps = torch.arange(4, device=feature_map.device)
         column, row = (first.long()[..., None] + taps).unbind(2)
@@ -148,7 +149,7 @@ class GairNILI(nn.Module):
 
     def _convolve(self, feature_map: torch.Tensor) -> torch.Tensor:
         weight = self.affine.weight[:, :-2].unflatten(1, (-1, 3, 3))
-        # Tokens seen as a map are channels-last, where sampling many points is half as fast.
+        # Tokens viewed as a map are channels-last, which halves the speed of sampling many points.
         return F.conv2d(feature_map.contiguous(), weight, self.affine.bias, padding=1)
 
     @staticmethod
@@ -164,7 +165,7 @@ def half_pixel_centers(length: int, like: torch.Tensor) -> torch.Tensor:
 
 def sample_tokens(feature_map: torch.Tensor, query_points: torch.Tensor, mode: str) -> torch.Tensor:
     """
-    Plain interpolation of the tokens at half-pixel centres with zeros outside, for comparison with NILI.
+    Interpolates the tokens, at half-pixel centres and with zeros outside, for comparison with NILI.
 
     Args:
         feature_map (`torch.Tensor` of shape `(B, D, P, P)`): tokens as a map.
@@ -188,7 +189,7 @@ def localize(
     tile_index: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """
-    Reads tiles at points. See [`GairModel.localize`] for the arguments and the result.
+    Reads tiles at points. See [`GairModel.localize`] for arguments and output.
 
     Raises:
         ValueError: for an unknown mode or method, or points of the wrong shape.
@@ -211,7 +212,7 @@ def localize(
 
 def feature_map(nili: GairNILI, rs_tokens: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Tensor:
     """
-    Reads tiles at every pixel of an image. See [`GairModel.feature_map`] for the arguments and the result.
+    Reads tiles at every pixel of an image. See [`GairModel.feature_map`] for arguments and output.
 
     Raises:
         ValueError: for an unknown mode or an empty size.
@@ -228,7 +229,7 @@ def feature_map(nili: GairNILI, rs_tokens: torch.Tensor, size: tuple[int, int], 
 
 
 def as_map(rs_tokens: torch.Tensor) -> torch.Tensor:
-    """Tokens (B, N, D) as a map (B, D, P, P)."""
+    """Arranges tokens `(B, N, D)` as a map `(B, D, P, P)`."""
     patches_per_side = math.isqrt(rs_tokens.shape[1])
     return rs_tokens.transpose(1, 2).unflatten(2, (patches_per_side, patches_per_side))
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What all GAIR models share: initialisation, loading and saving of weights."""
+"""The base class of all GAIR models: initialisation, loading and saving of weights."""
 
 import torch
 from torch import nn
@@ -37,7 +37,7 @@ class GairPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Initialises one module; those of GAIR that need more than the library's defaults have `reset_weights`."""
+        """Initialises one module; GAIR's modules that need more than transformers' defaults have `reset_weights`."""
         super()._init_weights(module)
         reset = getattr(module, "reset_weights", None)
         if reset is not None:

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The remote-sensing (RS) tower: from a Sentinel-2 tile to its tokens. GAIR's own vision transformer, or one from timm."""
+"""The remote-sensing (RS) tower, which encodes a Sentinel-2 tile as tokens: GAIR's own vision transformer or one from timm."""
 
 import copy
 import math
@@ -34,8 +34,9 @@ from .pretrained_gair import GairPreTrainedModel
 
 def alibi_slopes(num_heads: int) -> torch.Tensor:
     """
-    Slope of each head's distance penalty: `2 ** (-8 (h + 1) / n)` for a power of two (Press et al., 2022). For another
-    number of heads, the slopes of the power of two below and every other one of the next, as in that paper's code.
+    Computes the slope of each head's distance penalty: `2 ** (-8 (h + 1) / n)` if n is a power of two (Press et al., 2022).
+    Otherwise, the slopes of the next lower power of two, then every other slope of the next higher one, as in that paper's
+    code.
 
     Returns:
         `torch.Tensor` of shape `(num_heads,)`, float32 on the CPU.
@@ -47,7 +48,7 @@ def alibi_slopes(num_heads: int) -> torch.Tensor:
 
 
 class GairRSEmbeddings(nn.Module):
-    """Patches of a tile, each flattened as (channel, row, column) mapped to a token; no class token, no positions."""
+    """Projects each patch of a tile, flattened as (channel, row, column), to a token; no class token, no positions."""
 
     def __init__(self, config: GairRSConfig):
         super().__init__()
@@ -61,14 +62,14 @@ class GairRSEmbeddings(nn.Module):
         side = rs_pixel_values.shape[-1]
         if side % self.patch_size:
             raise ValueError(
-                f"rs_pixel_values has a side of {side} pixels; the tower needs a multiple of its patch of "
+                f"rs_pixel_values has a side of {side} pixels; expected a multiple of the patch size, "
                 f"{self.patch_size} pixels: resize the tile with the processor."
             )
         return self.projection(rs_pixel_values).flatten(2).transpose(1, 2)
 
 
 class GairRSAlibi(nn.Module):
-    """2D-ALiBi: attention scores fall off with the distance of the patches, `-slope_h * ||centre_i - centre_j||`."""
+    """2D-ALiBi: lowers attention scores with the distance between patches, `-slope_h * ||centre_i - centre_j||`."""
 
     slopes: torch.Tensor
 
@@ -77,7 +78,7 @@ class GairRSAlibi(nn.Module):
         self.register_buffer("slopes", alibi_slopes(config.num_attention_heads), persistent=False)
 
     def reset_weights(self) -> None:
-        """Computes the slopes, which no file holds."""
+        """Computes the slopes, which are not saved."""
         init.copy_(self.slopes, alibi_slopes(self.slopes.numel()))
 
     def forward(self, patches_per_side: int, dtype: torch.dtype) -> torch.Tensor:
@@ -171,13 +172,13 @@ class GairRSLayer(GradientCheckpointingLayer):
 
 
 class GairRSModel(GairPreTrainedModel):
-    """GAIR's own RS tower: optical CROMA's vision transformer, from a tile to its tokens."""
+    """GAIR's own RS tower: the vision transformer of optical CROMA, which encodes a tile as tokens."""
 
     config: GairRSConfig  # type: ignore[assignment]
     config_class = GairRSConfig
     base_model_prefix = "rs_model"
     _can_record_outputs = {"hidden_states": GairRSLayer, "attentions": GairRSAttention}
-    # The rest of a whole GAIR model, when the tower alone is loaded from one.
+    # The other parts of a GAIR model, when the tower alone is loaded from one.
     _keys_to_ignore_on_load_unexpected = [r"^(sv_model|sv_projection|location_model|nili)\."]
 
     def __init__(self, config: GairRSConfig):
@@ -198,7 +199,7 @@ class GairRSModel(GairPreTrainedModel):
         """
         Args:
             rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`):
-                Tiles as the processor prepares them, row 0 in the north; H any multiple of the patch size.
+                Tiles from the processor, row 0 in the north; H is any multiple of the patch size.
             visible_patches (`torch.Tensor` of shape `(B, V)`, int64, *optional*):
                 Indices of the patches that the tower sees, row-major from the north-west; the others are dropped after
                 the embedding, as in a masked autoencoder. All N patches by default.
@@ -209,7 +210,8 @@ class GairRSModel(GairPreTrainedModel):
             tokens; on request `hidden_states` (the inputs of the layers and the last output) and `attentions`.
 
         Raises:
-            ValueError: the shape is not that of square tiles with the config's bands and a fitting side.
+            ValueError: for tiles that are not square, have another number of bands than the config, or a side that is not a
+                multiple of the patch size.
         """
         hidden_states = self.embeddings(rs_pixel_values.to(self.embeddings.projection.weight.dtype))
         patches_per_side = rs_pixel_values.shape[-1] // self.config.patch_size
@@ -226,15 +228,15 @@ class GairRSModel(GairPreTrainedModel):
 
 class GairTimmRSModel(nn.Module):
     """
-    An RS tower from timm: its patch tokens, without class or register tokens.
+    An RS tower from timm. It returns patch tokens, without class or register tokens.
 
     Args:
-        config (`TimmWrapperConfig`): `model_args` states the bands (`in_chans`), usually also `img_size`, `patch_size`.
+        config (`TimmWrapperConfig`): `model_args` gives the bands (`in_chans`) and usually `img_size` and `patch_size`.
     """
 
     def __init__(self, config: PreTrainedConfig):
         super().__init__()
-        # Tokens are read before pooling, so a pooled head (and its norm, in place of the tokens') would be dead weight.
+        # Tokens are read before pooling, so a pooling head (and its norm, which replaces the tokens') would never be used.
         config = copy.deepcopy(config)
         config.do_pooling = False
         config.model_args = {"global_pool": "", **(config.model_args or {})}
@@ -251,8 +253,8 @@ class GairTimmRSModel(nn.Module):
             tokens = tokens[:, getattr(self.backbone.timm_model, "num_prefix_tokens", 0) :]
         if tokens.ndim != 3 or math.isqrt(tokens.shape[1]) ** 2 != tokens.shape[1]:
             raise ValueError(
-                f"The timm model {self.architecture!r} gives features of shape {tuple(tokens.shape)}, no square grid "
-                "of tokens (B, N, D) that NILI could read; choose a plain vision transformer."
+                f"The timm model {self.architecture!r} returns features of shape {tuple(tokens.shape)}, expected a "
+                "square grid of tokens (B, N, D); choose a plain vision transformer."
             )
         return BaseModelOutputWithPooling(last_hidden_state=tokens, pooler_output=tokens.mean(dim=1))
 
@@ -267,7 +269,7 @@ def _check_tiles(rs_pixel_values: torch.Tensor, num_channels: int) -> None:
     if len(shape) != 4 or shape[1] != num_channels or shape[2] != shape[3]:
         raise ValueError(
             f"rs_pixel_values has the shape {shape}; expected (B, {num_channels}, H, H): square tiles with "
-            f"{num_channels} bands, as the processor gives them."
+            f"{num_channels} bands; prepare them with the processor."
         )
 
 

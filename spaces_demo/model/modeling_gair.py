@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""GAIR: remote-sensing tiles, street views and places on Earth in one embedding space, and any point of a tile."""
+"""GAIR: embeds remote-sensing tiles, points in them, street views and locations in one space."""
 
 import copy
 from dataclasses import dataclass
@@ -35,25 +35,25 @@ from .rs_tower_gair import GairRSModel, GairTimmRSModel
 @dataclass
 class GairOutput(ModelOutput):
     """
-    Output of [`GairModel`]. Embeddings are L2-normalised; what was not given is None.
+    Output of [`GairModel`]. Embeddings are L2-normalised; those of inputs that were not given are None.
 
     Args:
         loss (scalar `torch.Tensor`, *optional*):
             The contrastive loss, with `return_loss=True`.
         rs_embeds (`torch.Tensor` of shape `(T, D)`, *optional*):
-            Whole tiles: the mean of their tokens.
+            Embeddings of whole tiles: the mean of their tokens.
         localized_rs_embeds (`torch.Tensor` of shape `(B, Q, D)`, *optional*):
-            Tiles read at the query points by NILI; B = T unless `tile_index` names the tile of each row.
+            Embeddings of the query points, read from the tiles by NILI; B = T unless `tile_index` gives each row's tile.
         sv_embeds (`torch.Tensor` of shape `(B, D)`, *optional*):
-            Street views, projected.
+            Embeddings of street views.
         location_embeds (`torch.Tensor` of shape `(..., D)`, *optional*):
-            Places, in the leading shape of `coordinates`.
+            Embeddings of locations, with the leading dimensions of `coordinates`.
         similarity_sv_localized (`torch.Tensor` of shape `(SV, RS)`, *optional*):
-            Cosines of street views (rows) and localized tiles (columns), for one query point a tile.
+            Cosine similarities of street views (rows) and localized tiles (columns), if there is one query point per tile.
         similarity_sv_location (`torch.Tensor` of shape `(SV, locations)`, *optional*):
-            Cosines of street views (rows) and places (columns), for one place a row of `coordinates`.
+            Cosine similarities of street views (rows) and locations (columns), if there is one location per row.
         similarity_localized_location (`torch.Tensor` of shape `(RS, locations)`, *optional*):
-            Cosines of localized tiles (rows) and places (columns), likewise.
+            Cosine similarities of localized tiles (rows) and locations (columns), under both conditions.
     """
 
     loss: torch.Tensor | None = None
@@ -68,13 +68,14 @@ class GairOutput(ModelOutput):
 
 def info_nce(queries: torch.Tensor, keys: torch.Tensor, temperature: float, masked: torch.Tensor) -> torch.Tensor:
     """
-    InfoNCE (van den Oord et al., 2018): cross-entropy of each query against all keys, its own at the same index.
+    InfoNCE (van den Oord et al., 2018): the cross-entropy of each query against all keys, whose positive is at
+    the same index.
 
     Args:
         queries (`torch.Tensor` of shape `(N, D)`): L2-normalised.
-        keys (`torch.Tensor` of shape `(M, D)`, M ≥ N): L2-normalised, the first N the queries' own.
+        keys (`torch.Tensor` of shape `(M, D)`, M ≥ N): L2-normalised; the first N are the queries' positives.
         temperature (`float`): τ.
-        masked (`torch.Tensor` of shape `(N, M)`, bool): keys that are no negatives of a query; the own one is kept.
+        masked (`torch.Tensor` of shape `(N, M)`, bool): keys that are not negatives of a query; its positive is always kept.
 
     Returns:
         Scalar `torch.Tensor`: the mean over the queries.
@@ -97,19 +98,19 @@ def gair_contrastive_loss(
     secl_min_distance_m: float = 1000.0,
 ) -> torch.Tensor:
     """
-    The contrastive objective of GAIR, `(INCL + SECL) / 2`, with in-batch negatives (arXiv 2503.16683).
+    Computes GAIR's contrastive loss, `(INCL + SECL) / 2`, with in-batch negatives (arXiv 2503.16683).
 
-    INCL aligns street views and localized tiles, `CE(s qᵀ/τ) + CE(q sᵀ/τ)`; SECL aligns both with their place,
-    `CE(s lᵀ/τ) + CE(q lᵀ/τ)`. Pairs nearer than the stated distances are no negatives of each other.
+    INCL aligns street views and localized tiles, `CE(s qᵀ/τ) + CE(q sᵀ/τ)`; SECL aligns both with their
+    location, `CE(s lᵀ/τ) + CE(q lᵀ/τ)`. Pairs closer than the given distances are not negatives of each other.
 
     Args:
         sv_embeds (`torch.Tensor` of shape `(B, D)`): s, L2-normalised.
-        localized_rs_embeds (`torch.Tensor` of shape `(B, D)`): q, the tile at the photo's point, L2-normalised.
+        localized_rs_embeds (`torch.Tensor` of shape `(B, D)`): q, the tile read at the photo's point, L2-normalised.
         location_embeds (`torch.Tensor` of shape `(B, D)`): l, L2-normalised.
         coordinates (`torch.Tensor` of shape `(B, 2)`): lon, lat of the photos in degrees.
         temperature (`float`): τ.
-        incl_min_distance_m (`float`): least distance in metres of INCL's negatives; 0 keeps them all.
-        secl_min_distance_m (`float`): least distance in metres of SECL's negatives; 0 keeps them all.
+        incl_min_distance_m (`float`): minimum distance of INCL's negatives in metres; 0 keeps them all.
+        secl_min_distance_m (`float`): minimum distance of SECL's negatives in metres; 0 keeps them all.
 
     Returns:
         Scalar `torch.Tensor`.
@@ -127,13 +128,13 @@ def gair_contrastive_loss(
 
 class GairModel(GairPreTrainedModel):
     """
-    Three encoders in one embedding space of width D, the RS tower's: tiles, street views, and places; and NILI, which
-    reads a tile at any point.
+    Encodes tiles, street views and locations in one embedding space, whose width D is that of the RS tower, and reads a tile
+    at any point by NILI.
 
-    The model checks shapes; values (coordinate ranges, points inside their tile, pixel units) are the processor's.
+    The model checks shapes only; the processor checks values (coordinate ranges, points inside their tile, pixel units).
 
     Args:
-        config (`GairConfig`): sizes, settings of the loss.
+        config (`GairConfig`): sizes, and settings of the loss.
     """
 
     config_class = GairConfig
@@ -157,10 +158,10 @@ class GairModel(GairPreTrainedModel):
 
     def get_rs_features(self, rs_pixel_values: torch.Tensor) -> torch.Tensor:
         """
-        Embeddings of whole tiles: the mean of their tokens, not normalised.
+        Embeds whole tiles, as the mean of their tokens; not normalised.
 
         Args:
-            rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles as the processor prepares them.
+            rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles from the processor.
 
         Returns:
             `torch.Tensor` of shape `(B, D)`.
@@ -169,10 +170,10 @@ class GairModel(GairPreTrainedModel):
 
     def get_sv_features(self, sv_pixel_values: torch.Tensor) -> torch.Tensor:
         """
-        Embeddings of street views, projected to the shared space, not normalised.
+        Embeds street views, projected to the shared space; not normalised.
 
         Args:
-            sv_pixel_values (`torch.Tensor` of shape `(B, 3, h, w)`): photos as the processor prepares them.
+            sv_pixel_values (`torch.Tensor` of shape `(B, 3, h, w)`): photos from the processor.
 
         Returns:
             `torch.Tensor` of shape `(B, D)`.
@@ -180,17 +181,17 @@ class GairModel(GairPreTrainedModel):
         pooled = self.sv_model(pixel_values=sv_pixel_values.to(self.sv_projection.weight.dtype)).pooler_output
         if pooled is None:
             raise ValueError(
-                f"The SV tower of type {self.config.sv_config.model_type!r} gives no pooler_output; choose another."
+                f"The SV tower of type {self.config.sv_config.model_type!r} returns no pooler_output; choose another."
             )
         return self.sv_projection(pooled)
 
     def get_location_features(self, coordinates: torch.Tensor) -> torch.Tensor:
         """
-        Embeddings of places, not normalised.
+        Embeds locations; not normalised.
 
         Args:
             coordinates (`torch.Tensor` of shape `(..., 2)`):
-                lon, lat in degrees. Neither wrapped nor checked here: to the published encoder 180° and −180° differ.
+                lon, lat in degrees; neither wrapped nor checked here (180° and −180° differ in the published encoder).
 
         Returns:
             `torch.Tensor` of shape `(..., D)`.
@@ -203,17 +204,17 @@ class GairModel(GairPreTrainedModel):
         self, rs_pixel_values: torch.Tensor, query_points: torch.Tensor, mode: str | None = None, method: str = "auto"
     ) -> torch.Tensor:
         """
-        Embeddings of points in tiles, not normalised.
+        Embeds points in tiles; not normalised.
 
         Args:
-            rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles as the processor prepares them.
+            rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles from the processor.
             query_points (`torch.Tensor` of shape `(B, Q, 2)`):
                 x east, y south from the tile's north-west corner, in [0, 1]; neither checked nor clamped here.
             mode (`str`, *optional*):
-                `"nili"`, `"bilinear"`, `"bicubic"`, or `"mean"` (the tile's mean at every point); by default the config's
-                `query_mode`.
-            method (`str`): how NILI is evaluated, with equal results: `"dense"` costs by the tile, `"points"` by the
-                point, `"auto"` takes the cheaper. The other modes have one way only.
+                `"nili"`, `"bilinear"`, `"bicubic"`, or `"mean"` (the tile's mean at every point); the config's `query_mode` by
+                default.
+            method (`str`): how NILI is evaluated, with equal results: the cost of `"dense"` grows with the number of
+                tiles, that of `"points"` with the number of points; `"auto"` selects the cheaper. Other modes ignore it.
 
         Returns:
             `torch.Tensor` of shape `(B, Q, D)`.
@@ -229,14 +230,14 @@ class GairModel(GairPreTrainedModel):
         tile_index: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """
-        As [`~GairModel.get_localized_rs_features`], from tokens at hand, so that many queries share one encoding.
+        Does the same as [`~GairModel.get_localized_rs_features`] from tokens, so that many queries share one encoding.
 
         Args:
             rs_tokens (`torch.Tensor` of shape `(B, N, D)`): `rs_model(...).last_hidden_state`.
             query_points (`torch.Tensor` of shape `(R, Q, 2)`): x east, y south, in [0, 1].
             mode, method (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
-            tile_index (`torch.Tensor` of shape `(R,)`, *optional*): the tile of each row of points, as tiles may hold
-                differing numbers of photos; without it R = B, in order.
+            tile_index (`torch.Tensor` of shape `(R,)`, *optional*): the tile of each row of points, since tiles may have
+                different numbers of photos; without it R = B, in order.
 
         Returns:
             `torch.Tensor` of shape `(R, Q, D)`.
@@ -248,10 +249,10 @@ class GairModel(GairPreTrainedModel):
         self, rs_pixel_values: torch.Tensor, size: tuple[int, int], mode: str | None = None
     ) -> torch.Tensor:
         """
-        Embeddings over tiles as images of any size, not normalised: the points ((j + ½)/w, (i + ½)/h).
+        Embeds every pixel of an image of any size over each tile, at the points ((j + ½)/w, (i + ½)/h); not normalised.
 
         Args:
-            rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles as the processor prepares them.
+            rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles from the processor.
             size (`tuple[int, int]`): h, w.
             mode (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
 
@@ -262,7 +263,7 @@ class GairModel(GairPreTrainedModel):
 
     def feature_map(self, rs_tokens: torch.Tensor, size: tuple[int, int], mode: str | None = None) -> torch.Tensor:
         """
-        As [`~GairModel.get_rs_feature_map`], from tokens at hand.
+        Does the same as [`~GairModel.get_rs_feature_map`] from tokens.
 
         Args:
             rs_tokens (`torch.Tensor` of shape `(B, N, D)`): `rs_model(...).last_hidden_state`.
@@ -286,7 +287,7 @@ class GairModel(GairPreTrainedModel):
         **kwargs,
     ) -> GairOutput:
         """
-        Embeds what is given, L2-normalised. Photos of one tile share its encoding by `tile_index`.
+        Embeds the given inputs, L2-normalised. With `tile_index`, photos of one tile share its encoding.
 
         Args:
             rs_pixel_values (`torch.Tensor` of shape `(T, 10, H, H)`, *optional*): tiles.
@@ -296,18 +297,18 @@ class GairModel(GairPreTrainedModel):
                 x east, y south in the tiles, in [0, 1]; needs `rs_pixel_values`.
             tile_index (`torch.Tensor` of shape `(B,)`, *optional*):
                 the tile, from 0 to T - 1, in which row b's points lie; without it T = B, in order. Not checked here.
-            return_loss (`bool`): also compute the contrastive loss; needs tiles, photos, places and points, and Q = 1.
+            return_loss (`bool`): whether to compute the contrastive loss; needs tiles, photos, locations and points, with Q = 1.
 
         Returns:
             [`GairOutput`]
 
         Raises:
-            ValueError: nothing is given, `query_points` without tiles, or `return_loss` without all it needs.
+            ValueError: if nothing is given, for `query_points` without tiles, and for `return_loss` without all inputs.
         """
         if rs_pixel_values is None and sv_pixel_values is None and coordinates is None:
             raise ValueError("No input was given; pass at least one of rs_pixel_values, sv_pixel_values, coordinates.")
         if query_points is not None and rs_pixel_values is None:
-            raise ValueError("query_points were given without rs_pixel_values; pass the tiles that they lie in.")
+            raise ValueError("query_points were given without rs_pixel_values; pass their tiles too.")
         if return_loss:
             _check_pairs(rs_pixel_values, sv_pixel_values, coordinates, query_points, tile_index)
 
@@ -325,21 +326,8 @@ class GairModel(GairPreTrainedModel):
             location_embeds = F.normalize(self.get_location_features(coordinates), dim=-1)
 
         localized, locations = _without_query_axis(localized_rs_embeds, 3), _without_query_axis(location_embeds, 2)
-        loss = None
-        if return_loss:
-            # `_check_pairs` has seen to it.
-            assert sv_embeds is not None and localized is not None and locations is not None and coordinates is not None
-            loss = gair_contrastive_loss(
-                sv_embeds,
-                localized,
-                locations,
-                coordinates.flatten(0, -2),
-                temperature=self.config.temperature,
-                incl_min_distance_m=self.config.incl_min_distance_m,
-                secl_min_distance_m=self.config.secl_min_distance_m,
-            )
         return GairOutput(
-            loss=loss,
+            loss=self._loss(sv_embeds, localized, locations, coordinates) if return_loss else None,
             rs_embeds=rs_embeds,
             localized_rs_embeds=localized_rs_embeds,
             sv_embeds=sv_embeds,
@@ -349,15 +337,27 @@ class GairModel(GairPreTrainedModel):
             similarity_localized_location=_cosines(localized, locations),
         )
 
+    def _loss(self, sv_embeds: Any, localized: Any, locations: Any, coordinates: Any) -> torch.Tensor:
+        """The contrastive loss with the config's settings; the arguments are tensors, as `_check_pairs` has checked."""
+        return gair_contrastive_loss(
+            sv_embeds,
+            localized,
+            locations,
+            coordinates.flatten(0, -2),
+            temperature=self.config.temperature,
+            incl_min_distance_m=self.config.incl_min_distance_m,
+            secl_min_distance_m=self.config.secl_min_distance_m,
+        )
+
 
 def _location_model(config: GairLocationConfig, hidden_size: int) -> PreTrainedModel:
-    """The location encoder with the width of the RS tower."""
+    """Creates the location encoder with the width of the RS tower."""
     if config.output_size not in (None, hidden_size):
         raise ValueError(
-            f"GairLocationConfig.output_size is {config.output_size}, but the RS tower has the width {hidden_size}; leave "
+            f"GairLocationConfig.output_size is {config.output_size}, expected the RS tower's width, {hidden_size}; leave "
             "output_size out in the configuration of a GairModel."
         )
-    # A copy: the configuration of the whole model states the width once.
+    # A copy: the configuration of the whole model gives the width once.
     config = copy.deepcopy(config)
     config.output_size = hidden_size
     return LOCATION_ENCODER_CLASSES[config.encoder](config)
@@ -383,15 +383,17 @@ def _cosines(rows: torch.Tensor | None, columns: torch.Tensor | None) -> torch.T
 
 
 def _check_pairs(rs_pixel_values, sv_pixel_values, coordinates, query_points, tile_index) -> None:
-    """Whether the inputs make B pairs, each a street view, a place and one query point in its tile."""
+    """Checks that the inputs form B pairs, each of a street view, a location and one query point in a tile."""
     if any(value is None for value in (rs_pixel_values, sv_pixel_values, coordinates, query_points)):
-        raise ValueError("return_loss needs rs_pixel_values, sv_pixel_values, coordinates and query_points, all four.")
+        raise ValueError(
+            "return_loss needs rs_pixel_values, sv_pixel_values, coordinates and query_points; pass all four."
+        )
     batch = (rs_pixel_values if tile_index is None else tile_index).shape[0]
     shapes = tuple(sv_pixel_values.shape[:1]), tuple(coordinates.shape), tuple(query_points.shape)
     if shapes[0] != (batch,) or shapes[1] not in ((batch, 2), (batch, 1, 2)) or shapes[2] != (batch, 1, 2):
         raise ValueError(
-            f"return_loss needs a photo, a place and a point for each of {batch} "
-            f"{'tiles' if tile_index is None else 'rows of tile_index'}, but {shapes[0][0]} photos came with coordinates "
+            f"return_loss needs a photo, a location and a point for each of {batch} "
+            f"{'tiles' if tile_index is None else 'rows of tile_index'}, but there are {shapes[0][0]} photos, coordinates "
             f"of shape {shapes[1]} and query_points of shape {shapes[2]}."
         )
 

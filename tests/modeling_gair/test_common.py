@@ -199,7 +199,7 @@ def test_a_location_encoder_needs_a_width_and_its_own_kind_of_config():
         GairLocationEncoder(GairLocationConfig())
     with pytest.raises(ValueError, match="use GairSphericalHarmonicsEncoder"):
         GairLocationEncoder(GairLocationConfig(encoder="spherical_harmonics", output_size=8))
-    with pytest.raises(ValueError, match="output_size is 8, but the RS tower has the width 96"):
+    with pytest.raises(ValueError, match="output_size is 8, expected the RS tower's width, 96"):
         GairModel(GairConfig.tiny(location_config={"output_size": 8}))
 
 

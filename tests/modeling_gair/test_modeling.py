@@ -105,7 +105,7 @@ def test_photos_of_one_tile_train_as_if_each_had_its_own_copy(tiny_model, batch)
     copied = tiny_model(**{**batch, "rs_pixel_values": batch["rs_pixel_values"][index]}, return_loss=True)
     torch.testing.assert_close(shared.loss, copied.loss)
     assert shared.rs_embeds.shape == (2, 96) and shared.localized_rs_embeds.shape == (3, 1, 96)
-    with pytest.raises(ValueError, match="3 rows of tile_index, but 2 photos came"):
+    with pytest.raises(ValueError, match="3 rows of tile_index, but there are 2 photos"):
         two = {**batch, "sv_pixel_values": batch["sv_pixel_values"][:2]}
         tiny_model(**two, tile_index=index, return_loss=True)
     with pytest.raises(ValueError, match=r"expected \(2, Q, 2\): x, y of Q points in each of 2 rows of tile_index"):
@@ -120,15 +120,15 @@ def test_photos_of_one_tile_train_as_if_each_had_its_own_copy(tiny_model, batch)
         ({"sv_pixel_values": None, "return_loss": True}, "return_loss needs .* all four"),
         (
             {"query_points": torch.rand(3, 2, 2), "return_loss": True},
-            "a photo, a place and a point for each of 3 tiles",
+            "a photo, a location and a point for each of 3 tiles",
         ),
-        ({"sv_pixel_values": torch.rand(2, 3, 64, 64), "return_loss": True}, "but 2 photos came"),
+        ({"sv_pixel_values": torch.rand(2, 3, 64, 64), "return_loss": True}, "but there are 2 photos"),
         ({"query_points": torch.rand(2, 1, 2)}, r"expected \(3, Q, 2\)"),
         ({"query_points": torch.rand(3, 2)}, r"expected \(3, Q, 2\)"),
         ({"coordinates": torch.rand(3, 3)}, r"expected \(\.\.\., 2\)"),
         ({"rs_pixel_values": torch.rand(3, 12, 96, 96)}, r"expected \(B, 10, H, H\)"),
         ({"rs_pixel_values": torch.rand(3, 10, 96, 88)}, r"expected \(B, 10, H, H\)"),
-        ({"rs_pixel_values": torch.rand(3, 10, 90, 90)}, "multiple of its patch of 8"),
+        ({"rs_pixel_values": torch.rand(3, 10, 90, 90)}, "multiple of the patch size, 8"),
     ],
 )
 def test_wrong_shapes_are_named(tiny_model, batch, change, sentence):
@@ -302,7 +302,7 @@ def test_towers_from_timm(batch, tmp_path, architecture):
 @pytest.mark.parametrize("architecture", ["resnet10t", "swin_tiny_patch4_window7_224"])
 def test_timm_models_without_a_square_of_tokens_are_refused(architecture):
     model = GairModel(GairConfig.tiny(rs_config=_timm(architecture, in_chans=10)))
-    with pytest.raises(ValueError, match="no square grid of tokens"):
+    with pytest.raises(ValueError, match="expected a square grid of tokens"):
         model.get_rs_features(torch.rand(1, 10, 224, 224))
 
 

@@ -16,11 +16,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from pyproj import Geod
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from modeling_gair import GairModel, GairProcessor
 from training.benchmarks.kinds.pair_retrieval import offset_points
@@ -103,7 +103,7 @@ def _embedded(
     return PairFeatures(_joined(pairs), _joined(cropped))
 
 
-def _features(model: GairModel, batch: PairBatch, inputs: Features, encoded: BaseModelOutputWithPooling) -> Features:
+def _features(model: GairModel, batch: PairBatch, inputs: Features, encoded: Any) -> Features:
     index = inputs["tile_index"]
     photos = model.sv_model(pixel_values=inputs["sv_pixel_values"])
     return {

@@ -17,11 +17,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from modeling_gair import GairModel, GairProcessor
 from training.common.figures import true_colour
@@ -99,9 +99,7 @@ def embed(model: GairModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.
     return {name: torch.nn.functional.normalize(value, dim=-1).cpu() for name, value in features.items()}
 
 
-def features_of(
-    model: GairModel, inputs: dict[str, torch.Tensor], tiles: BaseModelOutputWithPooling
-) -> dict[str, torch.Tensor]:
+def features_of(model: GairModel, inputs: dict[str, torch.Tensor], tiles: Any) -> dict[str, torch.Tensor]:
     """
     The same features by the same names as [`embed`], not normalised and on the model's device.
 

@@ -183,7 +183,7 @@ def test_files_with_code_or_of_something_else_are_refused(tmp_path, content, mon
 
 
 def test_a_file_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path):
-    with pytest.raises(ValueError, match="There is no file"):
+    with pytest.raises(ValueError, match="file not found"):
         load_initial_weights(small_model(), InitialWeights(rs=str(tmp_path / "CROMA_base.pt")))
 
 

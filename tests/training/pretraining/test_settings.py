@@ -192,7 +192,7 @@ def test_a_tower_of_another_type_starts_from_the_defaults_of_that_type():
         (["--holdout_fraction", "1"], "holdout_fraction is 1"),
         (["--model", "huge"], "model is 'huge'"),
         (["--model", "[1]"], r"model is '\[1\]'"),
-        (["--model.rs_config.hidden_size", "97"], "4 attention heads do not divide"),
+        (["--model.rs_config.hidden_size", "97"], "not divisible by 4 attention heads"),
         (["--model.temperature", "warm"], "temperature"),
         (["--model.rs_config", "5"], "do not fit"),
         (["--config", "nowhere.yaml"], "File not found: 'nowhere.yaml'"),

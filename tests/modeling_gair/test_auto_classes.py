@@ -78,7 +78,7 @@ assert type(location).__module__.endswith("location_gair"), type(location)
 coordinates = torch.tensor([[13.401, 52.502]])
 # Up to rounding, as below.
 torch.testing.assert_close(location(coordinates), model.location_model(coordinates), rtol=1e-4, atol=1e-5)
-# Up to rounding: a sum's order may follow how the memory of the weights happens to be aligned.
+# Up to rounding: the order of summation may depend on the alignment of the weights in memory.
 for name, values in embeddings(again)[2].items():
     assert np.allclose(values, first[name], rtol=0, atol=1e-5 * np.abs(first[name]).max()), name
 
@@ -147,7 +147,7 @@ def _assert_equal_here(folder, embeddings):
         torch.testing.assert_close(torch.tensor(values), outputs[name].flatten(), rtol=1e-4, atol=1e-5)
 
 
-def test_the_code_saved_is_complete(saved):
+def test_the_saved_code_is_complete(saved):
     config = json.loads((saved / "config.json").read_text())
     assert config["auto_map"] == {"AutoConfig": "configuration_gair.GairConfig", "AutoModel": "modeling_gair.GairModel"}
     modules = {path.name for path in Path(modeling_gair.__file__).parent.glob("*_gair*.py")} - {
@@ -162,7 +162,7 @@ def _imports(path: Path) -> set[Path]:
 
 
 def test_each_entry_file_imports_all_the_files_it_needs(saved):
-    """Older releases of transformers copy only those from a local folder, not what they import in turn."""
+    """From a local folder, older releases of transformers copy only files that the entry file itself imports."""
     entries = {
         name.split(".")[0]
         for file in ("config.json", "processor_config.json")

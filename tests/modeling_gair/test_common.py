@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What every model of transformers must do, in the manner of its ModelTesterMixin, for all models of this package."""
+"""Common tests for all models of this package, modelled on transformers' ModelTesterMixin."""
 
 import copy
 import warnings
@@ -166,7 +166,7 @@ def test_gradient_checkpointing_changes_no_gradient_and_warns_of_nothing(model_c
 @pytest.mark.parametrize(
     "model_class",
     [
-        # The parts are enough for every day: the whole takes as long as all other tests of this file.
+        # Daily runs test the parts only: the whole model takes as long as all other tests of this file.
         model_class if model_class is not GairModel else pytest.param(model_class, marks=pytest.mark.ci)
         for model_class in CONFIGS
     ],
@@ -215,7 +215,7 @@ def test_the_rs_tower_pools_the_mean_of_the_patches_it_sees():
     few = tower(pixels, visible_patches=order[:, :7])
     assert few.last_hidden_state.shape == (2, 7, 32)
     torch.testing.assert_close(few.pooler_output, few.last_hidden_state.mean(dim=1))
-    # What is hidden has no influence.
+    # Hidden patches have no influence.
     changed = pixels.clone()
     row, column = divmod(int(order[0, -1]), 12)
     changed[0, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] += 1

@@ -37,7 +37,7 @@ def test_defaults_are_the_published_sizes():
     assert config.temperature == 0.07
 
 
-def test_config_survives_saving(tmp_path):
+def test_a_config_survives_saving(tmp_path):
     config = GairConfig.tiny(temperature=0.1, location_config={"scales": [1, 2.5]})
     config.save_pretrained(tmp_path)
     loaded = AutoConfig.from_pretrained(tmp_path)
@@ -47,7 +47,7 @@ def test_config_survives_saving(tmp_path):
     assert list(GairLocationConfig.from_pretrained(tmp_path).scales) == [1, 2.5]
 
 
-def test_location_encoders_survive_saving_and_old_configs_mean_the_published_one(tmp_path):
+def test_location_encoders_survive_saving_and_old_configs_select_the_published_one(tmp_path):
     fields = {"encoder": "spherical_harmonics", "degree": 7}
     GairConfig.tiny(location_config=fields).save_pretrained(tmp_path)
     loaded = AutoConfig.from_pretrained(tmp_path).location_config
@@ -77,7 +77,7 @@ def test_location_encoders_survive_saving_and_old_configs_mean_the_published_one
         ({"location_config": {"model_type": "vit"}}, "expected 'gair_location'"),
     ],
 )
-def test_a_wrong_setting_is_named(fields, sentence):
+def test_an_invalid_setting_is_named(fields, sentence):
     with pytest.raises((ValueError, StrictDataclassError), match=sentence):
         GairConfig(**fields)
 

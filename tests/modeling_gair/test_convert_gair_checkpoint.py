@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The converter on made checkpoints, and parity of the converted model with the published implementation."""
+"""The converter on synthetic checkpoints, and parity of the converted model with the published implementation."""
 
 import json
 import subprocess
@@ -77,7 +77,7 @@ def test_a_checkpoint_becomes_a_directory(small_config, small_tensors, tmp_path,
     assert not processor.sv_image_processor.antialias
 
 
-def test_the_conventions_of_the_published_weights(small_config, small_tensors, tmp_path):
+def test_weights_follow_the_published_conventions(small_config, small_tensors, tmp_path):
     """Patches flattened as (channel, row, column); q, k, v stacked in this order; capsule layers in their order."""
     model = convert_gair_checkpoint(_save(tmp_path / "a.pth", small_tensors), tmp_path / "out", small_config)
     pixels = torch.rand(1, 10, 16, 16)
@@ -108,7 +108,7 @@ def test_the_conventions_of_the_published_weights(small_config, small_tensors, t
         ({"imnet.weight": torch.ones(3, 3)}, r"imnet.weight has the shape \(3, 3\), expected \(32, 290\)"),
     ],
 )
-def test_what_does_not_fit_is_named_and_nothing_is_written(small_config, small_tensors, tmp_path, change, sentence):
+def test_mismatched_tensors_are_named_and_nothing_is_written(small_config, small_tensors, tmp_path, change, sentence):
     tensors = {name: tensor for name, tensor in {**small_tensors, **change}.items() if tensor is not None}
     with pytest.raises(ValueError, match=sentence):
         convert_gair_checkpoint(_save(tmp_path / "a.pth", tensors), tmp_path / "out", small_config)
@@ -120,7 +120,7 @@ class _Harmful:
         return (print, ("unpickled",))
 
 
-def test_files_that_are_no_checkpoint(small_config, tmp_path, capsys):
+def test_files_that_are_not_checkpoints_are_refused(small_config, tmp_path, capsys):
     torch.save({"model": _Harmful()}, tmp_path / "harmful.pth")
     (tmp_path / "text.pth").write_text("no checkpoint")
     torch.save([1, 2], tmp_path / "list.pth")
@@ -131,7 +131,7 @@ def test_files_that_are_no_checkpoint(small_config, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_directory_with_files_is_left_alone(small_config, small_tensors, tmp_path):
+def test_a_directory_with_files_is_not_overwritten(small_config, small_tensors, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "precious.txt").write_text("mine")
     with pytest.raises(ValueError, match="expected a new or empty directory"):
@@ -139,7 +139,7 @@ def test_a_directory_with_files_is_left_alone(small_config, small_tensors, tmp_p
     assert (tmp_path / "out" / "precious.txt").read_text() == "mine"
 
 
-def test_the_command_line_says_in_one_sentence_what_is_wrong(tmp_path):
+def test_the_command_line_reports_an_error_in_one_sentence(tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -158,7 +158,7 @@ def test_the_command_line_says_in_one_sentence_what_is_wrong(tmp_path):
 
 @pytest.fixture(scope="module")
 def published(reference_dir, tmp_path_factory):
-    """The full-size model by way of the converter's own command, and its processor, from the written directory."""
+    """The full-size model and its processor, loaded from a directory that the converter's command has written."""
     shapes = json.loads((reference_dir / "original_checkpoint_tensors.json").read_text())
     folder = tmp_path_factory.mktemp("published")
     tensors = {name: made_tensor(name, tuple(entry["shape"])) for name, entry in shapes.items()}
@@ -225,7 +225,7 @@ def test_parity_of_the_pixels(published, reference, data_dir):
 
 @pytest.mark.slow
 def test_both_conventions_are_reported(published, data_dir, tmp_path, monkeypatch, capsys):
-    """`--check`, with the conversion itself left to the fixture above."""
+    """Tests `--check`; the fixture above tests the conversion."""
     pytest.importorskip("rasterio")
     model, processor = published
     monkeypatch.setattr(convert_gair_checkpoint_module, "convert_gair_checkpoint", lambda *_: model)

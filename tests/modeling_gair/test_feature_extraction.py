@@ -23,7 +23,7 @@ from modeling_gair import GairCoordinateProcessor, GairProcessor
 processor = GairCoordinateProcessor()
 
 
-def test_longitudes_wrap():
+def test_longitudes_are_wrapped():
     lon = np.array([-180.0, 180.0, 540.0, -540.0, 190.0, 179.99999999, -180.0 - 1e-14, 13.123456789012345, 720.5])
     wrapped = processor.check(lon, np.zeros(9))[:, 0]
     assert ((wrapped >= -180) & (wrapped < 180)).all()
@@ -35,7 +35,7 @@ def test_longitudes_wrap():
     np.testing.assert_allclose(processor.check(inside + turns, inside * 0)[:, 0], inside, atol=1e-12)
 
 
-def test_float32_stays_in_range():
+def test_a_longitude_rounded_to_float32_stays_in_range():
     coordinates = processor(179.99999999, 0)["coordinates"]
     assert coordinates.dtype == np.float32
     assert coordinates.tolist() == [[-180, 0]]
@@ -54,19 +54,19 @@ def test_float32_stays_in_range():
         ([[0], [1, 2]], 0, "expected degrees"),
     ],
 )
-def test_refused_degrees(lon, lat, message):
+def test_invalid_degrees_are_refused(lon, lat, message):
     with pytest.raises(ValueError, match=message):
         processor.check(lon, lat)
 
 
-def test_any_shape_and_kind():
+def test_degrees_of_any_shape_and_type_are_accepted():
     assert processor.check(1, 2).tolist() == [1, 2]
     assert processor.check(torch.zeros(2, 3), torch.zeros(2, 3)).shape == (2, 3, 2)
     assert processor.check([1, 2], (3, 4)).dtype == np.float64
 
 
 @pytest.mark.parametrize("west", [-83.0, 179.99, -180.005, 0.0])
-def test_positions_invert(west):
+def test_points_made_from_positions_return_these_positions(west):
     """Points made from positions come back as those positions, also across the antimeridian."""
     points = np.random.default_rng(3).uniform(0, 1, (200, 2))
     south, side = 42.0, 0.02
@@ -80,7 +80,7 @@ def _wrap(lon):
     return (lon + 180) % 360 - 180
 
 
-def test_corners_and_tolerance():
+def test_corners_are_inside_and_rounding_errors_are_tolerated():
     bounds = (10.0, 50.0, 10.02, 50.02)
     corners = processor.locate([10, 10.02, 10, 10.02], [50.02, 50.02, 50, 50], bounds)
     assert corners.tolist() == [[0, 0], [1, 0], [0, 1], [1, 1]]
@@ -89,14 +89,14 @@ def test_corners_and_tolerance():
         processor.locate(10 - 0.02 * 1e-8, 50.01, bounds)
 
 
-def test_outside_names_point_bounds_and_distance():
+def test_the_error_for_a_point_outside_gives_point_bounds_and_distance():
     with pytest.raises(
         ValueError, match=r"lon 10\.0, lat 50\.03 lies 1\.11e\+03 m outside .*\(10\.0, 50\.0, 10\.02, 50\.02\)"
     ):
         processor.locate(10, 50.03, (10, 50, 10.02, 50.02))
 
 
-def test_utm():
+def test_positions_in_a_utm_tile_are_right():
     pyproj = pytest.importorskip("pyproj")
     bounds, points = (505025.0, 8190645.0, 507585.0, 8193205.0), np.random.default_rng(4).uniform(0, 1, (2, 50, 2))
     x = bounds[0] + points[..., 0] * 2560
@@ -108,7 +108,7 @@ def test_utm():
             processor.locate(*place, bounds, "EPSG:32622")
 
 
-def test_utm_across_the_antimeridian():
+def test_a_utm_tile_may_cross_the_antimeridian():
     pytest.importorskip("pyproj")
     from modeling_gair.raster_gair import project
 
@@ -118,7 +118,7 @@ def test_utm_across_the_antimeridian():
         np.testing.assert_allclose(processor.locate(lon, -17, bounds, "EPSG:32701"), 0.5, atol=1e-8)
 
 
-def test_call():
+def test_a_call_returns_coordinates_and_points_of_every_shape():
     bounds = (10, 50, 10.02, 50.02)
     for lon, shape, query_shape in ((10.01, (1, 2), (1, 1, 2)), ([10.01] * 3, (3, 2), (3, 1, 2)),
                                     ([[10.01] * 4] * 3, (3, 4, 2), (3, 4, 2))):  # fmt: skip
@@ -165,7 +165,7 @@ def test_degrees_are_checked_once_per_call():
     assert calls == [(3, 2)]
 
 
-def test_call_refuses():
+def test_a_call_refuses_mismatched_rows():
     with pytest.raises(ValueError, match="bounds has shape"):
         processor([1, 2], [1, 2], [(0, 0, 3, 3)] * 3)
     with pytest.raises(ValueError, match="crs names 1 systems for 2 rows"):
@@ -174,12 +174,12 @@ def test_call_refuses():
         processor(np.zeros((1, 1, 1)), np.zeros((1, 1, 1)))
 
 
-def test_round_trip(tmp_path):
+def test_saving_and_loading_changes_nothing(tmp_path):
     processor.save_pretrained(tmp_path)
     assert GairCoordinateProcessor.from_pretrained(tmp_path).to_dict() == processor.to_dict()
 
 
-def test_published_positions(data_dir, reference_dir):
+def test_positions_equal_the_published_ones(data_dir, reference_dir):
     rasterio = pytest.importorskip("rasterio")
     reference = load_file(reference_dir / "parity.safetensors")
     for city, lon, lat in (("detroit", -83.258332, 42.482289), ("tokyo", 139.75009, 35.657349)):

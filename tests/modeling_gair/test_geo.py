@@ -122,7 +122,7 @@ def test_web_mercator_round_trips_and_is_read_near_a_tile(lon, lat, turn):
     pytest.importorskip("pyproj", reason="the extra geo is not installed")
     back_lon, back_lat = unproject(*project(lon, lat, "EPSG:3857"), "EPSG:3857")
     assert great_circle_distance_m(lon, lat, float(back_lon), float(back_lat)) < 1e-3
-    # In degrees the turn is chosen that brings the point to the tile.
+    # In degrees, the point is shifted by the multiple of 360 that brings it to the tile.
     west = lon + 360.0 * turn - 0.01
     x, _ = project_near(lon, lat, (west, lat - 0.01, west + 0.02, lat + 0.01), "EPSG:4326")
     assert west <= x <= west + 0.02

@@ -30,13 +30,13 @@ def made_tile(bands=10, height=40, width=50, dtype=np.uint16):
 
 
 @pytest.mark.parametrize("key", BAND_ORDERS)
-def test_declared_orders(key):
+def test_declared_band_orders_are_selected_by_name(key):
     stack = made_tile(len(BAND_ORDERS[key]))
     tile = GairRSImageProcessor().read(stack, bands=key)
     np.testing.assert_array_equal(tile.pixels, stack[[BAND_ORDERS[key].index(name) for name in GAIR_BANDS]])
 
 
-def test_spellings_of_band_names():
+def test_all_spellings_of_band_names_are_understood():
     names = ["2", "b3", "B04", "05", "B6", "B07", "8", "B08A", "11", "B12"]
     stack = made_tile()
     np.testing.assert_array_equal(GairRSImageProcessor().read(stack, bands=names).pixels, stack)
@@ -54,12 +54,12 @@ def test_spellings_of_band_names():
         ([1, *GAIR_BANDS[1:]], "expected band names"),
     ],
 )
-def test_refused_bands(bands, message):
+def test_invalid_bands_are_refused(bands, message):
     with pytest.raises(ValueError, match=message):
         GairRSImageProcessor().read(made_tile(), bands=bands)
 
 
-def test_lacking_bands_become_their_mean():
+def test_absent_bands_are_filled_with_their_mean():
     processor = GairRSImageProcessor(missing_bands="mean")
     stack = made_tile(2)
     tile = processor.read(stack, bands=["B12", "B02"])
@@ -73,7 +73,7 @@ def test_lacking_bands_become_their_mean():
     assert reflectance.prepare([tile.pixels])[0, 1].mean() == pytest.approx(0.5, abs=1e-5)
 
 
-def test_nan_is_no_data():
+def test_nan_marks_pixels_without_data():
     stack = made_tile(dtype=np.float32)
     stack[4, :20] = np.nan
     tile = GairRSImageProcessor().read(stack, bands="gair_10")
@@ -95,18 +95,18 @@ def test_nan_is_no_data():
         (3, "is int '3'"),
     ],
 )
-def test_refused_pixels(stack, message):
+def test_invalid_pixels_are_refused(stack, message):
     with pytest.raises(ValueError, match=message):
         GairRSImageProcessor().read(stack, bands="gair_10")
 
 
-def test_digital_numbers_are_no_reflectance():
+def test_digital_numbers_are_refused_as_reflectance():
     for stack in (made_tile(), made_tile(dtype=np.float32)):
         with pytest.raises(ValueError, match="looks like digital numbers"):
             GairRSImageProcessor(units="reflectance").read(stack, bands="gair_10")
 
 
-def test_units_and_offset_agree():
+def test_units_and_offset_give_equal_pixels():
     stack = made_tile()
     expected = GairRSImageProcessor().prepare([stack])
     reflectance = GairRSImageProcessor(units="reflectance").prepare([stack / 1e4])
@@ -115,7 +115,7 @@ def test_units_and_offset_agree():
     torch.testing.assert_close(offset, expected, rtol=0, atol=1e-5)
 
 
-def test_scale_on_the_ground():
+def test_the_size_on_the_ground_is_checked():
     stack, side = made_tile(), 0.01
     processor = GairRSImageProcessor()
     assert processor.read(stack, bands="gair_10", bounds=(0, 0, side, side)).bounds == (0, 0, side, side)
@@ -141,12 +141,12 @@ def test_scale_on_the_ground():
         ({"tile_size_m": float("nan"), "lon": 0, "lat": 0}, "metres above 0"),
     ],
 )
-def test_refused_places(arguments, message):
+def test_invalid_bounds_and_windows_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         GairRSImageProcessor().read(made_tile(), bands="gair_10", **arguments)
 
 
-def test_batches_mix_sizes_and_kinds():
+def test_a_batch_may_mix_sizes_and_types():
     processor = GairRSImageProcessor(size=32)
     small, large = made_tile(), made_tile(height=70, width=60)
     batch = processor.prepare([small, large, torch.from_numpy(small)])
@@ -158,7 +158,7 @@ def test_batches_mix_sizes_and_kinds():
         processor.prepare([small[:3]])
 
 
-def test_preprocess():
+def test_preprocess_reads_and_prepares_lists():
     stacks = [made_tile(12), made_tile(12)]
     processor = GairRSImageProcessor()
     bounds = [(0, 0, 0.01, 0.01), None]
@@ -171,7 +171,7 @@ def test_preprocess():
         processor([])
 
 
-def test_clip_and_levels():
+def test_pixels_are_clipped_and_quantised():
     bright = np.full((10, 32, 32), 9000, np.uint16)
     assert GairRSImageProcessor().prepare([bright]).max() == pytest.approx(1)
     assert GairRSImageProcessor(clip_range=None).prepare([bright]).min() > 2
@@ -194,7 +194,7 @@ def test_clip_and_levels():
         {"band_std": dict.fromkeys(GAIR_BANDS, 0)},
     ],
 )
-def test_refused_settings(settings):
+def test_invalid_settings_are_refused(settings):
     with pytest.raises(ValueError):
         GairRSImageProcessor(**settings)
 
@@ -206,12 +206,12 @@ def test_refused_settings(settings):
         GairSVImageProcessor(size=64, antialias=False, image_mean=[1, 2, 3]),
     ],
 )
-def test_round_trip(processor, tmp_path):
+def test_saving_and_loading_changes_nothing(processor, tmp_path):
     processor.save_pretrained(tmp_path)
     assert type(processor).from_pretrained(tmp_path).to_dict() == processor.to_dict()
 
 
-def test_parity(data_dir, reference_dir):
+def test_pixels_equal_the_published_ones(data_dir, reference_dir):
     reference = load_file(reference_dir / "parity.safetensors")
     rs, sv = GairRSImageProcessor(antialias=False, quantize=True), GairSVImageProcessor(antialias=False)
     for city in ("detroit", "tokyo"):
@@ -234,7 +234,7 @@ def encoded(image, kind="PNG", **options):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "CMYK", "YCbCr", "RGBA", "LA"])
-def test_modes_become_rgb(mode):
+def test_every_image_mode_becomes_rgb(mode):
     image = photo(mode)
     read = GairSVImageProcessor().read(image)
     assert read.shape == (20, 30, 3)
@@ -244,7 +244,7 @@ def test_modes_become_rgb(mode):
 
 @pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "P"), ("WEBP", "RGB"),
                                             ("TIFF", "RGB"), ("BMP", "RGB"), ("GIF", "P")])  # fmt: skip
-def test_formats(kind, mode, tmp_path):
+def test_every_image_format_is_read(kind, mode, tmp_path):
     data = encoded(photo(mode), kind)
     (tmp_path / "p").write_bytes(data)
     processor = GairSVImageProcessor()
@@ -252,7 +252,7 @@ def test_formats(kind, mode, tmp_path):
     np.testing.assert_array_equal(processor.read(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
 
 
-def test_transparency_turns_white():
+def test_transparent_pixels_are_blended_with_white():
     rgba = np.zeros((4, 4, 4), np.uint8)
     rgba[0] = (10, 20, 30, 255)
     rgba[1, :, 3] = 128
@@ -261,7 +261,7 @@ def test_transparency_turns_white():
         assert read[:, 0].tolist() == [[10, 20, 30], [127] * 3, [255] * 3, [255] * 3]
 
 
-def test_sixteen_bits():
+def test_sixteen_bits_are_rounded_to_eight():
     grey = np.array([[0, 257, 65535]], np.uint16)
     processor = GairSVImageProcessor()
     for source in (grey, encoded(Image.fromarray(grey)), Image.fromarray(grey), Image.fromarray(grey.astype(np.int32))):
@@ -272,7 +272,7 @@ def test_sixteen_bits():
         processor.read(Image.fromarray(np.ones((3, 3), np.float32)))
 
 
-def test_exif_orientation():
+def test_exif_orientation_is_applied():
     exif = Image.Exif()
     exif[0x0112] = 6
     image = photo()
@@ -295,18 +295,18 @@ def test_exif_orientation():
         (None, "NoneType"),
     ],
 )
-def test_refused_photos(source, message):
+def test_invalid_photos_are_refused(source, message):
     with pytest.raises(ValueError, match=message):
         GairSVImageProcessor().read(source)
 
 
-def test_bomb(monkeypatch):
+def test_a_decompression_bomb_is_refused(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ValueError, match="too many pixels"):
         GairSVImageProcessor().read(encoded(photo()))
 
 
-def test_photos_are_batched():
+def test_photos_of_several_sizes_form_one_batch():
     processor = GairSVImageProcessor(size=32)
     batch = processor([photo(), photo(size=(40, 60)), np.asarray(photo())], return_tensors="pt")["sv_pixel_values"]
     assert batch.shape == (3, 3, 32, 32)

@@ -37,7 +37,7 @@ def encoder() -> GairLocationEncoder:
 
 @pytest.fixture(scope="module")
 def seamless() -> GairSphericalHarmonicsEncoder:
-    """As a model initialises it."""
+    """An encoder as a model initialises it."""
     torch.manual_seed(0)
     config = GairConfig.tiny(location_config={"encoder": "spherical_harmonics", "hidden_size": 64})
     return GairModel(config).location_model.requires_grad_(False)
@@ -51,12 +51,12 @@ def random_places(count: int) -> torch.Tensor:
 
 
 def coordinates_of(vectors: torch.Tensor) -> torch.Tensor:
-    """lon, lat in degrees of unit vectors."""
+    """Converts unit vectors to lon, lat in degrees."""
     x, y, z = vectors.unbind(-1)
     return torch.rad2deg(torch.stack([torch.atan2(y, x), torch.atan2(z, torch.hypot(x, y))], dim=-1))
 
 
-def test_projection_at_known_places():
+def test_the_projection_is_right_at_known_places():
     # The equator's half length 2.70663 and the pole's half length and height, from the projection's paper.
     plane = equal_earth(torch.tensor([[180.0, 0.0], [-180.0, 0.0], [0.0, 90.0], [180.0, 90.0]]))
     torch.testing.assert_close(plane[0], torch.tensor([2.70663, 0.0]), rtol=0, atol=1e-4)
@@ -65,8 +65,8 @@ def test_projection_at_known_places():
     assert 1.58 < plane[3, 0] < 1.61
 
 
-def test_projection_keeps_areas():
-    """Equal area: the Jacobian determinant over cos(lat) is the same everywhere."""
+def test_the_projection_preserves_areas():
+    """Equal area: the Jacobian determinant divided by cos(lat) is constant."""
     coordinates = torch.tensor([[10.0, 5.0], [-120.0, 60.0], [77.0, -45.0]], dtype=torch.float64)
     for place in coordinates:
         jacobian = torch.autograd.functional.jacobian(equal_earth, place)
@@ -74,13 +74,13 @@ def test_projection_keeps_areas():
         assert abs(area - 1) < 1e-4
 
 
-def test_any_leading_shape(encoder):
+def test_coordinates_may_have_any_leading_shape(encoder):
     coordinates = torch.rand(2, 3, 4, 2) * 100 - 50
     assert encoder(coordinates).shape == (2, 3, 4, 24)
     torch.testing.assert_close(encoder(coordinates)[1, 2], encoder(coordinates[1, 2]))
 
 
-def test_it_is_the_sum_of_the_capsules(encoder):
+def test_the_encoder_sums_its_capsules(encoder):
     coordinates = torch.tensor([[13.4, 52.5]])
     plane = equal_earth(coordinates) * 66.50336 / 180
     expected = 0
@@ -93,14 +93,14 @@ def test_it_is_the_sum_of_the_capsules(encoder):
     torch.testing.assert_close(encoder(coordinates), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_the_seam_is_real_and_documented(encoder):
-    """The published encoder jumps at the antimeridian; the processor, not the model, wraps longitudes."""
+def test_the_published_encoder_is_discontinuous_at_the_antimeridian_as_documented(encoder):
+    """The processor, not the model, wraps longitudes."""
     west, east = encoder(torch.tensor([[-180.0, 10.0], [180.0, 10.0]]))
     assert (west - east).abs().max() > 1e-2
 
 
-def test_the_poles_of_the_published_encoder_are_torn_and_documented(encoder):
-    """A pole is a line on the plane: every longitude has an embedding of its own there."""
+def test_the_published_encoder_is_discontinuous_at_the_poles_as_documented(encoder):
+    """On the plane a pole is a line, so that each longitude has a different embedding there."""
     pole = encoder(torch.tensor([[-120.0, 90.0], [0.0, 90.0], [60.0, 90.0]]))
     assert (pole[0] - pole[1]).abs().max() > 1e-2 and (pole[2] - pole[1]).abs().max() > 1e-2
     assert "every longitude" in GairLocationEncoder.__doc__
@@ -117,7 +117,7 @@ def test_casting_never_rounds_the_frequencies(encoder, dtype):
     assert encoder(torch.tensor([[1.0, 2.0]])).dtype == dtype
 
 
-def test_mixed_precision_leaves_the_phase_alone(encoder):
+def test_mixed_precision_does_not_round_the_phase(encoder):
     plane = torch.rand(50, 2)
     features = encoder.capsules[1].features
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -125,8 +125,8 @@ def test_mixed_precision_leaves_the_phase_alone(encoder):
     torch.testing.assert_close(mixed, features(plane))
 
 
-def test_harmonics_are_those_of_scipy():
-    """Up to degree 40, at random places, both poles and both sides of the seam."""
+def test_harmonics_equal_those_of_scipy():
+    """Up to degree 40, at random places, at both poles and on both sides of the antimeridian."""
     scipy_special = pytest.importorskip("scipy.special", reason="scipy is not installed")
     if not hasattr(scipy_special, "sph_harm_y"):
         pytest.skip("scipy is older than 1.15 and has no sph_harm_y")
@@ -137,7 +137,7 @@ def test_harmonics_are_those_of_scipy():
     assert found.shape == (55, 41**2) and found.dtype == torch.float64
     for l in range(41):  # noqa: E741
         for m in range(l + 1):
-            # Theirs carry the Condon-Shortley phase and are complex.
+            # SciPy's are complex and include the Condon-Shortley phase.
             theirs = torch.from_numpy((-1) ** m * scipy_special.sph_harm_y(l, m, math.pi / 2 - latitude, longitude))
             center = l * l + l
             if m == 0:
@@ -147,7 +147,7 @@ def test_harmonics_are_those_of_scipy():
                 torch.testing.assert_close(found[:, center - m], math.sqrt(2) * theirs.imag, rtol=0, atol=1e-12)
 
 
-def test_the_first_harmonics_in_closed_form():
+def test_the_first_harmonics_equal_their_closed_forms():
     places = random_places(20)
     longitude, latitude = torch.deg2rad(places).unbind(-1)
     x, y, z = latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()
@@ -174,12 +174,12 @@ def test_high_degrees_stay_finite_and_keep_the_addition_theorem():
     torch.testing.assert_close((harmonics**2).sum(-1), torch.full((6,), 201**2 / (4 * math.pi), dtype=torch.float64))
 
 
-def test_gradients_are_right_at_the_poles_too():
+def test_gradients_are_right_at_the_poles():
     places = torch.tensor([[13.4, 52.5], [40.0, 90.0], [-180.0, -90.0]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda coordinates: spherical_harmonics(coordinates, 6), places)
 
 
-def test_no_seam(seamless):
+def test_the_antimeridian_is_continuous(seamless):
     latitude = torch.linspace(-90, 90, 19)
     west, east = (seamless(torch.stack([torch.full_like(latitude, lon), latitude], -1)) for lon in (-180.0, 180.0))
     torch.testing.assert_close(west, east, rtol=0, atol=1e-5)
@@ -194,7 +194,7 @@ def test_a_pole_has_one_embedding(seamless):
 
 @pytest.mark.parametrize("crossed", ["antimeridian", "north pole", "south pole"])
 def test_embeddings_are_continuous_along_great_circles(seamless, crossed):
-    """Along a circle over the seam or a pole, equal steps change the embedding by nearly equal amounts."""
+    """Along a circle across the antimeridian or a pole, equal steps change the embedding by nearly equal amounts."""
     angle = torch.linspace(-0.02, 0.02, 40, dtype=torch.float64)
     along, up = angle.sin(), angle.cos()
     if crossed == "antimeridian":
@@ -217,14 +217,14 @@ def test_the_published_encoder_fails_the_same_test_of_continuity():
     assert steps[2] > 5 * steps[[0, 1, 3, 4]].max()
 
 
-def test_whole_turns_change_nothing(seamless):
+def test_full_turns_change_nothing(seamless):
     places = random_places(10)
     turned = places + torch.tensor([360.0, 0.0])
     torch.testing.assert_close(seamless(places), seamless(turned), rtol=0, atol=1e-5)
 
 
 def test_a_siren_starts_with_phases_of_moderate_size(seamless):
-    """Neither all linear nor noise, and of the same size in all layers but the first, whose ω₀ is 30."""
+    """Phases are neither all in the linear range nor noise, and of the same size in all layers except the first (ω₀ = 30)."""
     hidden_states = spherical_harmonics(random_places(500), 10)
     bounds = [1 / 121, math.sqrt(6 / 64), math.sqrt(6 / 64)]
     for layer, bound in zip(seamless.layers, bounds, strict=True):
@@ -235,7 +235,7 @@ def test_a_siren_starts_with_phases_of_moderate_size(seamless):
     assert [layer.frequency for layer in seamless.layers] == [30, 1, 1]
 
 
-def test_a_cast_seamless_encoder_keeps_its_phases(seamless):
+def test_casting_a_seamless_encoder_keeps_its_phases(seamless):
     exact = seamless(random_places(50))
     for dtype in (torch.bfloat16, torch.float16, torch.float64):
         cast = copy.deepcopy(seamless).to(dtype)(random_places(50))
@@ -246,7 +246,7 @@ def test_a_cast_seamless_encoder_keeps_its_phases(seamless):
     assert torch.cosine_similarity(mixed.float(), exact).min() > 0.999
 
 
-def test_a_seamless_encoder_takes_any_leading_shape(seamless):
+def test_a_seamless_encoder_accepts_any_leading_shape(seamless):
     coordinates = random_places(24).reshape(2, 3, 4, 2)
     assert seamless(coordinates).shape == (2, 3, 4, 96)
     torch.testing.assert_close(seamless(coordinates)[1, 2], seamless(coordinates[1, 2]))

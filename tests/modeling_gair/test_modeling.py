@@ -42,7 +42,7 @@ def batch() -> dict[str, torch.Tensor]:
     }
 
 
-def test_every_part_and_its_shape(tiny_model, batch):
+def test_every_output_has_its_shape(tiny_model, batch):
     outputs = tiny_model(**batch, return_loss=True)
     assert outputs.loss.ndim == 0
     assert outputs.rs_embeds.shape == outputs.sv_embeds.shape == outputs.location_embeds.shape == (3, 96)
@@ -56,7 +56,7 @@ def test_every_part_and_its_shape(tiny_model, batch):
     assert isinstance(tiny_model(**batch, return_dict=False), tuple)
 
 
-def test_features_are_those_of_the_parts_and_not_normalised(tiny_model, batch):
+def test_features_equal_those_of_the_parts_and_are_not_normalised(tiny_model, batch):
     rs, sv = batch["rs_pixel_values"], batch["sv_pixel_values"]
     tokens = tiny_model.rs_model(rs).last_hidden_state
     assert tokens.shape == (3, 144, 96)
@@ -74,7 +74,7 @@ def test_features_are_those_of_the_parts_and_not_normalised(tiny_model, batch):
         assert (features.norm(dim=-1) - 1).abs().max() > 1e-3
 
 
-def test_what_is_missing_is_none(tiny_model, batch):
+def test_outputs_of_absent_inputs_are_none(tiny_model, batch):
     outputs = tiny_model(sv_pixel_values=batch["sv_pixel_values"], coordinates=batch["coordinates"])
     assert set(outputs.keys()) == {"sv_embeds", "location_embeds", "similarity_sv_location"}
     outputs = tiny_model(rs_pixel_values=batch["rs_pixel_values"], query_points=torch.rand(3, 5, 2))
@@ -157,7 +157,7 @@ def test_the_map_is_sampled_at_half_pixel_centers(tiny_model, batch, mode):
         torch.testing.assert_close(feature_map[:, :, i, j], at_point, rtol=1e-4, atol=1e-5)
 
 
-def test_bilinear_at_a_token_s_centre_is_that_token(tiny_model, batch):
+def test_bilinear_reading_at_the_centre_of_a_token_returns_it(tiny_model, batch):
     """Row-major from the north-west: x counts columns to the east, y rows to the south."""
     tokens = tiny_model.rs_model(batch["rs_pixel_values"]).last_hidden_state
     row, column = 2, 9
@@ -169,11 +169,11 @@ def test_bilinear_at_a_token_s_centre_is_that_token(tiny_model, batch):
 
 
 @pytest.mark.parametrize("side", [8, 64, 120])
-def test_any_side_that_is_a_multiple_of_the_patch(tiny_model, side):
+def test_tiles_of_any_multiple_of_the_patch_size_are_accepted(tiny_model, side):
     assert tiny_model.rs_model(torch.rand(1, 10, side, side)).last_hidden_state.shape == (1, (side // 8) ** 2, 96)
 
 
-def test_alibi_is_the_distance_in_patches(tiny_model):
+def test_alibi_falls_with_the_distance_in_patches(tiny_model):
     bias = tiny_model.rs_model.alibi(12, torch.float32)
     assert bias.shape == (1, 4, 144, 144)
     slopes = [2 ** (-8 * (head + 1) / 4) for head in range(4)]
@@ -185,7 +185,7 @@ def test_alibi_is_the_distance_in_patches(tiny_model):
     torch.testing.assert_close(six, torch.tensor([0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]))
 
 
-def test_eager_and_sdpa_agree_and_give_what_is_asked(tiny_model, batch):
+def test_eager_and_sdpa_agree_and_return_the_requested_outputs(tiny_model, batch):
     model = copy.deepcopy(tiny_model)
     model.set_attn_implementation("eager")
     assert model.rs_model.config._attn_implementation == "eager"
@@ -198,15 +198,15 @@ def test_eager_and_sdpa_agree_and_give_what_is_asked(tiny_model, batch):
     torch.testing.assert_close(outputs.attentions[0].sum(-1), torch.ones(3, 4, 144))
 
 
-def test_attention_sees_both_ways(tiny_model, batch):
-    """The last patch changes the first token: sdpa must not run causal."""
+def test_attention_is_bidirectional(tiny_model, batch):
+    """The last patch changes the first token: sdpa must not be causal."""
     changed = batch["rs_pixel_values"].clone()
     changed[..., -8:, -8:] += 1
     before, after = (tiny_model.rs_model(pixels).last_hidden_state for pixels in (batch["rs_pixel_values"], changed))
     assert (before[:, 0] - after[:, 0]).abs().max() > 1e-6
 
 
-def test_no_parameter_is_left_out_of_the_loss(batch):
+def test_every_parameter_has_a_gradient_from_the_loss(batch):
     torch.manual_seed(0)
     model = GairModel(GairConfig.tiny())
     model(**batch, return_loss=True).loss.backward()
@@ -216,7 +216,7 @@ def test_no_parameter_is_left_out_of_the_loss(batch):
 
 @pytest.fixture(scope="module")
 def seamless_model() -> GairModel:
-    """Tiny, with spherical harmonics."""
+    """A tiny model with spherical harmonics."""
     torch.manual_seed(0)
     return GairModel(GairConfig.tiny(location_config={"encoder": "spherical_harmonics", "hidden_size": 64})).eval()
 
@@ -242,7 +242,7 @@ def test_spherical_harmonics_train(batch):
 
 
 @pytest.mark.parametrize("save_dtype", [torch.float32, torch.bfloat16])
-def test_saving_and_loading(tiny_model, batch, tmp_path, save_dtype):
+def test_saving_and_loading_changes_nothing(tiny_model, batch, tmp_path, save_dtype):
     copy.deepcopy(tiny_model).to(save_dtype).save_pretrained(tmp_path)
     assert (tmp_path / "model.safetensors").exists()
     loaded, info = AutoModel.from_pretrained(tmp_path, dtype=torch.float32, output_loading_info=True)
@@ -258,7 +258,7 @@ def test_saving_and_loading(tiny_model, batch, tmp_path, save_dtype):
         torch.testing.assert_close(tower(batch["rs_pixel_values"]).last_hidden_state, expected)
 
 
-def test_half_precision_on_loading_keeps_the_frequencies(tiny_model, batch, tmp_path):
+def test_loading_in_half_precision_keeps_the_frequencies(tiny_model, batch, tmp_path):
     tiny_model.save_pretrained(tmp_path)
     model = AutoModel.from_pretrained(tmp_path, dtype=torch.bfloat16)
     assert model.dtype == torch.bfloat16
@@ -267,7 +267,7 @@ def test_half_precision_on_loading_keeps_the_frequencies(tiny_model, batch, tmp_
     assert F.cosine_similarity(model(**batch).location_embeds.float(), exact).min() > 0.99
 
 
-def test_the_tower_alone_from_its_own_config():
+def test_the_rs_tower_loads_from_its_own_config():
     tower = AutoModel.from_config(
         GairRSConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, num_channels=4)
     )
@@ -280,7 +280,7 @@ def _timm(architecture: str, **model_args) -> dict:
 
 @needs_timm
 @pytest.mark.parametrize("architecture", ["vit_tiny_patch16_224", "vit_small_patch14_reg4_dinov2"])
-def test_towers_from_timm(batch, tmp_path, architecture):
+def test_a_tower_from_timm_works(batch, tmp_path, architecture):
     torch.manual_seed(0)
     config = GairConfig.tiny(
         rs_config=_timm(architecture, in_chans=10, img_size=96, patch_size=8, depth=1),
@@ -300,7 +300,7 @@ def test_towers_from_timm(batch, tmp_path, architecture):
 
 @needs_timm
 @pytest.mark.parametrize("architecture", ["resnet10t", "swin_tiny_patch4_window7_224"])
-def test_timm_models_without_a_square_of_tokens_are_refused(architecture):
+def test_timm_models_without_a_square_grid_of_tokens_are_refused(architecture):
     model = GairModel(GairConfig.tiny(rs_config=_timm(architecture, in_chans=10)))
     with pytest.raises(ValueError, match="expected a square grid of tokens"):
         model.get_rs_features(torch.rand(1, 10, 224, 224))
@@ -320,9 +320,9 @@ def test_the_loss_is_incl_plus_secl_over_two():
     torch.testing.assert_close(gair_contrastive_loss(s, q, places, coordinates), (incl + secl) / 2)
 
 
-def test_near_pairs_are_no_negatives():
+def test_close_pairs_are_not_negatives():
     s, q, places = (_embeds(3, seed) for seed in range(3))
-    # From the first photo the second lies about 111 m (no negative at all), the third about 500 m (one of INCL only).
+    # From the first photo the second lies about 111 m (not a negative), the third about 500 m (a negative in INCL only).
     coordinates = torch.tensor([[0.0, 0.0], [0.001, 0.0], [0.0045, 0.0]])
     lon, lat = coordinates.unbind(dim=-1)
     distance = great_circle_distance_m(lon[:, None], lat[:, None], lon, lat)
@@ -337,7 +337,7 @@ def test_near_pairs_are_no_negatives():
     assert published > expected + 1e-3
 
 
-def test_distances_on_the_sphere():
+def test_great_circle_distances_are_right():
     places = torch.tensor([[0.0, 0.0], [90.0, 0.0], [180.0, 0.0], [-180.0, 0.0], [0.0, 90.0]], dtype=torch.float64)
     lon, lat = places.unbind(dim=-1)
     distance = great_circle_distance_m(lon[:, None], lat[:, None], lon, lat) / 6_371_008.8

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""NILI's fast forms against its definition, forward and backward, corners, borders and cell edges included."""
+"""NILI's fast forms against its definition, forward and backward, including corners, borders and cell edges."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ from tests.helpers.literal_nili import literal_nili
 
 
 def _special_points(side: int) -> torch.Tensor:
-    """Corners, points of the border, cell edges and cell centres, but for the last centres (the degenerate lines)."""
+    """Corners, points on the border, cell edges and cell centres, except the last centres (the degenerate lines)."""
     edges = torch.arange(side + 1, dtype=torch.float64) / side
     centres = (torch.arange(side - 1, dtype=torch.float64) + 0.5) / side
     lines = torch.cat([edges, centres, edges.new_tensor([0.37])])
@@ -63,7 +63,7 @@ def test_fast_forms_equal_the_definition_forward_and_backward(seed, method):
 
 
 @pytest.mark.parametrize("method", ["dense", "points"])
-def test_float32_is_as_close(method):
+def test_fast_forms_equal_the_definition_in_float32(method):
     torch.manual_seed(3)
     nili, feature_map = GairNILI(48), torch.randn(2, 48, 12, 12)
     points = _random_points(500, 12, torch.Generator().manual_seed(4)).float().expand(2, -1, -1)
@@ -72,7 +72,7 @@ def test_float32_is_as_close(method):
 
 
 def test_the_definition_is_degenerate_on_the_last_centres_and_ours_is_continuous():
-    """On x = 1 - 1/(2P) both shifts fall on one cell, every area vanishes, and the definition averages plainly."""
+    """On x = 1 - 1/(2P) both shifts select the same cell, every area is zero, and the definition takes a plain average."""
     torch.manual_seed(7)
     side = 5
     nili, feature_map = GairNILI(3).double(), torch.randn(1, 3, side, side, dtype=torch.float64)
@@ -89,7 +89,7 @@ def test_the_definition_is_degenerate_on_the_last_centres_and_ours_is_continuous
     assert literal_jump > 1e-2
 
 
-def test_the_map_equals_reading_its_points():
+def test_the_map_equals_reading_each_of_its_points():
     nili, feature_map, _ = _case(5, torch.float64)
     height, width = 7, 11
     y, x = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij")
@@ -98,14 +98,14 @@ def test_the_map_equals_reading_its_points():
     torch.testing.assert_close(nili.sample_map(feature_map, (height, width)), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_a_fresh_nili_reads_the_center_token(tiny_model):
+def test_untrained_nili_reads_the_center_token(tiny_model):
     model = GairModel(type(tiny_model.config).tiny()).eval()
     feature_map, points = torch.randn(2, 96, 12, 12), torch.rand(2, 40, 2) * 0.8 + 0.1
     expected = sample_tokens(feature_map, points, "bilinear")
     torch.testing.assert_close(model.nili(feature_map, points, "dense"), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_auto_takes_the_cheaper_form_and_gives_the_same():
+def test_auto_selects_the_cheaper_form_and_returns_the_same():
     nili, feature_map, points = _case(9, torch.float64)
     for chosen in (points[:, :1], points):
         torch.testing.assert_close(nili(feature_map, chosen), nili(feature_map, chosen, "dense"))

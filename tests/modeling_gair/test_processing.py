@@ -49,7 +49,7 @@ def shapes(features):
     return {key: tuple(value.shape) for key, value in features.items()}
 
 
-def test_one_place(processor, tile, photo):
+def test_one_pair_gives_every_input_of_the_model(processor, tile, photo):
     features = processor(tile, photo, 10.01, 50.01, bands="gair_10", bounds=BOUNDS, return_tensors="pt")
     assert shapes(features) == {
         "rs_pixel_values": (1, 10, 96, 96), "sv_pixel_values": (1, 3, 64, 64), "coordinates": (1, 2),
@@ -60,14 +60,14 @@ def test_one_place(processor, tile, photo):
     assert set(features) <= set(processor.model_input_names)
 
 
-def test_the_model_takes_it(processor, tile, photo, tiny_model):
+def test_the_model_accepts_the_outputs(processor, tile, photo, tiny_model):
     features = processor([tile] * 2, [photo] * 2, [10.01] * 2, [50.01] * 2, bands="gair_10", bounds=[BOUNDS] * 2,
                          return_tensors="pt")  # fmt: skip
     with torch.no_grad():
         assert tiny_model(**features).similarity_sv_localized.shape == (2, 2)
 
 
-def test_many_points(processor, tile, photo):
+def test_tiles_may_have_several_points(processor, tile, photo):
     lon, lat = np.full((2, 3), 10.01), np.full((2, 3), 50.005)
     for photos in (2, 6):
         features = processor([tile] * 2, [photo] * photos, lon, lat, bands="gair_10", bounds=[BOUNDS] * 2)
@@ -77,7 +77,7 @@ def test_many_points(processor, tile, photo):
     assert shapes(processor(sv=[photo] * 6, lon=lon, lat=lat))["sv_pixel_values"][0] == 6
 
 
-def test_parts_alone(processor, tile, photo):
+def test_each_input_works_alone(processor, tile, photo):
     assert shapes(processor(np.stack([tile] * 3), bands="gair_10")) == {"rs_pixel_values": (3, 10, 96, 96)}
     assert shapes(processor(sv=[photo] * 3)) == {"sv_pixel_values": (3, 3, 64, 64)}
     assert shapes(processor(lon=1, lat=2)) == {"coordinates": (1, 2)}
@@ -112,7 +112,7 @@ def test_parts_alone(processor, tile, photo):
         ({"sv": 0}, "list of images is empty"),
     ],
 )
-def test_refusals(processor, tile, photo, arguments, message):
+def test_inconsistent_arguments_are_refused(processor, tile, photo, arguments, message):
     arguments = dict(arguments)
     if "rs" in arguments:
         arguments |= {"rs": [tile] * arguments["rs"], "bands": "gair_10"}
@@ -122,7 +122,7 @@ def test_refusals(processor, tile, photo, arguments, message):
         processor(**arguments)
 
 
-def test_valid_fraction(processor, tile):
+def test_the_valid_fraction_is_returned_and_a_low_one_warns(processor, tile):
     half = tile.astype(np.float32)
     half[:, :18] = np.nan
     with pytest.warns(UserWarning, match="Only 40% of the pixels of tile 1"):
@@ -134,7 +134,7 @@ def test_valid_fraction(processor, tile):
 
 
 @pytest.mark.parametrize("parity", [False, True])
-def test_round_trip(tmp_path, parity):
+def test_saving_and_loading_changes_nothing(tmp_path, parity):
     made = GairProcessor.for_config(GairConfig.tiny(), parity=parity)
     made.image_processor.clip_range = None
     made.save_pretrained(tmp_path)
@@ -183,7 +183,7 @@ def test_unknown_arguments_are_refused(processor, tile, photo):
             call()
 
 
-def test_default_parts():
+def test_omitted_parts_have_their_defaults():
     assert GairProcessor().image_processor.size == {"height": 96, "width": 96}
     assert GairProcessor().sv_image_processor.size == {"height": 224, "width": 224}
 
@@ -193,7 +193,7 @@ class _Config:
         self.__dict__.update(fields)
 
 
-def test_for_config_reads_timm_sizes():
+def test_for_config_uses_the_sizes_of_timm_models():
     timm = _Config(model_type="timm_wrapper", model_args={"in_chans": 10, "img_size": (64, 48)})
     made = GairProcessor.for_config(_Config(rs_config=timm, sv_config=ViTConfig(image_size=32)))
     assert made.image_processor.size == {"height": 64, "width": 48}
@@ -202,7 +202,7 @@ def test_for_config_reads_timm_sizes():
         GairProcessor.for_config(_Config(rs_config=timm, sv_config=_Config(model_type="timm_wrapper", model_args=None)))
 
 
-def test_paths_and_arrays_mix(processor, tile, data_dir):
+def test_paths_and_arrays_may_be_mixed(processor, tile, data_dir):
     pytest.importorskip("rasterio")
     path = data_dir / "sentinel2" / "patch_752389.tif"
     array = np.random.default_rng(0).integers(1, 4000, (12, 30, 30)).astype(np.uint16)
@@ -212,16 +212,16 @@ def test_paths_and_arrays_mix(processor, tile, data_dir):
 
 
 @pytest.mark.parametrize(("name", "lon", "lat"), [(25630, -50.797, 73.820), (511198, 133.991, 35.253)])
-def test_windows_of_real_patches(processor, data_dir, name, lon, lat):
+def test_windows_of_real_patches_are_centred_on_the_point(processor, data_dir, name, lon, lat):
     pytest.importorskip("rasterio")
     path = data_dir / "sentinel2" / f"patch_{name}.tif"
     features = processor(path, lon=lon, lat=lat, bands="sentinel2_l2a_12", tile_size_m=1000, return_valid_fraction=True)
-    # The window is whole pixels: its centre is within a pixel of the point.
+    # The window consists of whole pixels: its centre is within one pixel of the point.
     np.testing.assert_allclose(features["query_points"], 0.5, atol=0.01)
     assert features["valid_fraction"] == 1
 
 
-def test_real_pairs_at_parity(data_dir, reference_dir):
+def test_real_pairs_equal_the_published_inputs(data_dir, reference_dir):
     pytest.importorskip("rasterio")
     reference = load_file(reference_dir / "parity.safetensors")
     processor = GairProcessor.for_config(GairConfig(), parity=True)

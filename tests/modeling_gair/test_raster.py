@@ -28,7 +28,7 @@ def tif(tmp_path):
     return write_tif(tmp_path / "tile.tif", made_pixels(), names=GAIR_BANDS)
 
 
-def test_whole_raster(tif):
+def test_a_whole_raster_is_read(tif):
     tile = GairRSImageProcessor().read(tif)
     np.testing.assert_array_equal(tile.pixels, made_pixels())
     assert tile.pixels.dtype == np.uint16
@@ -49,7 +49,7 @@ def test_only_the_needed_bands_are_decoded(tmp_path):
         assert raster.read([1, 2])[0].shape == (2, 100, 120)
 
 
-def test_south_up_is_flipped(tmp_path):
+def test_a_south_up_raster_is_flipped(tmp_path):
     pixels = made_pixels()
     path = write_tif(tmp_path / "t.tif", pixels[:, ::-1], transform=(10, 0, 500000, 0, 10, 4999000), names=GAIR_BANDS)
     processor = GairRSImageProcessor()
@@ -64,13 +64,13 @@ def test_south_up_is_flipped(tmp_path):
 
 
 @pytest.mark.parametrize("transform", [(10, 1, 500000, 1, -10, 5000000), (-10, 0, 500000, 0, -10, 5000000)])
-def test_rotated_and_mirrored_are_refused(tmp_path, transform):
+def test_rotated_and_mirrored_rasters_are_refused(tmp_path, transform):
     path = write_tif(tmp_path / "t.tif", made_pixels(), transform=transform, names=GAIR_BANDS)
     with pytest.raises(ValueError, match="rotated or mirrored"):
         GairRSImageProcessor().read(path)
 
 
-def test_window_is_whole_pixels_with_their_own_bounds(tif):
+def test_a_window_has_whole_pixels_and_their_bounds(tif):
     lon, lat = unproject(500603.0, 4999504.0, "EPSG:32633")
     tile = GairRSImageProcessor().read(tif, tile_size_m=600, lon=lon, lat=lat)
     assert tile.pixels.shape == (10, 60, 60)
@@ -78,7 +78,7 @@ def test_window_is_whole_pixels_with_their_own_bounds(tif):
     np.testing.assert_array_equal(tile.pixels, made_pixels()[:, 20:80, 30:90])
 
 
-def test_window_beyond_the_raster_is_missing(tif):
+def test_a_window_beyond_the_raster_is_filled(tif):
     lon, lat = unproject(500000.0, 5000000.0, "EPSG:32633")
     tile = GairRSImageProcessor().read(tif, tile_size_m=600, lon=lon, lat=lat)
     assert tile.valid_fraction == 0.25
@@ -87,7 +87,7 @@ def test_window_beyond_the_raster_is_missing(tif):
     assert (tile.pixels[0, :30] == 1173).all()
 
 
-def test_window_that_misses_the_raster(tif):
+def test_a_window_that_misses_the_raster_is_refused(tif):
     with pytest.raises(ValueError, match="does not touch"):
         GairRSImageProcessor().read(tif, tile_size_m=600, lon=16.0, lat=45.0)
 
@@ -99,12 +99,12 @@ def test_web_mercator_windows_are_in_ground_metres(tmp_path):
     )  # fmt: skip
     lon, lat = unproject(1500, 8400000, "EPSG:3857")
     tile = GairRSImageProcessor().read(path, tile_size_m=1000, lon=lon, lat=lat)
-    # At 60 degrees north a metre of web mercator is half a metre.
+    # At 60 degrees north, a metre in web Mercator is half a metre on the ground.
     assert 197 <= tile.pixels.shape[2] <= 203
     np.testing.assert_allclose(ground_size_m(tile.bounds, tile.crs), 1000, atol=10)
 
 
-def test_window_across_the_antimeridian(tmp_path):
+def test_a_window_may_cross_the_antimeridian(tmp_path):
     path = write_tif(
         tmp_path / "t.tif", made_pixels(), transform=(1e-4, 0, 179.995, 0, -1e-4, 0.005), crs="EPSG:4326",
         names=GAIR_BANDS,
@@ -113,7 +113,7 @@ def test_window_across_the_antimeridian(tmp_path):
     assert one.bounds == other.bounds
 
 
-def test_no_data_needs_every_band(tmp_path):
+def test_a_pixel_without_data_lacks_every_band(tmp_path):
     pixels = made_pixels()
     pixels[:, :10] = 0
     pixels[3, 50, 50] = 0
@@ -123,13 +123,13 @@ def test_no_data_needs_every_band(tmp_path):
     assert tile.pixels[3, 5, 5] == 1750
 
 
-def test_all_no_data(tmp_path):
+def test_a_raster_without_any_data_is_refused(tmp_path):
     path = write_tif(tmp_path / "t.tif", made_pixels() * 0, names=GAIR_BANDS, nodata=0)
     with pytest.raises(ValueError, match="contains no data here"):
         GairRSImageProcessor().read(path)
 
 
-def test_a_file_without_georeference_takes_bounds(tmp_path):
+def test_a_file_without_georeference_needs_bounds(tmp_path):
     path = write_tif(tmp_path / "t.tif", made_pixels(), transform=None, names=GAIR_BANDS)
     processor = GairRSImageProcessor()
     assert processor.read(path).bounds is None
@@ -138,7 +138,7 @@ def test_a_file_without_georeference_takes_bounds(tmp_path):
         processor.read(path, tile_size_m=600, lon=0, lat=0)
 
 
-def test_contradictions_with_the_file(tif, tmp_path):
+def test_arguments_that_contradict_the_file_are_refused(tif, tmp_path):
     processor = GairRSImageProcessor()
     with pytest.raises(ValueError, match="is georeferenced; leave bounds out"):
         processor.read(tif, bounds=(0, 0, 0.01, 0.01))
@@ -152,12 +152,12 @@ def test_contradictions_with_the_file(tif, tmp_path):
 
 
 @pytest.mark.parametrize("path", ["https://x.org/t.tif", "s3://b/t.tif", "/vsicurl/x", "/vsizip/a.zip/t.tif"])
-def test_remote_paths(path):
+def test_remote_paths_are_refused(path):
     with pytest.raises(ValueError, match="remote or virtual"):
         GairRSImageProcessor().read(path)
 
 
-def test_missing_truncated_and_foreign_files(tif, tmp_path):
+def test_missing_truncated_and_other_files_are_refused(tif, tmp_path):
     processor = GairRSImageProcessor()
     with pytest.raises(ValueError, match="file not found"):
         processor.read(tmp_path / "none.tif")
@@ -178,7 +178,7 @@ def write_sparse(path, **options):
 
 
 @pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
-def test_giant_headers_and_blocks(tmp_path):
+def test_huge_headers_and_blocks_are_refused(tmp_path):
     giant = write_sparse(tmp_path / "g.tif", width=60000, height=60000, count=10, tiled=True)
     with pytest.raises(ValueError, match="would decode to 60000 x 60000"):
         GairRSImageProcessor().read(giant)
@@ -193,7 +193,7 @@ def test_giant_headers_and_blocks(tmp_path):
         GairRSImageProcessor().read(block)
 
 
-def test_lengths_of_a_degree():
+def test_a_degree_has_its_length_on_the_ellipsoid():
     # WGS 84: a degree of latitude is 110.574 km at the equator and 111.694 km at a pole; of longitude 111.320 km.
     np.testing.assert_allclose(metres_per_unit(0, 0, "EPSG:4326"), (111319.49, 110574.28), atol=0.1)
     np.testing.assert_allclose(metres_per_unit(7, 90, "EPSG:4326"), (0, 111693.87), atol=0.1)
@@ -207,12 +207,12 @@ def test_lengths_of_a_degree():
     assert great_circle_distance_m(0, 0, 0, 1) == pytest.approx(111195, abs=1)
 
 
-def test_unknown_crs():
+def test_an_unknown_crs_is_refused():
     with pytest.raises(ValueError, match="not a known coordinate reference system"):
         project(0, 0, "EPSG:999999")
 
 
-def test_real_tiles(data_dir):
+def test_real_tiles_are_read(data_dir):
     processor = GairRSImageProcessor()
     for name, lon, lat in (("25630", -50.797, 73.820), ("511198", 133.991, 35.253), ("752389", 19.030, 31.035)):
         path = data_dir / "sentinel2" / f"patch_{name}.tif"

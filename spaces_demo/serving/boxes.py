@@ -13,7 +13,7 @@
 # limitations under the License.
 """Comparison of two boxes by the embeddings of the places in them."""
 
-from serving.distributions import Comparison, compare_distributions
+from serving.distributions import DistributionComparison, compare_distributions
 from serving.model import ServedModel, on_gpu
 from serving.similarity import spread_in_box
 from serving.text import typed_numbers
@@ -46,7 +46,7 @@ class BoxComparison:
     def __init__(self, served: ServedModel):
         self._places = on_gpu(served.places)
 
-    def compare(self, first: str, second: str) -> tuple[dict[str, Box], Comparison]:
+    def compare(self, first: str, second: str) -> tuple[dict[str, Box], DistributionComparison]:
         """
         Embeds about 256 places in each of two boxes and compares the two distributions.
 
@@ -54,7 +54,7 @@ class BoxComparison:
             first, second (`str`): west, south, east, north in degrees.
 
         Returns:
-            `tuple` of the boxes by name and the [`Comparison`].
+            `tuple` of the boxes by name and the [`DistributionComparison`].
 
         Raises:
             ValueError: as in [`parse_box`].

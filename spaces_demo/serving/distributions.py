@@ -19,7 +19,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DistributionComparison:
     """
     The difference between two sets of embeddings as distributions.
 
@@ -36,7 +36,9 @@ class Comparison:
     cosine_between: float
 
 
-def compare_distributions(first: np.ndarray, second: np.ndarray, shuffles: int = 199, seed: int = 0) -> Comparison:
+def compare_distributions(
+    first: np.ndarray, second: np.ndarray, shuffles: int = 199, seed: int = 0
+) -> DistributionComparison:
     """
     Compares distributions, not only their means, by the energy distance (Székely & Rizzo 2013, Energy statistics):
 
@@ -48,7 +50,7 @@ def compare_distributions(first: np.ndarray, second: np.ndarray, shuffles: int =
         seed (`int`): seed of the splits.
 
     Returns:
-        [`Comparison`]
+        [`DistributionComparison`]
 
     Raises:
         ValueError: if a set has fewer than two embeddings.
@@ -68,7 +70,7 @@ def compare_distributions(first: np.ndarray, second: np.ndarray, shuffles: int =
     splits = np.stack([weights, *(generator.permutation(weights) for _ in range(shuffles))], axis=1)
     energies = -np.einsum("ik,ik->k", splits, distances @ splits)
     between = float(distances[: counts[0], counts[0] :].mean())
-    return Comparison(
+    return DistributionComparison(
         difference=float(np.clip(energies[0] / max(2 * between, 1e-12), 0, 1)),
         p_value=float((energies >= energies[0] - 1e-12).mean()),
         cosine_within_first=_mean_of_others(cosines[: counts[0], : counts[0]]),

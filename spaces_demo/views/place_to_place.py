@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from serving.boxes import PLACES_PER_BOX, SHUFFLES, BoxComparison
-from serving.distributions import Comparison
+from serving.distributions import DistributionComparison
 from serving.gallery import Gallery
 from serving.model import ServedModel
 from widgets.events import QUIET, TURNS, event_numbers, for_programs, warned
@@ -123,7 +123,7 @@ class _Handlers:
         return first, second, {"boxes": value["boxes"]}, result
 
 
-def sentence(found: Comparison) -> str:
+def sentence(found: DistributionComparison) -> str:
     """The result of a comparison in plain words, as Markdown."""
     if found.p_value > 0.05:
         judged = "these places do not show a difference"

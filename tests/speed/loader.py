@@ -35,7 +35,7 @@ from PIL import Image
 from modeling_gair import GairConfig, GairProcessor
 from training.common.schema import FEATURES
 from training.pairs.decoding import PairBatch
-from training.pairs.loading import load
+from training.pairs.loading import load_batches
 from training.pairs.sources import open_source
 from training.pairs.stream import PairStream
 from training.world.settings import WorldSettings
@@ -86,7 +86,7 @@ def photos_per_second(folder: Path, photos: int, workers: int, batches: int) -> 
         [open_source(str(folder), 0.0)], GairProcessor.for_config(GairConfig.tiny()), BATCH_SIZE, photos
     )
     spent: dict[int, list[float]] = {}
-    for batch in islice(load(pairs, workers), batches):
+    for batch in islice(load_batches(pairs, workers), batches):
         spent.setdefault(batch.state["worker"], []).append(batch.state["seconds"])
     seconds = sum(times[-1] - times[0] for times in spent.values())
     return (batches - len(spent)) * BATCH_SIZE * photos / seconds

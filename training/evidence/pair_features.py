@@ -27,7 +27,7 @@ from training.benchmarks.kinds.pair_retrieval import offset_points
 from training.measuring.retrieval import photos_of_each_tile
 from training.pairs.augmentation import crop
 from training.pairs.decoding import PairBatch
-from training.pairs.loading import EvaluationPairs, load, prepare_pairs
+from training.pairs.loading import EvaluationPairs, load_batches, prepare_pairs
 from training.pairs.sources import Rows, Source
 
 # Distances from a photo to the point where its tile is read, in metres.
@@ -91,7 +91,7 @@ def _embedded(
     pairs: list[Features] = []
     cropped: list[Features] = []
     seen = 0
-    for batch in load(EvaluationPairs([(rows, folder)], processor, _BATCH_TILES, tiles, _LABELS), 0):
+    for batch in load_batches(EvaluationPairs([(rows, folder)], processor, _BATCH_TILES, tiles, _LABELS), 0):
         inputs = prepare_pairs(batch, processor, model.device)
         encoded = model.rs_model(inputs["rs_pixel_values"])
         own = _features(model, batch, inputs, encoded)

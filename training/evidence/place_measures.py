@@ -55,7 +55,7 @@ class PlaceTarget:
 
 
 @dataclass(frozen=True)
-class PlaceTable:
+class TargetTable:
     """
     A file with real values at locations.
 
@@ -72,9 +72,9 @@ class PlaceTable:
 
 # Files with real values, in the folder of --tables.
 TABLES = {
-    "air_temp.csv": PlaceTable(("meanT", "meanP")),
-    "brazil_municipalities.csv": PlaceTable(("state_code",), classify=True),
-    "eurosat_locations.parquet": PlaceTable(("label",), classify=True, every=5),
+    "air_temp.csv": TargetTable(("meanT", "meanP")),
+    "brazil_municipalities.csv": TargetTable(("state_code",), classify=True),
+    "eurosat_locations.parquet": TargetTable(("label",), classify=True, every=5),
 }
 
 
@@ -119,13 +119,13 @@ def field_targets(source: Source) -> list[PlaceTarget]:
     ]
 
 
-def table_targets(folder: Path, tables: Mapping[str, PlaceTable]) -> list[PlaceTarget]:
+def table_targets(folder: Path, tables: Mapping[str, TargetTable]) -> list[PlaceTarget]:
     """
     Reads targets from CSV or parquet files with columns lon and lat.
 
     Args:
         folder (`Path`): folder of the files.
-        tables (`Mapping[str, PlaceTable]`): file name → its content.
+        tables (`Mapping[str, TargetTable]`): file name → its content.
 
     Raises:
         ValueError: a file is missing, lacks a column, or has values that are not finite numbers.
@@ -140,7 +140,7 @@ def table_targets(folder: Path, tables: Mapping[str, PlaceTable]) -> list[PlaceT
     return targets
 
 
-def _read_table(path: Path, table: PlaceTable) -> pd.DataFrame:
+def _read_table(path: Path, table: TargetTable) -> pd.DataFrame:
     if not path.is_file():
         raise ValueError(f"File not found: {str(path)!r}; pass the folder of the tables as --tables, or drop --tables.")
     frame = (pd.read_parquet if path.suffix == ".parquet" else pd.read_csv)(path).iloc[:: table.every]

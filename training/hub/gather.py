@@ -57,7 +57,7 @@ def gather(options: ReleaseOptions, folder: Path, shard_size: str = SHARD_SIZE) 
     assert options.model is not None
     directory = Path(options.model)
     results = _results(Path(options.results), options.model, options.target) if options.results else None
-    model, processor = load(options.model)
+    model, processor = load_strictly(options.model)
     origin = Origin.of(directory)
     licence = licence_of(origin, options.license, options.model)
     if options.data or model.config.similarity_ranges is None:
@@ -78,7 +78,7 @@ def gather(options: ReleaseOptions, folder: Path, shard_size: str = SHARD_SIZE) 
         write_atomically(folder / "results.csv", results.encode())
 
 
-def load(name: str) -> tuple[GairModel, GairProcessor]:
+def load_strictly(name: str) -> tuple[GairModel, GairProcessor]:
     """
     Loads a model from a directory, strictly: in evaluation mode, in the dtype it was saved in, with its processor.
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from datasets import load_dataset
 
 from training.common.schema import FEATURES, pack_tile, unpack_tile
-from training.hub.gather import SAMPLE_WORLD_NAME, load
+from training.hub.gather import SAMPLE_WORLD_NAME, load_strictly
 from training.measuring.similarity_ranges import measure_ranges
 from training.world.settings import WorldSettings
 from training.world.writer import ensure_sample_dataset
@@ -73,9 +73,9 @@ def write_model(folder: Path, source: str, world: Path) -> None:
         world (`Path`): the sample world; the ranges are measured on its held-out pairs.
 
     Raises:
-        ValueError: as in `training.hub.gather.load`.
+        ValueError: as in `training.hub.gather.load_strictly`.
     """
-    model, processor = load(source)
+    model, processor = load_strictly(source)
     model.config.similarity_ranges = measure_ranges(model, processor, str(world), SAMPLE_WORLD_NAME)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

@@ -63,7 +63,7 @@ class EvaluationPairs(IterableDataset):
                 yield collate(tiles, *self.decoder.take_problems())
 
 
-def load(pairs: IterableDataset, num_workers: int, pin_memory: bool = False) -> Iterator[PairBatch]:
+def load_batches(pairs: IterableDataset, num_workers: int, pin_memory: bool = False) -> Iterator[PairBatch]:
     """
     Load batches with `num_workers` processes; 0 decodes in the calling process. With `pin_memory`, tensors are in pinned
     memory, from which a GPU copies while it computes.

@@ -23,7 +23,7 @@ from accelerate import Accelerator
 from modeling_gair import GairProcessor
 from training.pairs.augmentation import Augmentation, step_generator
 from training.pairs.decoding import PairBatch
-from training.pairs.loading import load, prepare_pairs
+from training.pairs.loading import load_batches, prepare_pairs
 from training.pairs.sources import Source
 from training.pairs.stream import PairStream
 from training.pretraining.checkpointing import Progress
@@ -66,7 +66,9 @@ class Batches:
         first = progress.readers or self.stream.first_states(max(self.num_workers, 1))
         self._readers = deque(first, maxlen=len(first))
         self.stream.states = list(first)
-        self._loaded: Iterator[PairBatch] = load(self.stream, self.num_workers, accelerator.device.type == "cuda")
+        self._loaded: Iterator[PairBatch] = load_batches(
+            self.stream, self.num_workers, accelerator.device.type == "cuda"
+        )
         self._bad, self._seen = 0, 0
 
     @property

@@ -26,7 +26,7 @@ from training.measuring.embeddings import draw_similarity, embed, embed_pairs, e
 from training.measuring.probes import PROBES
 from training.measuring.tables import format_measures, measure, write_metrics
 from training.pairs.decoding import PairBatch
-from training.pairs.loading import EvaluationPairs, load, prepare_pairs
+from training.pairs.loading import EvaluationPairs, load_batches, prepare_pairs
 from training.pairs.sources import Source
 from training.pretraining.settings import PretrainSettings
 from training.world.settings import SAMPLE_WORLD, SAMPLE_WORLD_REMARK
@@ -118,7 +118,7 @@ def report(
         evaluated (`str`): describes the evaluation pairs.
     """
     (trained_train, untrained_train), (trained_test, untrained_test) = (
-        embed_pairs([model, untrained], processor, load(part, settings.num_workers), f"embed {name}")
+        embed_pairs([model, untrained], processor, load_batches(part, settings.num_workers), f"embed {name}")
         for part, name in zip(pairs, ("training pairs", "evaluation pairs"))
     )
     found = measure((trained_train, trained_test), (untrained_train, untrained_test))

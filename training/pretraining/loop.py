@@ -25,7 +25,7 @@ from training.measuring.embeddings import evaluation_pairs
 from training.measuring.retrieval import training_retrieval
 from training.objectives.base import PretrainingModule
 from training.objectives.registry import make_objective
-from training.pairs.loading import load
+from training.pairs.loading import load_batches
 from training.pairs.sources import Source, open_sources
 from training.pretraining.batches import Batches
 from training.pretraining.checkpointing import Checkpoints, Progress, StopSignal
@@ -165,7 +165,7 @@ class Trainer:
         settings = self.settings
         _, pairs = evaluation_pairs(sources, self.processor, settings.batch_size, settings.retrieval_tiles)
         self.module.eval()
-        ranks = training_retrieval(self.module, self.processor, load(pairs, 0), self.accelerator.device)
+        ranks = training_retrieval(self.module, self.processor, load_batches(pairs, 0), self.accelerator.device)
         self.module.train()
         return ranks
 

@@ -57,7 +57,7 @@ _JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
-class Task:
+class RenderTask:
     """Consecutive rows of one shard; `first` is the number of the first row in its split."""
 
     split: str
@@ -70,7 +70,7 @@ class Task:
         return [f"{name}-{number:06d}" for number in range(self.first, self.first + len(self.places))]
 
 
-def tasks_of(split: str, places: list[Place], settings: WorldSettings) -> Iterator[Task]:
+def tasks_of(split: str, places: list[Place], settings: WorldSettings) -> Iterator[RenderTask]:
     """Divide the places of a split, in order, into shards of about equal size and tasks within each shard."""
     shards = min(_SHARDS[split], len(places))
     edges = [len(places) * shard // shards for shard in range(shards + 1)]
@@ -78,10 +78,10 @@ def tasks_of(split: str, places: list[Place], settings: WorldSettings) -> Iterat
     for shard, (start, stop) in enumerate(pairwise(edges)):
         name = f"data/{split}-{shard:05d}-of-{shards:05d}.parquet"
         for first in range(start, stop, size):
-            yield Task(split, name, first, places[first : min(first + size, stop)])
+            yield RenderTask(split, name, first, places[first : min(first + size, stop)])
 
 
-def render(settings: WorldSettings, task: Task, files: Path | None) -> pa.Table:
+def render(settings: WorldSettings, task: RenderTask, files: Path | None) -> pa.Table:
     """Render the rows of a task; with a folder `files`, also write their tiles and photos as files to it."""
     rows = []
     for row_id, place in zip(task.ids(settings), task.places):
@@ -198,7 +198,7 @@ def _photo_path(photo_id: str) -> str:
     return f"photos/{photo_id}.jpg"
 
 
-def csv_lines(settings: WorldSettings, task: Task) -> Iterator[tuple[str, str, str, float, float]]:
+def csv_lines(settings: WorldSettings, task: RenderTask) -> Iterator[tuple[str, str, str, float, float]]:
     for row_id, place in zip(task.ids(settings), task.places):
         points = zip(place.photo_lon.tolist(), place.photo_lat.tolist())
         for photo_id, (lon, lat) in zip(_photo_ids(row_id, len(place.photo_lon)), points):

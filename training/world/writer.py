@@ -31,7 +31,7 @@ from training.common.workers import in_order, worker_pool
 from training.world.card import make_card
 from training.world.contact_sheet import draw_contact_sheet
 from training.world.places import place_splits
-from training.world.rows import SAMPLE_FEATURES, Task, csv_lines, render, tasks_of
+from training.world.rows import SAMPLE_FEATURES, RenderTask, csv_lines, render, tasks_of
 from training.world.sample_world import SampleWorld
 from training.world.settings import SPLITS, WorldSettings
 
@@ -117,7 +117,7 @@ def _make_folders(folder: Path, files: bool) -> None:
 
 
 def _write_shards(
-    pool: Executor, settings: WorldSettings, tasks: list[Task], folder: Path, files: bool, ahead: int
+    pool: Executor, settings: WorldSettings, tasks: list[RenderTask], folder: Path, files: bool, ahead: int
 ) -> None:
     calls = ((settings, task, folder / "files" if files else None) for task in tasks)
     rendered = zip(tasks, in_order(pool, render, calls, ahead))
@@ -132,7 +132,7 @@ def _write_shards(
                     progress.update(sum(len(place.photo_lon) for place in task.places))
 
 
-def _write_pairs(settings: WorldSettings, tasks: list[Task], folder: Path) -> None:
+def _write_pairs(settings: WorldSettings, tasks: list[RenderTask], folder: Path) -> None:
     """`files/pairs-train.csv` and `files/pairs-test.csv`: one photo per line, paths relative to the CSV."""
     for split in SPLITS:
         with (folder / "files" / f"pairs-{split}.csv").open("w", encoding="utf-8", newline="") as file:

@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import gradio as gr
 
-from serving.distributions import Comparison
+from serving.distributions import DistributionComparison
 from serving.gallery import Gallery
 from views import place_to_place, retrieval, tile_view
 from views.place_to_place import sentence
@@ -38,5 +38,5 @@ def test_a_tab_is_built_with_and_without_photos(served_model, bundled_gallery, t
 
 
 def test_a_difference_by_chance_is_not_called_a_difference():
-    assert "do not show" in sentence(Comparison(0.3, 0.4, 1, 1, 1))
-    assert "very different" in sentence(Comparison(0.6, 0.005, 1, 1, 0))
+    assert "do not show" in sentence(DistributionComparison(0.3, 0.4, 1, 1, 1))
+    assert "very different" in sentence(DistributionComparison(0.6, 0.005, 1, 1, 0))

@@ -21,7 +21,7 @@ pytest.importorskip("rasterio", reason="the extra train is not installed")
 from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv, write_pairs
 from training.measuring.embeddings import draw_similarity, embed, embed_pairs
 from training.measuring.tables import format_measures, measure
-from training.pairs.loading import load, prepare_pairs
+from training.pairs.loading import load_batches, prepare_pairs
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,10 @@ def test_embeddings_are_the_models_own(tiny_model, path):
 
 
 def test_several_models_share_the_batches(tiny_model, path):
-    first, second = embed_pairs([tiny_model, tiny_model], PROCESSOR, load(evaluation(path, batch_size=3), 0), "embed")
-    (whole,) = embed_pairs([tiny_model], PROCESSOR, load(evaluation(path), 0), "embed")
+    first, second = embed_pairs(
+        [tiny_model, tiny_model], PROCESSOR, load_batches(evaluation(path, batch_size=3), 0), "embed"
+    )
+    (whole,) = embed_pairs([tiny_model], PROCESSOR, load_batches(evaluation(path), 0), "embed")
     assert first.tile_index.tolist() == whole.tile_index.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
     for name, value in whole.embeddings.items():
         torch.testing.assert_close(first.embeddings[name], value)
@@ -66,7 +68,7 @@ def test_what_is_bad_is_left_out_and_said(tiny_model, path, capsys):
         if int(row[0]) % 4 == 0 or row[0] == "001":
             row[3] = "50"
     bad = write_csv(path.with_name("bad.csv"), rows)
-    (pairs,) = embed_pairs([tiny_model], PROCESSOR, load(evaluation(bad, batch_size=1), 0), "embed")
+    (pairs,) = embed_pairs([tiny_model], PROCESSOR, load_batches(evaluation(bad, batch_size=1), 0), "embed")
     assert pairs.tile_index.tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
     assert "embed: left out 4 bad tiles and photos (4 by place); the first: Pair '000'" in capsys.readouterr().out
 
@@ -74,7 +76,9 @@ def test_what_is_bad_is_left_out_and_said(tiny_model, path, capsys):
 def test_nothing_good_is_refused(tiny_model, path):
     rows = [[*row[:3], "50", row[4]] for row in read_rows(path)]
     with pytest.raises(ValueError, match="Fewer than two good photos"):
-        embed_pairs([tiny_model], PROCESSOR, load(evaluation(write_csv(path.with_name("bad.csv"), rows)), 0), "embed")
+        embed_pairs(
+            [tiny_model], PROCESSOR, load_batches(evaluation(write_csv(path.with_name("bad.csv"), rows)), 0), "embed"
+        )
 
 
 def test_the_picture(tiny_model, path, tmp_path):

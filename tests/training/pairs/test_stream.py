@@ -30,7 +30,7 @@ from datasets import Dataset
 from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv
 from training.common.schema import FEATURES
 from training.pairs.decoding import PairBatch
-from training.pairs.loading import load, prepare_pairs
+from training.pairs.loading import load_batches, prepare_pairs
 from training.pairs.sources import Rows, open_source
 from training.pairs.stream import PairStream, ShuffledRows
 
@@ -40,7 +40,7 @@ def stream(path: Path, batch_size: int = 32, photos_per_tile: int = 4, holdout_f
 
 
 def batches(pairs, count: int, num_workers: int = 0) -> list[PairBatch]:
-    return list(islice(load(pairs, num_workers), count))
+    return list(islice(load_batches(pairs, num_workers), count))
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The evaluation program as a user runs it: one command, one sentence where something is wrong, nothing done twice."""
+"""The evaluation program run as users do: reports, one-sentence errors, and finished runs that are skipped."""
 
 import csv
 import os
@@ -37,7 +37,7 @@ KINDS = ["world-location", "world-tiles", "world-segmentation", "world-photos", 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    """A tiny model with random weights, saved as a user's would be."""
+    """A saved tiny model with random weights."""
     folder = tmp_path_factory.mktemp("model") / "own"
     torch.manual_seed(3)
     config = GairConfig.tiny()
@@ -73,7 +73,7 @@ def figures(folder: Path) -> dict[tuple[str, ...], float]:
 
 @pytest.mark.ci
 @pytest.mark.slow
-def test_every_kind_of_task_on_the_sample_world(model, small_world, cache, tmp_path, capsys, monkeypatch):
+def test_every_kind_of_task_runs_on_the_sample_world(model, small_world, cache, tmp_path, capsys, monkeypatch):
     flags = [
         "--model",
         str(model),
@@ -107,7 +107,7 @@ def test_every_kind_of_task_on_the_sample_world(model, small_world, cache, tmp_p
     assert {"own"} == {card.data.model_name} and "world-retrieval" in card.text
     assert all("not the Earth" in result.dataset_name for result in card.data.eval_results)
 
-    # Once more: nothing is embedded or measured again, and nothing is lost.
+    # A second run embeds and measures nothing again, and keeps all results.
     before = (tmp_path / "results.csv").read_bytes()
     monkeypatch.setattr(GairModel, "get_location_features", None)
     monkeypatch.setattr(GairModel, "get_sv_features", None)
@@ -118,7 +118,7 @@ def test_every_kind_of_task_on_the_sample_world(model, small_world, cache, tmp_p
 
 @pytest.mark.ci
 @pytest.mark.slow
-def test_an_own_table_is_measured_by_one_command(model, table, tmp_path):
+def test_one_command_evaluates_a_table_of_the_user(model, table, tmp_path):
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1", "training/evaluate.py"]
     flags = ["--model", str(model), "--table", str(table), "--target", "value", "--output_dir", str(tmp_path / "out")]
     environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
@@ -155,7 +155,7 @@ def test_two_processes_share_the_work_and_give_the_same_figures(model, table, sm
     assert run.stdout.count("3 of 3 tasks measured") == 1
     one, two = figures(tmp_path / "one"), figures(tmp_path / "two")
     assert one.keys() == two.keys()
-    # Embeddings of other batches differ by rounding, which may move a rank or a vote.
+    # Embeddings from different batches differ by rounding, which may change a rank or a vote.
     assert all(two[key] == pytest.approx(value, rel=0.02, abs=0.03) for key, value in one.items())
 
 
@@ -201,7 +201,7 @@ def test_a_changed_model_never_finds_the_features_of_another(model, table, cache
     other.save_pretrained(tmp_path / "other")
     GairProcessor.from_pretrained(model).save_pretrained(tmp_path / "other")
     assert main(["--model", str(tmp_path / "other"), *flags]) == 0
-    # The other model's own; the random weights and sin/cos are the same as before.
+    # Only the other model's features are new; random weights and sin/cos are the same as before.
     assert len(set(store.iterdir()) - before) == 1
     ours = {
         row["model_fingerprint"]
@@ -239,7 +239,7 @@ assert not loaded, loaded
     assert "--nested_alpha" in run.stdout and "lon, lat" in run.stdout.replace("\n", " ")
 
 
-def test_the_list_needs_no_model(capsys):
+def test_tasks_are_listed_without_a_model(capsys):
     assert main(["--list"]) == 0
     output = capsys.readouterr().out
     assert "| air_temp " in output and "| world-retrieval " in output
@@ -258,7 +258,7 @@ def test_the_list_needs_no_model(capsys):
         (["--tasks", "air_temp", "--model", "no/such-model"], "no/such-model"),
     ],
 )
-def test_a_wrong_command_is_one_sentence(flags, message):
+def test_a_wrong_command_is_refused_in_one_sentence(flags, message):
     with pytest.raises(ValueError, match=message) as refused:
         main(flags)
     assert "\n" not in str(refused.value)

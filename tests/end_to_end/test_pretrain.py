@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Pre-training as a user launches it, from pairs to a directory that loads."""
+"""Pre-training launched as users do, from pairs to a directory that loads."""
 
 import json
 import os
@@ -27,8 +27,8 @@ from transformers import AutoModel, AutoProcessor, ViTConfig, ViTModel
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairConfig
+from tests.helpers.croma import croma_file, encoder
 from tests.helpers.pairs import read_rows, write_csv, write_pairs
-from tests.training.pretraining.test_initial_weights import croma_file, encoder
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -57,7 +57,7 @@ WORLD = ["--sample_world.tiles", "24", "--sample_world.held_out_tiles", "8", "--
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> tuple[Path, Path, str]:
-    """The main job at a small size: the cache, the directory trained, and what the program printed."""
+    """A small run of the main command: the cache, the output directory and the printed text."""
     folder = tmp_path_factory.mktemp("world")
     run = launch(*WORLD, "--output_dir", str(folder / "out"), hf_home=folder / "hf")
     assert run.returncode == 0, run.stderr
@@ -65,7 +65,7 @@ def world(tmp_path_factory) -> tuple[Path, Path, str]:
 
 
 def check_directory(output_dir: Path, output: str) -> dict:
-    """What every run leaves behind; returns the metrics."""
+    """Checks the files that every run writes; returns the metrics."""
     assert "model.safetensors" in os.listdir(output_dir) and not list(output_dir.glob("*.bin"))
     assert load_file(output_dir / "model.safetensors")
     config = json.loads((output_dir / "config.json").read_text(encoding="utf-8"))
@@ -95,13 +95,13 @@ def check_reloads(output_dir: Path, tile: Path, photo: Path, lon: float, lat: fl
     torch.testing.assert_close(outputs.localized_rs_embeds.norm(dim=-1), torch.ones(1, 1))
 
 
-def test_the_main_job_makes_its_world_trains_and_reports(world):
+def test_the_main_command_makes_the_sample_world_trains_and_reports(world):
     cache, output_dir, output = world
     metrics = check_directory(output_dir, output)
     assert (metrics["tiles"], metrics["photos"]) == (8, 32) and "held-out tiles" in metrics["evaluated"]
     assert metrics["across_tiles"]["chance"]["median_rank"] == 4.5
     assert metrics["among_points"]["chance"]["mean_rank"] == 2.5
-    # The tile's mean cannot tell its own points apart, so it scores chance, by ties.
+    # The tile mean is the same for all points of a tile, so ties give it the score of chance.
     assert metrics["among_points"]["SV → RS, tile mean"]["mean_rank"] == pytest.approx(2.5)
     for mode in ("NILI", "bilinear", "bicubic"):
         assert f"SV → RS at the point ({mode})" in metrics["across_tiles"]
@@ -114,7 +114,7 @@ def test_the_main_job_makes_its_world_trains_and_reports(world):
 
 
 @pytest.mark.ci
-def test_the_same_program_takes_a_folder_of_that_world_and_a_mixture(world, tmp_path):
+def test_a_mixture_of_a_folder_and_a_csv_is_trained_on(world, tmp_path):
     cache, _, _ = world
     (folder,) = (cache / "gair").iterdir()
     pairs = write_pairs(tmp_path, 24)
@@ -126,12 +126,12 @@ def test_the_same_program_takes_a_folder_of_that_world_and_a_mixture(world, tmp_
     # fmt: on
     assert run.returncode == 0, run.stderr
     metrics = check_directory(output_dir, run.stdout)
-    assert metrics["tiles"] > 8 and "limited to the places and cameras" in run.stdout
+    assert metrics["tiles"] > 8 and "knows only the places and cameras" in run.stdout
     check_reloads(output_dir, tmp_path / "tile_3.tif", tmp_path / "photo_3.jpg", 3.001, 10.001)
 
 
 @pytest.mark.ci
-def test_the_real_pairs(data_dir, tmp_path):
+def test_real_pairs_are_memorised(data_dir, tmp_path):
     data = data_dir / "pairs.csv"
     run = launch(
         "--data", str(data), "--max_steps", "20", "--output_dir", str(tmp_path / "out"), hf_home=tmp_path / "hf"
@@ -139,14 +139,14 @@ def test_the_real_pairs(data_dir, tmp_path):
     assert run.returncode == 0, run.stderr
     metrics = check_directory(tmp_path / "out", run.stdout)
     assert "2 photos of 2 TRAINING tiles" in run.stdout and metrics["among_points"] == {}
-    # Two pairs are learned by heart; anything less is a broken loop.
+    # A working loop memorises two pairs.
     assert metrics["across_tiles"]["SV → RS at the point (NILI)"]["R@1"] == 1
     _, tile, photo, lon, lat = read_rows(data)[0]
     check_reloads(tmp_path / "out", data_dir / tile, data_dir / photo, float(lon), float(lat))
 
 
 @pytest.mark.ci
-def test_towers_start_from_given_weights_and_a_resumed_run_does_not_need_them(tmp_path):
+def test_towers_start_from_given_weights_which_a_resumed_run_does_not_need(tmp_path):
     optical = encoder(width=96, depth=1)
     vit = ViTModel(ViTConfig(**GairConfig.tiny().sv_config.to_diff_dict()))
     vit.save_pretrained(tmp_path / "vit")
@@ -158,9 +158,9 @@ def test_towers_start_from_given_weights_and_a_resumed_run_does_not_need_them(tm
     # fmt: on
     run = launch(*flags, hf_home=tmp_path / "hf")
     assert run.returncode == 0, run.stderr
-    assert "projection of patches stays freshly drawn" in run.stdout and "SV tower: weights from" in run.stdout
+    assert "the patch projection keeps its random weights" in run.stdout and "SV tower: weights from" in run.stdout
     model = AutoModel.from_pretrained(output_dir)
-    # So small a learning rate leaves them as they were.
+    # The tiny learning rate leaves the weights practically unchanged.
     block = model.rs_model.layers[0]
     torch.testing.assert_close(block.attention.qkv_proj.weight, optical["transformer.layers.0.0.to_qkv.weight"])
     torch.testing.assert_close(model.sv_model.state_dict(), vit.state_dict())
@@ -180,22 +180,22 @@ def test_a_dry_run_prints_settings_and_costs_and_writes_nothing(tmp_path, capsys
     pretrain(load_settings(["--dry_run", "--output_dir", str(tmp_path / "out"), "--batch_size", "2", "--objective.queue_size", "64",
           "--initial_weights.rs", "CROMA_base.pt"]))
     # fmt: on
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in (
         "rs: CROMA_base.pt",
         "queue_size: 64",
         "incl_weight: 0.5",
         "rs_flip: 0.0",
         "1,064,480",
-        "FLOPs a pair",
+        "FLOPs per pair",
         "700 steps",
     ):
-        assert words in told
+        assert words in printed
     assert not list(tmp_path.iterdir())
 
 
 def refused(flags: list[str]) -> str:
-    """The message with which training is refused, in this process."""
+    """The error message of a training in this process."""
     from training.pretraining.loop import pretrain
     from training.pretraining.settings import load_settings
 
@@ -206,7 +206,7 @@ def refused(flags: list[str]) -> str:
     return message
 
 
-def test_an_unknown_key_of_a_file_is_refused(tmp_path):
+def test_an_unknown_key_in_a_settings_file_is_refused(tmp_path):
     config = tmp_path / "own.yaml"
     config.write_text("max_step: 3\n", encoding="utf-8")
     assert "did you mean 'max_steps'?" in refused(["--config", str(config)])
@@ -216,8 +216,8 @@ def test_too_many_bad_pairs_stop_the_launched_program_with_one_sentence(tmp_path
     rows = [[*row[:3], "50", row[4]] if row[0] < "002" else row for row in read_rows(write_pairs(tmp_path, 4))]
     bad = write_csv(tmp_path / "bad.csv", rows)
     run = launch("--data", str(bad), "--output_dir", str(tmp_path / "out"), hf_home=tmp_path / "hf")
-    message = "by place in this batch), more than max_bad_share 0.05; the first: Pair"
+    message = "by place in this batch), which exceeds max_bad_share 0.05: repair the data or raise it; the first problem: Pair"
     assert run.returncode != 0
     assert sum(message in line for line in run.stderr.splitlines()) == 1
-    # The program itself ends without a traceback; the launcher adds its own.
+    # The program prints no traceback; the launcher adds its own.
     assert 'pretrain.py", line' not in run.stderr

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Pre-training that is interrupted, killed and resumed ends with the same weights, bit for bit."""
+"""Interrupted, killed and resumed pre-training gives the same weights as an uninterrupted run, bit for bit."""
 
 import json
 import multiprocessing
@@ -35,7 +35,7 @@ from training.pretraining.monitoring import read_log
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
-# Modules are imported once; each run is a fork of the server that imported them.
+# Each run is forked from a server that has imported the modules once.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["training.pretraining.loop"])
 # fmt: off
@@ -48,7 +48,7 @@ STEPS, ENDLESS = 12, 100_000
 
 
 def run_main(arguments: list[str], output: Path, options: dict) -> None:
-    """Runs `python training/pretrain.py` in a forked process."""
+    """Does the work of `python training/pretrain.py` in a forked process."""
     from training.pretraining.loop import pretrain
     from training.pretraining.settings import load_settings
 
@@ -71,13 +71,13 @@ def run_main(arguments: list[str], output: Path, options: dict) -> None:
 
 def send_signal_at(place: str, step: int, number: int) -> None:
     """
-    Lets this process send itself a signal.
+    Makes this process send itself a signal at a given moment.
 
     Args:
-        place (`str`): `"training"` (when a step's gradients have been applied), `"saving"` (when a checkpoint's states have
-            been written, but the checkpoint is not complete) or `"saved"` (when it is complete).
-        step (`int`): the step, from 1.
-        number (`int`): the signal.
+        place (`str`): `"training"` (after an optimizer step), `"saving"` (after the states of a checkpoint are written, before
+            it is complete) or `"saved"` (after it is complete).
+        step (`int`): step, from 1.
+        number (`int`): signal number.
     """
     from training.pretraining import checkpointing, loop
 
@@ -91,7 +91,7 @@ def send_signal_at(place: str, step: int, number: int) -> None:
     def patched(*arguments):
         result = original(*arguments)
         calls.append(arguments)
-        # The saving calls name the step, the training ones are counted.
+        # Calls that save have the step as an argument; calls that train are counted.
         reached = len(calls) if place == "training" else next(one for one in arguments if isinstance(one, int))
         if reached == step:
             os.kill(os.getpid(), number)
@@ -102,14 +102,14 @@ def send_signal_at(place: str, step: int, number: int) -> None:
 
 class Run:
     """
-    A run in another process.
+    A training run in another process.
 
     Args:
         pairs (`Path`): the pairs CSV.
-        output_dir (`Path`): its directory; what it prints goes into a file beside it.
+        output_dir (`Path`): output directory; the printed text goes to a file next to it.
         flags (`str`): further settings.
-        options: for [`run_main`]: `environment`, `file_size` (largest file that can be written, bytes), `sigint` (the handler
-            of SIGINT that it starts with) and `signal_at` (arguments of [`send_signal_at`]).
+        options: options of [`run_main`]: `environment`, `file_size` (limit on file sizes in bytes), `sigint` (initial handler
+            of SIGINT) and `signal_at` (arguments of [`send_signal_at`]).
     """
 
     def __init__(self, pairs: Path, output_dir: Path, *flags: str, **options):
@@ -119,7 +119,7 @@ class Run:
         self.process.start()
 
     def end(self) -> str:
-        """Waits for the end; returns what was printed."""
+        """Waits for the process to exit; returns the printed text."""
         self.process.join(300)
         assert self.process.exitcode is not None, self.output.read_text(encoding="utf-8")
         return self.output.read_text(encoding="utf-8")
@@ -141,7 +141,7 @@ class Run:
 
 
 def _merged(flags: list[str]) -> list[str]:
-    """Later flags replace earlier ones."""
+    """Merges flags, so that later values replace earlier ones."""
     given: dict[str, list[str]] = {}
     for flag in flags:
         if flag.startswith("--"):
@@ -167,7 +167,7 @@ def weights(output_dir: Path) -> dict[str, torch.Tensor]:
 
 
 def losses(output_dir: Path) -> list[tuple[float, ...]]:
-    """What depends only on the data and the weights, once for every step."""
+    """The logged values that depend only on data and weights, by step."""
     names = ("step", "loss", "incl", "secl", "gradient_norm", "learning_rate")
     return [tuple(line[name] for name in names) for line in read_log(output_dir) if "loss" in line]
 
@@ -193,7 +193,7 @@ def whole(pairs, tmp_path_factory) -> Path:
     return output_dir
 
 
-def test_a_run_that_is_stopped_by_signals_ends_with_the_same_weights(pairs, whole, tmp_path):
+def test_a_run_stopped_by_signals_gives_the_same_weights(pairs, whole, tmp_path):
     flags = ["--num_workers", "2", "--checkpoint_every", "20"]
     run = Run(pairs, tmp_path / "run", *flags, signal_at=("training", 3, signal.SIGINT))
     assert "Stopped and saved at step 3; run the same command again" in run.done()
@@ -237,14 +237,14 @@ def test_kill_9_at_20_random_moments_loses_only_the_steps_after_the_last_checkpo
     generator, newest = random.Random(0), 0
     for _ in range(20):
         run = Run(pairs, tmp_path / "run", *flags)
-        # From before the first step; many fall into a save, as there is one every other step.
+        # Starts before the first step; many kills hit a save, because every second step saves.
         run.process.join(generator.uniform(0.1, 0.7) * seconds)
         run.process.kill()
         run.process.join()
         done = checkpoints(run.output_dir) or [0]
         assert done[-1] >= newest
         newest = done[-1]
-        # The step after a due checkpoint may be logged, and its save interrupted.
+        # Steps may be logged after the last complete checkpoint while the next save is interrupted.
         assert last_step(run.output_dir) <= newest + 3
     Run(pairs, tmp_path / "run", *flags).done()
     assert_same_end(whole, run.output_dir, 60)
@@ -254,7 +254,7 @@ def test_kill_9_at_20_random_moments_loses_only_the_steps_after_the_last_checkpo
 def launch(
     pairs: Path, output_dir: Path, *flags: str, program: tuple[str, ...] = ("training/pretrain.py",)
 ) -> subprocess.Popen:
-    """Two processes, launched by torchrun."""
+    """Launches two processes with torchrun."""
     # fmt: off
     arguments = _merged(["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", "60", *SMALL,
                          "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
@@ -268,7 +268,7 @@ def launch(
 
 
 def rank_process(output_dir: Path, rank: int) -> int:
-    """The process id of a rank, found by its environment."""
+    """The process id of a rank, identified by its arguments and environment."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (process / "cmdline").read_bytes().split(b"\0")
@@ -298,13 +298,13 @@ def test_a_signal_to_one_of_two_processes_stops_both_and_they_resume(pairs, tmp_
     assert 3 <= checkpoints(output_dir)[-1] < 60
     assert launch(pairs, output_dir).wait(300) == 0, text.read_text(encoding="utf-8")
     assert_same_end(whole, output_dir, 60)
-    # A single process cannot resume from two.
+    # A single process cannot resume a run of two.
     run = Run(pairs, output_dir, "--max_steps", "60", "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
               "--objective.temperature_learned", "true")  # fmt: skip
     assert "processes" in run.end() and run.process.exitcode == 1
 
 
-def test_changed_settings_are_refused_and_nothing_is_lost(pairs, whole, tmp_path):
+def test_changed_settings_are_refused_and_existing_files_are_kept(pairs, whole, tmp_path):
     before = weights(whole)
     for flags, words in (
         (["--num_workers", "2", "--learning_rate", "0.1"], ["learning_rate", "0.1", "0.002", "--resume none"]),
@@ -333,7 +333,7 @@ def test_resume_none_starts_over_and_keeps_the_old_run(pairs, tmp_path):
     kept = weights(tmp_path / "run.1")
     assert all(torch.equal(value, kept[name]) for name, value in old.items())
     assert any(not torch.equal(value, old[name]) for name, value in weights(tmp_path / "run").items())
-    # With another number of workers, on request.
+    # A different number of workers is allowed on request.
     more = ["--max_steps", "3", "--seed", "1", "--num_workers", "1", "--allow_inexact_resume"]
     assert "resuming from step 3" in Run(pairs, tmp_path / "run", *more).done()
 
@@ -342,7 +342,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_photos(pairs, tmp
     flags = ["--num_workers", "0", "--warmup_steps", "4", "--learning_rate", "1e30", "--max_grad_norm", "1e30"]
     run = Run(pairs, tmp_path / "run", *flags, "--checkpoint_every", "1", "--logging_steps", "5")
     text = run.end()
-    assert run.process.exitcode == 1 and "in a batch of the photos 0" in text and "lower learning_rate" in text
+    assert run.process.exitcode == 1 and "in a batch with the photos 0" in text and "lower learning_rate" in text
     for step in checkpoints(run.output_dir):
         saved = load_file(run.output_dir / "checkpoints" / f"step_{step:08d}" / "model.safetensors")
         assert all(torch.isfinite(value).all() for value in saved.values())
@@ -363,7 +363,7 @@ def test_a_full_disk_stops_the_run_and_keeps_the_last_checkpoint(pairs, tmp_path
 
 
 @pytest.mark.ci
-def test_a_compiled_run_saves_the_same_as_one_that_is_not_compiled(pairs, tmp_path):
+def test_a_compiled_run_saves_the_same_weights_as_an_uncompiled_run(pairs, tmp_path):
     compiler = {"ACCELERATE_DYNAMO_BACKEND": "AOT_EAGER", "ACCELERATE_DYNAMO_USE_REGIONAL_COMPILATION": "true"}
     flags = ["--num_workers", "0", "--max_steps", "4", "--checkpoint_every", "2"]
     plain, compiled = tmp_path / "plain", tmp_path / "compiled"
@@ -371,7 +371,7 @@ def test_a_compiled_run_saves_the_same_as_one_that_is_not_compiled(pairs, tmp_pa
     Run(pairs, compiled, *flags, environment=compiler).done()
     expected = weights(plain)
     assert expected.keys() == weights(compiled).keys()
-    # It resumes without the compiler.
+    # A compiled run resumes without the compiler.
     shutil.rmtree(compiled / "checkpoints" / "step_00000004")
     text = Run(pairs, compiled, *flags).done()
     assert "resuming from step 2" in text
@@ -380,8 +380,8 @@ def test_a_compiled_run_saves_the_same_as_one_that_is_not_compiled(pairs, tmp_pa
 
 
 @pytest.mark.ci
-def test_a_sharded_model_trains_and_resumes_as_a_whole_one_does(pairs, tmp_path):
-    """FSDP2 against DDP, with a learned temperature, a separate learning rate of NILI and gradient caching."""
+def test_a_sharded_model_trains_and_resumes_like_a_replicated_one(pairs, tmp_path):
+    """Compares FSDP2 with DDP, with a learned temperature, a separate learning rate for NILI and gradient caching."""
     flags = ["--max_steps", "6", "--checkpoint_every", "3", "--retrieval_every", "4"]
     flags += ["--nili_learning_rate_factor", "0.5"]
     divided = {"program": ("-m", "tests.end_to_end.pretrain_sharded")}

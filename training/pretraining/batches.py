@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A process's batches while it trains: read from where a run stood, checked, prepared and augmented on the device."""
+"""Training batches of one process: read from a checkpointed position, checked, prepared and augmented on the device."""
 
 import time
 from collections import Counter, deque
@@ -32,10 +32,17 @@ from training.pretraining.settings import PretrainSettings
 
 class Batches:
     """
-    This process's batches, as the model takes them, from where a run stood.
+    Batches of model inputs for this process, starting at the position stored in `progress`.
+
+    Args:
+        processor ([`GairProcessor`]): prepares tiles, photos and coordinates.
+        sources (`list[Source]`): data sets to draw pairs from.
+        settings ([`PretrainSettings`]): settings of the run.
+        accelerator (`Accelerator`): gives the rank of this process, the number of processes and the device.
+        progress (`Progress`): step and reader states of the checkpoint to resume from.
 
     Attributes:
-        readers (`list[dict]`): the state of each reader behind its last batch, the oldest first: what a checkpoint keeps.
+        readers (`list[dict]`): the state of each reader after its last batch, oldest first. Checkpoints store it.
     """
 
     def __init__(
@@ -50,7 +57,7 @@ class Batches:
         self._augment = Augmentation(settings.augmentation, processor)
         enough = settings.batch_size * max(settings.num_workers, 1) * accelerator.num_processes
         tiles = sum(source.train.count(enough) for source in sources)
-        # Each worker makes whole batches of its own share of the tiles; a tile must not stand twice in one.
+        # Each worker fills batches from its own share of the tiles, and a tile must not occur twice in a batch.
         self.num_workers = settings.num_workers if tiles >= enough else 0
         self.batch_size = max(min(settings.batch_size, tiles // accelerator.num_processes), 1)
         self.stream = PairStream(
@@ -58,7 +65,7 @@ class Batches:
             processor,
             self.batch_size,
             settings.photos_per_tile,
-            # An order that can't be gone on with is left for another one, so that the same rows do not come again first.
+            # Without reader states, a resumed run changes the seed, so that it does not start with the rows it has already seen.
             settings.seed if progress.readers or not progress.step else settings.seed + progress.step,
             accelerator.process_index,
             accelerator.num_processes,
@@ -77,12 +84,18 @@ class Batches:
 
     def take(self, step: int, bad: Counter) -> tuple[list[dict[str, torch.Tensor]], list[str], float]:
         """
+        Returns the inputs of one optimizer step.
+
         Args:
-            step (`int`): decides how these batches are augmented.
-            bad (`Counter`): what was bad is added to it.
+            step (`int`): number of the step, which seeds its augmentation.
+            bad (`Counter`): numbers of unusable items by kind (`tile`, `photo`, `place`); those of this step are added.
 
         Returns:
-            The parts of a step's batch, the ids of their photos, and the seconds waited for them.
+            `tuple`: the parts of the step's batch (`batches_per_step` dictionaries of model inputs), the ids of their photos,
+            and the seconds spent waiting for data.
+
+        Raises:
+            ValueError: see [`check_batch`].
         """
         parts, photo_ids, waited = [], [], 0.0
         generator = step_generator(self.settings.seed, step, self.accelerator.process_index)
@@ -102,21 +115,31 @@ class Batches:
 
 def check_batch(batch: PairBatch, bad: int, seen: int, settings: PretrainSettings) -> Counter:
     """
-    What was bad in a batch.
+    Counts the unusable tiles and photos of a batch, and refuses too many of them.
+
+    Args:
+        batch (`PairBatch`): the batch.
+        bad (`int`): unusable tiles and photos in earlier batches.
+        seen (`int`): usable photos so far, with those of this batch.
+        settings ([`PretrainSettings`]): sets `max_bad_share`.
+
+    Returns:
+        `Counter`: unusable tiles and photos of this batch by kind.
 
     Raises:
-        ValueError: too large a share of all tiles and photos was bad, or fewer than two photos are left.
+        ValueError: the share of unusable tiles and photos so far exceeds `max_bad_share`, or the batch has fewer than two
+            photos.
     """
     total = bad + batch.bad.total()
     if total > settings.max_bad_share * (seen + total):
         kinds = ", ".join(f"{count} by {kind}" for kind, count in sorted(batch.bad.items()))
         raise ValueError(
-            f"{total} of {seen + total} tiles and photos are bad ({kinds} in this batch), more than max_bad_share "
-            f"{settings.max_bad_share}; the first: {batch.problems[0]}"
+            f"{total} of {seen + total} tiles and photos are bad ({kinds} in this batch), which exceeds max_bad_share "
+            f"{settings.max_bad_share}: repair the data or raise it; the first problem: {batch.problems[0]}"
         )
     if len(batch.photo_ids) < 2:
         raise ValueError(
-            f"A batch holds {len(batch.photo_ids)} photos, but contrastive training needs two or more; add tiles or "
+            f"A batch has {len(batch.photo_ids)} photo(s), but contrastive training needs at least two; add tiles or "
             "raise batch_size."
         )
     return batch.bad

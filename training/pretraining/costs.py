@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What a run costs: FLOPs counted, memory counted, and time from one step that is really made."""
+"""Costs of a run: FLOPs and memory counted from shapes, and time estimated from one short measured step."""
 
 import copy
 import time
@@ -33,15 +33,15 @@ from training.pretraining.settings import PretrainSettings
 
 Tensors = dict[str, torch.Tensor]
 
-# Counted on so many tiles: one tile more costs as much as any other.
+# Number of tiles that are counted; costs are proportional to it.
 _COUNTED_TILES = 2
-# Bytes of a parameter in training: weight, gradient and AdamW's two moments, in float32 each.
+# Bytes per parameter in training: weight, gradient and AdamW's two moments, each in float32.
 _TRAINED_BYTES = 16
-# A step that tells the time of the others should take about so long.
+# Target duration of the measured step.
 _TIMED_SECONDS = 2.0
-# Sides of the matrices that measure a device.
+# Side of the square matrices that are multiplied to measure a device.
 _MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
-# Of each time that is measured the least counts, as the first is always longer.
+# Repetitions; the shortest time counts, because the first one includes warm-up.
 _PRODUCTS, _PASSES = 8, 3
 
 
@@ -51,15 +51,15 @@ class StepCosts:
     Costs of a step of one process.
 
     Attributes:
-        tiles, photos_per_tile (`int`): of one part of a batch, which is all that is held at once.
-        parts (`int`): of a batch.
-        parameters (`dict[str, int]`): how many each tower has.
-        flops_per_pair (`float`): of forward and backward, 2 for a multiplication with its addition; what gradient caching
-            computes twice counts once.
-        activations_bytes (`int`): what one part's forward pass keeps for the backward pass, in float32.
+        tiles, photos_per_tile (`int`): size of one part of a batch; only one part is in memory at a time.
+        parts (`int`): number of parts in a batch.
+        parameters (`dict[str, int]`): number of parameters by tower.
+        flops_per_pair (`float`): FLOPs of forward and backward per pair; a multiply-add counts as 2, and the second embedding
+            of gradient caching does not count.
+        activations_bytes (`int`): bytes in float32 that the forward pass of one part keeps for the backward pass.
         matrix_rate (`float`): FLOP/s at which the device multiplies large matrices.
-        device, precision (`str`): which device, and in what it multiplies.
-        seconds (`float`): estimate from a shorter step.
+        device, precision (`str`): type of the device, and data type of its matrix products.
+        seconds (`float`): time per step, estimated from a shorter step.
     """
 
     tiles: int
@@ -75,24 +75,24 @@ class StepCosts:
 
     @property
     def pairs(self) -> int:
-        """Photos of all parts."""
+        """Photos in all parts."""
         return self.tiles * self.photos_per_tile * self.parts
 
     @property
     def weights_bytes(self) -> int:
-        """Weights, gradients and AdamW's moments in float32."""
+        """Bytes of weights, gradients and AdamW's moments in float32."""
         return sum(self.parameters.values()) * _TRAINED_BYTES
 
 
 class _Shapes(FakeTensorMode):
-    """Computes shapes alone, also of modules that are copied."""
+    """Computes shapes without values, and lets modules with fake tensors be deep-copied."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Shapes":
         return self
 
 
 def print_costs(settings: PretrainSettings, processor: GairProcessor) -> None:
-    """Prints the settings with all defaults filled in, and what the run would cost: the output of `--dry_run`."""
+    """Prints the settings with all defaults and the costs of the run: the output of `--dry_run`."""
     print(yaml.safe_dump(settings.resolved(), sort_keys=False, allow_unicode=True))
     accelerator = Accelerator()
     costs = step_costs(
@@ -109,7 +109,7 @@ def print_costs(settings: PretrainSettings, processor: GairProcessor) -> None:
 
 
 def compute_dtype(accelerator: Accelerator) -> torch.dtype:
-    """The type in which matrices are multiplied."""
+    """The data type of matrix products under the accelerator's mixed precision."""
     return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision, torch.float32)
 
 
@@ -117,17 +117,18 @@ def flops_per_pair(
     config: GairConfig, processor: GairProcessor, photos_per_tile: int, objective: Any | None = None
 ) -> float:
     """
-    FLOPs of forward and backward for one photo with its share of its tile, counted from the operations on shapes alone: of
-    what embeds the rows of an objective, without its loss, whose products are few beside them, and without teachers.
+    Counts the FLOPs of forward and backward for one photo with its share of its tile, from shapes alone.
+
+    The count covers the embedding of an objective's rows. It leaves out teachers, and the loss, which is small in comparison.
 
     Args:
-        config (`GairConfig`): of the model.
-        processor (`GairProcessor`): whose sizes the inputs have.
-        photos_per_tile (`int`): photos that share a tile's encoding.
-        objective (*optional*): settings of what is learned; by default GAIR's own.
+        config (`GairConfig`): config of the model.
+        processor (`GairProcessor`): determines the sizes of the inputs.
+        photos_per_tile (`int`): photos that share the encoding of one tile.
+        objective (*optional*): settings of the objective; by default those of GAIR.
     """
     config = copy.deepcopy(config)
-    # Attention in one operation is counted on some devices only.
+    # Fused attention is counted on some devices only.
     config._attn_implementation = "eager"
     with _Shapes(), no_init_weights():
         module = _module(config, processor, objective)
@@ -141,13 +142,13 @@ def activation_bytes(
     config: GairConfig, processor: GairProcessor, tiles: int, photos_per_tile: int, objective: Any | None = None
 ) -> int:
     """
-    Bytes that a forward pass keeps for the backward pass in float32, without the weights, counted from shapes alone.
+    Counts the bytes that a forward pass keeps for the backward pass in float32, without the weights, from shapes alone.
 
     Args:
         config, processor, photos_per_tile, objective: as in [`flops_per_pair`].
-        tiles (`int`): of the batch.
+        tiles (`int`): number of tiles in the batch.
     """
-    # Kept, so that no address is given to two of them.
+    # Tensors are kept alive, so that no two of them share an address.
     kept: dict[int, torch.Tensor] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -168,11 +169,11 @@ def activation_bytes(
 @torch.no_grad()
 def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
     """
-    FLOP/s at which a device multiplies large square matrices, the best of some tries: what a model's rate is compared with.
+    Measures the FLOP/s at which a device multiplies large square matrices (best of several), the reference for a model's rate.
 
     Args:
-        device (`torch.device`): to measure.
-        dtype (`torch.dtype`): of the matrices.
+        device (`torch.device`): the device to measure.
+        dtype (`torch.dtype`): data type of the matrices.
     """
     side = _MATRIX_SIDE.get(device.type, _MATRIX_SIDE["cpu"])
     matrix = torch.randn(side, side, device=device, generator=torch.Generator(device)).to(dtype)
@@ -195,20 +196,20 @@ def step_costs(
     objective: Any | None = None,
 ) -> StepCosts:
     """
-    Counts a step's FLOPs and memory, and makes a short one to tell its time.
+    Counts the FLOPs and memory of a step, and estimates its time from a shorter step on the device.
 
     Args:
         config, processor, photos_per_tile, objective: as in [`flops_per_pair`].
-        device, dtype: what is computed on, and in which precision.
-        tiles (`int`): of a part of the batch.
-        batches_per_step (`int`): parts.
+        device, dtype: the device, and the data type of its matrix products.
+        tiles (`int`): tiles in one part of the batch.
+        batches_per_step (`int`): parts of a batch.
     """
     each, rate = flops_per_pair(config, processor, photos_per_tile, objective), matrix_rate(device, dtype)
     affordable = int(_TIMED_SECONDS * rate / (each * photos_per_tile))
     timed = max(min(tiles, affordable), 1)
     module = _module(config, processor, objective)
     seconds = _time_pass(module.to(device), random_inputs(processor, timed, photos_per_tile, device), dtype)
-    # Gradient caching embeds all parts once more, which is a third of forward and backward.
+    # Gradient caching embeds all parts twice; the extra forward pass costs a third of forward and backward.
     again = 4 / 3 if batches_per_step > 1 else 1
     return StepCosts(
         tiles=tiles,
@@ -226,12 +227,12 @@ def step_costs(
 
 def format_costs(costs: StepCosts, processes: int, steps: int) -> str:
     """
-    What `--dry_run` prints of the costs.
+    Formats the costs as text, for `--dry_run`.
 
     Args:
-        costs (`StepCosts`): of one process.
-        processes (`int`): that share the work, all with such a device.
-        steps (`int`): of the run.
+        costs (`StepCosts`): costs of one process.
+        processes (`int`): number of processes that share the work, each on a device of the same kind.
+        steps (`int`): number of steps of the run.
     """
     each = ", ".join(f"{name} {count:,}" for name, count in costs.parameters.items())
     pairs, caching = costs.pairs * processes, ", embedded twice (gradient caching)" if costs.parts > 1 else ""
@@ -240,24 +241,30 @@ def format_costs(costs: StepCosts, processes: int, steps: int) -> str:
         "parameters": f"{sum(costs.parameters.values()):,}: {each}",
         "batch": f"{pairs:,} pairs: {processes} process(es) × {costs.parts} part(s) × {costs.tiles} tiles × "
         f"{costs.photos_per_tile} photos{caching}",
-        "FLOPs a pair": f"{costs.flops_per_pair:.3g}, forward and backward, without the objective (counted)",
+        "FLOPs per pair": f"{costs.flops_per_pair:.3g}, forward and backward, without the loss (counted)",
         "memory": f"{costs.weights_bytes / 1e9:.2f} GB weights, gradients and AdamW + "
-        f"{costs.activations_bytes / 1e9:.2f} GB activations of one part (counted in float32; bfloat16 about halves the "
-        "latter, an estimate; without workspaces, teachers and queue)",
+        f"{costs.activations_bytes / 1e9:.2f} GB activations of one part (counted in float32; bfloat16 roughly halves the "
+        "activations; workspaces, teachers and queue not included)",
         "matrix products": f"{costs.matrix_rate / 1e12:.3g} TFLOP/s on {costs.device} in {costs.precision} (measured)",
-        "time a step": f"{costs.seconds:.2g} s, {pairs / costs.seconds:.0f} pairs/s, {share:.0%} of that rate (estimate "
-        "from one short step; without data, optimiser and what processes send one another)",
-        f"{steps:,} steps": f"{_duration(steps * costs.seconds)} (estimate: steps × time a step)",
+        "time per step": f"{costs.seconds:.2g} s, {pairs / costs.seconds:.0f} pairs/s, {share:.0%} of that rate (estimated "
+        "from one short step; data loading, optimizer and communication not included)",
+        f"{steps:,} steps": f"{_duration(steps * costs.seconds)} (estimate: steps × time per step)",
     }
     return "\n".join(f"{name:<18}{text}" for name, text in lines.items())
 
 
 def random_inputs(processor: GairProcessor, tiles: int, photos_per_tile: int, device: torch.device) -> Tensors:
     """
-    The model's inputs in the shapes that a processor gives, with random values.
+    Random model inputs in the shapes that a processor returns.
+
+    Args:
+        processor ([`GairProcessor`]): determines the sizes.
+        tiles (`int`): number of tiles.
+        photos_per_tile (`int`): photos in each tile.
+        device (`torch.device`): device of the tensors.
 
     Returns:
-        `dict[str, torch.Tensor]`: as `training.pairs.loading.prepare_pairs` gives them, for T tiles with as many photos each.
+        `dict[str, torch.Tensor]`: inputs as returned by `training.pairs.loading.prepare_pairs`.
     """
     photos = tiles * photos_per_tile
     rs, sv = processor.image_processor, processor.sv_image_processor
@@ -271,7 +278,7 @@ def random_inputs(processor: GairProcessor, tiles: int, photos_per_tile: int, de
 
 
 def _module(config: GairConfig, processor: GairProcessor, objective: Any | None) -> PretrainingModule:
-    """A model with an objective, as they are trained but for teachers."""
+    """A model with its objective as in training, but without teachers."""
     settings = GairSettings() if objective is None else objective
     if isinstance(settings, GairSettings):
         settings = replace(
@@ -282,13 +289,13 @@ def _module(config: GairConfig, processor: GairProcessor, objective: Any | None)
 
 
 def _forward(module: PretrainingModule, inputs: Tensors) -> torch.Tensor:
-    """A scalar that depends on all rows."""
+    """A scalar that depends on all embeddings."""
     rows, _ = module(inputs, with_shared=False)
     return torch.stack([values.sum() for values in rows.values() if values.requires_grad]).sum()
 
 
 def _time_pass(module: PretrainingModule, inputs: Tensors, dtype: torch.dtype) -> float:
-    """Seconds of forward and backward, the least of some."""
+    """Seconds of forward and backward, the shortest of several."""
     device = inputs["rs_pixel_values"].device
     seconds = []
     for _ in range(_PASSES):
@@ -301,7 +308,7 @@ def _time_pass(module: PretrainingModule, inputs: Tensors, dtype: torch.dtype) -
 
 
 def parameter_counts(model: GairModel) -> dict[str, int]:
-    """How many parameters each tower has."""
+    """Number of parameters by tower."""
     parts = {
         "RS": [model.rs_model],
         "SV": [model.sv_model, model.sv_projection],

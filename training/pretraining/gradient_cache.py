@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Gradients of a loss over a large batch, in the memory of one part of it."""
+"""Gradient caching: gradients of a loss over a large batch, with the activations of only one part of it in memory."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -29,21 +29,23 @@ def backward(
     module: nn.Module, parts: Sequence[Tensors], accelerator: Accelerator
 ) -> tuple[torch.Tensor, Tensors, Tensors]:
     """
-    The gradients of the objective over all parts of a batch together, with the activations of one part at a time.
+    Accumulates the gradients of the objective over a batch, keeping the activations of one part at a time.
 
-    Of several parts, the embeddings are computed first without a graph; the loss over all of them gives its gradient with
-    respect to each embedding; then each part is embedded again, with the same random numbers, and takes its share
-    backwards (Gao et al., 2021, arXiv 2101.06983). This is the gradient of the whole batch, not of the parts' mean, as
-    each row's negatives are in all parts and on all processes.
+    A batch of one part takes an ordinary forward and backward pass. For several parts, the embeddings of all parts are
+    computed without a graph; the loss over all embeddings gives the gradient with respect to each of them; then each part is
+    embedded again with the same random numbers, and its share of that gradient is backpropagated (Gao et al., 2021,
+    arXiv 2101.06983). The result is the gradient of the whole batch, not the mean over parts, because the negatives of a row
+    come from all parts and all processes.
 
     Args:
-        module (`nn.Module`): a [`PretrainingModule`] as Accelerate wraps it.
-        parts (`Sequence[dict[str, torch.Tensor]]`): the model's inputs, on its device; as many on every process.
-        accelerator (`Accelerator`): that wrapped it.
+        module (`nn.Module`): a [`PretrainingModule`], wrapped by Accelerate.
+        parts (`Sequence[dict[str, torch.Tensor]]`): model inputs on the module's device; every process must pass the same
+            number of parts.
+        accelerator (`Accelerator`): the accelerator that wrapped the module.
 
     Returns:
-        The loss and its terms, whose means over the processes are those of the global batch, and the rows of all parts,
-        all without graph.
+        `tuple`: the loss, its terms and the embeddings of all parts, all detached. The mean of the loss and of each term over
+        the processes is its value for the global batch.
     """
     objective = unwrapped(module, accelerator).objective
     if len(parts) == 1:
@@ -56,7 +58,7 @@ def backward(
     with torch.no_grad():
         for part in parts:
             states.append(_random_state(accelerator.device))
-            # What does not depend on the inputs is needed once, here as below with the last part.
+            # Values that do not depend on the inputs are computed once, with the last part; likewise in the second pass.
             rows, shared = module(part, with_shared=part is parts[-1])
             embedded.append(rows)
     leaves = {name: _leaf(torch.cat([rows[name] for rows in embedded])) for name in embedded[0]}
@@ -75,12 +77,12 @@ def backward(
         _set_random_state(state, accelerator.device)
         with nullcontext() if last else accelerator.no_sync(module):
             rows, shared = module(part, with_shared=last)
-            _follow(rows | shared, own | shared_gradients)
+            _backpropagate(rows | shared, own | shared_gradients)
     return loss.detach(), terms, _detached(leaves)
 
 
-def _follow(embedded: Tensors, gradients: Tensors) -> None:
-    """Takes the gradients with respect to what was embedded back to the parameters."""
+def _backpropagate(embedded: Tensors, gradients: Tensors) -> None:
+    """Backpropagates gradients with respect to embeddings to the parameters."""
     values = {name: value for name, value in embedded.items() if value.requires_grad and name in gradients}
     torch.autograd.backward(list(values.values()), [gradients[name] for name in values])
 
@@ -94,7 +96,7 @@ def _detached(tensors: Tensors) -> Tensors:
 
 
 def _random_state(device: torch.device) -> list[torch.Tensor]:
-    """Of the CPU and, where it is another, of the device: what dropout draws from."""
+    """Random states of the CPU and, if it is a different one, of the device; dropout draws from them."""
     own = [] if device.type == "cpu" else [torch.get_device_module(device).get_rng_state(device)]
     return [torch.get_rng_state(), *own]
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Watching a run: what each step tells, summed up for the progress bar, the trackers, a log file and a picture."""
+"""Monitoring a run: averages over steps for the progress bar, the trackers, a log file and a figure."""
 
 import json
 import math
@@ -34,7 +34,7 @@ from training.pretraining.training_figure import training_figure
 LOG_FILE = "log.jsonl"
 PICTURE = "training.png"
 _PROJECT = "gair"
-# Ids named where a batch has no finite loss.
+# Photo ids named in the error about a loss that is not finite.
 _IDS_NAMED = 5
 
 Log = list[dict[str, float]]
@@ -42,33 +42,37 @@ Log = list[dict[str, float]]
 
 def check_trackers(names: Sequence[str]) -> None:
     """
+    Checks the names of trackers, because Accelerate silently drops a tracker whose package is missing.
+
+    Args:
+        names (`Sequence[str]`): trackers, as in `report_to`.
+
     Raises:
-        ValueError: a tracker that Accelerate does not know, or whose package is not installed, which it would leave out in
-            silence.
+        ValueError: Accelerate does not know a tracker, or its package is not installed.
     """
     installed = [str(name) for name in get_available_trackers()]
     known = [str(name) for name in LoggerType.list() if name != "all"]
     for name in names:
         if name not in known:
-            raise ValueError(f"report_to names {name!r}; expected none or some of {', '.join(known)}.")
+            raise ValueError(f"report_to names {name!r}; expected none, or one or more of {', '.join(known)}.")
         if name not in installed:
-            raise ValueError(f"report_to names {name!r}, whose package is not installed; pip install {name}.")
+            raise ValueError(f"report_to names {name!r}, but its package is not installed; run pip install {name}.")
 
 
 class Watch:
     """
-    Collects what the steps tell, and every so often writes its means: to the progress bar, to the trackers, and as one
-    line of `log.jsonl`. All processes call it alike, as means are over all of them.
+    Collects figures of training steps and reports their means every `every` steps: on the progress bar, to the trackers, and
+    as one line of `log.jsonl`. Means are over all processes, so every process must make the same calls.
 
     Args:
-        accelerator (`Accelerator`): made with the trackers.
-        settings (`dict`): of the run, for the trackers.
-        output_dir (`Path`): where the log is written.
-        start (`int`): the step that is resumed from; what an earlier run logged beyond it is taken out.
+        accelerator (`Accelerator`): accelerator created with the trackers.
+        settings (`dict`): settings of the run, passed to the trackers.
+        output_dir (`Path`): directory of the log.
+        start (`int`): the step to resume from; log lines after it are removed.
         last (`int`): the last step.
         every (`int`): steps between two reports.
-        flops_per_pair (`float`): of forward and backward, without recomputation.
-        peak (`float`): FLOP/s of a matrix product on each device.
+        flops_per_pair (`float`): FLOPs of forward and backward per pair, without recomputation.
+        peak (`float`): FLOP/s that each device reaches in a matrix product.
     """
 
     def __init__(
@@ -105,14 +109,14 @@ class Watch:
         self, step: int, loss: torch.Tensor, figures: dict[str, torch.Tensor], photo_ids: list[str], waited: float
     ) -> None:
         """
-        Takes in a step; nothing here waits for the device.
+        Records a step, without waiting for the device.
 
         Args:
-            step (`int`): its number, from 1.
-            loss (scalar `torch.Tensor`): of this process.
-            figures (`dict[str, torch.Tensor]`): scalars whose means over steps and processes are reported.
-            photo_ids (`list[str]`): of this process's photos.
-            waited (`float`): seconds that it waited for data.
+            step (`int`): number of the step, from 1.
+            loss (scalar `torch.Tensor`): loss of this process.
+            figures (`dict[str, torch.Tensor]`): scalars; their means over steps and processes are reported.
+            photo_ids (`list[str]`): ids of this process's photos.
+            waited (`float`): seconds that this process waited for data.
         """
         for name, value in {"loss": loss, **figures}.items():
             self.sums[name] = self.sums[name] + value if name in self.sums else value
@@ -122,15 +126,18 @@ class Watch:
         self.progress.update()
 
     def due(self, step: int) -> bool:
-        """Whether a report is due: after the first step, the last, and every so many."""
+        """Whether a report is due: after the first step, the last step, and every `every` steps."""
         return step % self.every == 0 or step in (1, self.last)
 
     def report(self, learning_rate: float) -> None:
         """
-        Checks all losses since the last report, and writes their means.
+        Checks all losses since the last report, and writes the means.
+
+        Args:
+            learning_rate (`float`): the current learning rate, written with the means.
 
         Raises:
-            ValueError: a loss or gradient that is not finite; says which step, and which photos.
+            ValueError: a loss or gradient is not finite; the error names the step and the photos.
         """
         self.check_finite()
         steps = len(self.losses)
@@ -150,7 +157,7 @@ class Watch:
         self._begin()
 
     def write(self, step: int, figures: dict[str, float]) -> None:
-        """Figures of a step, to the trackers and as a line of the log."""
+        """Writes the figures of a step to the trackers and as a line of the log."""
         self.accelerator.log(figures, step=step)
         if self.accelerator.is_main_process:
             self.log.append({"step": step, **figures})
@@ -159,19 +166,21 @@ class Watch:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Time spent in it does not count: the rate is that of training."""
+        """Excludes the time spent inside from the reported training rate."""
         start = time.perf_counter()
         yield
         self.since += time.perf_counter() - start
 
     def check_finite(self) -> None:
         """
+        Checks the losses and gradients since the last report, on all processes.
+
         Raises:
-            ValueError: a loss or a gradient since the last report is not finite.
+            ValueError: one of them is not finite.
         """
         worst = torch.stack([loss for _, loss, _ in self.losses])
         broken = ~torch.isfinite(worst)
-        # One process's loss reaches the weights of all, so all of them stop.
+        # The loss of one process changes the weights of all, so all processes stop.
         share = mean_over_ranks({"broken": broken.any().float(), "norm": self.sums["gradient_norm"]})
         if share["broken"] == 0 and math.isfinite(share["norm"]):
             return
@@ -179,20 +188,20 @@ class Watch:
         step, loss, ids = self.losses[first]
         what = f"The loss is {loss.item()}" if broken.any() else "The gradient is not finite"
         raise ValueError(
-            f"{what} at step {step}{'' if broken.any() else ' or soon after'}, in a batch of the photos "
-            f"{', '.join(ids[:_IDS_NAMED])} and {max(len(ids) - _IDS_NAMED, 0)} more; the last checkpoint before it is "
-            "kept: look at these pairs, or lower learning_rate."
+            f"{what} at step {step}{'' if broken.any() else ' or soon after'}, in a batch with the photos "
+            f"{', '.join(ids[:_IDS_NAMED])} and {max(len(ids) - _IDS_NAMED, 0)} more; the last checkpoint before it was "
+            "kept: inspect these pairs, or lower learning_rate."
         )
 
     def close(self) -> None:
-        """Ends the bar, and draws the log."""
+        """Closes the progress bar and draws the figure of the log."""
         self.progress.close()
         if self.accelerator.is_main_process and len(self.log) > 1:
             training_figure(self.path.with_name(PICTURE), self.log)
 
 
 def read_log(output_dir: Path) -> Log:
-    """The lines of a run's log; a last line cut off by a crash is left out."""
+    """Reads the lines of a run's log, without a last line that a crash cut off."""
     path = output_dir / LOG_FILE
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
@@ -203,7 +212,7 @@ def _as_line(figures: dict[str, float]) -> str:
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings inside others by dotted names; trackers take plain values only."""
+    """Flattens nested settings to dotted names, because trackers accept only plain values."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict) and value:

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What is measured on pairs, and that what is bad among them is said."""
+"""Embeddings of pairs for evaluation, and reports of unusable pairs."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def path(tmp_path_factory):
     return write_pairs(tmp_path_factory.mktemp("pairs"), 12, tiles=4)
 
 
-def test_embeddings_are_the_models_own(tiny_model, path):
+def test_embeddings_equal_the_outputs_of_the_model(tiny_model, path):
     batch = next(iter(evaluation(path)))
     inputs = prepare_pairs(batch, PROCESSOR, torch.device("cpu"))
     ours = embed(tiny_model, inputs)
@@ -46,7 +46,7 @@ def test_embeddings_are_the_models_own(tiny_model, path):
     assert not torch.allclose(ours["bilinear"], ours["bicubic"])
 
 
-def test_several_models_share_the_batches(tiny_model, path):
+def test_several_models_embed_the_same_batches(tiny_model, path):
     first, second = embed_pairs(
         [tiny_model, tiny_model], PROCESSOR, load_batches(evaluation(path, batch_size=3), 0), "embed"
     )
@@ -61,10 +61,10 @@ def test_several_models_share_the_batches(tiny_model, path):
     assert "one photo of each of 4 tiles" in text and "Among the photos of one tile" in text
 
 
-def test_what_is_bad_is_left_out_and_said(tiny_model, path, capsys):
+def test_unusable_items_are_left_out_and_reported(tiny_model, path, capsys):
     rows = read_rows(path)
     for row in rows:
-        # All photos of tile 0, which is the first batch, and one of tile 1.
+        # All photos of tile 0, which make up the first batch, and one of tile 1.
         if int(row[0]) % 4 == 0 or row[0] == "001":
             row[3] = "50"
     bad = write_csv(path.with_name("bad.csv"), rows)
@@ -73,7 +73,7 @@ def test_what_is_bad_is_left_out_and_said(tiny_model, path, capsys):
     assert "embed: left out 4 bad tiles and photos (4 by place); the first: Pair '000'" in capsys.readouterr().out
 
 
-def test_nothing_good_is_refused(tiny_model, path):
+def test_fewer_than_two_usable_photos_are_refused(tiny_model, path):
     rows = [[*row[:3], "50", row[4]] for row in read_rows(path)]
     with pytest.raises(ValueError, match="Fewer than two good photos"):
         embed_pairs(
@@ -81,7 +81,7 @@ def test_nothing_good_is_refused(tiny_model, path):
         )
 
 
-def test_the_picture(tiny_model, path, tmp_path):
+def test_the_similarity_figure_is_drawn(tiny_model, path, tmp_path):
     draw_similarity(
         tiny_model, PROCESSOR, next(iter(evaluation(path))), tmp_path / "similarity.png", "title", max_tiles=3
     )

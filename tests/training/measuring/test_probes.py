@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Frozen probes."""
+"""Linear probes on frozen embeddings."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def drawn(count: int, seed: int) -> torch.Tensor:
     return torch.randn(count, 12, generator=torch.Generator().manual_seed(seed))
 
 
-def test_a_linear_map_is_read_and_noise_is_not():
+def test_a_probe_predicts_a_linear_map_but_not_noise():
     train, test = drawn(400, 0), drawn(200, 1)
     values = np.random.default_rng(0).normal(size=(12, 3))
     noise = np.random.default_rng(1).normal(size=(400, 3)), np.random.default_rng(2).normal(size=(200, 3))
@@ -34,14 +34,14 @@ def test_a_linear_map_is_read_and_noise_is_not():
     assert abs(ridge_r2(train, noise[0], test, noise[1])) < 0.1
 
 
-def test_several_values_weigh_by_their_variance():
+def test_the_scores_of_several_values_are_weighted_by_variance():
     train, test = drawn(400, 0), drawn(200, 1)
     known, unknown = (part.numpy()[:, :1] for part in (train, test)), np.random.default_rng(0)
     loud = [np.concatenate([10 * values, unknown.normal(size=values.shape)], axis=1) for values in known]
     assert ridge_r2(train, loud[0], test, loud[1]) > 0.95
 
 
-def test_only_labels_that_both_sides_have_are_probed():
+def test_only_labels_in_both_splits_are_probed():
     embeddings = {name: drawn(60, 0) for name in ("nili", "bilinear", "tile_mean", "sv", "location")}
     both, one = {"moisture": np.arange(60.0)}, {"moisture": np.arange(60.0), "photo_cover": np.ones((60, 7))}
     pair = (embeddings, embeddings)

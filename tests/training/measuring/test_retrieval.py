@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Ranks, recalls and the table."""
+"""Ranks, recalls and the tables of retrieval."""
 
 import pytest
 import torch
@@ -32,37 +32,37 @@ def drawn(count: int, width: int = 16) -> torch.Tensor:
     return normalize(torch.randn(count, width, generator=torch.Generator().manual_seed(count)), dim=-1)
 
 
-def test_what_is_equal_is_found_first():
+def test_an_identical_embedding_ranks_first():
     embeds = drawn(20)
     assert ranks(embeds, embeds).tolist() == [1.0] * 20
 
 
-def test_ranks_count_the_better_ones():
+def test_the_rank_counts_the_targets_with_higher_similarity():
     targets = torch.eye(4)
     queries = normalize(torch.tensor([[1.0, 2, 3, 4], [4, 3, 2, 1], [1, 2, 4, 3], [1, 2, 3, 4]]), dim=-1)
     assert ranks(queries, targets).tolist() == [4.0, 2.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("count", [2, 5, 30])
-def test_a_constant_scores_as_chance(count):
+def test_constant_embeddings_score_at_chance(count):
     constant = torch.ones(count, 4) / 2
     assert ranks(drawn(count, 4), constant).tolist() == [(count + 1) / 2] * count
 
 
-def test_rounding_breaks_no_ties():
-    # The photos of one tile compared with its mean, which was computed in two batches.
+def test_rounding_does_not_break_ties():
+    # Photos of one tile, compared with the tile mean that was computed in two batches.
     means = normalize(torch.ones(4, 8), dim=-1) + torch.tensor([0, 1e-8, -1e-8, 2e-8])[:, None]
     assert ranks(drawn(4, 8), means).tolist() == [2.5] * 4
 
 
-def test_random_embeddings_score_about_as_chance():
+def test_random_embeddings_score_near_chance():
     queries, targets = drawn(2000), drawn(2001)[:2000]
     found = ranks(queries, targets)
     assert abs(found.mean().item() - 1000.5) < 50
     assert abs((found <= 10).double().mean().item() - 10 / 2000) < 0.01
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_ranks_do_not_depend_on_the_chunk_size(monkeypatch):
     queries, targets = drawn(50), drawn(51)[:50]
     whole = ranks(queries, targets)
     monkeypatch.setattr("training.measuring.retrieval._CHUNK", 7)
@@ -70,7 +70,7 @@ def test_chunks_change_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_not_finite_is_refused(value):
+def test_embeddings_that_are_not_finite_are_refused(value):
     broken = drawn(3).clone()
     broken[1, 0] = value
     for queries, targets in ((broken, drawn(3)), (drawn(3), broken)):
@@ -78,7 +78,7 @@ def test_what_is_not_finite_is_refused(value):
             ranks(queries, targets)
 
 
-def test_table():
+def test_the_table_has_recalls_and_ranks_of_each_direction():
     embeddings = {name: drawn(12) for name in LABELS}
     embeddings["location"] = embeddings["location"].flip(0)
     table = retrieval(embeddings, [torch.arange(12)], ACROSS_TILES)
@@ -91,34 +91,34 @@ def test_table():
     assert lines[1].split() == ["chance", "8.3%", "41.7%", "83.3%", "6.5", "6.5"]
 
 
-def test_the_median_of_an_even_number_is_the_middle():
+def test_the_median_of_an_even_number_of_ranks_is_their_midpoint():
     embeddings = {name: torch.eye(2) for name in LABELS}
     embeddings["sv"] = torch.tensor([[1.0, 0], [1, 0]])
     assert retrieval(embeddings, [torch.arange(2)], ACROSS_TILES)["SV → location"]["median_rank"] == 1.5
 
 
-def test_groups_of_photos():
+def test_photos_are_grouped_across_tiles_and_within_tiles():
     tile_index = torch.tensor([2, 0, 0, 2, 1, 2, 1])
     across = one_photo_per_tile(tile_index)
     assert [group.tolist() for group in across] == [[1, 4, 0], [2, 6, 3]]
     assert [group.tolist() for group in photos_of_each_tile(tile_index, least=3)] == [[0, 3, 5]]
 
 
-def test_chance_among_groups_of_several_sizes():
+def test_chance_averages_over_groups_of_different_sizes():
     embeddings = {name: drawn(7) for name in LABELS}
     groups = [torch.arange(5), torch.arange(5, 7)]
     found = retrieval(embeddings, groups, [("sv", "nili")])["chance"]
     assert found == pytest.approx({"R@1": 2 / 7, "R@5": 1, "R@10": 1, "median_rank": 2, "mean_rank": 18 / 7})
 
 
-def test_each_photo_is_searched_in_its_own_group_only():
+def test_each_photo_is_compared_with_its_own_group_only():
     embeddings = {name: drawn(6) for name in LABELS}
     embeddings["sv"] = embeddings["sv"][[0, 1, 2, 3, 5, 4]]
     table = retrieval(embeddings, [torch.arange(4), torch.arange(4, 6)], [("sv", "nili")])
     assert table["SV → RS at the point (NILI)"]["mean_rank"] == pytest.approx((4 * 1 + 2 * 2) / 6)
 
 
-def test_tile_means_tie_among_the_photos_of_a_tile():
+def test_the_tile_mean_ties_among_the_photos_of_a_tile():
     embeddings = {"sv": drawn(5), "tile_mean": drawn(1).expand(5, -1)}
     table = retrieval(embeddings, [torch.arange(5)], [("sv", "tile_mean")])
     assert table["SV → RS, tile mean"]["mean_rank"] == table["chance"]["mean_rank"] == 3

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Percentiles of cosines by pair of modalities."""
+"""Percentiles of cosine similarities for each pair of modalities."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from training.measuring.similarity_ranges import PERCENTILES, ranges_of
 
 
 def test_ranges_are_percentiles_over_one_photo_per_tile():
-    """Photos 1 and 2 share a tile: the second is counted neither as matching nor as another."""
+    """Photos 1 and 2 share a tile, so photo 2 counts neither as a match nor as an unrelated pair."""
     sv = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     location = torch.tensor([[0.6, 0.8], [1.0, 0.0], [0.0, 1.0]])
     embeddings = {"sv": sv, "nili": sv, "tile_mean": sv, "location": location}

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A process's batches while it trains: each row once an epoch, whoever reads it and however often it is stopped."""
+"""Training batches: each row is read once per epoch, for any number of processes, workers and interruptions."""
 
 import json
 from collections import Counter
@@ -35,7 +35,7 @@ TILES, STEPS = 20, 60
 
 
 def one_of(processes: int, index: int) -> Any:
-    """What batches ask of an accelerator."""
+    """The attributes of an accelerator that `Batches` reads."""
     return SimpleNamespace(num_processes=processes, process_index=index, device=torch.device("cpu"))
 
 
@@ -50,7 +50,7 @@ def batches_of(settings: PretrainSettings, accelerator: Any, progress: Progress)
 
 
 def epochs_read(path: Path, processes: int, workers: int, stops: tuple[int, ...]) -> dict[int, list[tuple[str, ...]]]:
-    """The photos of each row that any process read, by epoch; all are stopped after some steps, and go on."""
+    """The photos of each row read by any process, by epoch; every process stops after the given steps and resumes."""
     read: dict[int, list[tuple[str, ...]]] = {}
     settings = settings_for(path, workers)
     for index in range(processes):
@@ -61,7 +61,7 @@ def epochs_read(path: Path, processes: int, workers: int, stops: tuple[int, ...]
                 _, photo_ids, _ = batches.take(step, Counter())
                 epoch = batches.readers[-1]["streams"][0]["epoch"]
                 read.setdefault(epoch, []).append(tuple(photo_ids))
-            # As a checkpoint keeps it.
+            # The same round trip through JSON as in a checkpoint.
             progress = Progress(stop, json.loads(json.dumps(batches.readers)))
     return read
 
@@ -74,20 +74,20 @@ def uninterrupted(parquet) -> dict[int, list[tuple[str, ...]]]:
 @pytest.mark.parametrize("stops", [(), (7, 23)], ids=["whole", "interrupted"])
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("processes", [1, 2])
-def test_an_epoch_gives_each_row_once_with_its_photos_as_drawn(parquet, uninterrupted, processes, workers, stops):
+def test_an_epoch_reads_each_row_once_with_the_same_photos(parquet, uninterrupted, processes, workers, stops):
     read = epochs_read(parquet, processes, workers, stops)
     for epoch in (0, 1):
         tiles = sorted(int(photos[0]) % TILES for photos in read[epoch])
         assert tiles == list(range(TILES))
         assert all(len({int(photo) % TILES for photo in photos}) == 1 and len(photos) == 2 for photos in read[epoch])
-        # Which photos are drawn depends on seed, epoch and tile, not on who draws them.
+        # The choice of photos depends on seed, epoch and tile, but not on the process that reads them.
         assert sorted(read[epoch]) == sorted(uninterrupted[epoch])
     assert sorted(read[0]) != sorted(read[1])
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_takes_the_same_inputs(parquet, workers):
-    """Augmented, and in several parts."""
+def test_a_resumed_run_gets_the_same_inputs(parquet, workers):
+    """With augmentation, and several parts per batch."""
     augmentation = AugmentationSettings(rs_flip=0.5, rs_crop_scale=0.5, sv_jitter=0.5)
     settings = settings_for(parquet, workers, batch_size=2, batches_per_step=2, augmentation=augmentation)
     whole = batches_of(settings, one_of(1, 0), Progress(0, None))
@@ -103,19 +103,19 @@ def test_a_resumed_run_takes_the_same_inputs(parquet, workers):
     assert len({tuple(ids) for _, ids, _ in taken}) == 3
 
 
-def test_small_data_make_small_batches(sixty):
+def test_batches_shrink_to_the_number_of_tiles(sixty):
     def made(batch_size: int, workers: int, processes: int) -> tuple[int, int]:
         settings = settings_for(sixty, workers, batch_size=batch_size)
         batches = batches_of(settings, one_of(processes, 0), Progress(0, None))
         return batches.batch_size, batches.num_workers
 
     assert made(4, 2, 2) == (4, 2)
-    # Too few for each worker to make whole batches of tiles of its own.
+    # Too few tiles for a whole batch per worker.
     assert made(15, 2, 1) == (15, 0)
     assert made(50, 2, 1) == (20, 0) and made(50, 0, 2) == (10, 0)
 
 
-def test_what_is_bad_is_counted_and_too_much_of_it_ends_the_run(eight):
+def test_bad_pairs_are_counted_and_too_many_stop_the_run(eight):
     rows = [[*row[:3], "50", row[4]] if row[0] == "001" else row for row in read_rows(eight)]
     path = write_csv(eight.with_name("one_bad.csv"), rows)
     bad: Counter = Counter()
@@ -131,11 +131,11 @@ def test_what_is_bad_is_counted_and_too_much_of_it_ends_the_run(eight):
 
 def test_a_batch_of_one_photo_is_refused(eight):
     batches = batches_of(settings_for(eight, batch_size=1, photos_per_tile=1), one_of(1, 0), Progress(0, None))
-    with pytest.raises(ValueError, match="holds 1 photos, but contrastive training needs two or more"):
+    with pytest.raises(ValueError, match=r"has 1 photo\(s\), but contrastive training needs at least two"):
         batches.take(1, Counter())
 
 
-def test_the_share_of_bad_ones_is_of_all_seen_so_far():
+def test_the_share_of_bad_items_counts_everything_seen_so_far():
     settings = PretrainSettings(max_bad_share=0.1)
     batch = SimpleNamespace(bad=Counter(photo=1), problems=["Pair 'a': broken."], photo_ids=["b", "c"])
     assert check_batch(batch, bad=0, seen=9, settings=settings) == {"photo": 1}

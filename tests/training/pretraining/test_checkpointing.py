@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Checkpoints after every kind of interruption, signals, and workers that end with their parent."""
+"""Checkpoints after every kind of interruption, signal handling, and workers that exit with their parent."""
 
 import json
 import multiprocessing
@@ -46,14 +46,14 @@ from training.common.workers import worker_init
 from training.pretraining.checkpointing import COMPLETE_FILE, Checkpoints, StopSignal
 
 SETTINGS = {"seed": 0, "betas": (0.9, 0.95), "model": {"preset": "tiny", "rs_config": {"depth": 2}}}
-# Processes are forked from a server that has imported this module, which takes a fraction of the time.
+# Forking from a server that has imported this module is much faster than importing it in each process.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
 PATIENCE_S = 60
 
 
 class Run:
-    """A small training that uses all random states: dropout, data from PyTorch and NumPy, a factor from Python."""
+    """A small training that uses all random states: dropout and data (PyTorch), data (NumPy) and a factor (Python)."""
 
     def __init__(self, folder: Path, seed: int = 0, width: int = 8, **changes: Any):
         random.seed(seed)
@@ -61,7 +61,7 @@ class Run:
         torch.manual_seed(seed)
         self.accelerator = Accelerator()
         net = nn.Sequential(nn.Linear(width, width), nn.Dropout(0.5), nn.Linear(width, width))
-        # Shared weights, which safetensors does not accept as they are.
+        # Tied weights, which safetensors rejects without special handling.
         net[2].weight = net[0].weight
         optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
@@ -98,11 +98,11 @@ def run(tmp_path) -> Run:
 
 
 def start(function: Callable, *arguments: Any) -> tuple[multiprocessing.Process, Connection]:
-    """A process of `function(*arguments, connection)`, and this one's end of the connection."""
+    """Starts a process that calls `function(*arguments, connection)`; returns it and our end of the connection."""
     own, other = PROCESSES.Pipe()
     process = PROCESSES.Process(target=function, args=(*arguments, other))
     process.start()
-    # So that the reader sees the end of the stream once the process has ended.
+    # With our copy closed, the reader sees the end of the stream when the process exits.
     other.close()
     return process, own
 
@@ -171,7 +171,7 @@ SPOILT = [without(COMPLETE_FILE), cut(COMPLETE_FILE), without("optimizer.bin"), 
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
-def test_incomplete_checkpoints_are_skipped_and_removed(run, spoil):
+def test_incomplete_checkpoints_are_skipped_and_deleted(run, spoil):
     for step in (1, 2):
         run.checkpoints.save(step, None)
     newest = run.checkpoints.latest()
@@ -243,7 +243,7 @@ def test_other_settings_are_refused(run, changed, message):
         other.check(other.latest())
 
 
-def test_another_number_of_workers_is_refused_or_only_warned_about(run, capsys):
+def test_a_changed_number_of_workers_is_refused_or_on_request_allowed_with_a_warning(run, capsys):
     run.checkpoints.save(1, {"row": 1})
     run.fill(3)
     path = run.checkpoints.latest()
@@ -276,7 +276,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("name", ["custom_checkpoint_0.pkl", "random_states_0.pkl", "optimizer.bin"])
-def test_code_in_a_checkpoint_is_not_run(run, tmp_path, name):
+def test_code_in_a_checkpoint_is_not_executed(run, tmp_path, name):
     run.checkpoints.save(1, None)
     path = run.checkpoints.latest()
     torch.save(Malicious(tmp_path / "intruded"), path / name)
@@ -296,12 +296,12 @@ def test_a_sharded_model_must_be_saved_in_shards(tmp_path):
 
 
 def limit_files(size: int) -> None:
-    """Makes writes beyond a file size fail, as a full disk does."""
+    """Makes writes beyond a file size fail, as on a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def failed_save(run: Run, step: int, readers: Any, size: int) -> str:
-    """The error of a save with a limit on the size of files."""
+    """The error message of a save under a limit on file sizes."""
     limit_files(size)
     try:
         run.checkpoints.save(step, readers)
@@ -313,7 +313,7 @@ def failed_save(run: Run, step: int, readers: Any, size: int) -> str:
 
 
 def save_on_a_full_disk(folder: Path, connection: Connection) -> None:
-    """Files of about 17 kB (model), 35 kB (optimizer) and, where they fit, 100 kB (readers)."""
+    """Saves files of about 17 kB (model), 35 kB (optimizer) and, if they fit, 100 kB (readers)."""
     run = Run(folder, width=64)
     run.train(1)
     messages = [failed_save(run, 1, None, 8_000)]
@@ -339,11 +339,11 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path):
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing handles it, so everything stays as it was at that moment."""
+    """Simulates kill -9: nothing catches it, so the files stay as they are at that moment."""
 
 
 class KillAtFileEvent:
-    """Kills this process's work when it is about to create, write, rename or remove the n-th file or directory in a folder."""
+    """Raises [`Killed`] when this process is about to make the n-th change to a file or directory in a folder."""
 
     def __init__(self) -> None:
         self.folder, self.left = "", 0
@@ -372,7 +372,7 @@ class KillAtFileEvent:
             changes = bool(set(mode or "") & set("wax")) or bool(flags & (os.O_WRONLY | os.O_RDWR))
         else:
             changes = name in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree")
-        # While a directory is removed, its files are named by themselves.
+        # During the removal of a directory, events name its files without their folder.
         return changes and (str(arguments[0]).startswith(self.folder) or name in ("os.remove", "os.rmdir"))
 
 
@@ -381,11 +381,11 @@ def killer() -> KillAtFileEvent:
     return KillAtFileEvent()
 
 
-def test_a_kill_at_any_stage_of_a_save_leaves_a_whole_checkpoint(run, killer):
+def test_a_kill_at_any_stage_of_a_save_leaves_a_complete_checkpoint(run, killer):
     folder, reached = run.checkpoints.folder, []
     for event in count(1):
         before, step = 2 * event - 1, 2 * event
-        # Removes what an earlier kill has left.
+        # Also removes what the previous kill left behind.
         run.fill(before)
         run.checkpoints.save(before, {"step": before})
         run.fill(step)
@@ -398,15 +398,15 @@ def test_a_kill_at_any_stage_of_a_save_leaves_a_whole_checkpoint(run, killer):
             assert run.values() == {progress.step}
             reached.append(progress.step == step)
         else:
-            # The save changes fewer files than this.
+            # The save makes fewer changes than this.
             break
-    # Kills before the rename leave the old checkpoint, those after it the new one.
+    # A kill before the rename leaves the old checkpoint; a kill after it leaves the new one.
     assert reached == sorted(reached) and {*reached} == {False, True}
     assert len(os.listdir(folder)) == 2
 
 
-def save_for_ever(folder: Path, connection: Connection) -> None:
-    """Resumes from the newest checkpoint and saves one after another; weights and readers tell the step."""
+def save_repeatedly(folder: Path, connection: Connection) -> None:
+    """Resumes from the newest checkpoint and saves repeatedly; weights and readers encode the step."""
     run = Run(folder)
     latest = run.checkpoints.latest()
     step = run.checkpoints.load(latest).step if latest else 0
@@ -417,9 +417,9 @@ def save_for_ever(folder: Path, connection: Connection) -> None:
         connection.send(step)
 
 
-def kill_in_the_midst_of_a_save(folder: Path) -> int:
-    """Returns a step that was saved before."""
-    process, connection = start(save_for_ever, folder)
+def kill_during_a_save(folder: Path) -> int:
+    """Kills a process during a save; returns a step that it saved earlier."""
+    process, connection = start(save_repeatedly, folder)
     first = receive(connection)
     deadline = time.monotonic() + PATIENCE_S
     while not list(folder.glob("*.tmp")):
@@ -430,9 +430,9 @@ def kill_in_the_midst_of_a_save(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.ci)])
-def test_killed_processes_leave_a_whole_checkpoint(run, kills):
+def test_killed_processes_leave_a_complete_checkpoint(run, kills):
     for _ in range(kills):
-        first = kill_in_the_midst_of_a_save(run.checkpoints.folder)
+        first = kill_during_a_save(run.checkpoints.folder)
         latest = run.checkpoints.latest()
         progress = run.checkpoints.load(latest)
         assert progress.step >= first and progress.readers == {"step": progress.step}
@@ -443,7 +443,7 @@ def test_killed_processes_leave_a_whole_checkpoint(run, kills):
 
 
 def run_rank(rank: int, folder: Path) -> dict[str, Any]:
-    """One of two processes that save, load, are asked to stop, and fail together."""
+    """One of two processes that save, load, stop on a signal, and fail together."""
     run = Run(folder, seed=rank)
     told: dict[str, Any] = {"wrapped": type(run.net).__name__}
     run.train(2)
@@ -471,7 +471,7 @@ def run_rank(rank: int, folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def two(two_processes, tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
-    """The folder of the checkpoints of two processes, and what each reported."""
+    """The checkpoint folder of two processes, and the report of each."""
     folder = tmp_path_factory.mktemp("two") / "checkpoints"
     return folder, two_processes.run(run_rank, folder)
 
@@ -488,7 +488,7 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(two):
     assert [told["stopped at"] for told in two[1]] == [3, 3]
 
 
-def test_one_process_that_cannot_write_fails_both(two):
+def test_a_write_error_in_one_process_fails_both(two):
     (_, (first, second)) = two
     assert "step 4 could not be written" in first["failure"] and "another process failed" in first["failure"]
     assert "step 4 could not be written" in second["failure"] and "inline_container" in second["failure"]
@@ -496,7 +496,7 @@ def test_one_process_that_cannot_write_fails_both(two):
         assert (told["latest"], told["left"]) == ("step_00000002", ["step_00000002"])
 
 
-def test_one_process_resumes_from_two_if_that_is_allowed(two, tmp_path):
+def test_one_process_resumes_a_checkpoint_of_two_only_on_request(two, tmp_path):
     shutil.copytree(two[0], tmp_path, dirs_exist_ok=True)
     strict = Run(tmp_path).checkpoints
     with pytest.raises(
@@ -536,7 +536,7 @@ class Endless(IterableDataset):
 
 
 def read_from_workers(size: int):
-    """Items of two forked workers, both of which are at work."""
+    """Iterates over items of two forked workers, both of which are running."""
     # fmt: off
     items = iter(DataLoader(Endless(size), batch_size=None, num_workers=2, worker_init_fn=worker_init,
                             multiprocessing_context="fork"))
@@ -547,18 +547,18 @@ def read_from_workers(size: int):
 
 
 def leave_workers_blocked(connection: Connection) -> None:
-    # Far more than a pipe holds, so the workers wait for a reader.
+    # Far more than the capacity of a pipe, so the workers block until someone reads.
     items = read_from_workers(10_000_000)
     connection.send("reading")
     threading.Event().wait()
     del items
 
 
-def test_workers_blocked_in_a_pipe_end_when_their_parent_is_killed():
+def test_workers_blocked_on_a_pipe_exit_when_their_parent_is_killed():
     process, connection = start(leave_workers_blocked)
     receive(connection)
     process.kill()
-    # The workers hold the other end as well, so this is raised once all have ended.
+    # The workers also hold the other end, so this is raised only after all of them have exited.
     with pytest.raises(EOFError):
         receive(connection)
     process.join(PATIENCE_S)
@@ -571,7 +571,7 @@ def read_on_after_a_signal(connection: Connection) -> None:
         connection.send(os.getpid())
         while not stop.agreed():
             next(items)
-        # More than could be buffered.
+        # More than the buffers can hold.
         for _ in range(50):
             next(items)
         connection.send("read on")
@@ -592,7 +592,7 @@ def wait_as_a_worker(connection: Connection) -> None:
     threading.Event().wait()
 
 
-def test_a_worker_ends_when_its_parent_terminates_it():
+def test_a_worker_exits_when_its_parent_terminates_it():
     process, connection = start(wait_as_a_worker)
     receive(connection)
     process.terminate()

@@ -26,7 +26,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 
 
-def test_base_yaml_trains_the_published_sizes_with_the_published_objective():
+def test_base_yaml_has_the_published_sizes_and_objective():
     settings = load_settings(["--config", str(CONFIGS / "base.yaml")])
     assert settings.gair_config().rs_config.hidden_size == 768
     assert settings.objective_settings().queue_size == 4096 and settings.augmentation.rs_jitter == 0.7

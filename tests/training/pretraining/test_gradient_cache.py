@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Gradient caching computes the gradients of the whole batch: on one process and on two, with dropout and teachers."""
+"""Gradient caching gives the gradients of the whole batch, on one and two processes, with dropout and teachers."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ SETTINGS = {"queue_size": 20, "temperature_learned": True, "rs_teacher": "initia
 def make_module(
     dtype: torch.dtype, dropout: float, places: torch.Tensor | None = None, **settings
 ) -> PretrainingModule:
-    """Always the same, with the places of all processes in the queue."""
+    """A module with fixed weights, and a queue that holds the locations of all processes."""
     made = small_model()
     made.config.sv_config.hidden_dropout_prob = dropout
     torch.manual_seed(0)
@@ -59,7 +59,7 @@ def parts_of(seeds: tuple[int, ...], dtype: torch.dtype) -> list[dict[str, torch
 
 
 def uncached(module: PretrainingModule, parts: list[dict[str, torch.Tensor]]) -> tuple[torch.Tensor, dict]:
-    """All parts held at once with their graphs."""
+    """Embeds all parts with their graphs in memory at once."""
     embedded = [module(each, with_shared=each is parts[-1]) for each in parts]
     rows = {name: torch.cat([rows[name] for rows, _ in embedded]) for name in embedded[0][0]}
     loss, terms = module.objective.loss(rows, embedded[-1][1])
@@ -82,7 +82,7 @@ def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_gradients_are_those_of_the_uncached_batch(dtype, dropout, count):
+def test_gradients_equal_those_without_caching(dtype, dropout, count):
     parts = parts_of(tuple(range(1, count + 1)), dtype)
     one, other = make_module(dtype, dropout), make_module(dtype, dropout)
     torch.manual_seed(1)
@@ -95,7 +95,7 @@ def test_gradients_are_those_of_the_uncached_batch(dtype, dropout, count):
     assert torch.equal(rows["coordinates"], torch.cat([each["coordinates"] for each in parts]))
     assert not any(value.requires_grad for value in rows.values())
     if dropout:
-        # Dropout has an effect: other masks give other gradients.
+        # Dropout matters here: different masks give different gradients.
         torch.manual_seed(2)
         third = make_module(dtype, dropout)
         torch.manual_seed(2)
@@ -105,7 +105,7 @@ def test_gradients_are_those_of_the_uncached_batch(dtype, dropout, count):
         )
 
 
-def test_parts_together_are_one_batch_and_not_the_mean_of_the_parts():
+def test_the_loss_is_that_of_the_whole_batch_and_not_the_mean_over_parts():
     parts = parts_of((1, 2), torch.float64)
     whole = {name: torch.cat([each[name] for each in parts]) for name in parts[0]}
     whole["tile_index"] = torch.cat([parts[0]["tile_index"], parts[1]["tile_index"] + sum(TILES)])
@@ -119,7 +119,7 @@ def test_parts_together_are_one_batch_and_not_the_mean_of_the_parts():
     assert not torch.allclose(found, gradients(one)["model.nili.affine.weight"], rtol=1e-2)
 
 
-def test_embedding_twice_leaves_the_random_state_as_after_one_pass():
+def test_the_random_state_afterwards_is_that_of_a_single_pass():
     parts, module = parts_of((1, 2), torch.float32), make_module(torch.float32, 0.3)
     torch.manual_seed(3)
     uncached(module, parts)
@@ -142,7 +142,7 @@ def train_on_part(rank: int, folder: str) -> dict[Any, Any]:
     return told
 
 
-def test_two_processes_with_three_parts_each_train_as_one_on_the_whole(two_processes, tmp_path):
+def test_two_processes_with_three_parts_each_match_one_process_with_the_whole_batch(two_processes, tmp_path):
     save_teacher(tmp_path)
     told = two_processes.run(train_on_part, str(tmp_path))
     assert told[0]["wrapped"] == "DistributedDataParallel"

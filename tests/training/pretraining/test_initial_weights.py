@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Initial weights: files as CROMA publishes them, saved towers, and everything that does not fit refused by name."""
+"""Initial weights from CROMA files and saved towers, and errors for weights that do not fit."""
 
 import copy
 import json
@@ -24,6 +24,7 @@ from transformers import ViTConfig, ViTForImageClassification, ViTModel
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairConfig, GairModel
+from tests.helpers.croma import croma_file, encoder
 from tests.helpers.requirements import needs_timm
 from training.pretraining.initial_weights import load_initial_weights
 from training.pretraining.settings import InitialWeights, load_settings
@@ -40,30 +41,8 @@ def small_model(seed: int = 0, **overrides) -> GairModel:
     return GairModel(GairConfig(**config | overrides))
 
 
-def encoder(width: int = WIDTH, depth: int = DEPTH) -> dict[str, torch.Tensor]:
-    """CROMA's optical encoder by its published names, 12 bands in patches of 8 pixels, with random weights."""
-    torch.manual_seed(7)
-    shapes = {"linear_input.weight": (width, 12 * 64), "linear_input.bias": (width,)}
-    for index in range(depth):
-        block = f"transformer.layers.{index}"
-        shapes |= {f"{block}.{part}.input_norm.{kind}": (width,) for part in (0, 1) for kind in ("weight", "bias")}
-        shapes |= {f"{block}.0.to_qkv.weight": (3 * width, width)}
-        shapes |= {f"{block}.0.to_out.weight": (width, width), f"{block}.0.to_out.bias": (width,)}
-        shapes |= {f"{block}.1.net.0.weight": (4 * width, width), f"{block}.1.net.0.bias": (4 * width,)}
-        shapes |= {f"{block}.1.net.3.weight": (width, 4 * width), f"{block}.1.net.3.bias": (width,)}
-    shapes |= {"transformer.norm_out.weight": (width,), "transformer.norm_out.bias": (width,)}
-    return {name: torch.randn(shape) for name, shape in shapes.items()}
-
-
-def croma_file(path, optical: dict[str, torch.Tensor], **more) -> str:
-    """A file of CROMA's, its other parts shortened to one tensor."""
-    others = ("s1_encoder", "s1_GAP_FFN", "s2_GAP_FFN", "joint_encoder")
-    torch.save({**{part: {"0.weight": torch.zeros(3)} for part in others}, "s2_encoder": optical, **more}, path)
-    return str(path)
-
-
 def differing(model: GairModel, other: GairModel) -> set[str]:
-    """Names of the weights that are not equal."""
+    """Names of the weights that differ."""
     theirs = other.state_dict()
     return {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, theirs[name])}
 
@@ -74,7 +53,7 @@ def differing(model: GairModel, other: GairModel) -> set[str]:
 
 
 def literal_croma(optical: dict[str, torch.Tensor], tokens: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """The blocks of CROMA's optical encoder as its paper describes them, written plainly: one head after the other."""
+    """A plain implementation of the blocks of CROMA's optical encoder from its paper, one head at a time."""
     for index in range(DEPTH):
         block = {name.split(".", 3)[3]: t for name, t in optical.items() if f"layers.{index}." in name}
 
@@ -93,13 +72,13 @@ def literal_croma(optical: dict[str, torch.Tensor], tokens: torch.Tensor, bias: 
     return tokens
 
 
-def test_cromas_blocks_are_taken_and_the_patches_stay_drawn(tmp_path):
+def test_croma_sets_the_blocks_and_leaves_the_patch_projection_random(tmp_path):
     model, optical = small_model(), encoder()
     drawn = copy.deepcopy(model)
     said = load_initial_weights(model, InitialWeights(rs=croma_file(tmp_path / "CROMA_base.pt", optical)))
     assert said == [
-        f"RS tower: {DEPTH * 11} tensors of CROMA's optical encoder from {str(tmp_path / 'CROMA_base.pt')!r}; the projection "
-        "of patches stays freshly drawn, as CROMA's has 12 bands."
+        f"RS tower: {DEPTH * 11} tensors of CROMA's optical encoder from {str(tmp_path / 'CROMA_base.pt')!r}; the patch "
+        "projection keeps its random weights, because CROMA's has 12 bands."
     ]
     changed = differing(model, drawn)
     assert changed == {name for name in model.state_dict() if name.startswith("rs_model.layers.")}
@@ -124,12 +103,12 @@ def broken(change) -> dict[str, torch.Tensor]:
             lambda o: o.update({"transformer.layers.1.1.net.3.bias": torch.zeros(5)}),
             r"net\.3\.bias has the shape \(5,\), expected \(32,\)",
         ),
-        (lambda o: o.update({"class_token": torch.zeros(1)}), "s2_encoder.class_token is not known"),
+        (lambda o: o.update({"class_token": torch.zeros(1)}), "s2_encoder.class_token is unknown"),
         (lambda o: o.pop("linear_input.weight"), "lacks the weights of s2_encoder"),
         (lambda o: o.clear(), "lacks the weights of s2_encoder"),
     ],
 )  # fmt: skip
-def test_a_croma_file_that_is_not_as_published_is_refused(tmp_path, optical, sentence):
+def test_a_croma_file_that_differs_from_the_published_one_is_refused(tmp_path, optical, sentence):
     model = small_model()
     drawn = copy.deepcopy(model)
     with pytest.raises(ValueError, match=sentence):
@@ -138,7 +117,7 @@ def test_a_croma_file_that_is_not_as_published_is_refused(tmp_path, optical, sen
 
 
 def test_an_unknown_part_of_a_croma_file_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="s3_encoder is not known"):
+    with pytest.raises(ValueError, match="s3_encoder is unknown"):
         load_initial_weights(
             small_model(), InitialWeights(rs=croma_file(tmp_path / "x.pt", encoder(), s3_encoder={"a": torch.zeros(1)}))
         )
@@ -149,7 +128,7 @@ def test_an_unknown_part_of_a_croma_file_is_refused(tmp_path):
     [
         (
             RS | {"num_hidden_layers": 3},
-            "another encoder than model.rs_config with num_hidden_layers 3; set in model.rs_config num_hidden_layers: 2",
+            "does not fit model.rs_config, which has num_hidden_layers 3; set in model.rs_config num_hidden_layers: 2",
         ),
         (
             RS | {"hidden_size": 64, "intermediate_size": 64},
@@ -161,7 +140,7 @@ def test_an_unknown_part_of_a_croma_file_is_refused(tmp_path):
         (RS | {"layer_norm_eps": 1e-6}, "set in model.rs_config layer_norm_eps: 1e-05"),
     ],
 )
-def test_croma_of_another_size_names_the_fields_to_set(tmp_path, rs_config, sentence):
+def test_the_error_on_croma_of_another_size_names_the_fields_to_set(tmp_path, rs_config, sentence):
     model = small_model(rs_config=rs_config)
     with pytest.raises(ValueError, match=sentence):
         load_initial_weights(model, InitialWeights(rs=croma_file(tmp_path / "CROMA_large.pt", encoder())))
@@ -173,22 +152,22 @@ class _Malicious:
 
 
 @pytest.mark.parametrize("content", [{"s2_encoder": _Malicious()}, [1, 2], {"model": {}}, {"s2_encoder": 3}])
-def test_files_with_code_or_of_something_else_are_refused(tmp_path, content, monkeypatch):
+def test_files_with_code_or_other_content_are_refused(tmp_path, content, monkeypatch):
     ran: list[str] = []
     monkeypatch.setattr(os, "system", ran.append)
     torch.save(content, tmp_path / "x.pt")
-    with pytest.raises(ValueError, match=r"plain tensors|holds no dictionary 's2_encoder'"):
+    with pytest.raises(ValueError, match=r"plain tensors|has no dictionary 's2_encoder'"):
         load_initial_weights(small_model(), InitialWeights(rs=str(tmp_path / "x.pt")))
     assert not ran
 
 
-def test_a_file_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path):
+def test_a_missing_file_is_not_looked_up_on_the_hub(tmp_path):
     with pytest.raises(ValueError, match="file not found"):
         load_initial_weights(small_model(), InitialWeights(rs=str(tmp_path / "CROMA_base.pt")))
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_the_rs_tower_of_a_saved_gair_model(tmp_path, alone):
+def test_the_rs_tower_is_loaded_from_a_saved_gair_model(tmp_path, alone):
     saved, model = small_model(seed=1), small_model()
     (saved.rs_model if alone else saved).save_pretrained(tmp_path)
     drawn = copy.deepcopy(model)
@@ -204,23 +183,23 @@ def test_the_rs_tower_of_a_saved_gair_model(tmp_path, alone):
     [
         (
             {"num_hidden_layers": 3},
-            r"its layers\.2\.attention_norm\.weight is missing, the model's \(32,\); set in model\.rs_config num_hidden_layers: 2",
+            r"its layers\.2\.attention_norm\.weight is missing, but the model's is \(32,\); set in model\.rs_config num_hidden_layers: 2",
         ),
-        ({"num_channels": 12}, r"is \(32, 10, 8, 8\), the model's \(32, 12, 8, 8\); set in model.rs_config num_channels: 10"),
+        ({"num_channels": 12}, r"is \(32, 10, 8, 8\), but the model's is \(32, 12, 8, 8\); set in model.rs_config num_channels: 10"),
         (
             {"num_attention_heads": 8, "hidden_act": "relu"},
-            "trained with other num_attention_heads and hidden_act than model.rs_config sets; set in model.rs_config "
+            "trained with a different num_attention_heads and hidden_act than model.rs_config has; set in model.rs_config "
             "num_attention_heads: 16, hidden_act: 'gelu'",
         ),
     ],
 )  # fmt: skip
-def test_a_saved_rs_tower_that_does_not_fit(tmp_path, change, sentence):
+def test_a_saved_rs_tower_that_does_not_fit_is_refused(tmp_path, change, sentence):
     small_model().save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=sentence):
         load_initial_weights(small_model(rs_config=RS | change), InitialWeights(rs=str(tmp_path)))
 
 
-def test_another_model_is_no_rs_tower(tmp_path):
+def test_a_vit_is_refused_as_rs_tower(tmp_path):
     ViTModel(ViTConfig(**SV)).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"is a ViTModel; expected a GairModel, a GairRSModel or CROMA_base.pt"):
         load_initial_weights(small_model(), InitialWeights(rs=str(tmp_path)))
@@ -233,7 +212,7 @@ def test_croma_does_not_fit_a_tower_from_timm(tmp_path):
         "architecture": "vit_tiny_patch16_224",
         "model_args": {"in_chans": 10, "depth": 1},
     }
-    with pytest.raises(ValueError, match="rs_config of type 'timm_wrapper'; leave that out"):
+    with pytest.raises(ValueError, match=r"rs_config is of type 'timm_wrapper'; remove model.rs_config"):
         load_initial_weights(small_model(rs_config=tower), InitialWeights(rs=croma_file(tmp_path / "x.pt", encoder())))
 
 
@@ -249,7 +228,7 @@ def save_vit(path, **change) -> tuple[ViTModel, str]:
     return vit, str(path)
 
 
-def test_the_sv_tower_takes_a_vit(tmp_path):
+def test_the_sv_tower_is_loaded_from_a_vit(tmp_path):
     vit, path = save_vit(tmp_path)
     model = small_model()
     drawn = copy.deepcopy(model)
@@ -260,14 +239,16 @@ def test_the_sv_tower_takes_a_vit(tmp_path):
         torch.testing.assert_close(model.eval().sv_model(photo).pooler_output, vit(photo).pooler_output)
 
 
-def test_a_classifier_has_no_pooler_and_ours_stays_drawn(tmp_path):
+def test_the_pooler_stays_random_if_the_weights_have_none(tmp_path):
     torch.manual_seed(5)
     classifier = ViTForImageClassification(ViTConfig(**SV, num_labels=3))
     classifier.save_pretrained(tmp_path)
     model = small_model()
     drawn = copy.deepcopy(model)
     said = load_initial_weights(model, InitialWeights(sv=str(tmp_path)))
-    assert said == [f"SV tower: weights from {str(tmp_path)!r}; it has no pooler, ours stays freshly drawn."]
+    assert said == [
+        f"SV tower: weights from {str(tmp_path)!r}; they have no pooler, so the pooler keeps its random weights."
+    ]
     changed = differing(model, drawn)
     assert changed and not [name for name in changed if "pooler" in name]
     photo = torch.rand(2, 3, 32, 32)
@@ -281,22 +262,25 @@ def test_a_classifier_has_no_pooler_and_ours_stays_drawn(tmp_path):
     [
         (
             {"image_size": 64},
-            r"its embeddings\.position_embeddings is \(1, 17, 24\), the model's \(1, 5, 24\); set in model\.sv_config "
+            r"its embeddings\.position_embeddings is \(1, 17, 24\), but the model's is \(1, 5, 24\); set in model\.sv_config "
             "image_size: 64",
         ),
         ({"hidden_size": 48, "num_hidden_layers": 2}, "set in model.sv_config hidden_size: 48, num_hidden_layers: 2"),
-        ({"num_hidden_layers": 2}, "the model's missing; set in model.sv_config num_hidden_layers: 2"),
-        ({"num_attention_heads": 4}, "other num_attention_heads than .* set in model.sv_config num_attention_heads: 4"),
+        ({"num_hidden_layers": 2}, "the model's is missing; set in model.sv_config num_hidden_layers: 2"),
+        (
+            {"num_attention_heads": 4},
+            "a different num_attention_heads than .* set in model.sv_config num_attention_heads: 4",
+        ),
     ],
 )
-def test_a_vit_that_does_not_fit_names_the_fields_to_set(tmp_path, change, sentence):
+def test_the_error_on_a_vit_that_does_not_fit_names_the_fields_to_set(tmp_path, change, sentence):
     _, path = save_vit(tmp_path, **change)
     with pytest.raises(ValueError, match=sentence) as raised:
         load_initial_weights(small_model(), InitialWeights(sv=path))
     assert "\n" not in str(raised.value)
 
 
-def test_another_family_names_the_model_type(tmp_path):
+def test_the_error_on_another_architecture_names_the_model_type(tmp_path):
     small_model(sv_config={"model_type": "dinov2", **SV}).sv_model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"set model.sv_config.model_type to 'dinov2', with its sizes"):
         load_initial_weights(small_model(), InitialWeights(sv=str(tmp_path)))
@@ -311,7 +295,7 @@ def test_incomplete_weights_are_refused(tmp_path):
 
 
 @needs_timm
-def test_the_sv_tower_takes_a_timm_model(tmp_path):
+def test_the_sv_tower_is_loaded_from_a_saved_timm_model(tmp_path):
     tower = {
         "model_type": "timm_wrapper",
         "architecture": "vit_tiny_patch16_224",
@@ -329,8 +313,8 @@ def test_the_sv_tower_takes_a_timm_model(tmp_path):
 
 
 @needs_timm
-def test_the_sv_tower_takes_a_model_as_timm_publishes_it(tmp_path):
-    """timm's own layout on the Hub: its config, and bare names with a classifier."""
+def test_the_sv_tower_is_loaded_from_a_model_published_by_timm(tmp_path):
+    """timm's layout on the Hub: its own config, and weights without a prefix that include a classifier."""
     import timm
 
     torch.manual_seed(3)
@@ -349,7 +333,7 @@ def test_the_sv_tower_takes_a_model_as_timm_publishes_it(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["rs", "sv"])
-def test_an_id_that_is_not_to_be_reached(key, tmp_path, monkeypatch):
+def test_a_model_id_that_cannot_be_reached_is_refused(key, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ValueError, match=f"initial_weights.{key} 'nobody/nothing' cannot be loaded") as raised:
         load_initial_weights(small_model(), InitialWeights(**{key: "nobody/nothing"}))
@@ -361,7 +345,7 @@ def test_an_id_that_is_not_to_be_reached(key, tmp_path, monkeypatch):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_they_are_settings_that_a_resumed_run_must_keep():
+def test_initial_weights_are_settings_that_a_resumed_run_must_keep():
     settings = load_settings(["--initial_weights.rs", "CROMA_base.pt"])
     assert settings.run()["initial_weights"] == {"rs": "CROMA_base.pt", "sv": None}
     assert load_settings([]).resolved()["initial_weights"] == {"rs": None, "sv": None}
@@ -378,12 +362,12 @@ def test_they_are_settings_that_a_resumed_run_must_keep():
         ),
     ],
 )
-def test_settings_that_are_refused(flags, sentence):
+def test_wrong_settings_are_refused(flags, sentence):
     with pytest.raises(ValueError, match=sentence):
         load_settings(flags)
 
 
-def test_from_scratch_nothing_is_loaded():
+def test_nothing_is_loaded_when_training_from_scratch():
     model = small_model()
     drawn = copy.deepcopy(model)
     assert load_initial_weights(model, InitialWeights()) == [] and not differing(model, drawn)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What a run tells of itself: log, trackers, picture; and that what is not finite ends it."""
+"""Monitoring of a run: log, trackers, figure, and errors about values that are not finite."""
 
 import json
 import math
@@ -57,7 +57,7 @@ def test_log_lines_are_means_over_the_steps_since_the_last_line(tmp_path):
     assert [line["incl"] for line in lines] == [2, 4, 7, 11]
     assert lines[-1]["learning_rate"] == pytest.approx(0.1 / 6) and lines[-1]["bad_photo"] == 3
     for line in lines:
-        # 1e6 FLOPs a pair on a device of 1e9 FLOP/s.
+        # 1e6 FLOPs per pair on a device with 1e9 FLOP/s.
         assert line["mfu"] == pytest.approx(line["pairs_per_s"] / 1000)
         assert line["pairs_per_s"] > 0 and line["waiting"] > 0
 
@@ -66,7 +66,7 @@ def test_paused_time_does_not_count(tmp_path, monkeypatch):
     clock = count(start=0, step=10)
     monkeypatch.setattr("training.pretraining.monitoring.time", SimpleNamespace(perf_counter=lambda: next(clock)))
     watch = watch_in(tmp_path)
-    # Between two looks at the clock lie 10 s; the two of the pause are taken out.
+    # Two readings of the clock are 10 s apart; the 10 s of the pause do not count.
     with watch.paused():
         pass
     run(watch, 1, 1)
@@ -87,7 +87,7 @@ def test_a_resumed_run_removes_log_lines_after_its_checkpoint(tmp_path):
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_is_reported_with_its_step_and_photos(tmp_path, value):
     watch = watch_in(tmp_path)
-    with pytest.raises(ValueError, match=r"at step 3, in a batch of the photos photo 3, other 3 and 0 more"):
+    with pytest.raises(ValueError, match=r"at step 3, in a batch with the photos photo 3, other 3 and 0 more"):
         run(watch, 1, 6, losses={3: value})
     assert [line["step"] for line in read_log(tmp_path)] == [1, 2]
 
@@ -114,7 +114,7 @@ def test_tensorboard_receives_figures_and_settings(tmp_path):
     assert "objective.queue_size: 4" in settings.read_text(encoding="utf-8")
 
 
-def test_the_log_is_drawn(tmp_path):
+def test_closing_draws_a_figure_of_the_log(tmp_path):
     watch = watch_in(tmp_path)
     run(watch, 1, 6)
     watch.write(4, {"retrieval_across_tiles": 9.0})
@@ -127,9 +127,9 @@ def test_the_log_is_drawn(tmp_path):
 
 def test_unknown_and_uninstalled_trackers_are_refused(monkeypatch):
     check_trackers([])
-    with pytest.raises(ValueError, match=r"'tensorbord'; expected none or some of .*tensorboard"):
+    with pytest.raises(ValueError, match=r"'tensorbord'; expected none, or one or more of .*tensorboard"):
         check_trackers(["tensorbord"])
     monkeypatch.setattr("training.pretraining.monitoring.get_available_trackers", lambda: ["tensorboard"])
     check_trackers(["tensorboard"])
-    with pytest.raises(ValueError, match="'wandb', whose package is not installed; pip install wandb"):
+    with pytest.raises(ValueError, match="'wandb', but its package is not installed; run pip install wandb"):
         check_trackers(["wandb"])

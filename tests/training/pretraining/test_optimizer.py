@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What the optimiser moves, and how far."""
+"""Parameter groups of the optimizer: weight decay and learning rates."""
 
 import pytest
 import torch
@@ -34,15 +34,15 @@ def optimizer_of(*flags: str) -> tuple[PretrainingModule, torch.optim.Optimizer]
 
 
 @pytest.mark.parametrize("flags", [(), ("--nili_learning_rate_factor", "0.1"), ("--model.query_mode", "mean")])
-def test_all_that_is_trained_is_moved_once_and_weights_alone_decay(flags):
+def test_each_trainable_parameter_is_in_one_group_and_only_matrices_decay(flags):
     module, optimizer = optimizer_of(*flags)
-    moved = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    assert len(moved) == len(set(moved)) and set(moved) == {p for p in module.parameters() if p.requires_grad}
+    grouped = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    assert len(grouped) == len(set(grouped)) and set(grouped) == {p for p in module.parameters() if p.requires_grad}
     for group in optimizer.param_groups:
         assert all((parameter.ndim > 1) == (group["weight_decay"] == 0.05) for parameter in group["params"])
 
 
-def test_nili_has_a_learning_rate_of_its_own_that_follows_the_schedule():
+def test_the_separate_learning_rate_of_nili_follows_the_schedule():
     module, optimizer = optimizer_of("--nili_learning_rate_factor", "0.1", "--learning_rate", "1e-2")
     settings = load_settings([])
     schedule = make_schedule(optimizer, settings)
@@ -56,7 +56,7 @@ def test_nili_has_a_learning_rate_of_its_own_that_follows_the_schedule():
         assert rate == pytest.approx(expected / 10 if parameter is nili.weight else expected)
 
 
-def test_without_a_factor_all_weights_have_one_rate():
+def test_without_a_factor_all_parameters_share_one_learning_rate():
     _, optimizer = optimizer_of()
     assert len(optimizer.param_groups) == 2 and len({group["lr"] for group in optimizer.param_groups}) == 1
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Settings of a run: from flags and YAML, with every refusal in one sentence."""
+"""Settings of a run from flags and YAML files, and errors in one sentence."""
 
 import subprocess
 import sys
@@ -238,7 +238,7 @@ def test_wrong_yaml_files_are_refused(tmp_path, text, message):
 
 
 def run_program(*flags: str, before: str = "") -> subprocess.CompletedProcess:
-    """`python training/pretrain.py`, telling on stderr what was imported and the CPU time used."""
+    """Runs `python training/pretrain.py` and reports the imported heavy modules and the CPU time on stderr."""
     code = f"""
 import atexit, resource, runpy, sys
 def tell():

@@ -58,7 +58,7 @@ def open_split(
 
     Raises:
         Unavailable: the data are gated or cannot be reached.
-        ValueError: the data cannot be read, or have no such split.
+        ValueError: the data cannot be read, or lack the split.
     """
     name = task.splits.get(split or "train", split or "train")
     try:
@@ -82,7 +82,7 @@ def revision_of(task: Task) -> str:
     The revision of a task's data: the commit on the Hub, or a digest of local files.
 
     Raises:
-        Unavailable: the Hub has no such data set, or cannot be reached.
+        Unavailable: the data set is not on the Hub, or the Hub cannot be reached.
     """
     local = Path(task.source)
     if local.exists():

@@ -246,7 +246,7 @@ def _name_of(encoder: Encoder | None) -> str:
 
 
 def _protocol_of(task: Task, bench: Bench) -> str:
-    """The ridge settings in words; empty if the task has no ridge."""
+    """A description of the ridge settings; empty if the task does not use ridge."""
     if "ridge" not in task.probes:
         return ""
     strength = "nested alpha" if bench.nested_alpha else "alpha by the reported folds"

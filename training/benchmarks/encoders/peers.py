@@ -170,7 +170,7 @@ def open_peer(name: str, device: torch.device) -> Encoder:
         device (`torch.device`): where images are encoded; a location encoder chooses its own device.
 
     Raises:
-        ValueError: no such model exists, or it cannot be used.
+        ValueError: the model does not exist, or it cannot be used.
     """
     module, colon, function = name.partition(":")
     if colon and "/" not in name and "\\" not in name:
@@ -183,7 +183,7 @@ def open_image_peer(name: str, device: torch.device) -> ImageEncoder:
     The image model of a directory or a Hub repository, with the size, mean and standard deviation of its image processor.
 
     Raises:
-        ValueError: no such model exists, or it has no image processor.
+        ValueError: the model does not exist, or it has no image processor.
     """
     try:
         tower = AutoModel.from_pretrained(name).to(device).eval()

@@ -84,7 +84,7 @@ def class_scores(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, flo
         per row `micro_map` (average precision over all rows and classes together).
 
     Raises:
-        ValueError: rows with several classes have none at all.
+        ValueError: rows of a multi-label task have no classes.
     """
     if labels.ndim == 2:
         if not labels.any():

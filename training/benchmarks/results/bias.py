@@ -222,8 +222,8 @@ def _surprise(points: np.ndarray, z: np.ndarray, deviation: float) -> float:
 
 def _presence_surprise(points: np.ndarray, centre: np.ndarray) -> float:
     """
-    Bits of how points `(n, 3)` lie among as many random points, drawn uniformly over their cap. Beside a regular lattice
-    even uniform points would look clustered.
+    Self-information in bits of the arrangement of points `(n, 3)` among an equal number of random points, drawn uniformly
+    over their cap. A regular lattice would not do as background, because even uniform points look clustered next to it.
     """
     reach = np.arccos(np.clip(points @ centre, -1, 1)).max()
     background = _cap(len(points), centre, reach)

@@ -70,7 +70,7 @@ class Circumstances:
         model_name, model_revision, model_fingerprint (`str`): the model; the last two are empty if it has no weights.
         source, dataset_revision (`str`): origin of the data, and their commit or digest.
         seeds (`tuple[int, ...]`): of folds and probes.
-        protocol (`str`): settings that change scores, in words.
+        protocol (`str`): a description of the settings that affect scores.
         seconds (`float`): for embedding and probing together.
         peak_memory_mb (`float`): peak memory in MiB of this process so far; on a GPU, of the device.
         run (`str`): digest of everything the scores depend on; finished runs are skipped.

@@ -39,7 +39,7 @@ class Task:
 
     Args:
         name (`str`): unique; used by `--tasks` and in the results.
-        title (`str`): what is predicted, in words.
+        title (`str`): a description of the prediction target.
         group (`str`): one of `GROUPS`.
         kind (`str`): the kind of task that runs it; a key of `KINDS` in training/benchmarks/kinds/registry.py.
         needs (`tuple[str, ...]`): modalities that a model must embed, from `MODALITIES`.
@@ -103,7 +103,7 @@ class Task:
 
     @property
     def published_source(self) -> str:
-        """The origin of the data, in words that mean the same on every machine."""
+        """The origin of the data, without local paths, so that it is the same on every machine."""
         if self.on_sample_world:
             return "sample world"
         local = Path(self.source)

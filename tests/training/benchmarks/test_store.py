@@ -39,14 +39,14 @@ def test_features_are_computed_once_and_found_without_the_data(tmp_path):
     assert np.array_equal(first["features"], again["features"]) and len(calls) == 3
 
 
-def test_another_key_never_finds_them(tmp_path):
+def test_features_are_not_found_under_another_key(tmp_path):
     store, calls = FeatureStore(tmp_path), []
     for model in ("a", "b", "a"):
         store.collect({"model": model}, lambda: range(3), doubled(calls))
     assert len(calls) == 2
 
 
-def test_an_interruption_loses_one_part_at_most(tmp_path):
+def test_an_interruption_loses_at_most_one_part(tmp_path):
     store, calls = FeatureStore(tmp_path), []
 
     def breaks(part: list[int]) -> dict[str, np.ndarray]:
@@ -68,6 +68,6 @@ def test_processes_share_the_parts(tmp_path):
     assert [len(own) for own in calls] == [3, 2, 0] and found["label"].tolist() == list(range(5))
 
 
-def test_no_rows_are_refused(tmp_path):
+def test_an_empty_input_is_refused(tmp_path):
     with pytest.raises(ValueError, match="have no rows"):
         FeatureStore(tmp_path).collect({"model": "a"}, lambda: [], doubled([]))

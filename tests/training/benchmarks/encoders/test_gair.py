@@ -56,7 +56,7 @@ def test_locations_are_embedded_as_the_model_does(encoder):
     np.testing.assert_allclose(encoder.embed_locations(lon_lat), own.numpy(), atol=1e-6)
 
 
-def test_tiles_are_read_in_the_data_s_own_format(encoder):
+def test_tiles_are_read_in_the_format_of_the_data_set(encoder):
     generator = np.random.default_rng(0)
     numbers = generator.integers(200, 3000, (10, 64, 64)).astype(np.uint16)
     plain = TileFormat(BANDS)
@@ -81,7 +81,7 @@ def test_photos_are_embedded_and_their_tokens_feed_the_pooler(encoder):
     np.testing.assert_allclose(encoder.embed_photos([photo]), pooled.numpy(), atol=1e-5)
 
 
-def test_what_cannot_be_read_is_named(encoder):
+def test_unreadable_photos_and_tiles_are_refused_by_name(encoder):
     with pytest.raises(ValueError, match="Photo 'broken': The given bytes cannot be decoded"):
         encoder.read_photo(PhotoSample("broken", b"no photo"))
     with pytest.raises(ValueError, match=r"Tile 'odd': .* lacks B8A, B11, B12"):

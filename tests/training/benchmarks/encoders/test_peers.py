@@ -101,7 +101,7 @@ def test_a_tile_is_seen_in_red_green_and_blue():
         torch.testing.assert_close(seen[channel], (scaled - MEAN[channel]) / STD[channel])
 
 
-def test_ten_channels_see_all_bands_and_no_photos():
+def test_a_model_with_ten_channels_gets_all_bands_and_refuses_photos():
     encoder = peer(vit(10), channels=10)
     assert encoder.modalities == {"tile"} and encoder.tiles.processor.bands[-1] == "B12"
     assert encoder.embed_tiles([encoder.read_tile(tile(), FORMAT)], FORMAT).shape == (1, 24)
@@ -163,7 +163,7 @@ def test_layers_are_taken_by_depth():
     assert [one.shape[-1] for one in four_layers(shrinking, has_embeddings=True)] == [32, 32, 16, 8]
 
 
-def test_other_weights_have_another_fingerprint():
+def test_different_weights_have_different_fingerprints():
     first, again = peer(vit()), peer(vit())
     tower = vit()
     with torch.no_grad():
@@ -199,7 +199,7 @@ def test_a_function_of_lon_lat_is_an_encoder(monkeypatch):
         open_peer("a_peer:lost", CPU)
 
 
-def test_a_changed_function_has_another_fingerprint():
+def test_a_changed_function_has_a_different_fingerprint():
     functions = [LocationFunction(lambda lon, lat, k=k: np.stack([lon * k, lat], axis=1), "f") for k in (1, 1, 2)]
     assert functions[0].fingerprint == functions[1].fingerprint != functions[2].fingerprint
 

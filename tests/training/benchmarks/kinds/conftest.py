@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Probes and intervals that are quick enough for tests."""
+"""Fixtures with fast probes and intervals."""
 
 import numpy as np
 import pytest

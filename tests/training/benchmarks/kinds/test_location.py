@@ -41,7 +41,7 @@ def figures(outcome) -> dict:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_table_of_values(tmp_path, bench, suffix):
+def test_a_table_of_numbers_is_regressed(tmp_path, bench, suffix):
     columns = made_columns()
     columns.pop("split")
     task = place_task(write_table(tmp_path / f"own{suffix}", columns))
@@ -58,7 +58,7 @@ def test_a_table_of_values(tmp_path, bench, suffix):
     assert below["mean"].value < 0 < below["inverse distance"].value < random.value
 
 
-def test_classes_by_ridge_and_neighbours_on_the_official_split(tmp_path, bench):
+def test_classes_are_predicted_by_ridge_and_knn_on_the_official_split(tmp_path, bench):
     task = place_task(write_table(tmp_path / "own.csv", made_columns()), "zone", target_type="classification")
     found = figures(KIND.measure(task, SinCosEncoder(), bench))
     assert set(found) == {("ridge", "official", ""), ("knn", "official", "")}
@@ -75,7 +75,7 @@ def test_seeds_widen_the_folds(tmp_path, bench):
     assert [found["ridge", name, ""].n_folds for name in ("random", "spatial10", "official")] == [15, 15, 1]
 
 
-def test_missing_labels_and_places_are_dropped_counted_and_said(tmp_path, bench):
+def test_rows_without_a_label_or_location_are_dropped_and_reported(tmp_path, bench):
     columns = made_columns()
     columns["value"] = columns["value"].copy()
     columns["value"][:7] = np.nan
@@ -89,7 +89,7 @@ def test_missing_labels_and_places_are_dropped_counted_and_said(tmp_path, bench)
     assert {(score.n_samples, score.dropped) for score in outcome.scores} == {(190, 7)}
 
 
-def test_one_class_or_few_cells_fail_their_holdout_alone(tmp_path, bench):
+def test_one_class_or_few_cells_fail_only_their_holdout(tmp_path, bench):
     columns = made_columns()
     columns["lon"], columns["lat"] = columns["lon"] / 100 + 5, columns["lat"] / 100 + 5
     columns["lon"][:60] += 50
@@ -105,7 +105,7 @@ def test_one_class_or_few_cells_fail_their_holdout_alone(tmp_path, bench):
     assert any("trains on" in problem and "of one class" in problem for problem in outcome.problems)
 
 
-def test_empty_folds_are_told(tmp_path, bench):
+def test_empty_folds_are_reported(tmp_path, bench):
     columns = made_columns()
     columns["lon"] = np.abs(columns["lon"]) / 10
     columns["lat"] = np.abs(columns["lat"]) / 10
@@ -171,7 +171,7 @@ def coordbench(folder, config: str, **columns) -> None:
 
 
 def test_coordbench_tables_in_their_published_layout(tmp_path, bench):
-    """One made table of each layout: a single target, sentinels, several targets, a pool of another table's ids."""
+    """One generated table per layout: a single target, sentinel values, several targets, and ids from another table."""
     made, tasks = made_columns(), load_tasks()
     population = np.r_[np.full(20, -999.0), np.arange(180.0) ** 2]
     coordbench(tmp_path, "usavars_population", population=population)
@@ -199,7 +199,7 @@ def test_coordbench_tables_in_their_published_layout(tmp_path, bench):
         assert {score.target for score in outcome.scores} == targets, name
 
 
-def test_another_process_embeds_and_this_one_finds_it(tmp_path, bench):
+def test_features_from_another_process_are_found(tmp_path, bench):
     task = place_task(write_table(tmp_path / "own.csv", made_columns()))
     for rank in (0, 1):
         shared = replace(bench, store=replace(bench.store, rank=rank, processes=2))
@@ -218,14 +218,14 @@ def prior_table(folder):
     columns = made_columns(240)
     generator = np.random.default_rng(0)
     _, labels = np.unique(columns["zone"], return_inverse=True)
-    # The picture tells the middle from the others, the place tells the rest.
+    # The image separates the middle class; the location separates the others.
     image = (labels == 0)[:, None] + 0.7 * generator.standard_normal((240, 4))
     columns["label"] = columns.pop("zone")
     columns["split"] = [("train", "val", "test")[index % 3] for index in range(240)]
     return write_table(folder / "own.parquet", {**columns, "image_features": image.tolist()})
 
 
-def test_image_features_and_places_together(tmp_path, bench):
+def test_image_features_and_locations_are_combined(tmp_path, bench):
     task = load_tasks()["locbench-inat2018"].at(str(prior_table(tmp_path)))
     kind = LocationPrior()
     outcome = kind.measure(task, SinCosEncoder(), bench)
@@ -247,7 +247,7 @@ def test_a_prior_without_test_rows_is_refused(tmp_path, bench):
         LocationPrior().measure(load_tasks()["locbench-yfcc"].at(str(path)), SinCosEncoder(), bench)
 
 
-def test_unreachable_data_are_unavailable_and_not_wrong(tmp_path, monkeypatch):
+def test_unreachable_data_are_reported_as_unavailable(tmp_path, monkeypatch):
     monkeypatch.setattr("training.benchmarks.data.constants.HF_HUB_CACHE", str(tmp_path))
     task: Task = load_tasks()["mosaiks-roads"]
 
@@ -261,14 +261,14 @@ def test_unreachable_data_are_unavailable_and_not_wrong(tmp_path, monkeypatch):
             Unavailable, match=r"cannot be reached .no route.; pass a local copy by --data mosaiks-roads=PATH"
         ):
             open_data(task)
-    # What was fetched before is used all the same.
+    # Data fetched earlier are still used.
     reference = tmp_path / "datasets--taylor-geospatial--coordbench" / "refs" / "main"
     reference.parent.mkdir(parents=True)
     reference.write_text("0123abc\n", encoding="utf-8")
     assert revision_of(task) == "0123abc"
 
 
-def test_a_gated_set_says_so(monkeypatch):
+def test_a_gated_data_set_is_reported_as_gated(monkeypatch):
     def fails(*arguments, **settings):
         raise ConnectionError("401 Client Error. Access to this data set is gated")
 
@@ -286,7 +286,7 @@ def test_the_revision_of_local_data_follows_their_content(tmp_path):
     assert revision_of(place_task(path)) != first
 
 
-def test_strata_are_kept_where_the_data_have_them(tmp_path, bench):
+def test_strata_are_kept_if_the_data_have_them(tmp_path, bench):
     columns = made_columns() | {"urban": ["U", "R"] * 100}
     task = place_task(write_table(tmp_path / "own.csv", columns), strata=("urban", "settlement"), holdouts=("random",))
     places = KIND.measure(task, SinCosEncoder(), bench).places
@@ -294,7 +294,7 @@ def test_strata_are_kept_where_the_data_have_them(tmp_path, bench):
     assert sorted(zip(places.lat, places.strata["urban"])) == sorted(zip(columns["lat"], columns["urban"]))
 
 
-def test_places_of_tiles_are_their_centres(tmp_path):
+def test_the_location_of_a_tile_is_its_centre(tmp_path):
     columns = {
         "bounds": [[10.0, 50.0, 10.2, 50.1], [500_000.0, 5_500_000.0, 502_000.0, 5_502_000.0]],
         "crs": ["EPSG:4326", "EPSG:32633"],

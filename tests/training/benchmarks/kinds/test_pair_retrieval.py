@@ -67,7 +67,7 @@ def test_a_lattice_is_even():
     assert distance.min(axis=1).max() < 2 * distance.min(axis=1).min()
 
 
-def test_offsets_are_exact_and_stay_inside():
+def test_offsets_are_exact_and_stay_inside_the_tile():
     points = np.array([[0.0, 0.0], [0.5, 0.5], [1.0, 0.3], [0.2, 1.0]])
     size = np.array([[2000.0, 1000.0]] * 4)
     for offset in (50, 400):
@@ -78,7 +78,7 @@ def test_offsets_are_exact_and_stay_inside():
     assert np.array_equal(offset_points(points, size, 50, 1), offset_points(points, size, 50, 1))
 
 
-def test_all_directions_modes_offsets_and_places(task, encoder, bench):
+def test_all_directions_query_modes_offsets_and_locations_are_measured(task, encoder, bench):
     outcome = KIND.measure(task, encoder, bench)
     found = {(score.split, score.target, score.metric): score for score in outcome.scores}
     across = {target for split, target, _ in found if split == ACROSS}
@@ -87,7 +87,7 @@ def test_all_directions_modes_offsets_and_places(task, encoder, bench):
     assert len(across) == 18 and {"SV → location", "location → SV"} < across
     within = {target for split, target, _ in found if split == WITHIN}
     assert len(within) == 8
-    # The tile's mean cannot tell its own points apart.
+    # The tile mean is the same for all points of a tile.
     assert found[WITHIN, "SV → RS, tile mean", "mean_rank"].value == pytest.approx(2.0)
     offsets = {split for split, _, _ in found if split.startswith("offset")}
     assert (
@@ -101,7 +101,7 @@ def test_all_directions_modes_offsets_and_places(task, encoder, bench):
     assert len(outcome.places.lon) == 12
 
 
-def test_chance_and_the_nearest_place_stand_beside(task, encoder, bench):
+def test_chance_and_the_nearest_gallery_location_are_reported(task, encoder, bench):
     below = {(score.model, score.split, score.metric): score.value for score in KIND.baselines(task, bench).scores}
     assert below["chance", ACROSS, "median_rank"] == 2.5 and below["chance", WITHIN, "mean_rank"] == 2.0
     best, random = (below[name, GEOLOCATION, "median_km"] for name in ("nearest place of the gallery", "chance"))
@@ -116,7 +116,7 @@ def test_pairs_are_embedded_once(task, encoder, bench, monkeypatch):
     assert KIND.measure(task, encoder, bench).scores
 
 
-def test_what_cannot_be_measured_is_told(task, encoder, bench, tmp_path):
+def test_pairs_that_cannot_be_measured_are_reported(task, encoder, bench, tmp_path):
     with pytest.raises(Unavailable, match="pass a pairs CSV, or a folder of parquet files, by --data pairs=PATH"):
         KIND.measure(load_tasks()["pairs"], encoder, bench)
     with pytest.raises(ValueError, match="sin/cos has no common space"):

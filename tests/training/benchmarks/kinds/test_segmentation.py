@@ -34,7 +34,7 @@ TASKS = load_tasks()
 
 @pytest.mark.parametrize("name", [name for name in MAKERS if TASKS[name].kind == "segmentation"])
 def test_every_segmentation_task_runs_in_its_protocol(name, folders, encoder, tmp_path):
-    """Windows, missing bands, dates and numbers together, with a decoder that is small and hardly trained."""
+    """Covers windows, missing bands, dates and regression, with a small decoder that is barely trained."""
     task = local_task(name, folders[name])
     quick = {"channels": 4, "epochs": 1, "batch_size": 2}
     window = {"window": 8} if "segmentation" in task.options else {}
@@ -49,7 +49,7 @@ def test_every_segmentation_task_runs_in_its_protocol(name, folders, encoder, tm
     assert set(task.metrics) <= set(baseline)
 
 
-def test_the_kind_gives_figures_and_baselines(encoder, tmp_path, monkeypatch):
+def test_segmentation_reports_scores_and_baselines(encoder, tmp_path, monkeypatch):
     data = image_set([halves(seed) for seed in range(12)])
     monkeypatch.setattr("training.benchmarks.kinds.segmentation.open_images", lambda task: data)
     task = load_tasks()["world-segmentation"]
@@ -70,7 +70,7 @@ def test_the_kind_gives_figures_and_baselines(encoder, tmp_path, monkeypatch):
     assert majority["miou"] == pytest.approx(majority["accuracy"] / 2)
 
 
-def test_the_mean_is_the_baseline_of_numbers(encoder, tmp_path, monkeypatch):
+def test_the_baseline_of_regression_is_the_mean(encoder, tmp_path, monkeypatch):
     data = image_set([halves(seed, kind="numbers") for seed in range(12)], classes=())
     monkeypatch.setattr("training.benchmarks.kinds.segmentation.open_images", lambda task: data)
     scores = Segmentation().baselines(load_tasks()["biomassters"], Bench(FeatureStore(tmp_path), CPU)).scores

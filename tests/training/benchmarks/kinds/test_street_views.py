@@ -48,7 +48,7 @@ def test_every_attribute_is_read(attribute, folder, encoder):
     data = open_images(local_task(f"streetscapes-{attribute.replace('_', '-')}", folder))
     assert data.classes == ("clear", "cloudy", "rainy")
     assert len(data.splits["train"]) + len(data.splits["validation"]) == 40 and len(data.splits["test"]) == 12
-    # Number 0 of each split is rainy, and dark.
+    # The first photo of each split is rainy and dark.
     first, last = data.splits["test"][0], data.splits["test"][2]
     assert data.classes[first.label] == "rainy" and data.classes[last.label] == "clear"
     assert encoder.read_photo(first.sources[0]).mean() < encoder.read_photo(last.sources[0]).mean()
@@ -83,7 +83,7 @@ def test_perception_is_regressed(folder, encoder, tmp_path):
     assert baseline["r2"] <= 0 and baseline["rmse"] > 1.5
 
 
-def test_features_are_kept_for_another_head(folder, encoder, tmp_path, monkeypatch):
+def test_features_are_reused_by_another_head(folder, encoder, tmp_path, monkeypatch):
     task, bench = local_task("streetscapes-glare", folder), Bench(FeatureStore(tmp_path), CPU)
     StreetViews().extract(task, encoder, bench)
     monkeypatch.setattr(encoder, "read_photo", None)
@@ -102,7 +102,7 @@ def test_a_changed_photo_is_embedded_again(tmp_path, encoder):
     assert changed.tolist() == [True] + [False] * 11
 
 
-def test_a_label_that_is_no_number_is_named(tmp_path):
+def test_a_label_that_is_not_a_number_is_refused_by_name(tmp_path):
     write_streetscapes(tmp_path)
     path = tmp_path / "data/perception.csv"
     path.write_text(path.read_text().replace("0.0", "low"))
@@ -128,7 +128,7 @@ def test_labels_without_photos_are_skipped_with_a_reason(tmp_path):
         open_images(local_task("streetscapes-platform", tmp_path))
 
 
-def test_a_photo_that_cannot_be_decoded_is_named(tmp_path, encoder):
+def test_a_photo_that_cannot_be_decoded_is_refused_by_name(tmp_path, encoder):
     write_streetscapes(tmp_path)
     (tmp_path / "manual_labels/img/00000002-bbbb.jpeg").write_bytes(b"no photo")
     task = local_task("streetscapes-platform", tmp_path)

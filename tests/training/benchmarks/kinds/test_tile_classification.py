@@ -27,8 +27,8 @@ from training.benchmarks.kinds.tile_classification import TileClassification, cl
 from training.benchmarks.store import FeatureStore
 
 
-def test_eurosat_by_knn_and_logistic_regression(folders, encoder, tmp_path):
-    """The made classes differ in brightness alone, which every tower sees."""
+def test_eurosat_is_classified_by_knn_and_logistic_regression(folders, encoder, tmp_path):
+    """The generated classes differ only in brightness, which every tower can detect."""
     bench = Bench(FeatureStore(tmp_path), torch.device("cpu"))
     task = local_task("eurosat", folders["eurosat"])
     found = TileClassification().measure(task, encoder, bench)
@@ -41,7 +41,7 @@ def test_eurosat_by_knn_and_logistic_regression(folders, encoder, tmp_path):
     assert next(s for s in baseline.scores if s.metric == "accuracy").value == pytest.approx(1 / 3)
 
 
-def test_embeddings_are_kept_by_model_and_format(folders, encoder, tmp_path, monkeypatch):
+def test_embeddings_are_cached_by_model_and_format(folders, encoder, tmp_path, monkeypatch):
     bench = Bench(FeatureStore(tmp_path), torch.device("cpu"))
     task = local_task("eurosat", folders["eurosat"])
     TileClassification().extract(task, encoder, bench)
@@ -52,7 +52,7 @@ def test_embeddings_are_kept_by_model_and_format(folders, encoder, tmp_path, mon
         TileClassification().measure(dimmer, encoder, bench)
 
 
-def test_scores_of_classes():
+def test_scores_match_manual_calculation():
     labels = np.array([0, 0, 1, 2])
     right = np.eye(3)[labels]
     assert class_scores(labels, right) == {"accuracy": 1.0, "macro_f1": 1.0}
@@ -61,7 +61,7 @@ def test_scores_of_classes():
     assert class_scores(labels, all_zero)["macro_f1"] == pytest.approx((2 * 0.5 / 1.5) / 3)
     several = np.array([[1, 0], [0, 1]])
     assert class_scores(several, several.astype(float)) == {"micro_map": 1.0}
-    # The two right ones rank second and fourth of four: (1/2 + 2/4) / 2.
+    # The two correct classes rank second and fourth of four: (1/2 + 2/4) / 2.
     assert class_scores(several, np.array([[0.6, 0.9], [0.5, 0.1]]))["micro_map"] == pytest.approx(0.5)
     with pytest.raises(ValueError, match="No test row has any class"):
         class_scores(np.zeros((2, 2)), np.ones((2, 2)))

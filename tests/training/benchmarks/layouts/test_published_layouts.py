@@ -37,7 +37,7 @@ from training.benchmarks.layouts.registry import open_images
 from training.benchmarks.layouts.samples import IGNORED
 
 
-def test_bands_that_data_lack_hold_the_model_s_means(folders, encoder):
+def test_missing_bands_are_filled_with_the_model_s_means(folders, encoder):
     data = open_images(local_task("ai4smallfarms", folders["ai4smallfarms"]))
     processor = encoder.processor.image_processor
     tile = encoder.read_tile(data.splits["train"][0].sources[0], data.tile_format)
@@ -45,7 +45,7 @@ def test_bands_that_data_lack_hold_the_model_s_means(folders, encoder):
     assert (tile[lacking] == round(processor.band_mean["B11"])).all()
 
 
-def test_pixels_that_scenes_leave_out_are_filled(folders, encoder):
+def test_missing_pixels_are_filled(folders, encoder):
     data = open_images(local_task("hls-burn-scars", folders["hls-burn-scars"]))
     image = data.splits["train"][0]
     assert np.isnan(image.sources[0].source[:, 0, 0]).all()
@@ -60,7 +60,7 @@ def test_statistics_of_the_data_set_normalise_it(folders, encoder):
     torch.testing.assert_close(encoder.tile_pixels([tile], data.tile_format), torch.full((1, 10, 96, 96), 0.5))
 
 
-def test_labels_are_those_of_the_files(folders):
+def test_labels_match_the_files(folders):
     floods = open_images(local_task("sen1floods11", folders["sen1floods11"])).splits["test"][0]
     raw = rasterio.open(
         folders["sen1floods11"] / "v1.1/data/flood_events/HandLabeled/LabelHand/Ghana_test0_LabelHand.tif"
@@ -98,7 +98,7 @@ def test_dates_are_the_latest_or_evenly_spaced(folders):
     assert crops.sources[0].source.mean() < crops.sources[-1].source.mean()
 
 
-def test_damaged_tiles_are_left_out_and_said(folders):
+def test_damaged_tiles_are_left_out_and_reported(folders):
     data = open_images(local_task("crop-type-south-sudan", folders["crop-type-south-sudan"]))
     assert data.dropped == 1 and data.remarks == ("1 of 9 tiles are damaged or missing and are left out.",)
     assert "southsudan_000000" not in data.splits["train"].names
@@ -114,7 +114,7 @@ def test_an_empty_folder_is_refused(tmp_path):
         open_images(local_task("pastis", tmp_path))
 
 
-def test_a_mask_for_each_image_is_asked_for(tmp_path):
+def test_an_image_without_a_mask_is_refused(tmp_path):
     write_small_farms(tmp_path)
     next((tmp_path / "sentinel-2-asia/train/masks").iterdir()).unlink()
     with pytest.raises(ValueError, match=r"holds 3 images but .* 2 masks"):

@@ -49,7 +49,7 @@ def test_every_data_set_opens_in_its_published_layout(name, folders, encoder):
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_bands_are_found_by_name(name, folders, encoder):
-    """Channel c of every made file holds about (c + 1) hundreds: each band must come from its own channel."""
+    """Channel c of every generated file has values of about 100 (c + 1), so each band must come from its own channel."""
     data = open_images(local_task(name, folders[name]))
     assert data.tile_format is not None
     reflectance = data.tile_format.units == "reflectance"
@@ -62,7 +62,7 @@ def test_bands_are_found_by_name(name, folders, encoder):
 
 
 def test_the_published_orders_of_bands_and_classes():
-    """As the data sets' cards and their readers have them: written out here, since no file names its bands."""
+    """The orders in the data sets' cards and readers, written out here because the files do not name their bands."""
     ten = ["B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"]
     orders = {name: TASKS[name].options["tiles"]["bands"] for name in MAKERS}
     assert orders["eurosat"] == ["B01", *ten[:7], "B09", "B10", "B11", "B12", "B8A"]
@@ -82,12 +82,12 @@ def test_the_published_orders_of_bands_and_classes():
     assert worlds and all(list(task.options["classes"].values()) == list(COVERS) for task in worlds)
 
 
-def test_data_that_are_not_here_are_skipped_with_a_reason():
+def test_missing_data_are_skipped_with_a_reason():
     with pytest.raises(Unavailable, match=r"'mados' is not one; download MADOS.zip .* by --data NAME=FOLDER"):
         open_images(TASKS["mados"])
 
 
-def test_an_unknown_option_is_named():
+def test_an_unknown_option_is_refused_by_name():
     task = replace(TASKS["pastis"], options={**TASKS["pastis"].options, "date": 3})
     with pytest.raises(ValueError, match="unknown setting 'date'; did you mean 'dates'"):
         open_images(task)

@@ -26,7 +26,7 @@ from tests.helpers.image_layouts import local_task
 from training.benchmarks.layouts.registry import open_images
 
 
-def test_the_sample_world_s_image_tasks(small_world, encoder):
+def test_image_tasks_of_the_sample_world_are_read(small_world, encoder):
     tiles = open_images(local_task("world-tiles", small_world))
     image = tiles.splits["test"][0]
     assert tiles.classes[image.label] in ("water", "forest", "crop", "grass", "built", "bare", "snow")
@@ -61,7 +61,7 @@ def test_rows_without_a_label_are_counted(small_world, tmp_path):
         assert len(data.splits["test"]) == 15
 
 
-def test_a_column_that_is_not_there_is_named(small_world):
+def test_a_missing_column_is_refused_by_name(small_world):
     task = replace(local_task("world-photos", small_world), columns={"label": "photo_cvoer"})
     with pytest.raises(ValueError, match="have no column 'photo_cvoer'"):
         open_images(task)

@@ -20,7 +20,7 @@ pytest.importorskip("rasterio", reason="the extra eval is not installed")
 from training.benchmarks.layouts.samples import Images
 
 
-def test_some_are_drawn_by_seed():
+def test_a_subset_is_drawn_by_seed():
     images = Images([str(number) for number in range(50)], lambda index: None)  # type: ignore[arg-type, return-value]
     drawn = images.at_most(7)
     assert len(drawn) == 7 and drawn.names == images.at_most(7).names != images.at_most(7, seed=1).names

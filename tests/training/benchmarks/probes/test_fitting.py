@@ -67,7 +67,7 @@ def test_folds_follow_the_seed():
     assert np.array_equal(first, np.random.default_rng(0).permutation(400)[0::5])
 
 
-def test_an_official_split_is_taken_as_it_is():
+def test_an_official_split_is_used_unchanged():
     lon, lat = places(10)
     is_test = np.arange(10) >= 7
     ((train, test),) = make_holdout("official", lon, lat, 0, is_test).folds
@@ -82,7 +82,7 @@ def test_an_official_split_is_taken_as_it_is():
         ("spatial", [1.0, 2.0, 3.0], "expected random, official, or spatial with degrees"),
     ],
 )
-def test_folds_that_cannot_be_are_refused(name, lon, message):
+def test_impossible_folds_are_refused(name, lon, message):
     with pytest.raises(ValueError, match=message):
         make_holdout(name, np.array(lon), np.zeros(3), 0, np.zeros(3, bool))
 
@@ -97,7 +97,7 @@ def test_the_published_figures_of_air_temperature(data_dir):
         holdout = make_holdout(name, lon, lat, seed=0)
         found = ridge(features, temperature, holdout, classify=False, penalize_intercept=True)
         assert found.score == pytest.approx(published, abs=1e-5)
-        # Today's default differs, if only a little.
+        # The current default differs slightly.
         free = ridge(features, temperature, holdout, classify=False)
         assert 0 < abs(free.score - found.score) < 1e-3
 
@@ -146,21 +146,21 @@ def test_ridge_agrees_with_solving_for_each_strength(classify):
     assert np.array_equal(np.sort(found.rows), np.arange(300)) and len(found.predictions) == 300
 
 
-def test_a_nested_strength_never_sees_the_rows_that_it_is_scored_on():
+def test_a_nested_strength_is_chosen_without_the_test_rows():
     generator = np.random.default_rng(1)
     features, labels = generator.standard_normal((60, 40)), generator.standard_normal(60)
     holdout = make_holdout("random", *places(60), seed=0)
     chosen_on_test = ridge(features, labels, holdout, classify=False).score
     nested = ridge(features, labels, holdout, classify=False, nested=True)
     assert nested.score <= chosen_on_test
-    # The same split, tested once: official splits are nested without being asked.
+    # Official splits are always nested.
     train, test = holdout.folds[0]
     official = ridge(features, labels, Holdout("official", ((train, test),)), classify=False)
     assert official.fold_scores[0] == pytest.approx(nested.fold_scores[0])
     assert all(set(part[1]) <= set(train.tolist()) for part in inner_folds(train))
 
 
-def test_ridge_refuses_folds_that_teach_or_tell_nothing():
+def test_ridge_refuses_folds_without_variation():
     features = np.random.default_rng(0).standard_normal((10, 2))
     rows = np.arange(10)
     holdout = Holdout("spatial10", ((rows[:5], rows[5:]), (rows[5:], rows[:5])), 10)
@@ -188,14 +188,14 @@ def test_interpolation_is_exact_at_training_places_and_crosses_the_antimeridian(
     assert 0.9 < near < 1.3 and same == pytest.approx(50.0, abs=1e-6)
 
 
-def test_a_constant_scores_nothing_or_the_share_of_the_commonest_class():
+def test_a_constant_scores_zero_or_the_share_of_the_most_frequent_class():
     lon, lat = places(100)
     holdout = make_holdout("random", lon, lat, 0)
     assert constant(np.arange(100.0), holdout, classify=False).score <= 0
     assert constant(np.repeat([0, 1], [80, 20]), holdout, classify=True).score == pytest.approx(0.8)
 
 
-def test_the_logistic_probe_learns_and_knows_classes_that_it_has_not_seen():
+def test_the_logistic_probe_learns_and_handles_unseen_classes():
     generator = np.random.default_rng(0)
     labels = np.tile([0, 2], 60)
     features = generator.standard_normal((120, 3)) + labels[:, None]

@@ -49,7 +49,7 @@ def test_numbers_are_learned_in_their_own_units():
     assert scores["r2"] > 0.95 and scores["rmse"] < 90
 
 
-def test_a_pooler_learns_what_a_line_cannot():
+def test_a_pooler_learns_what_a_linear_head_cannot():
     def labels_of(features: np.ndarray) -> np.ndarray:
         return (features[:, 0] * features[:, 1] > 0).astype(int)
 
@@ -67,7 +67,7 @@ def test_the_best_epoch_on_validation_is_kept():
     assert number_scores(labels, found[:, 0])["r2"] > -0.1
 
 
-def test_a_seed_repeats_a_head_and_leaves_the_generator_alone():
+def test_the_same_seed_repeats_a_head_and_keeps_the_global_random_state():
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     first, _ = fitted(lambda f: (f[:, 0] > 0).astype(int), 2, True, HeadSettings(epochs=3))
@@ -76,7 +76,7 @@ def test_a_seed_repeats_a_head_and_leaves_the_generator_alone():
     np.testing.assert_array_equal(first, second)
 
 
-def test_one_label_is_refused():
+def test_a_single_label_is_refused():
     with pytest.raises(ValueError, match="The 20 training photos have one label"):
         train_head(
             rows(20, 0, lambda f: np.zeros(len(f), int)),

@@ -81,7 +81,7 @@ def test_errors_are_divided_by_each_stratum():
     assert {row.skill for row in values} == {0.75}
 
 
-def test_self_information_is_chance_where_errors_are_strewn_and_high_where_they_cluster():
+def test_self_information_is_at_chance_for_scattered_errors_and_high_for_clusters():
     strewn = [
         self_information(with_errors((np.random.default_rng(seed).random(600) < 0.5).astype(float)))
         for seed in range(1, 7)
@@ -97,7 +97,7 @@ def test_self_information_is_chance_where_errors_are_strewn_and_high_where_they_
     assert len(strewn[0].lon) == len(strewn[0].marked) == len(strewn[0].unmarked)
 
 
-def test_places_in_heaps_are_surprising_by_themselves():
+def test_clustered_locations_have_high_unmarked_self_information():
     generator = np.random.default_rng(0)
     centre = np.repeat(generator.uniform(0, 8, (20, 2)), 15, axis=0)
     lon, lat = (centre + 0.02 * generator.standard_normal((300, 2))).T
@@ -105,12 +105,12 @@ def test_places_in_heaps_are_surprising_by_themselves():
     assert self_information(heaps).unmarked.mean() > 10 * CHANCE_BITS
 
 
-def test_there_is_no_self_information_without_low_performance_or_company():
+def test_self_information_needs_low_performance_and_neighbours():
     assert self_information(with_errors(np.zeros(100))) is None
     assert self_information(with_errors(np.r_[1.0, np.zeros(5)])) is None
 
 
-def test_a_summary_survives_its_file():
+def test_a_summary_is_read_back_unchanged():
     places = with_errors(np.r_[np.zeros(300), np.ones(300)])
     bias = summary("run", bias_table(places), self_information(places))
     assert Bias.from_json(bias.to_json()) == bias and bias.centres > 0

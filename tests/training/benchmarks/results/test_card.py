@@ -26,7 +26,7 @@ def table(tmp_path) -> ResultsTable:
     return table_of_two_models(tmp_path)
 
 
-def test_a_card_keeps_what_it_had_and_takes_the_figures(table, tmp_path):
+def test_a_card_keeps_its_content_and_receives_the_results(table, tmp_path):
     path = tmp_path / "README.md"
     path.write_text("---\nlicense: apache-2.0\ntags: [geospatial]\n---\n# Own\n\nText.\n", encoding="utf-8")
     own = [row for row in table.rows if row["model_name"] == "outputs/own"]
@@ -46,6 +46,6 @@ def test_a_card_keeps_what_it_had_and_takes_the_figures(table, tmp_path):
     assert values == {"air_temp-random-ridge": 0.9, "air_temp-spatial10-ridge": 0.6}
 
 
-def test_a_card_is_made_where_there_is_none(table, tmp_path):
+def test_a_missing_card_is_created(table, tmp_path):
     update_card(tmp_path / "new.md", "own", [AIR], table.rows[:1], "Tables.")
     assert ModelCard.load(tmp_path / "new.md").data.eval_results[0].metric_value == 0.8

@@ -31,7 +31,7 @@ def with_errors(error: np.ndarray, unit: str = "wrong", **strata: np.ndarray) ->
 
 
 @pytest.mark.parametrize(("unit", "earth"), [("wrong", True), ("absolute error", False)])
-def test_the_picture_is_drawn(tmp_path, unit, earth):
+def test_the_map_of_errors_is_drawn(tmp_path, unit, earth):
     places = with_errors(
         np.abs(np.random.default_rng(0).standard_normal(300)) if unit != "wrong" else np.arange(300.0) % 2, unit
     )
@@ -41,7 +41,7 @@ def test_the_picture_is_drawn(tmp_path, unit, earth):
         assert picture.width > 1000 and len(picture.convert("RGB").getcolors(2**24)) > 200
 
 
-def test_the_scores_are_drawn(tmp_path):
+def test_the_figure_of_scores_is_drawn(tmp_path):
     table = table_of_two_models(tmp_path)
     scores_figure(tmp_path / "scores.png", [(AIR, table.rows)], ["outputs/own"])
     with Image.open(tmp_path / "scores.png") as picture:

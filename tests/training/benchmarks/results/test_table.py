@@ -27,7 +27,7 @@ def table(tmp_path) -> ResultsTable:
     return table_of_two_models(tmp_path)
 
 
-def test_rows_have_coordbench_s_columns_and_what_repeats_them(table):
+def test_rows_have_coordbench_s_columns_and_the_settings_of_the_run(table):
     with table.path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS and len(rows) == 3
@@ -47,7 +47,7 @@ def test_the_table_only_grows_and_knows_what_it_holds(table):
     assert len(again.of(["air_temp"], ["run", "below"])) == 3
 
 
-def test_what_a_run_had_to_say_is_said_again(table):
+def test_the_notes_of_a_run_are_read_again(table):
     table.append(AIR, [RIDGE], replace(OURS, run="partly"), ["7 rows are left out."], ["Fold 1 is empty."])
     again = ResultsTable(table.path)
     assert again.notes("partly") == {"remarks": ["7 rows are left out."], "problems": ["Fold 1 is empty."]}

@@ -23,11 +23,11 @@ from training.benchmarks.tasks.task import GROUPS, Task, choose, load_tasks, rel
 TASKS = load_tasks()
 
 
-def test_every_task_is_whole():
+def test_every_task_is_complete():
     assert len(TASKS) > 90
     for task in TASKS.values():
         assert task.kind in KINDS and task.needs and task.licence and task.citation and task.title
-        # What needs data of one's own says how to pass them.
+        # Tasks on the user's own data explain how to pass them.
         assert task.source or "--data" in task.access
     assert {task.group for task in TASKS.values()} == set(GROUPS)
     assert {task.kind for task in TASKS.values() if task.group == "sample"} == set(KINDS) - {"location_prior"}
@@ -42,7 +42,7 @@ def test_names_groups_and_globs_select_each_task_once():
     assert len(everything) == sum(task.group != "sample" for task in TASKS.values())
 
 
-def test_a_slip_is_told_with_the_nearest_name():
+def test_an_unknown_name_is_refused_with_the_nearest_one():
     with pytest.raises(ValueError, match="--tasks is 'air_tmp'; did you mean 'air_temp'"):
         choose(TASKS, ["air_tmp"])
     with pytest.raises(ValueError, match="--data is 'air_tmp'; did you mean 'air_temp'"):
@@ -95,7 +95,7 @@ def test_a_wrong_task_is_refused(tmp_path, entry, message):
         load_tasks(tmp_path)
 
 
-def test_a_name_is_used_once(tmp_path):
+def test_duplicate_names_are_refused(tmp_path):
     defaults = "{kind: location, title: t, group: rs, needs: [location], target_type: regression, source: s, licence: l, citation: c}"
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(f"defaults: {defaults}\ntasks:\n  - {{name: same}}\n", encoding="utf-8")

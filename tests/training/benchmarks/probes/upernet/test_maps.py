@@ -41,7 +41,7 @@ def test_the_pyramid_has_four_sizes(encoder):
     assert resized(decoder(maps), (50, 70)).shape == (2, 2, 50, 70)
 
 
-def test_nili_s_map_is_read_and_halved(encoder):
+def test_the_nili_map_is_read_and_halved(encoder):
     backbone = Backbone(encoder, FORMAT, "nili")
     tile = backbone.read(halves(0))
     maps = backbone.maps([tile])
@@ -52,7 +52,7 @@ def test_nili_s_map_is_read_and_halved(encoder):
     assert isinstance(backbone.new_decoder(tile, 2, SMALL).pyramid, torch.nn.Identity)
 
 
-def test_numbers_are_never_negative():
+def test_regression_outputs_are_never_negative():
     torch.manual_seed(0)
     decoder = Decoder([8] * 4, 1, 8, rescale=True, dates=1, numbers=(0.1, 1.0)).eval()
     output = decoder([torch.randn(2, 1, 8, 12, 12) for _ in range(4)])

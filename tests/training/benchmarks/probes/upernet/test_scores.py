@@ -56,7 +56,7 @@ def test_overlapping_windows_are_averaged(encoder):
     np.testing.assert_allclose(slid[:, 48, 48], np.mean(parts, axis=0), atol=1e-5)
 
 
-def test_figures_are_those_of_scikit_learn():
+def test_scores_match_scikit_learn():
     draws = np.random.default_rng(0)
     truth, found = draws.integers(0, 3, 500), draws.integers(0, 3, 500)
     confusion = np.bincount(truth * 3 + found, minlength=9).reshape(3, 3)

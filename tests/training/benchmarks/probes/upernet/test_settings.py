@@ -46,7 +46,7 @@ def test_wrong_settings_are_refused(change, sentence):
         UperNetSettings(**change)
 
 
-def test_an_unknown_setting_is_named():
+def test_an_unknown_setting_is_refused_by_name():
     task = load_tasks()["world-segmentation"]
     wrong = replace(task, options={"segmentation": {"chanels": 8}})
     with pytest.raises(ValueError, match="unknown setting 'chanels'; did you mean 'channels'"):

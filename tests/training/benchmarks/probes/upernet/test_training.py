@@ -42,14 +42,14 @@ def run(encoder, data: ImageSet, settings: UperNetSettings) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("pyramid", ["layers", "nili"])
-def test_parts_of_a_tile_are_told_apart(encoder, pyramid):
+def test_the_decoder_separates_parts_of_a_tile(encoder, pyramid):
     data = image_set([halves(seed) for seed in range(24)])
     scores = run(encoder, data, replace(SMALL, pyramid=pyramid))
     assert scores["miou"] > 0.75 and scores["accuracy"] > 0.85
     assert set(scores) == {"miou", "accuracy", "macro_f1", "iou dark", "iou bright"}
 
 
-def test_several_dates_are_weighed(encoder):
+def test_dates_are_weighted(encoder):
     """Only the last of two dates shows anything: a decoder that read the first alone would be at chance."""
     data = image_set([halves(seed, dates=2) for seed in range(24)])
     assert run(encoder, data, replace(SMALL, epochs=15))["miou"] > 0.7
@@ -73,20 +73,20 @@ def test_tiles_of_a_data_set_may_differ_in_size(encoder):
     assert run(encoder, data, SMALL)["miou"] > 0.7
 
 
-def test_labels_that_say_nothing_teach_nothing(encoder):
+def test_shuffled_labels_score_at_chance(encoder):
     """Shuffled labels: no leak from labels to figures."""
     draws = np.random.default_rng(0)
     images = [replace(halves(seed), label=draws.integers(0, 2, (96, 96))) for seed in range(12)]
     assert run(encoder, image_set(images), replace(SMALL, epochs=2))["accuracy"] < 0.55
 
 
-def test_a_seed_repeats_a_run(encoder):
+def test_the_same_seed_repeats_a_run(encoder):
     data = image_set([halves(seed) for seed in range(12)])
     settings = replace(SMALL, epochs=2)
     assert run(encoder, data, settings) == run(encoder, data, settings)
 
 
-def test_the_backbone_stays_frozen_and_is_asked_once(encoder, monkeypatch):
+def test_the_backbone_stays_frozen_and_embeds_each_tile_once(encoder, monkeypatch):
     data = image_set([halves(seed) for seed in range(12)])
     before = {name: value.clone() for name, value in encoder.model.state_dict().items()}
     encoded = []
@@ -98,7 +98,7 @@ def test_the_backbone_stays_frozen_and_is_asked_once(encoder, monkeypatch):
     assert all(torch.equal(before[name], value) for name, value in encoder.model.state_dict().items())
 
 
-def test_what_cannot_be_trained_is_refused(encoder):
+def test_data_that_cannot_be_trained_on_are_refused(encoder):
     unlabelled = image_set([replace(halves(seed), label=np.full((96, 96), IGNORED)) for seed in range(9)])
     with pytest.raises(ValueError, match="No training tile has a labelled pixel"):
         train_decoder(Backbone(encoder, FORMAT, "layers"), unlabelled, SMALL, 0, CPU)

@@ -14,6 +14,11 @@
 """Fixtures that several test files share."""
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker has a core. The libraries read this when they are first imported, as do the programs that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import zlib
 from collections.abc import Iterator
 from pathlib import Path

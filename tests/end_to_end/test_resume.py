@@ -216,6 +216,7 @@ def test_ctrl_c_stops_a_run_however_it_was_started(pairs, tmp_path, sigint):
     assert checkpoints(run.output_dir)[-1] >= 1
 
 
+@pytest.mark.ci
 def test_kill_9_loses_only_the_steps_after_the_last_checkpoint(pairs, whole, tmp_path):
     flags = ["--num_workers", "2", "--checkpoint_every", "2"]
     for place, step, expected in (("training", 1, []), ("saving", 6, [2, 4]), ("saved", 8, [6, 8])):
@@ -304,6 +305,7 @@ def test_a_signal_to_one_of_two_processes_stops_both_and_they_resume(pairs, tmp_
     assert "processes" in run.end() and run.process.exitcode == 1
 
 
+@pytest.mark.ci
 def test_changed_settings_are_refused_and_existing_files_are_kept(pairs, whole, tmp_path):
     before = weights(whole)
     for flags, words in (

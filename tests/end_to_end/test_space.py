@@ -23,7 +23,7 @@ pytest.importorskip("gradio", reason="the extra demo is not installed")
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("space")]
+pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("space")]
 
 # Programs ------------------------------------------------------------------------------------------------------------
 

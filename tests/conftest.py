@@ -34,6 +34,18 @@ from tests.helpers.hub_server import TOKEN, HubServer
 from tests.helpers.shared import made_once, train_small_model, write_small_world
 
 
+# Fixtures that are expensive to make and not shared between workers: the tests that use one run in the same worker.
+_ONE_WORKER = ("two_processes", "published")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in _ONE_WORKER:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
 def _folder(variable: str, what: str) -> Path:
     folder = os.environ.get(variable)
     if not folder:

@@ -212,6 +212,7 @@ def test_an_unknown_key_in_a_settings_file_is_refused(tmp_path):
     assert "did you mean 'max_steps'?" in refused(["--config", str(config)])
 
 
+@pytest.mark.ci
 def test_too_many_bad_pairs_stop_the_launched_program_with_one_sentence(tmp_path):
     rows = [[*row[:3], "50", row[4]] if row[0] < "002" else row for row in read_rows(write_pairs(tmp_path, 4))]
     bad = write_csv(tmp_path / "bad.csv", rows)

@@ -193,6 +193,7 @@ def whole(pairs, tmp_path_factory) -> Path:
     return output_dir
 
 
+@pytest.mark.ci
 def test_a_run_stopped_by_signals_gives_the_same_weights(pairs, whole, tmp_path):
     flags = ["--num_workers", "2", "--checkpoint_every", "20"]
     run = Run(pairs, tmp_path / "run", *flags, signal_at=("training", 3, signal.SIGINT))
@@ -340,6 +341,7 @@ def test_resume_none_starts_over_and_keeps_the_old_run(pairs, tmp_path):
     assert "resuming from step 3" in Run(pairs, tmp_path / "run", *more).done()
 
 
+@pytest.mark.ci
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_photos(pairs, tmp_path):
     flags = ["--num_workers", "0", "--warmup_steps", "4", "--learning_rate", "1e30", "--max_grad_norm", "1e30"]
     run = Run(pairs, tmp_path / "run", *flags, "--checkpoint_every", "1", "--logging_steps", "5")

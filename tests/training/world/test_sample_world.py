@@ -28,6 +28,9 @@ from training.world.sample_world import SampleWorld
 from training.world.street_views import PHOTO_HEIGHT, PHOTO_WIDTH
 from training.world.tiles import BANDS, TILE_PIXELS, TILE_SIDE_M
 
+# Its fixtures render many tiles once.
+pytestmark = pytest.mark.xdist_group("sample_world")
+
 WATER, FOREST, CROP, GRASS, BUILT, BARE, SNOW = range(len(COVERS))
 TILES = 240
 POINTS = 16

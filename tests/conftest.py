@@ -33,7 +33,6 @@ from modeling_gair import GairConfig, GairModel
 from tests.helpers.hub_server import TOKEN, HubServer
 from tests.helpers.shared import made_once, train_small_model, write_small_world
 
-
 # Fixtures that are expensive to make and not shared between workers: the tests that use one run in the same worker.
 _ONE_WORKER = ("two_processes", "published")
 

@@ -150,7 +150,7 @@ def test_named_files_and_links_exist(document):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     """The built pages."""
-    pytest.importorskip("mkdocs", reason="the extra docs is not installed")
+    pytest.importorskip("mkdocs", reason="the extra ci is not installed")
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
@@ -163,6 +163,7 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.ci
 @pytest.mark.xdist_group("site")
 def test_the_api_pages_show_the_docstrings(site):
     """Sections in Hugging Face's style become lists, names become links, and no markup of the source is left."""
@@ -177,6 +178,7 @@ def test_the_api_pages_show_the_docstrings(site):
     assert "<code>lon</code>, <code>lat</code>" in processors and "EPSG:4326" in processors
 
 
+@pytest.mark.ci
 @pytest.mark.xdist_group("site")
 def test_the_pages_need_no_network(site):
     for picture in ("similarity.jpg", "sample_world.jpg", "query_modes.png"):

@@ -25,7 +25,8 @@ import pytest
 
 from modeling_gair import __version__
 
-pytest.importorskip("hatchling", reason="the extra test is not installed")
+pytest.importorskip("hatchling", reason="the extra ci is not installed")
+pytestmark = pytest.mark.ci
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

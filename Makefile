@@ -10,10 +10,10 @@ help: ## list the commands
 
 $(BIN)/pytest: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -e '.[test]'
+	$(BIN)/pip install -q -e '.[ci]'
 	@touch $@
 
-install: $(BIN)/pytest ## make .venv with everything that the tests need
+install: $(BIN)/pytest ## make .venv with everything that tests and checks need
 
 test: install ## run all tests but the long ones
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -312,5 +312,5 @@ def test_pairs_that_cannot_be_streamed_state_the_reason(hub, trained, tmp_path):
         assert not any(fault.times for fault in hub.faults if fault.kind == "cut")
     for name in names[:2]:
         assert told[name].startswith(f"ValueError: Data set not found: '{name}'"), told[name]
-    assert told["org/short"].startswith("ValueError: A file of the data set can't be read (")
+    assert told["org/short"].startswith("ValueError: A file of the data set cannot be read (")
     assert sorted(told["org/pairs"]) == sorted(f"train{n}" for n in range(12))

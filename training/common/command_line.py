@@ -290,18 +290,3 @@ def _parsed(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError:
         return text
-
-
-def as_yaml_values(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert options to plain values for YAML: paths to strings, dataclasses to dictionaries, tuples to lists."""
-    return {name: _yaml_value(value) for name, value in options.items()}
-
-
-def _yaml_value(value: Any) -> Any:
-    if is_dataclass(value):
-        return {field.name: _yaml_value(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return as_yaml_values(value)
-    if isinstance(value, (list, tuple)):
-        return [_yaml_value(one) for one in value]
-    return str(value) if isinstance(value, Path) else value

@@ -43,4 +43,3 @@ def test_it_is_right_or_refused(case, tmp_path, capsys):
             case.verify(tmp_path, capsys)
         else:
             case.verify(tmp_path)
-

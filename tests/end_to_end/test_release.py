@@ -207,7 +207,7 @@ def released(hub, trained) -> tuple[str, str]:
 def test_the_streamed_pairs_trained_the_model(trained):
     metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["training"]["data"] == ["org/pairs"]
-    assert metrics["evaluated"] == "12 photos of 6 held-out tiles"
+    assert metrics["evaluated"] == "12 photos of 6 held-out tiles (split test)"
 
 
 def test_a_release_holds_all_its_files_and_no_others(hub, trained, released):
@@ -226,7 +226,7 @@ def test_a_release_holds_all_its_files_and_no_others(hub, trained, released):
     card = stored["README.md"].content.decode()
     assert "datasets:\n- org/pairs" in card and "license: cc-by-4.0" in card and "12 photos of 6 held-out tiles" in card
     ranges = json.loads(stored["config.json"].content)["similarity_ranges"]
-    assert ranges["measured_on"] == "one photo of each of 6 held-out tiles of `org/pairs`"
+    assert ranges["measured_on"] == "one photo of each of 6 held-out tiles of `org/pairs` (split test)"
 
 
 def test_the_snippets_of_the_card_run_in_every_version(hub, trained, released, tmp_path):
@@ -312,5 +312,6 @@ def test_pairs_that_cannot_be_streamed_state_the_reason(hub, trained, tmp_path):
         assert not any(fault.times for fault in hub.faults if fault.kind == "cut")
     for name in names[:2]:
         assert told[name].startswith(f"ValueError: Data set not found: '{name}'"), told[name]
-    assert told["org/short"].startswith("ValueError: A file of the data set cannot be read (")
+    # Its files are bad rows, which are counted when they are decoded.
+    assert told["org/short"] == ["part 1 of 2", "part 2 of 2"]
     assert sorted(told["org/pairs"]) == sorted(f"train{n}" for n in range(12))

@@ -11,27 +11,80 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Writing files completely or not at all."""
+"""Writing files completely or not at all, and folders that cannot be written."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+
+from training.common.errors import first_line
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
     """
-    Write a file under a temporary name beside `path`, flush it to disk and rename it, so that readers see either the old
-    file or the new one, even after an interruption or a power failure.
+    Yields a temporary name beside `path`, with its suffix, for the body to write. The file is then flushed to disk and
+    renamed, so that readers see either the old file or the new one, even after an error, an interruption or a power failure.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        flush_to_disk(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Writes a file whole or not at all, as [`written_whole`] does; text is written as UTF-8."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def files_written_whole(folder: Path) -> Iterator[Path]:
+    """
+    Yields a new folder inside `folder` for the body to write files into, for libraries that name their files themselves.
+    Then each file replaces the one of its name in `folder`; after an error, `folder` is as it was.
+    """
+    with TemporaryDirectory(dir=folder, prefix=".unfinished-") as scratch:
+        yield Path(scratch)
+        written = sorted(path for path in Path(scratch).rglob("*") if path.is_file())
+        for path in written:
+            flush_to_disk(path)
+        for path in written:
+            target = folder / path.relative_to(scratch)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
+
+def check_writable(folder: Path, advice: str) -> None:
+    """
+    Creates a folder if necessary, and checks that files can be written to it. Programs call it before their work.
+
+    Args:
+        folder (`Path`): the folder.
+        advice (`str`): what the user can do, such as "pass another --output_dir".
+
+    Raises:
+        ValueError: no file can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            # A full disk accepts a file but not its content.
+            file.write(bytes(4096))
+            file.flush()
+    except OSError as error:
+        raise ValueError(f"Nothing can be written to {str(folder)!r} ({reason_of(error)}); {advice}.") from error
+
+
+def reason_of(error: OSError) -> str:
+    """What the operating system says, such as "No space left on device"; the message names the path itself."""
+    return error.strerror or first_line(error)
 
 
 def flush_to_disk(path: Path) -> None:

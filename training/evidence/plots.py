@@ -23,6 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from training.common.files import written_whole
 from training.evidence.arms import LABELS
 from training.evidence.measured import (
     HOLDOUT_LABELS,
@@ -61,7 +62,8 @@ def query_mode_figure(path: Path, arms: Arms, runs: Sequence[MeasuredRun]) -> No
     figure.suptitle(
         "Where was this photo taken? Lower is better; dots are runs, lines are means. Each arm is trained and read in one mode."
     )
-    figure.savefig(path, dpi=110)
+    with written_whole(path) as file:
+        figure.savefig(file, dpi=110)
     plt.close(figure)
 
 
@@ -88,7 +90,8 @@ def robustness_figure(path: Path, arms: Arms, runs: Sequence[MeasuredRun]) -> No
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
     axes[0, 0].legend()
-    figure.savefig(path, dpi=110)
+    with written_whole(path) as file:
+        figure.savefig(file, dpi=110)
     plt.close(figure)
 
 
@@ -119,7 +122,8 @@ def location_figure(path: Path, arms: Arms, runs: Sequence[MeasuredRun]) -> None
         "ridge regression on frozen location embeddings: R², or accuracy for classes (below −0.25 not shown)",
         fontsize=9,
     )
-    figure.savefig(path, dpi=110)
+    with written_whole(path) as file:
+        figure.savefig(file, dpi=110)
     plt.close(figure)
 
 

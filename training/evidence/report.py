@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.common.files import write_atomically, written_whole
 from training.evidence.arms import COMPARISONS, LABELS
 from training.evidence.measured import (
     HOLDOUT_LABELS,
@@ -62,8 +63,8 @@ def write_report(folder: Path, comparisons: Sequence[str], runs: Sequence[Measur
         runs (`Sequence[MeasuredRun]`): of all their arms.
     """
     text = "\n\n".join([f"{_HOW_TO_READ}", *(_section(name, runs) for name in comparisons)])
-    (folder / "report.md").write_text(text + "\n", encoding="utf-8")
-    with (folder / "runs.csv").open("w", newline="", encoding="utf-8") as file:
+    write_atomically(folder / "report.md", text + "\n")
+    with written_whole(folder / "runs.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("arm", "weights", "seed", "measure", "value"))
         for run in sorted(runs, key=lambda run: (run.arm, run.seed)):

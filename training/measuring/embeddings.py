@@ -73,13 +73,14 @@ def evaluation_pairs(
         labels (`Sequence[str]`): label columns to keep.
 
     Returns:
-        A description of the pairs for readers ("held-out tiles"), and the pairs.
+        A description of the pairs for readers ("held-out tiles" with the rule by which they were held out), and the pairs.
     """
-    rows = [(source.held_out, source.folder) for source in sources if source.held_out is not None]
-    description = "held-out tiles"
-    if not rows:
-        rows = [(source.train, source.folder) for source in sources]
-        description = "TRAINING tiles (too few to hold any out: this shows fit, not skill)"
+    held_out = [source for source in sources if source.held_out is not None]
+    rules = "; ".join(dict.fromkeys(source.rule for source in held_out or sources))
+    rows = [
+        (source.train if source.held_out is None else source.held_out, source.folder) for source in held_out or sources
+    ]
+    description = f"held-out tiles ({rules})" if held_out else f"TRAINING tiles ({rules}: this shows fit, not skill)"
     return description, EvaluationPairs(rows, processor, batch_size, max_tiles, labels)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from training.common.figures import PANEL_IN, UNIT_SQUARE
+from training.common.files import written_whole
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def similarity_figure(path: Path, title: str, examples: Sequence[Example]) -> No
     figure.suptitle(
         f"{title}\nTile, cosine of the photo with every place in it (NILI, bright is high), photo; the ring is where it was taken"
     )
-    figure.savefig(path, dpi=110)
+    with written_whole(path) as file:
+        figure.savefig(file, dpi=110)
     plt.close(figure)
 
 

@@ -52,7 +52,7 @@ def measure_ranges(model: GairModel, processor: GairProcessor, data: str, called
     kind = "tiles (which may have trained the model)" if source.held_out is None else "held-out tiles"
     return {
         "percentiles": list(PERCENTILES),
-        "measured_on": f"one photo of each of {embedded.tile_count} {kind} of {called}",
+        "measured_on": f"one photo of each of {embedded.tile_count} {kind} of {called} ({source.rule})",
         "pairs": ranges_of(embedded),
     }
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from training.common.files import write_atomically
 from training.measuring.embeddings import EmbeddedPairs
 from training.measuring.probes import probe_table
 from training.measuring.retrieval import (
@@ -73,7 +74,7 @@ def measure(
 
 def write_metrics(found: dict[str, Any], output_dir: Path) -> None:
     """Writes the result of [`measure`], and whatever was added to it, as metrics.json."""
-    (output_dir / METRICS_FILE).write_text(json.dumps(found, indent=2, ensure_ascii=False), encoding="utf-8")
+    write_atomically(output_dir / METRICS_FILE, json.dumps(found, indent=2, ensure_ascii=False))
 
 
 def format_measures(found: dict[str, Any]) -> str:

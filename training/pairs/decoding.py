@@ -14,7 +14,7 @@
 """Decoding in workers: rows of a data set become tiles with their photos, and these become batches."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ import torch
 
 from modeling_gair import GairProcessor
 from modeling_gair.raster_gair import ground_size_m
+from training.common.errors import first_line
 from training.common.schema import unpack_tile
-from training.pairs.sources import Row
+from training.pairs.shards import UNREADABLE, Row
 
 
 @dataclass
@@ -111,23 +112,20 @@ class PairDecoder:
         Returns:
             The decoded tile; None if the tile or all of its photos are bad.
         """
-        try:
-            tile = self._tile(row, folder)
-        except (ValueError, TypeError, KeyError) as error:
-            self._left_out("tile", f"Tile {row.get('id')!r}: {error}")
+        tile = self._attempt("tile", f"Tile {row.get('id')!r}", lambda: self._tile(row, folder))
+        if tile is None:
             return None
-        decoded = DecodedTile(row["id"], tile.pixels, ground_size_m(tile.bounds, tile.crs), [], [], [], [], {})
-        photos = [row["photos"][index] for index in chosen]
+        pixels, size_m, bounds, crs = tile
+        decoded = DecodedTile(row["id"], pixels, size_m, [], [], [], [], {})
+        photos = [_with_id(row, index) for index in chosen]
         good = [
             index
-            for index, photo, place in zip(chosen, photos, self._places(photos, tile))
+            for index, photo, place in zip(chosen, photos, self._places(photos, bounds, crs))
             if place is not None and self._add_photo(decoded, photo, place, folder)
         ]
-        for name in self.labels:
-            if name in row:
-                values = row[name]
-                decoded.labels[name] = [values[index] for index in good] if name.startswith("photo_") else values
-        return decoded if good else None
+        if not good:
+            return None
+        return self._attempt("tile", f"Tile {row['id']!r}", lambda: self._labelled(decoded, row, good))
 
     def take_problems(self) -> tuple[Counter, list[str]]:
         """Counts and error messages of what was skipped since the last call."""
@@ -135,7 +133,12 @@ class PairDecoder:
         self.bad, self.problems = Counter(), []
         return taken
 
-    def _tile(self, row: Row, folder: Path) -> Any:
+    def _tile(self, row: Row, folder: Path) -> tuple[np.ndarray, tuple[float, float], Any, Any]:
+        """Pixels, width and height on the ground, bounds and CRS of a row's tile."""
+        if UNREADABLE in row:
+            raise ValueError(row[UNREADABLE])
+        if not len(row["photos"] or ()):
+            raise ValueError("it has no photos, expected one or more taken in it; add them, or drop the row.")
         if row.get("tile") is not None:
             pixels = unpack_tile(row)
             place = {"bounds": row["bounds"], "crs": row["crs"]}
@@ -144,28 +147,32 @@ class PairDecoder:
             tile = self.processor.image_processor.read(folder / row["tile_file"])
         if tile.bounds is None or tile.crs is None:
             raise ValueError("it has no georeferencing, so photos cannot be located in it; write its CRS and bounds.")
-        return tile
+        return tile.pixels, ground_size_m(tile.bounds, tile.crs), tile.bounds, tile.crs
 
-    def _places(self, photos: Sequence[dict[str, Any]], tile: Any) -> list[tuple[np.ndarray, np.ndarray] | None]:
+    def _places(self, photos: Sequence[Any], bounds: Any, crs: Any) -> list[tuple[np.ndarray, np.ndarray] | None]:
         """Degrees and point in the tile of each photo, None if bad; all photos in one call, as the calls dominate the cost."""
         places = self.processor.feature_extractor
-        try:
+
+        def located() -> list[tuple[np.ndarray, np.ndarray] | None]:
             degrees = places.check(*([photo[axis] for photo in photos] for axis in ("lon", "lat")))
-            return list(zip(degrees, places.points_at(degrees, tile.bounds, tile.crs)))
-        except (ValueError, TypeError) as error:
-            if len(photos) != 1:
-                return [self._places([photo], tile)[0] for photo in photos]
-            self._left_out("place", f"Pair {photos[0]['id']!r}: {error}")
-            return [None]
+            return list(zip(degrees, places.points_at(degrees, bounds, crs)))
+
+        if len(photos) == 1:
+            return self._attempt("place", f"Pair {photos[0]['id']!r}", located) or [None]
+        try:
+            return located()
+        except Exception:
+            return [self._places([photo], bounds, crs)[0] for photo in photos]
 
     def _add_photo(
         self, decoded: DecodedTile, photo: dict[str, Any], place: tuple[np.ndarray, np.ndarray], folder: Path
     ) -> bool:
-        try:
-            jpeg = photo.get("jpeg")
-            pixels = self.processor.sv_image_processor.read(folder / photo["file"] if jpeg is None else jpeg)
-        except (ValueError, TypeError, KeyError) as error:
-            self._left_out("photo", f"Pair {photo['id']!r}: {error}")
+        jpeg = photo.get("jpeg")
+        read = self.processor.sv_image_processor.read
+        pixels = self._attempt(
+            "photo", f"Pair {photo['id']!r}", lambda: read(folder / photo["file"] if jpeg is None else jpeg)
+        )
+        if pixels is None:
             return False
         decoded.photo_ids.append(photo["id"])
         decoded.photos.append(pixels)
@@ -173,9 +180,31 @@ class PairDecoder:
         decoded.query_points.append(place[1])
         return True
 
-    def _left_out(self, kind: str, problem: str) -> None:
-        self.bad[kind] += 1
-        self.problems.append(problem)
+    def _labelled(self, decoded: DecodedTile, row: Row, good: Sequence[int]) -> DecodedTile:
+        for name in self.labels:
+            if name in row:
+                values = row[name]
+                decoded.labels[name] = [values[index] for index in good] if name.startswith("photo_") else values
+        return decoded
+
+    def _attempt(self, kind: str, what: str, decode: Callable[[], Any]) -> Any:
+        """What `decode` returns, or None after counting a bad item: one bad file in a million must not end a run."""
+        try:
+            return decode()
+        # Damaged files make decoders raise errors of many kinds. Too many bad items do end a run, with the first message.
+        except Exception as error:
+            expected = isinstance(error, ValueError)
+            self.bad[kind] += 1
+            self.problems.append(f"{what}: {error if expected else f'{type(error).__name__}: {first_line(error)}'}")
+            return None
+
+
+def _with_id(row: Row, index: int) -> dict[str, Any]:
+    """A photo of a row with an id that is text, even if the photo is null."""
+    photo = row["photos"][index]
+    fields = photo if isinstance(photo, Mapping) else {}
+    name = fields.get("id")
+    return {**fields, "id": f"{row['id']}, photo {index + 1}" if name is None else str(name)}
 
 
 def collate(tiles: Sequence[DecodedTile], bad: Counter, problems: list[str]) -> PairBatch:

@@ -13,21 +13,23 @@
 # limitations under the License.
 """Data sources: a pairs CSV, a folder of parquet files or a data set on the Hub, each as a stream of rows of one schema."""
 
-import csv
-import os
+import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-from datasets import Dataset, IterableDataset, load_dataset
-from datasets.exceptions import DatasetNotFoundError
+from datasets import IterableDataset, load_dataset
+from datasets.exceptions import DatasetsError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
-from modeling_gair import GairCoordinateProcessor
-from training.common.schema import CSV_COLUMNS, FEATURES
+from training.common.errors import first_line
+from training.common.schema import FEATURES
+from training.pairs.holdout import MARGIN_KM, SIDES_KM, TILES_LOOKED_AT, Blocks, choose_blocks, place_of
+from training.pairs.pairs_csv import SUFFIXES, PairsCSV
+from training.pairs.shards import Files, Row, Shards, Streamed, files_of, place_columns
 from training.world.settings import SAMPLE_WORLD, WorldSettings
 from training.world.writer import ensure_sample_dataset
 
@@ -37,10 +39,6 @@ HELD_OUT_SPLITS = ("test", "validation")
 HOLDOUT_FRACTION = 0.1
 # Nothing is held out of data sets with fewer tiles.
 MIN_TILES_TO_HOLD_OUT = 20
-_CSV_ROWS_PER_SHARD = 256
-_ROWS_AT_A_TIME, _IDS_AT_A_TIME = 8, 256
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,38 +47,28 @@ class Rows:
     Undecoded rows in shards, read one row at a time.
 
     Attributes:
-        stream (`IterableDataset`): all rows, in order.
-        ids (`IterableDataset`): the same rows, with only the column `id` if files can be read by columns.
-        holdout_fraction (`float`): share of the tiles that is held out, by a hash of their id.
-        held_out (`bool`): whether these are the held-out rows or the others.
+        shards ([`Shards`]): all rows.
+        blocks ([`Blocks`], *optional*): where tiles are held out; by default nowhere.
+        held_out (`bool`): whether these are the rows held out by `blocks`, or those to train on.
     """
 
-    stream: IterableDataset
-    ids: IterableDataset
-    holdout_fraction: float = 0.0
+    shards: Shards
+    blocks: Blocks | None = None
     held_out: bool = False
 
     @property
     def num_shards(self) -> int:
         """Number of parts that can be read independently: the files of the data set."""
-        return self.stream.num_shards
+        return self.shards.count
 
     def shard(self, index: int) -> Iterator[Row]:
         """
-        The rows of one shard, in order.
-
-        Raises:
-            ValueError: a file is truncated or not a parquet file.
+        The rows of one shard, in order. Every row has an `id`, a string: where it is null, it is named by its position. A file
+        that cannot be read is a row that cannot be decoded, so that it is counted like other bad rows.
         """
-        # `iter`, since plain iteration would divide the stream once more among the workers of a loader.
-        batches = self.stream.shard(num_shards=self.num_shards, index=index).iter(_ROWS_AT_A_TIME)
-        rows = (dict(zip(batch, values)) for batch in batches for values in zip(*batch.values()))
-        try:
-            yield from (row for row in rows if self._belongs(row["id"]))
-        except pa.ArrowException as error:
-            raise ValueError(
-                f"A file of the data set cannot be read ({error}); download it or push it again."
-            ) from error
+        for number, row in enumerate(self.shards.rows(index)):
+            if self._belongs(row):
+                yield {**row, "id": _id_of(row, f"row {number} of part {index + 1}")}
 
     def __iter__(self) -> Iterator[Row]:
         for index in range(self.num_shards):
@@ -88,13 +76,16 @@ class Rows:
 
     def count(self, most: int) -> int:
         """Number of rows, counted up to `most`, since a stream from the Hub does not know its length."""
-        ids = (name for batch in self.ids.iter(_IDS_AT_A_TIME) for name in batch["id"])
-        return sum(1 for _ in islice(filter(self._belongs, ids), most))
+        return sum(1 for _ in islice(filter(self._belongs, self.shards.places()), most))
 
-    def _belongs(self, name: str) -> bool:
-        if self.holdout_fraction == 0.0:
+    def _belongs(self, row: Row) -> bool:
+        if self.blocks is None:
             return True
-        return is_held_out(name, self.holdout_fraction) == self.held_out
+        place = place_of(row)
+        if place is None:
+            # A bad row, which is counted where most rows are.
+            return not self.held_out
+        return self.blocks.holds_out(place) if self.held_out else self.blocks.trains_on(place)
 
 
 @dataclass(frozen=True)
@@ -106,8 +97,9 @@ class Source:
         name (`str`): the name that the user gave.
         folder (`Path`): the folder that file names in its rows are relative to.
         train (`Rows`): rows to train on.
-        held_out (`Rows` or `None`): rows for evaluation only; None if there are too few to hold out two tiles.
+        held_out (`Rows` or `None`): rows for evaluation only; None if nothing could be held out.
         weight (`float`): how often its tiles are drawn, relative to the other sources.
+        rule (`str`): how the held-out rows were chosen, or why there are none, for readers.
     """
 
     name: str
@@ -115,11 +107,12 @@ class Source:
     train: Rows
     held_out: Rows | None
     weight: float = 1.0
+    rule: str = ""
 
 
-def is_held_out(tile_id: str, fraction: float) -> bool:
-    """Whether a tile is for evaluation only; this depends only on its id, so no tile is in both splits."""
-    return zlib.crc32(tile_id.encode()) / 2**32 < fraction
+def is_held_out(name: str, fraction: float) -> bool:
+    """Whether something is for evaluation only, by a hash of its name. For tiles, use [`~training.pairs.holdout.Blocks`]."""
+    return zlib.crc32(name.encode()) / 2**32 < fraction
 
 
 def open_sources(
@@ -150,57 +143,97 @@ def open_source(name: str, holdout_fraction: float, weight: float = 1.0) -> Sour
     Opens a data set without reading its pixels.
 
     Args:
-        name (`str`): a pairs CSV, a folder that `datasets.load_dataset` reads, or the id of a data set on the Hub.
+        name (`str`): a pairs CSV, a parquet file, a folder of parquet files, or the id of a data set on the Hub. A path is
+            taken as it is, whatever characters it has.
         holdout_fraction (`float`): share of the tiles to hold out where the data set has no split for it.
         weight (`float`): how often its tiles are drawn, relative to the other sources.
 
     Raises:
         ValueError: the data set is not found, columns are missing, or rows of a CSV have errors.
     """
-    path = Path(name)
-    if path.suffix.lower() == ".csv":
-        stream = _stream_of_csv(path)
-        splits = {"train": (stream, stream)}
-        folder = path.parent
+    path = Path(name).expanduser()
+    splits: Mapping[str, Shards]
+    if path.suffix.lower() in SUFFIXES and not path.is_dir():
+        splits, folder = {"train": PairsCSV(path)}, path.parent
+    elif path.exists():
+        splits, folder = _open_files(name, path), path.parent if path.is_file() else path
     else:
-        splits = _load_splits(name)
-        folder = path
-    for stream, _ in splits.values():
-        _check_columns(name, stream)
+        splits, folder = _open_on_hub(name), path
     if "train" not in splits:
         raise ValueError(f"{name!r} has no split train (it has {', '.join(splits)}); name its training split train.")
-    train = Rows(*splits["train"])
-    given = next((Rows(*splits[key]) for key in HELD_OUT_SPLITS if key in splits), None)
-    if given is not None:
-        return Source(name, folder, train, given, weight)
-    enough = train.count(MIN_TILES_TO_HOLD_OUT) == MIN_TILES_TO_HOLD_OUT
-    if not enough or holdout_fraction == 0.0:
-        return Source(name, folder, train, None, weight)
-    held_out = replace(train, holdout_fraction=holdout_fraction, held_out=True)
-    if held_out.count(2) < 2:
-        return Source(name, folder, train, None, weight)
-    return Source(name, folder, replace(train, holdout_fraction=holdout_fraction), held_out, weight)
+    train = Rows(splits["train"])
+    for split in HELD_OUT_SPLITS:
+        if split in splits:
+            return Source(name, folder, train, Rows(splits[split]), weight, f"split {split}")
+    return _divided(Source(name, folder, train, None, weight), holdout_fraction)
 
 
-def _load_splits(name: str) -> dict[str, tuple[IterableDataset, IterableDataset]]:
-    """The rows of each split, and their ids."""
+def _divided(source: Source, fraction: float) -> Source:
+    """The source with about a fraction of its tiles held out, in blocks."""
+    if fraction == 0.0:
+        return replace(source, rule="holdout_fraction is 0")
+    places = [place_of(row) for row in islice(source.train.shards.places(), TILES_LOOKED_AT)]
+    if len(places) < MIN_TILES_TO_HOLD_OUT:
+        return replace(source, rule=f"{len(places)} tiles are too few to hold any out")
+    blocks = choose_blocks(places, fraction)
+    if blocks is None:
+        rule = f"the tiles are too few or too close together to hold out blocks of {SIDES_KM[-1]} km"
+        return replace(source, rule=rule)
+    train, held_out = (replace(source.train, blocks=blocks, held_out=side) for side in (False, True))
+    rule = f"in blocks of {blocks.side_km:g} km, more than {MARGIN_KM:g} km from all training tiles"
+    return replace(source, train=train, held_out=held_out, rule=rule)
+
+
+def _open_files(name: str, path: Path) -> dict[str, Shards]:
+    splits = {split: Files(paths) for split, paths in files_of(path).items()}
+    if not splits:
+        raise ValueError(
+            f"Data set not found: {name!r} holds no parquet files; pass a pairs CSV, a folder with parquet files, or a data "
+            "set on the Hub as --data."
+        )
+    for split in splits.values():
+        _check_columns(name, split.columns())
+    return dict(splits)
+
+
+def _open_on_hub(name: str) -> dict[str, Shards]:
     try:
+        validate_repo_id(name)
         streams = dict(load_dataset(name, streaming=True))
-    except (DatasetNotFoundError, FileNotFoundError, ConnectionError) as error:
+    except PermissionError as error:
+        raise ValueError(
+            f"The cache of data sets cannot be written ({error}); set HF_HOME to a folder that can be written."
+        ) from error
+    except (OSError, DatasetsError, HfHubHTTPError, HFValidationError) as error:
         raise ValueError(
             f"Data set not found: {name!r} is neither a pairs CSV, nor a folder with parquet files, nor a data set on the "
             "Hub that can be reached; check the spelling of --data."
         ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"The data set {name!r} cannot be opened: {first_line(error)} Pass a data set of one configuration as --data."
+        ) from error
+    return {split: _streamed(name, split, stream) for split, stream in streams.items()}
+
+
+def _streamed(name: str, split: str, stream: IterableDataset) -> Streamed:
+    columns = stream.column_names or _columns_of_first_row(stream)
+    _check_columns(name, columns)
     try:
-        ids = dict(load_dataset(name, streaming=True, columns=["id"]))
+        places = load_dataset(name, split=split, streaming=True, columns=place_columns(columns))
     except ValueError:
         # Files other than parquet cannot be read by columns.
-        ids = streams
-    return {split: (stream, ids[split]) for split, stream in streams.items()}
+        places = stream
+    return Streamed(stream, places)
 
 
-def _check_columns(name: str, split: IterableDataset) -> None:
-    columns = split.column_names or list(next(iter(split), {}))
+def _columns_of_first_row(stream: IterableDataset) -> list[str]:
+    """Columns of a stream that does not state them."""
+    rows = Rows(Streamed(stream, stream))
+    return list(next(iter(rows), {}))
+
+
+def _check_columns(name: str, columns: Iterable[str]) -> None:
     # A row may name the file of its tile instead of holding the pixels.
     needed = ("id", "photos") if "tile_file" in columns else ("id", "tile", "photos")
     missing = [column for column in needed if column not in columns]
@@ -210,64 +243,8 @@ def _check_columns(name: str, split: IterableDataset) -> None:
         )
 
 
-# A pairs CSV ---------------------------------------------------------------------------------------------------------
-
-
-def _stream_of_csv(path: Path) -> IterableDataset:
-    """The pairs of a CSV, grouped by tile, as rows that name files instead of holding bytes."""
-    tiles: dict[str, Row] = {}
-    for pair in _checked_pairs(path):
-        # Different spellings of a path mean the same tile.
-        tile = os.path.normpath(pair["rs"])
-        row = tiles.setdefault(tile, {"id": tile, "tile_file": pair["rs"], "photos": []})
-        place = {"lon": float(pair["lon"]), "lat": float(pair["lat"])}
-        row["photos"].append({"id": pair["id"], "file": pair["sv"], **place})
-    shards = -(-len(tiles) // _CSV_ROWS_PER_SHARD)
-    return Dataset.from_list(list(tiles.values())).to_iterable_dataset(num_shards=shards)
-
-
-def _checked_pairs(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of the CSV. Values, files, coordinates and ids of all rows are checked before training starts."""
-    if not path.is_file():
-        raise ValueError(f"File not found: {str(path)!r}; pass a pairs CSV as --data.")
-    ids: set[str] = set()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            _check_header(path, reader.fieldnames or ())
-            for number, pair in enumerate(reader, start=1):
-                try:
-                    _check_pair(path.parent, pair)
-                except ValueError as error:
-                    raise ValueError(f"{str(path)!r}, row {number}: {error}") from error
-                if pair["id"] in ids:
-                    raise ValueError(
-                        f"{str(path)!r}, row {number}: the id {pair['id']!r} occurs twice; make ids unique."
-                    )
-                ids.add(pair["id"])
-                yield pair
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{str(path)!r} is not UTF-8 text; pass a pairs CSV as --data.") from error
-    if len(ids) < 2:
-        raise ValueError(
-            f"{str(path)!r} holds {len(ids)} pairs, but contrastive training needs two or more; add pairs."
-        )
-
-
-def _check_header(path: Path, header: Iterable[str]) -> None:
-    missing = [column for column in CSV_COLUMNS if column not in header]
-    if missing:
-        raise ValueError(
-            f"{str(path)!r} has no column {', '.join(missing)}; name the columns {', '.join(CSV_COLUMNS)} in its first "
-            "line."
-        )
-
-
-def _check_pair(folder: Path, pair: dict[str, str]) -> None:
-    empty = [column for column in CSV_COLUMNS if not pair[column]]
-    if empty:
-        raise ValueError(f"{', '.join(empty)} is empty; expected a value in each of {', '.join(CSV_COLUMNS)}.")
-    for column in ("rs", "sv"):
-        if not (folder / pair[column]).is_file():
-            raise ValueError(f"file not found: {pair[column]!r}; write {column} relative to the CSV.")
-    GairCoordinateProcessor().check(pair["lon"], pair["lat"])
+def _id_of(row: Row, position: str) -> str:
+    """The row's id as text, or its position if the id is null; a table with missing numbers holds NaN instead."""
+    name = row.get("id")
+    missing = name is None or (isinstance(name, float) and math.isnan(name))
+    return position if missing else str(name)

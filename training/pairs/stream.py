@@ -29,7 +29,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 from modeling_gair import GairProcessor
 from training.common.iterables import chunked
 from training.pairs.decoding import DecodedTile, PairBatch, PairDecoder, collate
-from training.pairs.sources import Row, Rows, Source
+from training.pairs.shards import Row
+from training.pairs.sources import Rows, Source
 
 # Number of undecoded rows that are permuted at a time; the order of the files also changes each epoch.
 SHUFFLE_WINDOW = 256

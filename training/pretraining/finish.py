@@ -21,6 +21,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from transformers import AutoModel, AutoProcessor
 
 from modeling_gair import GairModel, GairProcessor
+from training.common.files import files_written_whole, write_atomically
 from training.common.models import MODEL_TAGS
 from training.measuring.embeddings import draw_similarity, embed, embed_pairs, evaluation_pairs
 from training.measuring.probes import PROBES
@@ -53,8 +54,9 @@ def finish(
         ValueError: none of the evaluation pairs can be read; the model has been saved by then.
     """
     output_dir = Path(settings.output_dir)
-    model.save_pretrained(output_dir)
-    processor.save_pretrained(output_dir)
+    with files_written_whole(output_dir) as folder:
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
     evaluated, test = evaluation_pairs(
         sources, processor, settings.batch_size, settings.evaluation_tiles, tuple(PROBES)
     )
@@ -128,7 +130,7 @@ def report(
     print(f"\nMeasured on {evaluated}\n\n{tables}\n\n{scope}")
     output_dir = Path(settings.output_dir)
     write_metrics({"evaluated": evaluated, "training": training_facts(settings), **found}, output_dir)
-    make_card(settings, evaluated, tables, scope).save(output_dir / "README.md")
+    write_atomically(output_dir / "README.md", str(make_card(settings, evaluated, tables, scope)))
 
 
 def make_card(settings: PretrainSettings, evaluated: str, tables: str, scope: str) -> ModelCard:

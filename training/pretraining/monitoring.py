@@ -29,6 +29,7 @@ from accelerate.utils import LoggerType
 from tqdm.auto import tqdm
 
 from training.common.distributed import mean_over_ranks
+from training.common.files import write_atomically
 from training.pretraining.training_figure import training_figure
 
 LOG_FILE = "log.jsonl"
@@ -96,7 +97,7 @@ class Watch:
         )
         if accelerator.is_main_process:
             self.log = [line for line in read_log(output_dir) if line["step"] <= start]
-            self.path.write_text("".join(_as_line(line) for line in self.log), encoding="utf-8")
+            write_atomically(self.path, "".join(_as_line(line) for line in self.log))
         accelerator.init_trackers(_PROJECT, config=_flat(settings))
         self._begin()
 

@@ -91,8 +91,8 @@ class PretrainSettings:
         weight_decay (`float`): Of AdamW, on matrices; 0 to below 1.
         betas (`list[float]`): Both betas of AdamW.
         max_grad_norm (`float`): Largest norm of the gradient; a longer gradient is scaled down to it.
-        holdout_fraction (`float`): Share of the tiles to hold out, where the data have no split for it; with fewer than 20
-            tiles, all are trained on. 0 to below 1.
+        holdout_fraction (`float`): Share of the tiles to hold out, in blocks, where the data have no split for it; with fewer
+            than 20 tiles, all are trained on. 0 to below 1.
         evaluation_tiles (`int`): Held-out tiles to evaluate on at the end, at most, per data set.
         max_bad_share (`float`): Share of bad tiles and photos at which the run stops; 0 to below 1.
         num_workers (`int`): Processes that decode data, per training process; 0 decodes between the steps.

@@ -19,6 +19,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from training.common.figures import PANEL_IN
+from training.common.files import written_whole
 
 # What the panels of a run's picture show: title, unit or none, and the names in the log that begin so.
 _PANELS = (
@@ -53,5 +54,6 @@ def training_figure(path: Path, log: Sequence[dict[str, float]]) -> None:
         axis.grid(alpha=0.3)
         if len(names) > 1:
             axis.legend(fontsize=8)
-    figure.savefig(path, dpi=90)
+    with written_whole(path) as file:
+        figure.savefig(file, dpi=90)
     plt.close(figure)

@@ -55,7 +55,7 @@ def test_held_out_tiles_are_not_trained_on(sixty):
     assert len(held_out) >= 2 and not train & held_out and len(train | held_out) == 30
 
 
-def test_the_held_out_share_is_the_fraction():
+def test_a_hash_of_names_holds_out_the_fraction():
     share = np.mean([is_held_out(f"tile_{index}.tif", 0.1) for index in range(5000)])
     assert 0.08 < share < 0.12
 
@@ -71,6 +71,7 @@ def test_an_existing_evaluation_split_is_used(eight, tmp_path):
     for split, part in (("train", rows[:5]), ("test", rows[5:])):
         Dataset.from_list(part, features=FEATURES).to_parquet(str(tmp_path / f"{split}-00000-of-00001.parquet"))
     source = open_source(str(tmp_path), 0.3)
+    assert source.rule == "split test"
     assert ids(source.train) == [f"tile_{index}.tif" for index in range(5)]
     assert ids(source.held_out) == [f"tile_{index}.tif" for index in range(5, 8)]
 
@@ -118,7 +119,7 @@ def test_missing_data_sets_and_too_few_pairs_are_rejected(eight, tmp_path, monke
     with pytest.raises(ValueError, match="File not found"):
         open_source(str(eight.with_name("nowhere.csv")), 0.0)
     for name in (str(tmp_path / "nowhere"), str(tmp_path)):
-        with pytest.raises(ValueError, match=r"Data set not found: .*nor a folder with parquet files"):
+        with pytest.raises(ValueError, match=r"Data set not found: .* a folder with parquet files"):
             open_source(name, 0.0)
     with pytest.raises(ValueError, match="holds 1 pairs"):
         open_source(str(write_csv(eight.with_name("one.csv"), read_rows(eight)[:1])), 0.0)

@@ -31,6 +31,7 @@ from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv
 from training.common.schema import FEATURES
 from training.pairs.decoding import PairBatch
 from training.pairs.loading import load_batches, prepare_pairs
+from training.pairs.shards import Streamed
 from training.pairs.sources import Rows, open_source
 from training.pairs.stream import PairStream, ShuffledRows
 
@@ -84,7 +85,7 @@ def test_a_parquet_folder_gives_the_same_as_a_csv(sixty, parquet):
 def named_rows() -> Rows:
     """20 rows with only an id, in 5 shards."""
     names = Dataset.from_dict({"id": [f"tile_{tile}.tif" for tile in range(20)]}).to_iterable_dataset(num_shards=5)
-    return Rows(names, names)
+    return Rows(Streamed(names, names))
 
 
 @pytest.mark.parametrize("readers", [1, 2, 5, 7])

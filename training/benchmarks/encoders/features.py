@@ -11,10 +11,8 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Helpers of encoders: tensors as arrays and maps, the class token of a tower, fingerprints of weights."""
+"""Helpers of encoders: tensors as arrays and maps, the class token of a tower."""
 
-import hashlib
-import json
 from typing import Any
 
 import numpy as np
@@ -41,19 +39,6 @@ def class_tokens(tower: Any, pixels: torch.Tensor) -> torch.Tensor:
     patches = getattr(tower.config, "patch_size", None)
     grid = None if patches is None else (pixels.shape[-2] // patches) * (pixels.shape[-1] // patches)
     return hidden.mean(dim=1) if hidden.shape[1] == grid else hidden[:, 0]
-
-
-def fingerprint_of(model: Any, processor: Any) -> str:
-    """Digest of a model's weights and settings and of its processor's settings, 16 hexadecimal digits."""
-    digest = hashlib.blake2b(digest_size=8)
-    settings = model.config.to_dict() | {"_name_or_path": None, "_commit_hash": None}
-    # The version of the library that saved a model does not change its embeddings.
-    settings.pop("transformers_version", None)
-    digest.update(json.dumps([settings, processor.to_dict()], sort_keys=True, default=str).encode())
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-        digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def as_numpy(values: torch.Tensor) -> np.ndarray:

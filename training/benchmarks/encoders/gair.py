@@ -22,8 +22,9 @@ import torch
 
 from modeling_gair import GairModel, GairProcessor
 from training.benchmarks.encoders.encoder import LAYER_FRACTIONS, Encoder, PhotoSample, TileFormat, TileSample
-from training.benchmarks.encoders.features import LOCATIONS_PER_BATCH, as_map, as_numpy, class_tokens, fingerprint_of
+from training.benchmarks.encoders.features import LOCATIONS_PER_BATCH, as_map, as_numpy, class_tokens
 from training.benchmarks.encoders.pixels import TileReader, name_in_errors
+from training.common.fingerprints import fingerprint_of
 from training.common.models import load_gair
 
 _UNTRAINED_SEED = 0

@@ -30,9 +30,10 @@ from modeling_gair import GairRSImageProcessor, GairSVImageProcessor
 from modeling_gair.configuration_gair import TIMM_MODEL_TYPE
 from modeling_gair.image_processing_gair_rs import GAIR_BANDS
 from training.benchmarks.encoders.encoder import LAYER_FRACTIONS, Encoder, PhotoSample, TileFormat, TileSample
-from training.benchmarks.encoders.features import LOCATIONS_PER_BATCH, as_map, as_numpy, class_tokens, fingerprint_of
+from training.benchmarks.encoders.features import LOCATIONS_PER_BATCH, as_map, as_numpy, class_tokens
 from training.benchmarks.encoders.pixels import TileReader, name_in_errors
 from training.common.errors import first_line
+from training.common.fingerprints import fingerprint_of
 
 RGB = ("B04", "B03", "B02")
 # Number of input channels of a model → the bands it is given, in this order.

@@ -29,6 +29,7 @@ from training.benchmarks.kinds.kind import PlaceErrors
 from training.benchmarks.results.bias import CHANCE_BITS, RADIUS_KM, PartBias, SelfInformation, land
 from training.benchmarks.results.table import Row
 from training.benchmarks.tasks.task import Task
+from training.common.files import written_whole
 
 # A very negative R² would squeeze the range of interest.
 _LEAST_SHOWN = -0.5
@@ -54,7 +55,8 @@ def scores_figure(path: Path, parts: Sequence[tuple[Task, Sequence[Row]]], own: 
     )
     for axis, (task, rows) in zip(axes[:, 0], shown):
         _draw_scores(axis, task, rows, own)
-    figure.savefig(path, dpi=110)
+    with written_whole(path) as file:
+        figure.savefig(file, dpi=110)
     plt.close(figure)
 
 
@@ -86,7 +88,8 @@ def bias_figure(
     _draw_surprise(figure, bottom, places, surprise)
     _draw_parts(side, table)
     figure.suptitle(title)
-    figure.savefig(path, dpi=110)
+    with written_whole(path) as file:
+        figure.savefig(file, dpi=110)
     plt.close(figure)
 
 

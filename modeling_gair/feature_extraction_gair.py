@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from transformers.feature_extraction_utils import BatchFeature, FeatureExtractionMixin
 
+from .crs_gair import Bounds, check_bounds, project_near, unproject, unrolled
 from .geo_gair import great_circle_distance_m, wrap_longitude
-from .raster_gair import Bounds, check_bounds, project_near, unproject, unrolled
 
 # Points outside the tile by less than this fraction of its side are float64 rounding errors.
 EDGE_TOLERANCE = 1e-9

@@ -28,8 +28,7 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.processing_utils import ImagesKwargs
 
-from .pixels_gair import as_array, as_features, as_list, as_size, prepare_by_shape
-from .raster_gair import local_file
+from .pixels_gair import as_array, as_features, as_list, as_size, local_file, prepare_by_shape
 
 SV_MEAN = (135.47184384, 142.28621995, 145.12271992)
 SV_STD = (59.19978436, 59.35279219, 72.02295734)

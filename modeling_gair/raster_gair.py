@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""GeoTIFF to tile, and the arithmetic of coordinate reference systems (CRS). rasterio and pyproj are needed only here."""
+"""GeoTIFF to tile. rasterio is needed only here."""
 
 import math
 import os
@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,22 +30,14 @@ try:
 except ImportError:
     rasterio = None
 
-try:
-    import pyproj
-except ImportError:
-    pyproj = None  # type: ignore[assignment]
-
-Bounds = tuple[float, float, float, float]
+from .crs_gair import Bounds, metres_per_unit, project_near, require
+from .pixels_gair import local_file
 
 # Limits on what a header may declare, checked before decoding: far above any tile, far below a machine's memory.
 MAX_SIDE = 1_000_000
 MAX_BANDS = 1024
 MAX_DECODED_BYTES = 2**29
 MAX_BLOCK_BYTES = 2**28
-
-WGS84_NAMES = ("EPSG:4326", "OGC:CRS84", "CRS84")
-WGS84_SEMI_MAJOR_M = 6378137.0
-WGS84_FLATTENING = 1 / 298.257223563
 
 
 @dataclass(frozen=True)
@@ -68,157 +59,6 @@ class GairTile:
     bounds: Bounds | None
     crs: str | None
     valid_fraction: float
-
-
-def local_file(path: str | os.PathLike) -> str:
-    """Resolves the path of an existing local file; raises `ValueError` for remote and GDAL-virtual paths."""
-    text = os.fsdecode(os.fspath(path))
-    if "://" in text or text.startswith("/vsi"):
-        raise ValueError(f"{text!r} is a remote or virtual path, expected a local file; download it first.")
-    if not os.path.isfile(text):
-        raise ValueError(f"{text!r}: file not found, expected the path of a local file; check the spelling.")
-    resolved = os.path.realpath(text)
-    if resolved.startswith("/vsi"):
-        raise ValueError(
-            f"{text!r} leads to {resolved!r}, which GDAL interprets as a virtual path, expected another folder; move the file."
-        )
-    return resolved
-
-
-# Coordinates ---------------------------------------------------------------------------------------------------------
-
-
-def is_wgs84(crs: str) -> bool:
-    """Whether `crs` is plain lon, lat on WGS 84, for which pyproj is not needed."""
-    return crs.strip().upper() in WGS84_NAMES
-
-
-def _require(package: Any, need: str) -> None:
-    if package is None:
-        raise ImportError(f"{need} needs rasterio and pyproj, which are not installed: run pip install 'gair[geo]'.")
-
-
-@lru_cache(maxsize=64)
-def _definition(crs: str) -> Any:
-    _require(pyproj, f"The coordinate reference system {crs!r}")
-    try:
-        return pyproj.CRS.from_user_input(crs)
-    except pyproj.exceptions.CRSError as error:
-        raise ValueError(
-            f"{crs!r} is not a known coordinate reference system, expected one such as 'EPSG:32633'; check the spelling."
-        ) from error
-
-
-@lru_cache(maxsize=64)
-def _transformer(crs: str) -> Any:
-    return pyproj.Transformer.from_crs("OGC:CRS84", _definition(crs), always_xy=True)
-
-
-def is_geographic(crs: str) -> bool:
-    """Whether the axes of `crs` are longitude and latitude."""
-    return is_wgs84(crs) or bool(_definition(crs).is_geographic)
-
-
-def project(lon: Any, lat: Any, crs: str) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Projects lon, lat in degrees on WGS 84 to x, y in `crs`, all float64 and of any one shape; inf for places that `crs`
-    does not cover.
-    """
-    lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
-    if is_wgs84(crs):
-        return lon, lat
-    x, y = _transformer(crs).transform(lon, lat)
-    return np.asarray(x, np.float64), np.asarray(y, np.float64)
-
-
-def unproject(x: Any, y: Any, crs: str) -> tuple[np.ndarray, np.ndarray]:
-    """Converts x, y in `crs` to lon, lat in degrees on WGS 84: the inverse of [`project`]."""
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if is_wgs84(crs):
-        return x, y
-    lon, lat = _transformer(crs).transform(x, y, direction="INVERSE")
-    return np.asarray(lon, np.float64), np.asarray(lat, np.float64)
-
-
-def check_bounds(bounds: Any, crs: str) -> Bounds:
-    """
-    Checks that bounds are four finite numbers west, south, east, north with south < north, and west < east unless a tile
-    in degrees crosses the antimeridian. Returns them as floats; raises `ValueError` for anything else.
-    """
-    try:
-        west, south, east, north = (float(side) for side in bounds)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"bounds is {bounds!r}, expected four numbers; pass (west, south, east, north).") from error
-    given = (west, south, east, north)
-    if not all(math.isfinite(side) for side in given):
-        raise ValueError(f"bounds is {given}, expected finite numbers; check (west, south, east, north).")
-    if south >= north or west == east or (west > east and not is_geographic(crs)):
-        raise ValueError(
-            f"bounds is {given} in {crs}, expected west < east and south < north in the order (west, south, east, "
-            "north); put them in that order."
-        )
-    if is_geographic(crs) and (south < -90.0 or north > 90.0 or unrolled(given)[2] - west > 360.0):
-        raise ValueError(
-            f"bounds is {given} in {crs}, expected degrees on the Earth in the order (west, south, east, north); pass "
-            "the tile's own crs if they are metres."
-        )
-    return given
-
-
-def unrolled(bounds: Bounds) -> Bounds:
-    """Bounds with east > west: if a tile in degrees crosses the antimeridian, its east exceeds 180."""
-    west, south, east, north = bounds
-    return (west, south, east + 360.0 if west > east else east, north)
-
-
-def project_near(lon: Any, lat: Any, bounds: Any, crs: str) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Projects as [`project`] does; if `crs` is in degrees, x is also shifted by the multiple of 360 that brings it closest to
-    the middle of `bounds` (unrolled; four numbers, or four arrays that broadcast against lon).
-    """
-    x, y = project(lon, lat, crs)
-    if is_geographic(crs):
-        x = x + 360.0 * np.round(((bounds[0] + bounds[2]) / 2 - x) / 360.0)
-    return x, y
-
-
-def _degree_lengths_m(lat: float) -> tuple[float, float]:
-    """Metres per degree of longitude and of latitude on the WGS 84 ellipsoid (its two radii of curvature)."""
-    eccentricity2 = WGS84_FLATTENING * (2 - WGS84_FLATTENING)
-    phi = math.radians(lat)
-    w = 1 - eccentricity2 * math.sin(phi) ** 2
-    prime_vertical = WGS84_SEMI_MAJOR_M / math.sqrt(w)
-    meridian = WGS84_SEMI_MAJOR_M * (1 - eccentricity2) / w**1.5
-    return math.radians(prime_vertical * math.cos(phi)), math.radians(meridian)
-
-
-def metres_per_unit(x: float, y: float, crs: str) -> tuple[float, float]:
-    """
-    Metres on the ground per unit of x and of y at a place given in `crs`, measured along the ellipsoid, since a metre in
-    web Mercator is not a metre on the ground.
-    """
-    if is_wgs84(crs):
-        return _degree_lengths_m(y)
-    definition = _definition(crs)
-    # 50 m or 2 arc seconds: far above rounding errors, far below the scale of the Earth's curvature.
-    step = (1e-5 if definition.is_geographic else 50.0) / definition.axis_info[0].unit_conversion_factor
-    lon, lat = unproject([x - step, x, x + step, x], [y, y - step, y, y + step], crs)
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
-        raise ValueError(
-            f"x {x}, y {y} in {crs} is not on the Earth, expected bounds in units of crs; check that bounds and crs match."
-        )
-    metres = pyproj.Geod(ellps="WGS84").inv(lon[:2], lat[:2], lon[2:], lat[2:])[2] / (2 * step)
-    return float(metres[0]), float(metres[1])
-
-
-def ground_size_m(bounds: Bounds, crs: str) -> tuple[float, float]:
-    """Width and height of a tile on the ground in metres, measured through its centre."""
-    west, south, east, north = unrolled(bounds)
-    per_x, per_y = metres_per_unit((west + east) / 2, (south + north) / 2, crs)
-    return (east - west) * per_x, (north - south) * per_y
-
-
-# GeoTIFF -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -388,7 +228,7 @@ def open_geotiff(path: str | os.PathLike) -> Iterator[GeoTIFF]:
     are decoded. Raises `ValueError` for an unreadable file, also when reading fails later inside the `with` block.
     """
     file = local_file(path)
-    _require(rasterio, f"Reading the GeoTIFF {os.fspath(path)!r}")
+    require(rasterio, f"Reading the GeoTIFF {os.fspath(path)!r}")
     try:
         with warnings.catch_warnings():
             # A file without georeference is acceptable: the caller may know its bounds.

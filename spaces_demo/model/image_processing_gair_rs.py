@@ -31,8 +31,9 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.processing_utils import ImagesKwargs
 
+from .crs_gair import Bounds, check_bounds, ground_size_m
 from .pixels_gair import as_array, as_features, as_list, as_size, prepare_by_shape
-from .raster_gair import ArrayRaster, Bounds, GairTile, GeoTIFF, check_bounds, ground_size_m, open_geotiff
+from .raster_gair import ArrayRaster, GairTile, GeoTIFF, open_geotiff
 
 GAIR_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 

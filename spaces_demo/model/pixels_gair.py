@@ -11,8 +11,9 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What both image processors share: lists of images, sizes, and the normalising and resizing of whole batches."""
+"""What both image processors share: files, lists of images, sizes, and the normalising and resizing of whole batches."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,21 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from transformers.feature_extraction_utils import BatchFeature
+
+
+def local_file(path: str | os.PathLike) -> str:
+    """Resolves the path of an existing local file; raises `ValueError` for remote and GDAL-virtual paths."""
+    text = os.fsdecode(os.fspath(path))
+    if "://" in text or text.startswith("/vsi"):
+        raise ValueError(f"{text!r} is a remote or virtual path, expected a local file; download it first.")
+    if not os.path.isfile(text):
+        raise ValueError(f"{text!r}: file not found, expected the path of a local file; check the spelling.")
+    resolved = os.path.realpath(text)
+    if resolved.startswith("/vsi"):
+        raise ValueError(
+            f"{text!r} leads to {resolved!r}, which GDAL interprets as a virtual path, expected another folder; move the file."
+        )
+    return resolved
 
 
 def as_size(size: int | dict[str, int]) -> dict[str, int]:
@@ -88,4 +104,4 @@ def as_array(source: Any, expected: str) -> np.ndarray:
     raise ValueError(f"The input is {type(source).__name__} {str(source)[:60]!r}, expected {expected}.")
 
 
-__all__ = ["as_array", "as_features", "as_list", "as_size", "prepare_by_shape"]
+__all__ = ["as_array", "as_features", "as_list", "as_size", "local_file", "prepare_by_shape"]

@@ -21,9 +21,9 @@ import numpy as np
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
-from .feature_extraction_gair import GairCoordinateProcessor
-
 # Not used here. Loading remote code from a local folder, older releases of transformers copy only files imported here.
+from .crs_gair import Bounds  # noqa: F401
+from .feature_extraction_gair import GairCoordinateProcessor
 from .geo_gair import EARTH_RADIUS_M  # noqa: F401
 from .image_processing_gair_rs import GairRSImageProcessor, GairRSImagesKwargs, bounds_per_tile
 from .image_processing_gair_sv import GairSVImageProcessor

@@ -110,7 +110,7 @@ def test_positions_in_a_utm_tile_are_right():
 
 def test_a_utm_tile_may_cross_the_antimeridian():
     pytest.importorskip("pyproj")
-    from modeling_gair.raster_gair import project
+    from modeling_gair.crs_gair import project
 
     x, y = (float(value) for value in project(180.0, -17.0, "EPSG:32701"))
     bounds = (x - 1000, y - 1000, x + 1000, y + 1000)

@@ -23,8 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modeling_gair import GairCoordinateProcessor
+from modeling_gair.crs_gair import check_bounds, metres_per_unit, project, project_near, unproject, unrolled
 from modeling_gair.geo_gair import EARTH_RADIUS_M, great_circle_distance_m, wrap_longitude
-from modeling_gair.raster_gair import check_bounds, metres_per_unit, project, project_near, unproject, unrolled
 
 # The same examples on every run and every machine.
 quick = settings(derandomize=True, deadline=None, max_examples=60, database=None)

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from modeling_gair import GairRSImageProcessor
+from modeling_gair.crs_gair import ground_size_m, metres_per_unit, project, unproject
 from modeling_gair.geo_gair import great_circle_distance_m
 from modeling_gair.image_processing_gair_rs import BAND_ORDERS, GAIR_BANDS
-from modeling_gair.raster_gair import ground_size_m, metres_per_unit, open_geotiff, project, unproject
+from modeling_gair.raster_gair import open_geotiff
 from tests.helpers.rasters import made_pixels, rasterio, write_tif
 
 

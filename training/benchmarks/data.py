@@ -24,7 +24,7 @@ from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-from modeling_gair.raster_gair import check_bounds, unproject, unrolled
+from modeling_gair.crs_gair import check_bounds, unproject, unrolled
 from training.benchmarks.tasks.task import Task
 from training.common.errors import first_line
 from training.world.writer import SUMS

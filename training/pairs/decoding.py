@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from modeling_gair import GairProcessor
-from modeling_gair.raster_gair import ground_size_m
+from modeling_gair.crs_gair import ground_size_m
 from training.common.errors import first_line
 from training.common.schema import unpack_tile
 from training.pairs.shards import UNREADABLE, Row

@@ -21,8 +21,8 @@ from functools import lru_cache
 import numpy as np
 from tqdm.auto import tqdm
 
+from modeling_gair.crs_gair import metres_per_unit, project, unproject
 from modeling_gair.geo_gair import great_circle_distance_m, wrap_longitude
-from modeling_gair.raster_gair import metres_per_unit, project, unproject
 from training.common.workers import in_order
 from training.world.ground import COVERS
 from training.world.sample_world import SampleWorld

@@ -27,7 +27,7 @@ import rasterio
 from datasets import ClassLabel, Features, List, Value
 from PIL import Image
 
-from modeling_gair.raster_gair import unrolled
+from modeling_gair.crs_gair import unrolled
 from training.common.schema import FEATURES, pack_tile
 from training.world.fields import CLIMATE_ZONES
 from training.world.places import PHOTO_DRAWS, Place, draws, world_of

@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
+from modeling_gair.crs_gair import Bounds, check_bounds, is_geographic, unproject, unrolled
 from modeling_gair.geo_gair import EARTH_RADIUS_M, wrap_longitude
-from modeling_gair.raster_gair import Bounds, check_bounds, is_geographic, unproject, unrolled
 from training.world.fields import FIELDS, Fields
 from training.world.ground import COVERS, CROP, FOREST, GRASS, Land
 from training.world.noise import keys_at, plane_around, plane_of, sine_cosine, tangents, unit_vectors

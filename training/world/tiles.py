@@ -19,9 +19,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from modeling_gair.crs_gair import Bounds, metres_per_unit, project, unproject, unrolled
 from modeling_gair.geo_gair import wrap_longitude
 from modeling_gair.image_processing_gair_rs import GAIR_BANDS
-from modeling_gair.raster_gair import Bounds, metres_per_unit, project, unproject, unrolled
 from training.world.ground import BARE, BUILT, COVERS, CROP, FOREST, GRASS, SNOW, WATER, Ground, ripeness
 from training.world.noise import Plane, gaussians, keys_at, named_noise, plane_noise, ramp, uniforms, unit
 

@@ -23,7 +23,7 @@ import pytest
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import rasterio
 
-from modeling_gair.raster_gair import project
+from modeling_gair.crs_gair import project
 from serving.encoded_tile import READINGS, SIDE, best_point
 from serving.tile_files import csv_table, geotiff
 from serving.tile_maps import centres, tile_places

@@ -23,7 +23,7 @@ pytest.importorskip("rasterio", reason="the extra train is not installed")
 from datasets import ClassLabel, load_dataset
 from PIL import Image
 
-from modeling_gair.raster_gair import ground_size_m
+from modeling_gair.crs_gair import ground_size_m
 from tests.helpers.sample_world import SETTINGS, SMALLEST, points
 from training.common.schema import FEATURES, unpack_tile
 from training.world import rows as world_rows

@@ -18,9 +18,9 @@ import hashlib
 import numpy as np
 import pytest
 
+from modeling_gair.crs_gair import ground_size_m, project_near, unproject, unrolled
 from modeling_gair.geo_gair import EARTH_RADIUS_M
 from modeling_gair.image_processing_gair_rs import RS_BAND_MEAN
-from modeling_gair.raster_gair import ground_size_m, project_near, unproject, unrolled
 from training.world.fields import CLIMATE_ZONES, FIELDS
 from training.world.ground import COVERS
 from training.world.noise import plane_around, plane_noise, plane_of, sine_cosine, tangents, unit_vectors

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from modeling_gair.crs_gair import unproject, unrolled
 from modeling_gair.geo_gair import wrap_longitude
-from modeling_gair.raster_gair import unproject, unrolled
 from training.benchmarks.data import open_split, require_columns
 from training.benchmarks.encoders.encoder import PhotoSample, TileSample
 from training.benchmarks.layouts.files import class_map, class_names

@@ -42,6 +42,7 @@ from training.benchmarks.settings import EvaluationSettings
 from training.benchmarks.store import FeatureStore, digest_of
 from training.benchmarks.tasks.task import Task
 from training.common.errors import first_line
+from training.common.files import check_writable
 from training.world.settings import SAMPLE_WORLD, WorldSettings
 from training.world.writer import ensure_sample_dataset
 
@@ -83,6 +84,7 @@ def evaluate(settings: EvaluationSettings, tasks: Sequence[Task]) -> int:
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=_LONGEST_WAIT)])
     models = [open_model(name, accelerator.device) for name in settings.model]
     output_dir = Path(settings.output_dir)
+    check_writable(output_dir, "pass another --output_dir")
     table = ResultsTable(output_dir / "results.csv")
     # Every process must have read the table before the main process writes to it.
     accelerator.wait_for_everyone()

@@ -13,22 +13,26 @@
 # limitations under the License.
 """
 Embeddings on disk, computed once for each model, data set and way of reading it. They are stored in parts: several processes
-compute different parts, and an interruption loses at most one part.
+compute different parts, and an interruption loses at most one part. The folder only saves time: where nothing can be written,
+embeddings stay in memory.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from tqdm.auto import tqdm
 
-from training.common.files import write_atomically
+from training.common.errors import first_line
+from training.common.files import write_atomically, written_whole
 from training.common.iterables import chunked
 
 Item = TypeVar("Item")
@@ -77,12 +81,12 @@ class FeatureStore:
             ValueError: there are no items; also whatever `compute` raises.
         """
         folder = self.folder / digest_of(key)
-        if not (folder / _COMPLETE).is_file():
-            self._fill(folder, key, items, compute, part_size)
+        parts, unsaved = _parts_in(folder), {}
+        if parts is None:
+            parts, unsaved = self._fill(folder, key, items, compute, part_size)
         if self.processes > 1:
             return {}
-        parts = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))["parts"]
-        loaded = [load_file(_part(folder, number)) for number in range(parts)]
+        loaded = [unsaved[number] if number in unsaved else load_file(_part(folder, number)) for number in range(parts)]
         return {name: np.concatenate([part[name] for part in loaded]) for name in loaded[0]}
 
     def _fill(
@@ -92,30 +96,47 @@ class FeatureStore:
         items: Callable[[], Iterable[Item]],
         compute: Callable[[list[Item]], Columns],
         part_size: int,
-    ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "key.json", json.dumps(key, indent=2, default=str).encode())
-        parts = 0
+    ) -> tuple[int, dict[int, Columns]]:
+        """Saves the missing parts; returns the number of parts, and those that could not be saved."""
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / "key.json", json.dumps(key, indent=2, default=str))
+        parts, unsaved = 0, {}
         title = f"embed for {key.get('kind', 'tasks')}"
         chunks = tqdm(chunked(items(), part_size), desc=title, unit="part", leave=False, disable=self.rank > 0)
         for number, chunk in enumerate(chunks):
             parts += 1
             path = _part(folder, number)
-            if number % self.processes == self.rank and not path.is_file():
+            if number % self.processes == self.rank and not os.path.isfile(path):
                 columns = {name: np.ascontiguousarray(values) for name, values in compute(chunk).items()}
-                temporary = path.with_name(f"{path.name}.{os.getpid()}")
-                save_file(columns, temporary)
-                temporary.replace(path)
+                try:
+                    with written_whole(path) as temporary:
+                        save_file(columns, temporary)
+                except (OSError, SafetensorError) as error:
+                    if not unsaved:
+                        tqdm.write(
+                            f"Embeddings cannot be kept in {str(self.folder)!r} ({first_line(error)}); going on."
+                        )
+                    unsaved[number] = columns
         if parts == 0:
             raise ValueError("The data have no rows to embed; check the split and the columns.")
-        if self.processes == 1:
-            write_atomically(folder / _COMPLETE, json.dumps({"parts": parts}).encode())
+        if self.processes == 1 and not unsaved:
+            write_atomically(folder / _COMPLETE, json.dumps({"parts": parts}))
+        return parts, unsaved
 
 
 def digest_of(key: Mapping[str, Any]) -> str:
     """Digest of a key, 16 hexadecimal digits."""
     text = json.dumps(key, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _parts_in(folder: Path) -> int | None:
+    """Number of parts in a complete folder; None for one that is incomplete or cannot be read."""
+    try:
+        return json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))["parts"]
+    except (OSError, ValueError):
+        return None
 
 
 def _part(folder: Path, number: int) -> Path:

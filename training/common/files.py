@@ -82,6 +82,21 @@ def check_writable(folder: Path, advice: str) -> None:
         raise ValueError(f"Nothing can be written to {str(folder)!r} ({reason_of(error)}); {advice}.") from error
 
 
+def temporary_directory(prefix: str) -> TemporaryDirectory:
+    """
+    A new temporary folder, deleted when it goes out of scope.
+
+    Raises:
+        ValueError: there is none that can be written.
+    """
+    try:
+        return TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        raise ValueError(
+            f"No temporary folder can be written ({reason_of(error)}); set TMPDIR to a folder that can be written."
+        ) from error
+
+
 def reason_of(error: OSError) -> str:
     """What the operating system says, such as "No space left on device"; the message names the path itself."""
     return error.strerror or first_line(error)

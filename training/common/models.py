@@ -13,16 +13,22 @@
 # limitations under the License.
 """Loading a GAIR model from a directory or the Hub."""
 
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from transformers import AutoModel, AutoProcessor
+from transformers import AutoModel, AutoProcessor, dynamic_module_utils
 
 from modeling_gair import GairModel, GairProcessor
 from training.common.errors import first_line
+from training.common.files import check_writable, temporary_directory
 
 # Tags of every GAIR model on the Hub.
 MODEL_TAGS = ("geospatial", "remote-sensing", "street-view", "sentinel-2", "location-encoder")
+# Folders that live as long as the process.
+_modules: list[TemporaryDirectory] = []
 
 
 def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel, GairProcessor]:
@@ -36,6 +42,8 @@ def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel,
     Raises:
         ValueError: the model is not found or cannot be loaded.
     """
+    use_writable_modules_cache()
+    name = os.path.expanduser(name)
     try:
         model: Any = AutoModel.from_pretrained(name, trust_remote_code=True)
         processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
@@ -45,3 +53,19 @@ def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel,
             "repository as --model."
         ) from error
     return model.to(device).eval(), processor
+
+
+def use_writable_modules_cache() -> None:
+    """
+    Makes sure that transformers can import the code beside weights, which it first copies to `$HF_MODULES_CACHE`. If nothing
+    can be written there, a temporary folder takes its place.
+
+    Raises:
+        ValueError: there is no temporary folder either.
+    """
+    folder = Path(dynamic_module_utils.HF_MODULES_CACHE)
+    try:
+        check_writable(folder, "a temporary folder takes its place")
+    except ValueError:
+        _modules.append(temporary_directory("gair-modules-"))
+        dynamic_module_utils.HF_MODULES_CACHE = _modules[-1].name

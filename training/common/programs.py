@@ -13,10 +13,14 @@
 # limitations under the License.
 """Running programs: signal handling, exit statuses, and errors as one sentence."""
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
+
+# A full disk or quota, and folders without permission or on a read-only disk.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_program(
@@ -30,7 +34,8 @@ def run_program(
 
     Args:
         main (`Callable`): takes the arguments after the program's name; returns the exit status, or None for 0.
-            The message of a `ValueError` is printed, with exit status 1.
+            The message of a `ValueError` is printed, with exit status 1, as is a sentence on a disk that is full or cannot
+            be written.
         interrupted (`str`): printed on `KeyboardInterrupt`, with exit status 1.
         stop_at_sigterm (`bool`): whether SIGTERM also raises `KeyboardInterrupt`, so that `main` can stop the processes it started.
     """
@@ -40,7 +45,17 @@ def run_program(
     try:
         sys.exit(main(sys.argv[1:]))
     except ValueError as error:
-        rank = int(os.environ.get("RANK", "0"))
-        sys.exit(f"[process {rank}] {error}" if rank else f"{error}")
+        sys.exit(_of_this_process(f"{error}"))
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        where = repr(error.filename) if error.filename else "A file"
+        advice = "make room, check its permissions, or name another folder"
+        sys.exit(_of_this_process(f"{where} cannot be read or written ({error.strerror}); {advice}."))
     except KeyboardInterrupt:
         sys.exit(interrupted)
+
+
+def _of_this_process(message: str) -> str:
+    rank = int(os.environ.get("RANK", "0"))
+    return f"[process {rank}] {message}" if rank else message

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from training.common.files import check_writable
 from training.evidence.arms import COMPARISONS, TEACHERS, arms_in_order
 from training.evidence.measure_run import open_world, place_targets, second_world
 from training.evidence.options import EvidenceOptions
@@ -39,7 +40,7 @@ def compare(options: EvidenceOptions) -> None:
     arms = arms_in_order(options.compare)
     runs = {(arm, seed): TrainingRun(arm, seed, options) for seed in dict.fromkeys(options.seeds) for arm in arms}
     teachers = {(arm, seed): (TEACHERS[arm], seed) for arm, seed in runs if arm in TEACHERS}
-    options.output_dir.mkdir(parents=True, exist_ok=True)
+    check_writable(options.output_dir, "choose another --output_dir")
     try:
         with FileLock(options.output_dir / _LOCK, timeout=0):
             for run in runs.values():

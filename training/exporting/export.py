@@ -23,6 +23,7 @@ from datasets import disable_progress_bars
 from tqdm.auto import tqdm
 
 from modeling_gair import GairModel, GairProcessor
+from training.common.files import check_writable
 from training.common.models import load_gair
 from training.exporting.description import describe_model, describe_part
 from training.exporting.int8 import measure_loss, quantize
@@ -79,7 +80,8 @@ def export(model: GairModel, processor: GairProcessor, output: Path, int8_data: 
     for name in FOLDERS:
         if (output / name).exists():
             raise ValueError(f"{str(output / name)!r} exists; delete it, or choose another --output.")
-    output.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (output.parent, *([output] if output.exists() else [])):
+        check_writable(folder, "choose another --output")
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
         onnx, torch_export, sv_tower = (Path(scratch, name) for name in FOLDERS)
         for folder in (onnx, torch_export):

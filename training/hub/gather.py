@@ -30,7 +30,8 @@ from training.hub.example import EXAMPLE, write_example
 from training.hub.options import ReleaseOptions
 from training.hub.origin import PUBLISHED_LICENCE, Origin, licence_of
 from training.hub.verify import check_same_embeddings
-from training.measuring.similarity_ranges import measure_ranges
+from training.measuring.similarity_ranges import measure_ranges, ranges_not_measured
+from training.pairs.sources import HOLDOUT_FRACTION, open_source
 from training.world.settings import SAMPLE_WORLD, WorldSettings
 from training.world.writer import ensure_sample_dataset
 
@@ -55,13 +56,13 @@ def gather(options: ReleaseOptions, folder: Path, shard_size: str = SHARD_SIZE) 
         ValueError: an incomplete model, an unknown licence, or invalid results or data.
     """
     assert options.model is not None
-    directory = Path(options.model)
+    directory = Path(options.model).expanduser()
     results = _results(Path(options.results), options.model, options.target) if options.results else None
-    model, processor = load_strictly(options.model)
+    model, processor = load_strictly(str(directory))
     origin = Origin.of(directory)
     licence = licence_of(origin, options.license, options.model)
     if options.data or model.config.similarity_ranges is None:
-        model.config.similarity_ranges = measure_ranges(model, processor, *_pairs(options.data))
+        model.config.similarity_ranges = _similarity_ranges(model, processor, options)
     model.save_pretrained(folder, max_shard_size=shard_size)
     processor.save_pretrained(folder)
     write_example(folder / EXAMPLE)
@@ -102,11 +103,23 @@ def load_strictly(name: str) -> tuple[GairModel, GairProcessor]:
     return model.eval(), processor
 
 
-def _pairs(data: str | None) -> tuple[str, str]:
-    """The data set to measure the ranges on, and its name in the config and the card."""
-    if data is None or data == SAMPLE_WORLD:
-        return str(ensure_sample_dataset(WorldSettings())), SAMPLE_WORLD_NAME
-    return data, f"`{Path(data).name if Path(data).exists() else data}`"
+def _similarity_ranges(model: GairModel, processor: GairProcessor, options: ReleaseOptions) -> dict[str, Any]:
+    """The ranges for the config and the card, measured unless this is a dry run."""
+    own = None if options.data in (None, SAMPLE_WORLD) else options.data
+    called = SAMPLE_WORLD_NAME if own is None else f"`{_public_name(own)}`"
+    if not options.dry_run:
+        return measure_ranges(model, processor, own or str(ensure_sample_dataset(WorldSettings())), called)
+    if own is not None:
+        # Finds what is wrong with the data, without reading pixels.
+        open_source(own, HOLDOUT_FRACTION)
+    print(f"Dry run: similarity ranges would be measured on held-out pairs of {called}; nothing is measured now.")
+    return ranges_not_measured(called)
+
+
+def _public_name(data: str) -> str:
+    """The name of a data set without the folders of this machine."""
+    path = Path(data).expanduser()
+    return path.name if path.exists() else data
 
 
 def _licence_text(licence: str) -> str:

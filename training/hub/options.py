@@ -33,7 +33,7 @@ class ReleaseOptions:
         branch: branch to push to instead of main; it is created if it does not exist
         private: create a private repository
         pull_request: open a pull request on an existing repository instead of pushing to it
-        dry_run: list the files that would be pushed, and push nothing
+        dry_run: list the files that would be pushed; measure and push nothing
         license: license of the weights, by its name on the Hub; needed only if the model directory does not state one
         data: held-out pairs for measuring the similarity ranges: a CSV, a folder or a data set on the Hub (default: keep
             the ranges in the config; if it has none, measure them on the sample world)

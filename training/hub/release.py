@@ -16,8 +16,8 @@
 import shutil
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from training.common.files import temporary_directory
 from training.hub.gather import ROOT, gather
 from training.hub.options import SPACE, ReleaseOptions
 from training.hub.push import push
@@ -31,7 +31,7 @@ def release(options: ReleaseOptions) -> None:
     Raises:
         ValueError: the files are incomplete or name local paths, or the Hub can't be reached or rejects them.
     """
-    with TemporaryDirectory() as scratch:
+    with temporary_directory("gair-release-") as scratch:
         folder = Path(scratch) / "release"
         local = [str(ROOT), str(Path(scratch).resolve()), sys.prefix]
         if options.space:
@@ -40,7 +40,7 @@ def release(options: ReleaseOptions) -> None:
         else:
             assert options.model is not None
             gather(options, folder)
-            verify(folder, [str(Path(options.model).resolve()), *local])
+            verify(folder, [str(Path(options.model).expanduser().resolve()), *local])
         print(f"{list_files(folder)}\n")
         target = f"{'the Space ' if options.space else ''}{options.target}, branch {options.branch or 'main'}"
         if options.pull_request:

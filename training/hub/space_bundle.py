@@ -13,18 +13,18 @@
 # limitations under the License.
 """The files bundled with the Space: a tiny model that loads from its folder alone, and a gallery of the sample world."""
 
-import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import load_dataset
 
+from training.common.files import check_writable
 from training.common.schema import FEATURES, pack_tile, unpack_tile
 from training.hub.gather import SAMPLE_WORLD_NAME, load_strictly
 from training.measuring.similarity_ranges import measure_ranges
+from training.pairs.shards import files_of
 from training.world.settings import WorldSettings
 from training.world.writer import ensure_sample_dataset
 
@@ -47,8 +47,8 @@ def write_bundle(model: str, output: Path) -> None:
     Raises:
         ValueError: an incomplete model, or files that are too large to bundle.
     """
+    check_writable(output, "choose another --output")
     world = ensure_sample_dataset(WorldSettings())
-    output.mkdir(parents=True, exist_ok=True)
     # Beside the folders to replace, so that a rename suffices.
     with TemporaryDirectory(dir=output) as scratch:
         new = Path(scratch)
@@ -58,7 +58,8 @@ def write_bundle(model: str, output: Path) -> None:
             size = sum(path.stat().st_size for path in (new / name).iterdir())
             if size > limit:
                 raise ValueError(f"{name} has {size:,} bytes, expected at most {limit:,}; train the tiny preset.")
-            shutil.rmtree(output / name, ignore_errors=True)
+            if (output / name).exists():
+                (output / name).rename(new / f"old-{name}")
             (new / name).rename(output / name)
             print(f"{size:>12,} bytes in {output / name}")
 
@@ -90,8 +91,8 @@ def write_gallery(folder: Path, world: Path) -> None:
         folder (`Path`): is created.
         world (`Path`): the sample world.
     """
-    rows = load_dataset("parquet", data_files=str(world / "data" / "test-*.parquet"), split="train")
-    chosen = rows.select_columns(list(FEATURES)).select(range(0, len(rows) - len(rows) % TILES, len(rows) // TILES))
+    rows = pa.concat_tables(pq.read_table(path, columns=list(FEATURES)) for path in files_of(world)["test"])
+    chosen = rows.take(list(range(0, len(rows) - len(rows) % TILES, len(rows) // TILES))).to_pylist()
     table = pa.Table.from_pylist([_compact(row) for row in chosen], schema=FEATURES.arrow_schema)
     folder.mkdir()
     # Brotli compresses pixels 10 % better than Zstandard; reading stays fast.

@@ -23,6 +23,7 @@ from transformers import AutoModel, AutoProcessor
 
 import modeling_gair
 from modeling_gair import GairModel, GairProcessor
+from training.common.models import use_writable_modules_cache
 from training.hub.example import EXAMPLE, LAT, LON
 
 # Only these files are pushed.
@@ -90,6 +91,7 @@ def check_same_embeddings(model: GairModel, processor: GairProcessor, folder: Pa
     Raises:
         ValueError: the embeddings differ from those of the original model.
     """
+    use_writable_modules_cache()
     released = AutoModel.from_pretrained(folder, dtype="auto", trust_remote_code=True).eval()
     read = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
     example = np.load(folder / EXAMPLE / "tile.npz", allow_pickle=False)
@@ -126,7 +128,7 @@ def _local_paths(path: Path, local: Sequence[str]) -> Iterator[str]:
     content = path.read_bytes()
     yield from (place for place in local if place.encode() in content)
     if path.suffix in _TEXT_SUFFIXES:
-        yield from _LOCAL_PATH.findall(content.decode("utf-8"))
+        yield from _LOCAL_PATH.findall(content.decode("utf-8", errors="replace"))
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -14,7 +14,7 @@
 """Embeds pairs with one or several models, and draws where tiles resemble their photos."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 
 from modeling_gair import GairModel, GairProcessor
 from training.common.figures import true_colour
+from training.measuring.embedding_cache import EmbeddingCache
 from training.measuring.similarity_figure import Example, similarity_figure
 from training.pairs.decoding import PairBatch
 from training.pairs.loading import EvaluationPairs, prepare_pairs
@@ -33,6 +34,8 @@ from training.pairs.sources import Source
 POINT_MODES = ("nili", "bilinear", "bicubic")
 # Points of a similarity map along each side.
 _MAP_SIDE = 128
+
+Features = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,11 @@ def features_of(model: GairModel, inputs: dict[str, torch.Tensor], tiles: Any) -
 
 
 def embed_pairs(
-    models: Sequence[GairModel], processor: GairProcessor, batches: Iterable[PairBatch], description: str
+    models: Sequence[GairModel],
+    processor: GairProcessor,
+    batches: Iterable[PairBatch],
+    description: str,
+    total: int | None = None,
 ) -> list[EmbeddedPairs]:
     """
     Embeds all pairs with each of several models, decoding them once. Bad tiles and photos are left out, with a message.
@@ -129,6 +136,7 @@ def embed_pairs(
         processor ([`GairProcessor`]): shared by the models.
         batches (`Iterable[PairBatch]`): decoded pairs.
         description (`str`): label of the progress bar.
+        total (`int`, *optional*): number of batches, for the progress bar.
 
     Returns:
         `list[EmbeddedPairs]`: one for each model.
@@ -136,18 +144,40 @@ def embed_pairs(
     Raises:
         ValueError: there are fewer than two good photos, so there is nothing to retrieve among.
     """
-    parts: list[list[dict[str, torch.Tensor]]] = [[] for _ in models]
+
+    def compute(batch: PairBatch) -> list[Features]:
+        inputs = prepare_pairs(batch, processor, models[0].device)
+        return [embed(model, inputs) for model in models]
+
+    return _collected(compute, batches, description, total)
+
+
+def embed_pairs_once(
+    model: GairModel, processor: GairProcessor, batches: Iterable[PairBatch], description: str, total: int | None = None
+) -> EmbeddedPairs:
+    """[`embed_pairs`] for one model, with an [`~training.measuring.embedding_cache.EmbeddingCache`]."""
+    cache = EmbeddingCache(model, processor)
+
+    def compute(batch: PairBatch) -> list[Features]:
+        return [cache.get(batch, lambda: embed(model, prepare_pairs(batch, processor, model.device)))]
+
+    return _collected(compute, batches, description, total)[0]
+
+
+def _collected(
+    compute: Callable[[PairBatch], list[Features]], batches: Iterable[PairBatch], description: str, total: int | None
+) -> list[EmbeddedPairs]:
+    """The embeddings that `compute` returns for each batch, one dictionary a model, joined by model."""
+    parts: list[list[Features]] = []
     indexes, labels, tiles = [], [], 0
     bad: Counter = Counter()
     problems: list[str] = []
-    for batch in tqdm(batches, unit="batch", desc=description):
+    for batch in tqdm(batches, unit="batch", desc=description, total=total):
         bad += batch.bad
         problems += batch.problems
         if not batch.photo_ids:
             continue
-        inputs = prepare_pairs(batch, processor, models[0].device)
-        for model, embedded in zip(models, parts):
-            embedded.append(embed(model, inputs))
+        parts.append(compute(batch))
         indexes.append(batch.tile_index + tiles)
         labels.append(_labels_per_photo(batch))
         tiles += len(batch.tile_ids)
@@ -160,7 +190,7 @@ def embed_pairs(
     common = {name: np.concatenate([part[name] for part in labels]) for name in set.intersection(*map(set, labels))}
     return [
         EmbeddedPairs({name: torch.cat([part[name] for part in each]) for name in each[0]}, tile_index, common)
-        for each in parts
+        for each in zip(*parts)
     ]
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from modeling_gair import GairModel, GairProcessor
-from training.measuring.embeddings import EmbeddedPairs, embed_pairs
+from training.measuring.embeddings import EmbeddedPairs, embed_pairs_once
 from training.pairs.loading import EvaluationPairs
 from training.pairs.sources import HOLDOUT_FRACTION, open_source
 
@@ -32,7 +32,8 @@ _MOST_TILES, _BATCH_SIZE = 256, 16
 
 def measure_ranges(model: GairModel, processor: GairProcessor, data: str, called: str) -> dict[str, Any]:
     """
-    Measures similarity ranges on the held-out pairs of a data set.
+    Measures similarity ranges on the held-out pairs of a data set. Embeddings are cached by batch, so that a second
+    measurement, or one after an interruption, only computes what is missing.
 
     Args:
         model ([`GairModel`]), processor ([`GairProcessor`]): the model and its processor.
@@ -47,14 +48,20 @@ def measure_ranges(model: GairModel, processor: GairProcessor, data: str, called
     """
     source = open_source(data, HOLDOUT_FRACTION)
     rows = source.train if source.held_out is None else source.held_out
-    pairs = EvaluationPairs([(rows, source.folder)], processor, _BATCH_SIZE, _MOST_TILES)
-    (embedded,) = embed_pairs([model], processor, pairs, "embed pairs for similarity ranges")
+    pairs = EvaluationPairs([(rows, source.folder)], processor, _BATCH_SIZE, _MOST_TILES, photos_per_tile=1)
+    title = "embed pairs for similarity ranges"
+    embedded = embed_pairs_once(model, processor, pairs, title, pairs.count_batches())
     kind = "tiles (which may have trained the model)" if source.held_out is None else "held-out tiles"
     return {
         "percentiles": list(PERCENTILES),
         "measured_on": f"one photo of each of {embedded.tile_count} {kind} of {called} ({source.rule})",
         "pairs": ranges_of(embedded),
     }
+
+
+def ranges_not_measured(called: str) -> dict[str, Any]:
+    """What stands for the ranges in a dry run, which measures nothing; arguments as for [`measure_ranges`]."""
+    return {"percentiles": list(PERCENTILES), "measured_on": f"{called} (not measured in a dry run)", "pairs": {}}
 
 
 def ranges_of(embedded: EmbeddedPairs) -> dict[str, dict[str, list[float]]]:

@@ -25,12 +25,13 @@ from modeling_gair import GairProcessor
 from training.common.iterables import chunked
 from training.common.workers import worker_init
 from training.pairs.decoding import PairBatch, PairDecoder, collate
+from training.pairs.shards import Row
 from training.pairs.sources import Rows
 
 
 class EvaluationPairs(IterableDataset):
     """
-    Tiles with all their photos, once and in order, for evaluation. A batch is empty if all of its rows are bad.
+    Tiles with their photos, once and in order, for evaluation. A batch is empty if all of its rows are bad.
 
     Args:
         rows (`Sequence[tuple[Rows, Path]]`): the rows of each source and the folder of its files.
@@ -38,6 +39,7 @@ class EvaluationPairs(IterableDataset):
         batch_size (`int`): tiles per batch.
         most (`int`): largest number of tiles of each source.
         labels (`Sequence[str]`): label columns to keep, if the rows have them.
+        photos_per_tile (`int`, *optional*): take only this many first photos of each tile; all by default.
     """
 
     def __init__(
@@ -47,9 +49,14 @@ class EvaluationPairs(IterableDataset):
         batch_size: int,
         most: int,
         labels: Sequence[str] = (),
+        photos_per_tile: int | None = None,
     ):
         self.rows, self.decoder = rows, PairDecoder(processor, labels)
-        self.batch_size, self.most = batch_size, most
+        self.batch_size, self.most, self.photos_per_tile = batch_size, most, photos_per_tile
+
+    def count_batches(self) -> int:
+        """Number of batches, from the columns that tell where tiles lie; no pixels are read."""
+        return sum(-(-rows.count(self.most) // self.batch_size) for rows, _ in self.rows)
 
     def __iter__(self) -> Iterator[PairBatch]:
         worker = get_worker_info()
@@ -58,9 +65,12 @@ class EvaluationPairs(IterableDataset):
             chunks = chunked(islice(rows, self.most), self.batch_size)
             # A worker takes whole batches, so that their order does not depend on the number of workers.
             for chunk in islice(chunks, index, None, workers):
-                decoded = (self.decoder(row, folder, range(len(row["photos"] or ()))) for row in chunk)
+                decoded = (self.decoder(row, folder, self._chosen(row)) for row in chunk)
                 tiles = [tile for tile in decoded if tile is not None]
                 yield collate(tiles, *self.decoder.take_problems())
+
+    def _chosen(self, row: Row) -> Sequence[int]:
+        return range(len(row["photos"] or ()))[: self.photos_per_tile]
 
 
 def load_batches(pairs: IterableDataset, num_workers: int, pin_memory: bool = False) -> Iterator[PairBatch]:

@@ -21,6 +21,7 @@ from accelerate.utils import DistributedDataParallelKwargs, ProjectConfiguration
 
 from modeling_gair import GairModel, GairProcessor
 from training.common.distributed import unwrapped
+from training.common.models import use_writable_modules_cache
 from training.measuring.embeddings import evaluation_pairs
 from training.measuring.retrieval import training_retrieval
 from training.objectives.base import PretrainingModule
@@ -57,6 +58,8 @@ def pretrain(settings: PretrainSettings) -> None:
         print_costs(settings, processor)
         return
     accelerator = make_accelerator(settings)
+    # Needed at the end of the run; what is wrong with it must be found before its beginning.
+    use_writable_modules_cache()
     output_dir = Path(settings.output_dir)
     with claimed(output_dir, settings.resume, accelerator):
         checkpoints = Checkpoints(

@@ -21,6 +21,7 @@ from pathlib import Path
 from accelerate import Accelerator
 from filelock import BaseFileLock, FileLock, Timeout
 
+from training.common.files import check_writable
 from training.pretraining.monitoring import LOG_FILE, PICTURE
 
 CHECKPOINTS, TRACKER_LOGS = "checkpoints", "logs"
@@ -74,7 +75,7 @@ def _claim(output_dir: Path, resume: str) -> BaseFileLock:
 def _locked(output_dir: Path) -> BaseFileLock:
     if output_dir.exists() and not output_dir.is_dir():
         raise ValueError(f"{str(output_dir)!r} is a file, expected a directory; pass a new --output_dir.")
-    output_dir.mkdir(parents=True, exist_ok=True)
+    check_writable(output_dir, "pass another --output_dir")
     lock = FileLock(output_dir / _LOCK)
     try:
         lock.acquire(timeout=_LOCK_SECONDS)

@@ -26,6 +26,7 @@ from huggingface_hub import constants
 from tqdm.auto import tqdm
 
 from training.common.checks import check_empty, check_whole
+from training.common.files import check_writable
 from training.common.schema import CSV_COLUMNS
 from training.common.workers import in_order, worker_pool
 from training.world.card import make_card
@@ -50,10 +51,13 @@ def ensure_sample_dataset(settings: WorldSettings, workers: int = 2) -> Path:
         `Path`: the folder of the data set, for `datasets.load_dataset`.
 
     Raises:
-        ValueError: as in [`write_sample_dataset`].
+        ValueError: the cache cannot be written, or as in [`write_sample_dataset`].
     """
     folder = Path(constants.HF_HOME) / "gair" / settings.name
     if not _is_complete(folder):
+        check_writable(
+            folder.parent, "set HF_HOME to a folder with some hundred megabytes of free space for the sample world"
+        )
         try:
             write_sample_dataset(folder, settings, workers)
         except ValueError:
@@ -86,6 +90,7 @@ def write_sample_dataset(output: Path, settings: WorldSettings, workers: int = 2
     check_empty(output, "name a new one, or delete it")
     # Rejects an unknown version before anything is written.
     SampleWorld(settings.seed, settings.version)
+    check_writable(output.parent, "choose a folder with some hundred megabytes of free space")
     incomplete = output.with_name(f"{output.name}.incomplete-{os.getpid()}")
     shutil.rmtree(incomplete, ignore_errors=True)
     try:
@@ -108,7 +113,8 @@ def write_sample_dataset(output: Path, settings: WorldSettings, workers: int = 2
 
 
 def _is_complete(folder: Path) -> bool:
-    return (folder / SUMS).is_file()
+    # Unlike `Path.is_file`, no error for a folder without permission.
+    return os.path.isfile(folder / SUMS)
 
 
 def _make_folders(folder: Path, files: bool) -> None:

@@ -13,9 +13,12 @@
 # limitations under the License.
 """Embeddings on disk."""
 
+import errno
+
 import numpy as np
 import pytest
 
+from training.benchmarks import store
 from training.benchmarks.store import FeatureStore
 
 
@@ -28,26 +31,26 @@ def doubled(calls: list) -> object:
 
 
 def test_features_are_computed_once_and_found_without_the_data(tmp_path):
-    store, calls = FeatureStore(tmp_path), []
-    first = store.collect({"model": "a"}, lambda: range(10), doubled(calls), part_size=4)
+    kept, calls = FeatureStore(tmp_path), []
+    first = kept.collect({"model": "a"}, lambda: range(10), doubled(calls), part_size=4)
     assert [len(part) for part in calls] == [4, 4, 2] and first["features"][:, 0].tolist() == list(range(0, 20, 2))
 
     def no_data():
         raise AssertionError("the data were opened again")
 
-    again = store.collect({"model": "a"}, no_data, doubled(calls), part_size=4)
+    again = kept.collect({"model": "a"}, no_data, doubled(calls), part_size=4)
     assert np.array_equal(first["features"], again["features"]) and len(calls) == 3
 
 
 def test_features_are_not_found_under_another_key(tmp_path):
-    store, calls = FeatureStore(tmp_path), []
+    kept, calls = FeatureStore(tmp_path), []
     for model in ("a", "b", "a"):
-        store.collect({"model": model}, lambda: range(3), doubled(calls))
+        kept.collect({"model": model}, lambda: range(3), doubled(calls))
     assert len(calls) == 2
 
 
 def test_an_interruption_loses_at_most_one_part(tmp_path):
-    store, calls = FeatureStore(tmp_path), []
+    kept, calls = FeatureStore(tmp_path), []
 
     def breaks(part: list[int]) -> dict[str, np.ndarray]:
         if part[0] == 8:
@@ -55,8 +58,8 @@ def test_an_interruption_loses_at_most_one_part(tmp_path):
         return doubled(calls)(part)
 
     with pytest.raises(KeyboardInterrupt):
-        store.collect({"model": "a"}, lambda: range(12), breaks, part_size=4)
-    found = store.collect({"model": "a"}, lambda: range(12), doubled(calls), part_size=4)
+        kept.collect({"model": "a"}, lambda: range(12), breaks, part_size=4)
+    found = kept.collect({"model": "a"}, lambda: range(12), doubled(calls), part_size=4)
     assert found["label"].tolist() == list(range(12)) and [part[0] for part in calls] == [0, 4, 8]
 
 
@@ -71,3 +74,21 @@ def test_processes_share_the_parts(tmp_path):
 def test_an_empty_input_is_refused(tmp_path):
     with pytest.raises(ValueError, match="have no rows"):
         FeatureStore(tmp_path).collect({"model": "a"}, lambda: [], doubled([]))
+
+
+def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    calls: list[list[int]] = []
+    found = FeatureStore(tmp_path / "file" / "below").collect({}, lambda: range(5), doubled(calls), part_size=2)
+    assert found["label"].tolist() == list(range(5)) and len(calls) == 3
+    # The disk is full after the first part.
+    whole = store.save_file
+    monkeypatch.setattr(store, "save_file", lambda *given: whole(*given) if len(calls) == 4 else full())
+    found = FeatureStore(tmp_path).collect({}, lambda: range(5), doubled(calls), part_size=2)
+    assert found["label"].tolist() == list(range(5)) and len(calls) == 6
+    assert FeatureStore(tmp_path).collect({}, lambda: range(5), doubled(calls), part_size=2).keys() == found.keys()
+    assert len(calls) == 8
+
+
+def full() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -65,7 +65,17 @@ def test_sigterm_ends_a_program_without_children_at_once():
 
 @pytest.mark.parametrize(
     ("body", "code", "said"),
-    [("return 2", 2, ""), ("return None", 0, ""), ("raise ValueError('No such file.')", 1, "No such file.\n")],
+    [
+        ("return 2", 2, ""),
+        ("return None", 0, ""),
+        ("raise ValueError('No such file.')", 1, "No such file.\n"),
+        (
+            "raise OSError(28, 'No space left on device', 'a/b')",
+            1,
+            "'a/b' cannot be read or written (No space left on device); make room, check its permissions, or name another "
+            "folder.\n",
+        ),
+    ],
 )
 def test_programs_end_with_a_status_and_one_sentence(body, code, said):
     program = start(

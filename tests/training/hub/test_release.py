@@ -13,6 +13,8 @@
 # limitations under the License.
 """A dry run."""
 
+import json
+
 import pytest
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
@@ -26,3 +28,16 @@ def test_a_dry_run_lists_the_files_and_pushes_nothing(trained, capsys, monkeypat
     printed = capsys.readouterr().out
     assert "modeling_gair.py" in printed and " files" in printed
     assert "Dry run: these files would be pushed to org/gair, branch next." in printed
+
+
+def test_a_dry_run_measures_nothing_and_says_what_would_be_measured(trained, capsys, monkeypatch, eight):
+    for name in ("measure_ranges", "ensure_sample_dataset"):
+        monkeypatch.setattr(f"training.hub.gather.{name}", lambda *_: pytest.fail("something was measured"))
+    config = json.loads((trained / "config.json").read_text())
+    del config["similarity_ranges"]
+    (trained / "config.json").write_text(json.dumps(config))
+    for data, name in ((None, "the sample world"), (str(eight), "`pairs.csv`")):
+        release(ReleaseOptions(model=str(trained), repo="org/gair", dry_run=True, data=data))
+        assert f"would be measured on held-out pairs of {name}" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="File not found"):
+        release(ReleaseOptions(model=str(trained), repo="org/gair", dry_run=True, data="nowhere.csv"))

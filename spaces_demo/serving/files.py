@@ -11,12 +11,17 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Cache files that are written whole or not at all."""
+"""Cache files that are written whole or not at all, and only if they can be."""
 
+import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import IO
+
+# Folders that live as long as the process.
+_temporary: list[TemporaryDirectory] = []
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -31,11 +36,52 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         OSError: if the file cannot be written; no temporary file is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        temporary = Path(file.name)
-        try:
+    with NamedTemporaryFile(dir=path.parent, delete=False) as made:
+        temporary = Path(made.name)
+    try:
+        with temporary.open("wb") as file:
             write(file)
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.replace(path)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def keep_if_possible(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Writes a cache file as [`write_atomically`] does. If it cannot be written, the next start computes its content again."""
+    try:
+        write_atomically(path, write)
+    except OSError as error:
+        _say_once(
+            f"Nothing is kept in {str(path.parent)!r} ({error.strerror}), which only costs time at the next start."
+        )
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    print(sentence)
+
+
+def writable_folder(folder: Path) -> Path:
+    """
+    The folder itself, created if necessary, or a temporary one if nothing can be written to it.
+
+    Raises:
+        ValueError: nothing can be written to the temporary folder either.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        problem = error
+    try:
+        _temporary.append(TemporaryDirectory(prefix="gair-"))
+    except OSError as error:
+        raise ValueError(
+            f"Nothing can be written to {str(folder)!r} ({problem.strerror}), nor to a temporary folder ({error.strerror}); set "
+            "TMPDIR to a folder that can be written."
+        ) from error
+    return Path(_temporary[-1].name)

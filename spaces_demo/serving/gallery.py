@@ -14,10 +14,8 @@
 """The tiles and photos that the page offers and searches: the bundled gallery, or a folder or dataset of pairs."""
 
 import hashlib
-import io
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,14 +23,14 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub import constants
-from PIL import Image
 
 from serving.encoded_tile import EncodedTile, encode_tile
-from serving.files import write_atomically
+from serving.files import keep_if_possible
 from serving.model import ServedModel, on_gpu
-from serving.pictures import MAX_PICTURE_SIDE, jpeg_of, layer_pictures
+from serving.pictures import layer_pictures, photo_jpeg
 
 BUNDLED_GALLERY = Path(__file__).parents[1] / "gallery"
 # At the published size an encoded tile takes 1 MB and its pictures less: 0.3 GB in all.
@@ -126,21 +124,35 @@ def load_gallery(source: str | None, served: ServedModel) -> Gallery:
         [`Gallery`]: the first `MAX_TILES` tiles with up to `MAX_PHOTOS_PER_TILE` photos each.
 
     Raises:
-        ValueError: if the gallery cannot be found, is empty, or has a row that does not fit the schema.
+        ValueError: if the gallery cannot be found, or none of its rows can be read. Rows that cannot be read are left out, and
+            counted in a message.
     """
-    source = source or os.environ.get("GAIR_GALLERY") or str(BUNDLED_GALLERY)
+    source = os.path.expanduser(source or os.environ.get("GAIR_GALLERY") or str(BUNDLED_GALLERY))
     tiles: list[Tile] = []
     photos: list[Photo] = []
     photo_embeds: list[np.ndarray] = []
+    problems: list[str] = []
     # Row by row, so that only pictures and embeddings stay in memory.
-    for position, row in enumerate(islice(_rows(source), MAX_TILES)):
-        read = _read(row, served)
-        encoded, embeds = _embeddings(row, read, served)
-        tiles.append(_tile(str(row["id"]), read, encoded, served))
-        photos += _photos(row, position, served)
+    for row in islice(_rows(source, problems), MAX_TILES):
+        try:
+            read = _read(row, served)
+            own = list(_photos(row, len(tiles), served))
+            encoded, embeds = _embeddings(row, read, served)
+            tile = _tile(_name_of(row, len(tiles)), read, encoded, served)
+        # Damaged tiles and photos raise errors of many kinds; one of them must not keep the page from starting.
+        except Exception as error:
+            problems.append(f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+            continue
+        tiles.append(tile)
+        photos += own
         photo_embeds.append(embeds)
+    first = f" The first of {len(problems)} problems: {problems[0]}" if problems else ""
     if not tiles:
-        raise ValueError(f"The gallery {source!r} has no rows, expected tiles with photos; choose another gallery.")
+        raise ValueError(
+            f"The gallery {source!r} has no rows, expected tiles with photos; choose another gallery.{first}"
+        )
+    if problems:
+        print(f"The gallery lacks what cannot be read.{first}")
     name = _BUNDLED_NAME if Path(source).resolve() == BUNDLED_GALLERY.resolve() else Path(source).name
     return Gallery(name, tiles, photos, np.concatenate(photo_embeds))
 
@@ -167,12 +179,16 @@ def _tile(name: str, read: Any, encoded: EncodedTile, served: ServedModel) -> Ti
 # Rows ----------------------------------------------------------------------------------------------------------------
 
 
-def _rows(source: str) -> Iterator[dict[str, Any]]:
-    """Rows in the schema of pairs, a few at a time in memory."""
+def _rows(source: str, problems: list[str]) -> Iterator[dict[str, Any]]:
+    """Rows in the schema of pairs, a few at a time in memory; files that cannot be read are added to the problems."""
     if Path(source).is_dir():
-        for path in sorted(Path(source).rglob("*.parquet")):
-            for batch in pq.ParquetFile(path).iter_batches(_ROWS_AT_ONCE):
-                yield from batch.to_pylist()
+        for path in sorted(path for path in Path(source).rglob("*") if path.suffix.lower() == ".parquet"):
+            try:
+                with pq.ParquetFile(path) as file:
+                    for batch in file.iter_batches(_ROWS_AT_ONCE):
+                        yield from batch.to_pylist()
+            except (pa.ArrowException, OSError) as error:
+                problems.append(f"{path.name} cannot be read ({error}).")
         return
     # Only galleries on the Hub need it.
     from datasets import load_dataset
@@ -204,8 +220,12 @@ def _read(row: dict[str, Any], served: ServedModel) -> Any:
     return served.processor.image_processor.read(pixels, bands=row["bands"], bounds=row["bounds"], crs=row["crs"])
 
 
+def _name_of(row: dict[str, Any], position: int) -> str:
+    return f"tile {position + 1}" if row["id"] is None else str(row["id"])
+
+
 def _photo_rows(row: dict[str, Any]) -> list[dict[str, Any]]:
-    return row["photos"][:MAX_PHOTOS_PER_TILE]
+    return (row["photos"] or [])[:MAX_PHOTOS_PER_TILE]
 
 
 def _photos(row: dict[str, Any], position: int, served: ServedModel) -> Iterator[Photo]:
@@ -213,7 +233,7 @@ def _photos(row: dict[str, Any], position: int, served: ServedModel) -> Iterator
         x, y = served.coordinates.locate(photo["lon"], photo["lat"], row["bounds"], row["crs"])
         yield Photo(
             str(photo["id"]),
-            jpeg_of(Image.open(io.BytesIO(photo["jpeg"])), MAX_PICTURE_SIDE),
+            photo_jpeg(photo["jpeg"], served),
             photo["lon"],
             photo["lat"],
             position,
@@ -231,13 +251,11 @@ def _embeddings(row: dict[str, Any], read: Any, served: ServedModel) -> tuple[En
     try:
         with np.load(path, allow_pickle=False) as cached:
             return EncodedTile(*(cached[name] for name in _CACHED)), cached["photos"]
-    except (OSError, KeyError, ValueError, BadZipFile):
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile):
         # The file is missing or damaged.
         encoded, photos = on_gpu(_embed)(row, read, served)
     parts = {name: getattr(encoded, name) for name in _CACHED}
-    # If the cache cannot be written, the next start computes the embeddings again.
-    with suppress(OSError):
-        write_atomically(path, lambda file: np.savez(file, photos=photos, **parts))
+    keep_if_possible(path, lambda file: np.savez(file, photos=photos, **parts))
     return encoded, photos
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.files import write_atomically
+from serving.files import keep_if_possible
 from serving.similarity import cell_centers
 
 CELLS = 90
@@ -117,7 +117,7 @@ class Grids:
         """The 8 blocks `(8100, D)` of level 0, read from disk or computed, and kept in memory."""
         with self._lock:
             if not self._world:
-                self._world = list(self._read() if self._file.is_file() else self._make())
+                self._world = list(self._read())
             return self._world
 
     def _block(self, level: int, column: int, row: int) -> np.ndarray:
@@ -139,13 +139,13 @@ class Grids:
 
     def _make(self) -> np.ndarray:
         world = np.stack([self._embedded(0, column, row) for row in range(2) for column in range(4)])
-        write_atomically(self._file, lambda file: np.save(file, world))
+        keep_if_possible(self._file, lambda file: np.save(file, world))
         return world
 
     def _read(self) -> np.ndarray:
         try:
             world = np.load(self._file, allow_pickle=False)
-        # A damaged file is computed again, as is one of another layout.
-        except (ValueError, EOFError):
+        # A file that is missing, damaged or cannot be read is computed again, as is one of another layout.
+        except (OSError, ValueError, EOFError):
             return self._make()
         return world if world.dtype == np.float32 and world.shape[:2] == (8, CELLS * CELLS) else self._make()

@@ -22,9 +22,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
+from huggingface_hub import constants, snapshot_download
 from safetensors import SafetensorError
-from transformers import AutoModel, AutoProcessor
+from transformers import AutoModel, AutoProcessor, dynamic_module_utils
+
+from serving.files import writable_folder
 
 try:
     # On ZeroGPU a function holds a GPU only while it runs; elsewhere the model stays where it is.
@@ -118,14 +120,17 @@ def load_model(source: str | None = None) -> ServedModel:
     Raises:
         ValueError: if the model cannot be found or loaded.
     """
-    source = source or os.environ.get("GAIR_MODEL") or str(BUNDLED_MODEL)
+    source = os.path.expanduser(source or os.environ.get("GAIR_MODEL") or str(BUNDLED_MODEL))
+    # transformers imports the code beside weights from a copy there.
+    modules = writable_folder(Path(dynamic_module_utils.HF_MODULES_CACHE))
+    dynamic_module_utils.HF_MODULES_CACHE = str(modules)
     folder = Path(source) if Path(source).is_dir() else _downloaded(source)
     try:
         model = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
     except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(
-            f"GAIR_MODEL is {source!r}, expected a complete model with its code; save or download it again ({error})"
+            f"GAIR_MODEL is {source!r}, expected a complete model with its code; save or download it again ({_first_line(error)})."
         ) from error
     if torch.cuda.is_available():
         model = model.to("cuda")
@@ -138,10 +143,19 @@ def load_model(source: str | None = None) -> ServedModel:
 def _downloaded(repository: str) -> Path:
     try:
         return Path(snapshot_download(repository, allow_patterns=_FILES))
+    except PermissionError as error:
+        raise ValueError(
+            f"The cache {constants.HF_HOME!r} cannot be written, which downloading {repository!r} needs; set HF_HOME to a folder "
+            "that can be written."
+        ) from error
     except Exception as error:
         raise ValueError(
             f"GAIR_MODEL is {repository!r}, expected a directory or a reachable repository on the Hub; check the spelling."
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip(" .") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _fingerprint(folder: Path) -> str:

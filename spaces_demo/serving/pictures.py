@@ -15,9 +15,10 @@
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from serving.model import ServedModel
 
@@ -59,12 +60,25 @@ def thumbnail(uri: str) -> str:
     return data_uri(jpeg_of(Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))), _THUMBNAIL_SIDE))
 
 
+def photo_jpeg(photo: Any, served: ServedModel) -> bytes:
+    """
+    A photo as the model sees it, upright and in RGB, as a JPEG of at most `MAX_PICTURE_SIDE` pixels a side.
+
+    Args:
+        photo: whatever the SV processor of `served` reads: bytes, or an image of Pillow.
+
+    Raises:
+        ValueError: if the processor rejects the photo.
+    """
+    return jpeg_of(Image.fromarray(served.processor.sv_image_processor.read(photo)), MAX_PICTURE_SIDE)
+
+
 def jpeg_of(image: Image.Image, side: int) -> bytes:
-    """An upright JPEG of an image, reduced if a side exceeds `side` pixels."""
+    """A JPEG of an RGB image, reduced if a side exceeds `side` pixels."""
     small = image.copy()
     small.thumbnail((side, side))
     buffer = io.BytesIO()
-    ImageOps.exif_transpose(small).convert("RGB").save(buffer, "JPEG", quality=92, subsampling=0)
+    small.save(buffer, "JPEG", quality=92, subsampling=0)
     return buffer.getvalue()
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from serving.encoded_tile import READINGS, SIDE, best_point
 from serving.gallery import Gallery, Tile
 from serving.model import ServedModel, on_gpu
-from serving.pictures import MAX_PICTURE_SIDE, data_uri, jpeg_of
+from serving.pictures import data_uri, photo_jpeg
 from serving.ranges import colour_range
 from serving.text import degrees_text
 from serving.uploads import read_photo
@@ -82,7 +82,7 @@ def upload_query(served: ServedModel, path: str) -> TileQuery:
     """
     image = read_photo(path)
     embedding = on_gpu(served.photo)(image)
-    return TileQuery(embedding, "photo", "your photo", picture=data_uri(jpeg_of(image, MAX_PICTURE_SIDE)))
+    return TileQuery(embedding, "photo", "your photo", picture=data_uri(photo_jpeg(image, served)))
 
 
 def fixed_range(kind: str, ranges: dict[str, Any]) -> tuple[float, float] | None:

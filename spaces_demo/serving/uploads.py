@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from PIL import Image
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 
 MAX_PHOTO_BYTES = 20 * 2**20
 # The largest photos of phones and 360-degree panoramas; 150 MB once decoded.
@@ -109,16 +109,24 @@ def read_tile(path: str, image_processor: Any, bands: str | None = None) -> Any:
         with rasterio.Env(**_ONE_FILE):
             _check_tile_header(path)
             return image_processor.read(path, bands=bands)
-    # A TypeError: a data type that NumPy does not have.
-    except (RasterioError, TypeError) as error:
-        raise ValueError("The tile is damaged or truncated, expected an intact GeoTIFF; export it again.") from error
-    except ValueError as error:
+    except Exception as error:
+        # Damaged files raise many kinds of errors, also of text that is not UTF-8, which are ValueErrors.
+        if not isinstance(error, ValueError) or isinstance(error, UnicodeError):
+            raise ValueError(
+                "The tile is damaged or truncated, expected an intact GeoTIFF; export it again."
+            ) from error
         # The processor's messages name the path, which visitors must not see.
         raise ValueError(str(error).replace(repr(path), "The tile").replace(path, "The tile")) from error
 
 
 def _check_bytes(path: str, limit: int, what: str) -> None:
-    size = Path(path).stat().st_size
+    try:
+        size = Path(path).stat().st_size
+    except OSError as error:
+        # Uploads are deleted after a while.
+        raise ValueError(
+            f"The {what} is not on the server any more, expected a new upload; upload it again."
+        ) from error
     if size > limit:
         raise ValueError(
             f"The {what} has {size / 2**20:.0f} MiB, expected at most {limit // 2**20} MiB; crop or compress it."

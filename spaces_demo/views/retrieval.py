@@ -19,7 +19,7 @@ import gradio as gr
 
 from serving.gallery import Gallery, uploaded_tile
 from serving.model import ServedModel, on_gpu
-from serving.pictures import MAX_PICTURE_SIDE, data_uri, jpeg_of
+from serving.pictures import data_uri, photo_jpeg
 from serving.uploads import read_photo, read_tile
 from widgets.events import QUIET, warned
 from widgets.picker import chosen, photo_choices, picker, tile_choices
@@ -107,7 +107,7 @@ class _Handlers:
 
     def upload_photo(self, path: str) -> str:
         image = read_photo(path)
-        picture = data_uri(jpeg_of(image, MAX_PICTURE_SIDE))
+        picture = data_uri(photo_jpeg(image, self._served))
         return photo_page(self._served, self._gallery, picture, on_gpu(self._served.photo)(image), None)
 
     def choose_tile(self, event: gr.EventData) -> str:

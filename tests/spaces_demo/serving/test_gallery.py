@@ -129,3 +129,28 @@ def test_an_upload_is_encoded_like_a_tile_of_the_gallery(served_model, bundled_g
     ours, theirs = (shown.encoded.similarity(query) for shown in (tile, own))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert json.dumps(tile.layers) == json.dumps(own.layers)
+
+
+def test_rows_and_files_that_cannot_be_read_are_left_out(served_model, rows, tmp_path, capsys):
+    good, other = rows
+    bad = [
+        {**good, "tile": good["tile"][:-2]},
+        {**good, "bounds": None},
+        {**good, "photos": [{**good["photos"][0], "jpeg": b"no photo"}]},
+        {**good, "photos": [{**good["photos"][0], "lon": 0.0}]},
+        {**good, "crs": "EPSG:0"},
+    ]
+    folder = written(tmp_path / "mine", [*bad[:2], good, *bad[2:], {**other, "photos": None, "id": None}])
+    (tmp_path / "mine" / "cut.parquet").write_bytes((tmp_path / "mine" / "part.parquet").read_bytes()[:1000])
+    found = load_gallery(folder, served_model)
+    assert [tile.name for tile in found.tiles] == [good["id"], "tile 2"]
+    assert {photo.tile for photo in found.photos} == {0} and len(found.photo_embeds) == len(found.photos)
+    assert "The first of 6 problems: cut.parquet cannot be read" in capsys.readouterr().out
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(served_model, rows, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(gallery.constants, "HF_HOME", str(tmp_path / "file"))
+    assert len(load_gallery(written(tmp_path / "mine", rows), served_model).tiles) == 2
+    told = capsys.readouterr().out
+    assert told.count("which only costs time") == 1 and "Not a directory" in told

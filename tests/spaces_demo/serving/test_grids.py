@@ -117,3 +117,10 @@ def test_simultaneous_visitors_share_the_computation(tmp_path):
             visitors.map(lambda _: grids.cosines(np.eye(3, dtype=np.float32)[0], Region(0, 0, 0, 4, 2)), range(8))
         )
     assert planet.blocks == 8 and all(np.array_equal(results[0], result) for result in results)
+
+
+def test_a_world_that_cannot_be_written_or_read_is_computed(tmp_path):
+    (tmp_path / "file").touch()
+    assert len(Grids(Planet(), tmp_path / "file" / "world.npy").world()) == 8
+    (tmp_path / "world.npy").mkdir()
+    assert len(Grids(Planet(), tmp_path / "world.npy").world()) == 8

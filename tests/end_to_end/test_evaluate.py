@@ -166,14 +166,14 @@ def test_a_task_that_cannot_be_measured_is_reported_and_the_others_continue(
         raise ConnectionError("no route to the Hub")
 
     monkeypatch.setattr("training.benchmarks.data.HfApi.dataset_info", unreachable)
-    headless = write_table(tmp_path / "headless.csv", {"x": [1.0, 2], "y": [3.0, 4], "meanT": [5.0, 6]})
+    headless = write_table(tmp_path / "headless.csv", {"a": [1.0, 2], "b": [3.0, 4], "meanT": [5.0, 6]})
     flags = ["--model", str(model), "--table", str(table), "--target", "value", "--output_dir", str(tmp_path / "out")]
     status = main([*flags, "--tasks", "mosaiks-roads", "pairs", "air_temp", "--data", f"air_temp={headless}"])
     output = capsys.readouterr().out
     assert status == 1 and "1 of 4 tasks measured, 2 skipped, " in output
     assert "- mosaiks-roads: taylor-geospatial/coordbench cannot be reached (no route to the Hub)" in output
     assert "- pairs: " in output and "--data pairs=PATH" in output
-    assert "The data of air_temp have no column 'lon', 'lat' (they have x, y, meanT)" in output
+    assert "'headless.csv' has no columns lon and lat (it has a, b, meanT)" in output
     assert {row["dataset"] for row in read_results(tmp_path / "out")} == {"own"}
 
 
@@ -236,7 +236,7 @@ assert not loaded, loaded
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert "--nested_alpha" in run.stdout and "lon, lat" in run.stdout.replace("\n", " ")
+    assert "--coordbench_alpha" in run.stdout and "lon, lat" in " ".join(run.stdout.split())
 
 
 def test_tasks_are_listed_without_a_model(capsys):
@@ -251,7 +251,10 @@ def test_tasks_are_listed_without_a_model(capsys):
     [
         (["--tasks", "air_tmp"], "did you mean 'air_temp'"),
         (["--table", "own.csv"], "--table and --target belong together"),
-        (["--table", "nowhere.csv", "--target", "x"], "expected an existing file whose name ends in .csv or .parquet"),
+        (
+            ["--table", "nowhere.csv", "--target", "x"],
+            "expected an existing file whose name ends in .csv, .tsv, .parquet or .geoparquet",
+        ),
         (["--tasks", "air_temp", "--data", "air_temp"], "expected NAME=PATH"),
         (["--tasks", "air_temp", "--holdouts", "spatial"], "expected random, official, or spatial with degrees"),
         (["--tasks", "air_temp", "--target_type", "regression"], "--target_type is for a --table"),

@@ -11,8 +11,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The data of a task: tables and images from the Hub, local files or the sample world, read by `datasets`."""
+"""
+The data of a task: tables and images from the Hub, local files or the sample world. Local files are named one by one, so that
+the path of a folder is never read as a pattern, and neither is its README.md.
+"""
 
+import glob
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,6 +31,8 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 from modeling_gair.crs_gair import check_bounds, unproject, unrolled
 from training.benchmarks.tasks.task import Task
 from training.common.errors import first_line
+from training.common.tables import Table, read_table
+from training.pairs.shards import files_of
 from training.world.writer import SUMS
 
 # The digest of data up to this size covers their content; of larger data names, sizes and modification times of the files.
@@ -61,20 +67,41 @@ def open_split(
         ValueError: the data cannot be read, or lack the split.
     """
     name = task.splits.get(split or "train", split or "train")
+    source: dict[str, Any] = {
+        "path": task.source,
+        "name": task.config,
+        "revision": task.revision,
+        "data_files": task.data_files,
+    }
+    if Path(task.source).is_dir() and task.data_files is None:
+        source = {"path": "parquet", "data_files": _files_by_split(Path(task.source))}
     try:
         return load_dataset(
-            task.source,
-            task.config,
-            revision=task.revision,
-            data_files=task.data_files,
-            split=name,
-            streaming=streaming,
-            **({} if columns is None else {"columns": columns}),
+            **source, split=name, streaming=streaming, **({} if columns is None else {"columns": columns})
         )
     except (DatasetNotFoundError, FileNotFoundError, *_UNREACHABLE) as error:
         raise Unavailable(_reason(task, error)) from error
     except DatasetGenerationError as error:
         raise ValueError(f"The data of {task.name} cannot be read: {error.__cause__ or error}") from error
+    # `datasets` has no error of its own for a split that does not exist.
+    except ValueError as error:
+        raise ValueError(
+            f"The data of {task.name} cannot be opened ({first_line(error)[:300]}); check its splits."
+        ) from error
+
+
+def open_table(task: Task, columns: list[str] | None = None) -> Table:
+    """
+    The table of a task: a local file, or a split read by [`open_split`].
+
+    Raises:
+        Unavailable, ValueError: as [`open_split`] and [`read_table`].
+    """
+    file = task.file()
+    if file is not None:
+        return read_table(file)
+    data = open_split(task, columns=columns)
+    return Table(f"The data of {task.name}", data.with_format("arrow")[:])
 
 
 def revision_of(task: Task) -> str:
@@ -110,13 +137,6 @@ def require_columns(task: Task, data: Dataset | IterableDataset, columns: list[s
             f"The data of {task.name} have no column {', '.join(map(repr, missing))} (they have {', '.join(have)}); rename "
             "a column, or change the task's `columns` or --target."
         )
-
-
-def is_numeric(task: Task, column: str) -> bool:
-    """Whether a table's column holds numbers (or nothing), rather than text or booleans."""
-    data = open_split(task)
-    require_columns(task, data, [column])
-    return any(name in str(data.features[column]) for name in ("int", "float", "null"))
 
 
 def tile_centres(bounds: Iterable[Sequence[float]], systems: Iterable[str]) -> np.ndarray:
@@ -205,8 +225,8 @@ def _digest_of_files(local: Path, data_files: Any) -> str:
     if (local / SUMS).is_file():
         # The sample world comes with checksums of its files.
         return hashlib.blake2b((local / SUMS).read_bytes(), digest_size=8).hexdigest()
-    patterns = [data_files] if isinstance(data_files, str) else _flat(data_files)
-    paths = {path for pattern in patterns for path in local.glob(pattern)} if patterns else set(local.rglob("*"))
+    names = [data_files] if isinstance(data_files, str) else _flat(data_files)
+    paths = {path for name in names for path in _named(local, name)} if names else set(local.rglob("*"))
     files = sorted(path for path in paths if path.is_file())
     whole = sum(path.stat().st_size for path in files) <= _DIGESTED_BYTES
     digest = hashlib.blake2b(digest_size=8)
@@ -215,6 +235,24 @@ def _digest_of_files(local: Path, data_files: Any) -> str:
         digest.update(f"{path.relative_to(local)} {state.st_size}".encode())
         digest.update(path.read_bytes() if whole else str(state.st_mtime_ns).encode())
     return digest.hexdigest()
+
+
+def _named(folder: Path, name: str) -> Iterable[Path]:
+    """The file of a folder with this name, or those that a task's own pattern selects."""
+    return [folder / name] if (folder / name).is_file() else folder.glob(name)
+
+
+def _files_by_split(folder: Path) -> dict[str, list[str]]:
+    """The parquet files of a folder by split, each path escaped so that it stands for itself alone."""
+    if "::" in str(folder):
+        raise ValueError(f"{str(folder)!r} contains '::', which the reader takes for an address; rename the folder.")
+    parquet = {
+        split: [path for path in paths if path.suffix == ".parquet"] for split, paths in files_of(folder).items()
+    }
+    found = {split: [glob.escape(str(path)) for path in paths] for split, paths in parquet.items() if paths}
+    if not found:
+        raise ValueError(f"{str(folder)!r} holds no parquet files; check the path given by --data.")
+    return found
 
 
 def _flat(data_files: Any) -> list[str]:

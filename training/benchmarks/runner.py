@@ -43,6 +43,7 @@ from training.benchmarks.store import FeatureStore, digest_of
 from training.benchmarks.tasks.task import Task
 from training.common.errors import first_line
 from training.common.files import check_writable
+from training.common.tables import local_path
 from training.world.settings import SAMPLE_WORLD, WorldSettings
 from training.world.writer import ensure_sample_dataset
 
@@ -78,12 +79,12 @@ def evaluate(settings: EvaluationSettings, tasks: Sequence[Task]) -> int:
     Runs tasks with all models and reports the results.
 
     Returns:
-        `int`: the exit status: 1 if a task was skipped or failed, else 0.
+        `int`: the exit status: 1 if a task was skipped or failed, or nothing was measured, else 0.
     """
     disable_progress_bars()
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=_LONGEST_WAIT)])
     models = [open_model(name, accelerator.device) for name in settings.model]
-    output_dir = Path(settings.output_dir)
+    output_dir = local_path(settings.output_dir)
     check_writable(output_dir, "pass another --output_dir")
     table = ResultsTable(output_dir / "results.csv")
     # Every process must have read the table before the main process writes to it.
@@ -92,7 +93,7 @@ def evaluate(settings: EvaluationSettings, tasks: Sequence[Task]) -> int:
         FeatureStore(Path(constants.HF_HOME) / "gair" / "features"),
         accelerator.device,
         tuple(settings.seeds),
-        settings.nested_alpha,
+        settings.coordbench_alpha,
         settings.penalize_intercept,
     )
     evaluation = Evaluation(models, bench, table, Findings(), accelerator, output_dir)
@@ -119,7 +120,7 @@ def _report(settings: EvaluationSettings, tasks: Sequence[Task], evaluation: Eva
     print(
         f"{len(measured)} of {len(tasks)} tasks measured, {len(findings.skipped)} skipped, {len(findings.failed)} failures."
     )
-    return 1 if findings.skipped or findings.failed else 0
+    return 1 if findings.skipped or findings.failed or not measured else 0
 
 
 def open_model(name: str, device: torch.device) -> Encoder:
@@ -196,7 +197,7 @@ def run_of(task: Task, data_revision: str, encoder: Encoder | None, bench: Bench
         "data": data_revision,
         "model": encoder.fingerprint if encoder else "baselines",
         "seeds": bench.seeds,
-        "nested": bench.nested_alpha,
+        "coordbench_alpha": bench.coordbench_alpha,
         "penalized": bench.penalize_intercept,
         "version": modeling_gair.__version__,
     })  # fmt: skip
@@ -220,10 +221,14 @@ def _record(
     evaluation: Evaluation,
 ) -> None:
     """Adds the outcome of one model to the results and to the findings."""
-    name = _name_of(encoder)
+    name, findings = _name_of(encoder), evaluation.findings
     problems = [f"{task.name} by {name}: {problem}" for problem in outcome.problems]
-    evaluation.findings.add_notes({"remarks": list(outcome.remarks), "problems": problems})
+    findings.add_notes({"remarks": list(outcome.remarks), "problems": problems})
     if not outcome.scores:
+        if not problems:
+            findings.failed.append(
+                f"{task.name} by {name}: nothing was measured; check the task's targets, probes and holdouts."
+            )
         return
     circumstances = Circumstances(
         model_name=name,
@@ -238,9 +243,9 @@ def _record(
         run=run,
     )
     evaluation.table.append(task, outcome.scores, circumstances, outcome.remarks, problems)
-    evaluation.findings.runs.append(run)
+    findings.runs.append(run)
     if encoder in evaluation.models[:1]:
-        evaluation.findings.add_bias(task, name, run, outcome, evaluation.output_dir)
+        findings.add_bias(task, name, run, outcome, evaluation.output_dir)
 
 
 def _name_of(encoder: Encoder | None) -> str:
@@ -251,7 +256,11 @@ def _protocol_of(task: Task, bench: Bench) -> str:
     """A description of the ridge settings; empty if the task does not use ridge."""
     if "ridge" not in task.probes:
         return ""
-    strength = "nested alpha" if bench.nested_alpha else "alpha by the reported folds"
+    inside, outside = (
+        "inside the training rows of each fold",
+        "by the reported folds, as in CoordBench's published figures",
+    )
+    strength = f"strength chosen {outside if bench.coordbench_alpha else inside}"
     return strength + (", penalised intercept" if bench.penalize_intercept else "")
 
 

@@ -15,16 +15,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
-from training.benchmarks.data import is_numeric
+from training.benchmarks.kinds.places import read_places
 from training.benchmarks.probes.folds import cell_size
 from training.benchmarks.results.tables import markdown_table
 from training.benchmarks.settings import DEFAULT_TASKS, EvaluationSettings
 from training.benchmarks.tasks.task import Task, choose, load_tasks, relocated
+from training.common.columns import REGRESSION, read_target
+from training.common.tables import local_path, read_table
 from training.world.settings import SAMPLE_WORLD
-
-_TABLE_SUFFIXES = (".csv", ".parquet")
 
 
 def selected_tasks(settings: EvaluationSettings) -> list[Task]:
@@ -44,47 +45,52 @@ def selected_tasks(settings: EvaluationSettings) -> list[Task]:
         tasks = [task.at(world) if task.source == SAMPLE_WORLD else task for task in tasks]
     tasks = relocated(tasks, paths)
     if settings.table and settings.target:
-        tasks.append(table_task(Path(settings.table), settings.target, settings.target_type))
+        own = table_task(local_path(settings.table), settings.target, settings.target_type, settings.missing_values)
+        tasks.append(replace(own, name=_free_name(own.name, [task.name for task in tasks])))
     if settings.holdouts:
         holdouts = tuple(settings.holdouts)
         tasks = [replace(task, holdouts=holdouts) if task.kind == "location" else task for task in tasks]
     return tasks
 
 
-def table_task(path: Path, target: str, target_type: str | None) -> Task:
+def table_task(path: Path, target: str, target_type: str | None, missing_values: Sequence[str] = ()) -> Task:
     """
-    A task on a user's own table.
+    A task on a user's own table, whose places and targets are checked here, before any model is loaded.
 
     Args:
         path (`Path`): a CSV or parquet file.
         target (`str`): the column to predict.
         target_type (`str`, *optional*): `regression` or `classification`; by default numbers are values and text is classes.
+        missing_values (`Sequence[str]`): what stands for a missing value, beside empty cells and the usual text.
 
     Raises:
-        ValueError: the file does not exist or has another type.
+        ValueError: the table cannot be read or has no places, or the target is neither numbers nor classes.
     """
-    if not path.is_file() or path.suffix.lower() not in _TABLE_SUFFIXES:
-        raise ValueError(
-            f"--table is {str(path)!r}; expected an existing file whose name ends in {' or '.join(_TABLE_SUFFIXES)}."
-        )
+    _, found, _ = read_target(read_table(path), target, target_type, missing_values)
     task = Task(
         name=path.stem,
-        title=f"{target} from the place",
+        title=f"{target} from the place, as {'numbers' if found == REGRESSION else 'classes'}",
         group="location",
         kind="location",
         needs=("location",),
-        target_type=target_type or "regression",
+        target_type=found,
         source=str(path.parent.resolve()),
         data_files=path.name,
         columns={"target": target},
         probes=("ridge", "knn"),
         strata=("settlement",),
+        options={"missing_values": tuple(missing_values)},
         licence="your own",
         citation="your own",
     )
-    if target_type is None:
-        task = replace(task, target_type="regression" if is_numeric(task, target) else "classification")
+    read_places(task)
     return task
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    """The name, with a number if another task of the run has it, so that their results stay apart."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
 def task_list(tasks: Sequence[Task]) -> str:

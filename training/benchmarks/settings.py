@@ -36,12 +36,14 @@ class EvaluationSettings:
             sample world.
         list: Show the tasks and exit.
         data: Local copies of data as NAME=PATH, where NAME is a task, or sample_world for all tasks on it.
-        table: A CSV or parquet file with the columns lon, lat (degrees) and the target.
+        table: A CSV or parquet file with places (the columns lon, lat in degrees, or other usual names, or points) and the target.
         target: The column of the table to predict.
         target_type: Type of the target; by default numbers are values and text is classes.
+        missing_values: What stands for a missing value in the table, beside empty cells, NA, NaN, null and None.
         holdouts: Holdouts of location tasks: random, official, or spatial with degrees, e.g. spatial10; by default those of the task.
         seeds: Seeds of folds and probes; scores are means over them.
-        nested_alpha: Choose the ridge strength inside the training folds.
+        coordbench_alpha: Choose the ridge strength by the folds that are reported, as CoordBench's published figures do, which is
+            optimistic; by default inside the training rows of each fold.
         penalize_intercept: Let ridge regression shrink the intercept too, as in figures published before 2026.
         output_dir: Folder for results.csv, report.md and figures.
         card: Write the results into the model's README.md.
@@ -54,9 +56,10 @@ class EvaluationSettings:
     table: str | None = None
     target: str | None = None
     target_type: Literal["regression", "classification"] | None = None
+    missing_values: Names = field(default_factory=lambda: [])
     holdouts: Names | None = None
     seeds: Seeds = field(default_factory=lambda: [0])
-    nested_alpha: bool = False
+    coordbench_alpha: bool = False
     penalize_intercept: bool = False
     output_dir: str = "outputs/evaluation"
     card: bool = False
@@ -66,3 +69,5 @@ class EvaluationSettings:
             raise ValueError("--table and --target belong together: the file, and its column to predict; pass both.")
         if self.target_type and not self.table:
             raise ValueError("--target_type is for a --table; the tasks have their own target types.")
+        if self.missing_values and not self.table:
+            raise ValueError("--missing_values is for a --table; pass the table too, or leave the option out.")

@@ -31,13 +31,22 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from tqdm.auto import tqdm
 
+import modeling_gair
+import training.benchmarks
+import training.measuring
+import training.pairs
 from training.common.errors import first_line
 from training.common.files import write_atomically, written_whole
+from training.common.fingerprints import fingerprint_of_code
 from training.common.iterables import chunked
 
 Item = TypeVar("Item")
 Columns = dict[str, np.ndarray]
 _COMPLETE = "complete.json"
+# The folders of the code that reads data and embeds them.
+_CODE = tuple(
+    Path(package.__path__[0]) for package in (modeling_gair, training.benchmarks, training.measuring, training.pairs)
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ class FeatureStore:
 
         Args:
             key (`Mapping`): everything the columns depend on (the model's fingerprint, the data's revision, the format …);
-                columns are only found by the same key.
+                columns are only found by the same key. The code that reads and embeds, and the size of the parts, are added.
             items (`Callable`): returns the data in a fixed order; called only if something must be computed.
             compute (`Callable`): up to `part_size` items → columns, all of one length (labels may be among them).
             part_size (`int`): items per part.
@@ -80,6 +89,7 @@ class FeatureStore:
         Raises:
             ValueError: there are no items; also whatever `compute` raises.
         """
+        key = {**key, "code": fingerprint_of_code(*_CODE), "part_size": part_size}
         folder = self.folder / digest_of(key)
         parts, unsaved = _parts_in(folder), {}
         if parts is None:

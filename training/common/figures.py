@@ -11,12 +11,14 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Helpers for the figures of several packages. Importing this selects a backend that needs no display."""
+"""Helpers for the figures of several packages. Importing this selects a backend that needs no display, and plain text."""
 
 import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
+# Names in figures are users' own: a dollar sign is a dollar sign.
+matplotlib.rcParams["text.parse_math"] = False
 
 # Side length of a square panel, in inches.
 PANEL_IN = 2.6

@@ -15,6 +15,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -24,8 +25,11 @@ import torch
 
 
 def fingerprint_of(model: Any, processor: Any) -> str:
-    """Digest of a model's weights and settings and of its processor's settings, 16 hexadecimal digits."""
+    """Digest of a model's weights, settings and code, and of its processor's, 16 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=8)
+    # The code may lie beside the weights and not be that of this repository.
+    modules = [sys.modules[type(one).__module__] for one in (model, processor)]
+    digest.update(fingerprint_of_code(*sorted({Path(str(module.__file__)).parent for module in modules})).encode())
     settings = model.config.to_dict() | {"_name_or_path": None, "_commit_hash": None}
     # Neither the version of the library that saved a model nor what was measured on it changes its embeddings.
     for name in ("transformers_version", "similarity_ranges"):

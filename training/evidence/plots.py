@@ -16,13 +16,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+import training.common.figures  # noqa: F401, sets matplotlib up
 from training.common.files import written_whole
 from training.evidence.arms import LABELS
 from training.evidence.measured import (

@@ -109,14 +109,14 @@ class Bench:
         store ([`FeatureStore`]): where embeddings are kept.
         device (`torch.device`): where probes are trained.
         seeds (`tuple[int, ...]`): of folds and probes; scores are means over them.
-        nested_alpha (`bool`): whether the ridge strength is chosen inside the training folds.
+        coordbench_alpha (`bool`): whether the ridge strength is chosen by the reported folds, and not inside the training rows.
         penalize_intercept (`bool`): whether ridge regression also shrinks the intercept, as in earlier published figures.
     """
 
     store: FeatureStore
     device: torch.device
     seeds: tuple[int, ...] = (0,)
-    nested_alpha: bool = False
+    coordbench_alpha: bool = False
     penalize_intercept: bool = False
 
 

@@ -44,6 +44,7 @@ class Location(PlacesKind):
         where: {column: value}: use only rows with these values.
         tiles: true if rows are tiles in the schema of training/common/schema.py; their place is the centre of their `bounds`.
         pool: {data_files, where}: use only rows whose `id` occurs in another table of the source.
+        missing_values: text and numbers that stand for a missing value, beside the usual ones.
     """
 
     def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
@@ -52,7 +53,7 @@ class Location(PlacesKind):
 
         def probes(rows: np.ndarray, labels: np.ndarray, classify: bool) -> dict[str, Probe]:
             own = features[rows]
-            settings = {"penalize_intercept": bench.penalize_intercept, "nested": bench.nested_alpha}
+            settings = {"penalize_intercept": bench.penalize_intercept, "nested": not bench.coordbench_alpha}
             found: dict[str, Probe] = {
                 "ridge": lambda holdout: ridge(own, labels, holdout, classify=classify, **settings)
             }
@@ -88,10 +89,10 @@ def _measure_table(task: Task, table: PlaceTable, probes_for: ProbesFor, bench: 
     """Scores of all targets, probes and holdouts of a table."""
     scores, remarks, problems = [], list(table.remarks), []
     places = None
-    targets = [name for name in table.columns if name not in ("split", *task.strata)]
+    targets = list(table.targets)
     classify = task.target_type == "classification"
     for target in targets:
-        labels, kept = ruled_labels(task, table.columns[target])
+        labels, kept = ruled_labels(task, table.targets[target])
         rows, dropped = np.flatnonzero(kept), int((~kept).sum())
         labels = labels[rows]
         if dropped:
@@ -113,7 +114,7 @@ def _measure_table(task: Task, table: PlaceTable, probes_for: ProbesFor, bench: 
                 # The map shows the first target under the last holdout; tasks list the strictest last.
                 if target == targets[0] and method == "ridge":
                     tested = rows[found[0].rows]
-                    strata = {name: table.columns[name][tested] for name in task.strata if name in table.columns}
+                    strata = {name: values[tested] for name, values in table.strata.items()}
                     truth, guess = labels[found[0].rows], found[0].predictions
                     places = errors_by_place(table.lon_lat[tested], truth, guess, classify, holdout.name, strata)
     return Outcome(scores, places, tuple(dict.fromkeys(remarks)), tuple(dict.fromkeys(problems)))

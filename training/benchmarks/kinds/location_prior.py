@@ -112,10 +112,10 @@ class _Rows:
 
 
 def _read_rows(task: Task, table: PlaceTable) -> _Rows:
-    target, image = task.columns.get("target", "target"), task.columns["image_features"]
-    labels, kept = ruled_labels(task, table.columns[target])
+    ((target, values),) = table.targets.items()
+    labels, kept = ruled_labels(task, values)
     is_test, is_validation = table.split(TEST), table.split(VALIDATION)
-    if is_test is None or is_validation is None or not (is_test & kept).any():
+    if is_test is None or is_validation is None or table.image_features is None or not (is_test & kept).any():
         raise ValueError(f"{task.name} needs a column split with train and test rows; add it.")
     train = np.flatnonzero(kept & ~is_test & ~is_validation)
     validation = np.flatnonzero(kept & is_validation)
@@ -124,5 +124,4 @@ def _read_rows(task: Task, table: PlaceTable) -> _Rows:
         train = np.setdiff1d(train, validation)
     dropped = int((~kept).sum())
     remarks = (dropped_remark(task, target, kept),) if dropped else ()
-    features = np.stack(table.columns[image].tolist()).astype(np.float32)
-    return _Rows(labels, features, train, validation, np.flatnonzero(kept & is_test), dropped, remarks)
+    return _Rows(labels, table.image_features, train, validation, np.flatnonzero(kept & is_test), dropped, remarks)

@@ -17,7 +17,6 @@ Retrieval among aligned pairs: in all directions, by query mode, within a tile, 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from training.benchmarks.data import Unavailable, open_split, revision_of, tile_
 from training.benchmarks.encoders.encoder import Encoder
 from training.benchmarks.encoders.gair import GairEncoder
 from training.benchmarks.kinds.kind import Bench, Kind, Outcome, PlaceErrors, Score
+from training.benchmarks.layouts.samples import drawn
 from training.benchmarks.store import Columns
 from training.benchmarks.tasks.task import Task
 from training.measuring.embeddings import POINT_MODES, features_of
@@ -55,7 +55,7 @@ class PairRetrieval(Kind):
     Ranks by cosine among held-out pairs, and the distance from a photo to the best match in a gallery of places.
 
     Options of a task:
-        tiles: maximum number of tiles.
+        tiles: maximum number of tiles, drawn at random with a fixed seed.
         gallery: the places among which a photo is located: `train` for the centres of the training tiles, or a number of
             points of a regular lattice on the sphere.
     """
@@ -172,7 +172,7 @@ def pair_features(task: Task, encoder: Encoder, bench: Bench) -> Columns:
 def _rows(task: Task) -> Iterator[_NumberedRow]:
     source = open_source(_path(task), holdout_fraction=0.0)
     rows = source.train if source.held_out is None else source.held_out
-    for number, row in enumerate(islice(rows, task.options.get("tiles"))):
+    for number, row in enumerate(drawn(rows, task.options.get("tiles"))):
         yield _NumberedRow(number, row, source.folder)
 
 

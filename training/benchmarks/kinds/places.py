@@ -15,18 +15,21 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from modeling_gair import GairCoordinateProcessor
-from training.benchmarks.data import open_split, require_columns, tile_centres
+from training.benchmarks.data import open_table, tile_centres
 from training.benchmarks.encoders.encoder import Encoder
 from training.benchmarks.encoders.simple import SinCosEncoder
 from training.benchmarks.kinds.kind import Bench, Kind
 from training.benchmarks.store import FeatureStore
 from training.benchmarks.tasks.task import Task
+from training.common.columns import holds_numbers, read_cells, read_target, read_values
+from training.common.table_places import read_lon_lat
+from training.common.tables import Table
 
 # Names of test rows in the `split` column, and of rows to choose settings on.
 TEST, VALIDATION = ("test",), ("val", "validation", "valid")
@@ -36,21 +39,27 @@ _PLACES_PER_PART = 65_536
 @dataclass(frozen=True)
 class PlaceTable:
     """
-    Places and the columns to predict.
+    Places and what is known of them. Columns are kept by their use, so that a table may name them as it likes.
 
     Args:
         lon_lat (`np.ndarray` of shape `(N, 2)`): lon, lat in degrees, checked and wrapped, float64.
-        columns (`dict[str, np.ndarray]`): targets, strata and `split`, unchanged, each `(N,)`.
-        remarks (`tuple[str, ...]`): sentences on rows that were left out.
+        targets (`dict[str, np.ndarray]`): the columns to predict, each `(N,)`.
+        strata (`dict[str, np.ndarray]`): columns by which the bias table divides the places, each `(N,)`.
+        splits (`np.ndarray` of shape `(N,)`, *optional*): the split of each row, in lower case.
+        image_features (`np.ndarray` of shape `(N, D)`, *optional*): float32.
+        remarks (`tuple[str, ...]`): sentences on how the table was read, and on rows that were left out.
     """
 
     lon_lat: np.ndarray
-    columns: dict[str, np.ndarray]
+    targets: dict[str, np.ndarray]
+    strata: dict[str, np.ndarray] = field(default_factory=dict)
+    splits: np.ndarray | None = None
+    image_features: np.ndarray | None = None
     remarks: tuple[str, ...] = ()
 
     def split(self, names: Sequence[str]) -> np.ndarray | None:
         """Whether each row `(N,)` has one of these names in its column `split`; None without such a column."""
-        return np.isin(self.columns["split"].astype(str), names) if "split" in self.columns else None
+        return None if self.splits is None else np.isin(self.splits, names)
 
 
 class PlacesKind(Kind):
@@ -70,41 +79,32 @@ def read_places(task: Task) -> PlaceTable:
     Raises:
         ValueError: a column is missing, coordinates are not degrees, or no row has a location.
     """
-    lon_name, lat_name = (task.columns.get(name, name) for name in ("lon", "lat"))
-    split = task.columns.get("split", "split")
-    of_tiles = bool(task.options.get("tiles"))
-    wanted = [*task.options.get("where", {}), *filter(None, [task.columns.get("image_features")])]
-    if of_tiles:
-        targets = _targets(task, None)
-        data = open_split(task, columns=[*targets, *wanted, *task.strata, "bounds", "crs", split])
-    else:
-        data = open_split(task)
-        targets = _targets(task, data)
-        wanted += [lon_name, lat_name]
-    # Strata only divide the bias table; a table without them can still be measured on.
-    strata = [name for name in task.strata if name in data.column_names]
-    require_columns(task, data, [*targets, *wanted])
-    kept = [*targets, *wanted, *strata, *(name for name in (split, "id", "bounds", "crs") if name in data.column_names)]
-    frame = _selected(data.select_columns(list(dict.fromkeys(kept))).to_pandas(), task.options.get("where", {}))
+    split, where = task.columns.get("split", "split"), task.options.get("where", {})
+    missing_values = task.options.get("missing_values", ())
+    table = open_table(task, _columns_of_tiles(task, split) if task.options.get("tiles") else None)
+    names = _targets(task, table)
+    table.require([*names, *where])
+    kept = _selected(table, where)
     if "pool" in task.options:
-        frame = frame[frame["id"].isin(_pool_ids(task))]
-    if of_tiles:
-        lon, lat = tile_centres(frame["bounds"], frame["crs"]).T
-    else:
-        lon, lat = (_degrees(task, frame[name], name) for name in (lon_name, lat_name))
-    placed = np.isfinite(lon) & np.isfinite(lat)
+        kept &= np.isin(read_values(table, "id").astype(str), _pool_ids(task))
+    lon_lat, remarks = _lon_lat(task, table, missing_values)
+    placed = np.isfinite(lon_lat).all(axis=1) & kept
     if not placed.any():
-        raise ValueError(
-            f"None of the {len(frame)} rows of {task.name} has a {lon_name} and a {lat_name}; fill these columns in."
-        )
-    lon_lat = GairCoordinateProcessor().check(lon[placed], lat[placed])
-    extra = [name for name in (task.columns.get("image_features"), *strata) if name]
-    columns = {name: frame[name].to_numpy()[placed] for name in [*targets, *extra]}
-    if split in frame:
-        columns["split"] = frame[split].to_numpy()[placed]
-    missing = int((~placed).sum())
-    remarks = (f"{missing} of {len(frame)} rows of {task.name} have no {lon_name} or {lat_name} and are left out.",)
-    return PlaceTable(lon_lat, columns, remarks if missing else ())
+        raise ValueError(f"None of the {int(kept.sum())} rows of {task.name} has a location; fill its coordinates in.")
+    if lost := int((kept & ~placed).sum()):
+        remarks += (f"{lost} of {int(kept.sum())} rows of {task.name} have no location and are left out.",)
+    found = [_read_target(task, table, name, missing_values) for name in names]
+    has = set(table.data.column_names) - set(names)
+    image = task.columns.get("image_features")
+    return PlaceTable(
+        GairCoordinateProcessor().check(*lon_lat[placed].T),
+        {name: values[placed] for name, (values, _) in zip(names, found)},
+        # Strata only divide the bias table; a table without them can still be measured on.
+        {name: read_values(table, name)[placed] for name in task.strata if name in has},
+        _lower_case(read_values(table, split)[placed]) if split in has else None,
+        np.stack(table.column(image).to_pylist()).astype(np.float32)[placed] if image else None,
+        (*table.remarks, *remarks, *(remark for _, heard in found for remark in heard)),
+    )
 
 
 def location_features(lon_lat: np.ndarray, encoder: Encoder, store: FeatureStore) -> np.ndarray:
@@ -126,36 +126,54 @@ def location_features(lon_lat: np.ndarray, encoder: Encoder, store: FeatureStore
     return columns["features"]
 
 
-def _targets(task: Task, data: Any) -> list[str]:
+def _columns_of_tiles(task: Task, split: str) -> list[str]:
+    """What to read of rows that hold tiles: anything but their pixels."""
+    return [*_targets(task, None), *task.options.get("where", {}), *task.strata, "bounds", "crs", split]
+
+
+def _lon_lat(task: Task, table: Table, missing_values: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    if not task.options.get("tiles"):
+        return read_lon_lat(table, task.columns, missing_values)
+    table.require(["bounds", "crs"])
+    return tile_centres(table.column("bounds").to_pylist(), table.column("crs").to_pylist()), ()
+
+
+def _targets(task: Task, table: Table | None) -> list[str]:
     if "targets" in task.options:
         return list(task.options["targets"])
-    if "targets_except" in task.options:
+    if "targets_except" in task.options and table is not None:
         left_out = {"lon", "lat", *task.columns.values(), *task.options["targets_except"]}
-        numeric = [name for name, kind in data.features.items() if "int" in str(kind) or "float" in str(kind)]
-        return [name for name in numeric if name not in left_out]
+        return [name for name in table.data.column_names if name not in left_out and holds_numbers(table, name)]
     return [task.columns.get("target", "target")]
 
 
+def _read_target(
+    task: Task, table: Table, name: str, missing_values: Sequence[str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A column to predict, and sentences on how its cells were understood."""
+    if task.label_rule:
+        # The rule makes labels of the cells.
+        cells = read_cells(table, name, missing_values)
+        return read_values(table, name, missing_values), cells.remarks
+    values, _, remarks = read_target(table, name, task.target_type, missing_values)
+    return values, remarks
+
+
 def _pool_ids(task: Task) -> np.ndarray:
-    """The ids of the rows of another table of the same source that the option `pool` selects."""
+    """The ids, as text, of the rows of another table of the same source that the option `pool` selects."""
     pool = task.options["pool"]
-    data = open_split(replace(task, data_files=pool["data_files"]))
-    require_columns(task, data, ["id", *pool["where"]])
-    frame = data.select_columns(["id", *pool["where"]]).to_pandas()
-    return _selected(frame, pool["where"])["id"].to_numpy()
+    table = open_table(replace(task, data_files=pool["data_files"]))
+    table.require(["id", *pool["where"]])
+    return read_values(table, "id").astype(str)[_selected(table, pool["where"])]
 
 
-def _selected(frame: Any, where: dict[str, Any]) -> Any:
-    """The rows of a data frame with these values."""
+def _selected(table: Table, where: dict[str, Any]) -> np.ndarray:
+    """Whether each row `(N,)` has these values."""
+    kept = np.ones(table.data.num_rows, bool)
     for column, value in where.items():
-        frame = frame[frame[column] == value]
-    return frame
+        kept &= read_values(table, column) == value
+    return kept
 
 
-def _degrees(task: Task, values: Any, name: str) -> np.ndarray:
-    try:
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"The column {name!r} of {task.name} does not hold numbers; expected degrees on WGS 84."
-        ) from error
+def _lower_case(values: np.ndarray) -> np.ndarray:
+    return np.char.lower(values.astype(str))

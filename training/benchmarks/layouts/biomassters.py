@@ -43,8 +43,12 @@ def open_biomassters(task: Task) -> ImageSet:
     return ImageSet(splits)
 
 
+def _is_month(name: str, chip: str) -> bool:
+    return name.startswith(f"{chip}_S2_") and name.endswith(".tif")
+
+
 def _read_tile(task: Task, features: Path, targets: Path, chip: str) -> LabelledImage:
-    months = sorted(features.glob(f"{chip}_S2_*.tif"))
+    months = sorted(path for path in features.iterdir() if _is_month(path.name, chip))
     if not months:
         raise ValueError(f"{str(features)!r} has no month of chip {chip!r}; complete the download.")
     bands = len(task.options["tiles"]["bands"])

@@ -35,7 +35,7 @@ def open_burn_scars(task: Task) -> ImageSet:
     """
     folder = local_folder(task)
     train, test = (
-        images_with_masks(folder / part, folder / part, "*_merged.tif", "*mask.tif")
+        images_with_masks(folder / part, folder / part, "_merged.tif", ".mask.tif")
         for part in ("training", "validation")
     )
     kept, validation = train_test_split(np.arange(len(train)), test_size=0.1, random_state=_SEED)

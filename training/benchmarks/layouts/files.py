@@ -100,21 +100,29 @@ def check_same_grid(name: str, pixels: np.ndarray, label: np.ndarray) -> None:
         )
 
 
-def images_with_masks(images: Path, masks: Path, image_pattern: str, mask_pattern: str) -> list[tuple[Path, Path]]:
+def images_with_masks(images: Path, masks: Path, image_end: str, mask_end: str) -> list[tuple[Path, Path]]:
     """
-    Images with their masks, matched in the order of their file names.
+    Images with their masks, matched by what is left of a file's name without its end, and in the order of the names.
+
+    Args:
+        images, masks (`Path`): folders.
+        image_end, mask_end (`str`): ends of the files' names, such as `_merged.tif` and `.mask.tif`.
 
     Raises:
-        ValueError: a folder is missing, or there are more images than masks or the reverse.
+        ValueError: a folder is missing, or an image has no mask or the reverse.
     """
-    found = sorted(existing_path(images, "a folder of images").glob(image_pattern))
-    targets = sorted(existing_path(masks, "a folder of masks").glob(mask_pattern))
-    if len(found) != len(targets):
+    found = _by_stem(existing_path(images, "a folder of images"), image_end)
+    targets = _by_stem(existing_path(masks, "a folder of masks"), mask_end)
+    if alone := sorted(found.keys() ^ targets.keys()):
         raise ValueError(
-            f"{str(images)!r} holds {len(found)} images but {str(masks)!r} holds {len(targets)} masks, expected one mask "
-            "per image; complete the download."
+            f"{str(images)!r} holds {len(found)} images and {str(masks)!r} holds {len(targets)} masks, but {len(alone)} have no "
+            f"partner of the same name, such as {alone[0]!r}; complete the download."
         )
-    return list(zip(found, targets))
+    return [(found[stem], targets[stem]) for stem in sorted(found)]
+
+
+def _by_stem(folder: Path, end: str) -> dict[str, Path]:
+    return {path.name.removesuffix(end): path for path in folder.iterdir() if path.name.endswith(end)}
 
 
 def image_stems(pairs: Sequence[tuple[Path, Path]]) -> list[str]:

@@ -16,11 +16,16 @@
 from pathlib import Path
 from typing import Any
 
-from training.benchmarks.data import Unavailable, open_split, require_columns
+import numpy as np
+import pyarrow as pa
+
+from training.benchmarks.data import Unavailable
 from training.benchmarks.encoders.encoder import PhotoSample
 from training.benchmarks.layouts.files import local_folder
 from training.benchmarks.layouts.samples import Images, ImageSet, LabelledImage
 from training.benchmarks.tasks.task import Task
+from training.common.columns import read_cells, read_numbers
+from training.common.tables import read_table
 from training.pairs.sources import is_held_out
 
 # Held out for testing if a table has no test split.
@@ -38,7 +43,10 @@ def open_photos(task: Task) -> ImageSet:
     """
     splits = list(task.data_files) if isinstance(task.data_files, dict) else [None]
     tables = {split or "train": _read_table(task, split) for split in splits}
-    rows = {split: [row for row in table if row[1] and row[0].is_file()] for split, table in tables.items()}
+    rows = {
+        split: [(file, label) for file, label in table if label is not None and file.is_file()]
+        for split, table in tables.items()
+    }
     _check_any_photo(task, tables, rows)
     if "test" not in rows:
         whole = rows["train"]
@@ -47,7 +55,7 @@ def open_photos(task: Task) -> ImageSet:
     dropped = sum(map(len, tables.values())) - sum(map(len, rows.values()))
     remarks = (f"{dropped} rows have no label or no photo and are left out.",) if dropped else ()
     if task.target_type == "regression":
-        numbers = {name: _photos(part, [_number(task, label) for _, label in part]) for name, part in rows.items()}
+        numbers = {name: _photos(part, [label for _, label in part]) for name, part in rows.items()}
         return ImageSet(numbers, (), None, dropped, remarks)
     # Alphabetical, so that labels do not depend on the order of the rows.
     classes = sorted({label for part in rows.values() for _, label in part})
@@ -55,17 +63,7 @@ def open_photos(task: Task) -> ImageSet:
     return ImageSet(found, tuple(classes), None, dropped, remarks)
 
 
-def _number(task: Task, label: str) -> float:
-    try:
-        return float(label)
-    except ValueError as error:
-        raise ValueError(
-            f"The label {label!r} of task {task.name!r} is not a number; name a numeric column, or set the target_type to "
-            "classification."
-        ) from error
-
-
-def _check_any_photo(task: Task, tables: dict[str, list[tuple[Path, str]]], rows: dict[str, list[Any]]) -> None:
+def _check_any_photo(task: Task, tables: dict[str, list[tuple[Path, Any]]], rows: dict[str, list[Any]]) -> None:
     for split, table in tables.items():
         if not rows[split]:
             first = f", e.g. {str(table[0][0])!r}" if table else ""
@@ -75,18 +73,28 @@ def _check_any_photo(task: Task, tables: dict[str, list[tuple[Path, str]]], rows
             )
 
 
-def _read_table(task: Task, split: str | None) -> list[tuple[Path, str]]:
-    """Files and labels of a table; a label is text, empty if there is none."""
+def _read_table(task: Task, split: str | None) -> list[tuple[Path, Any]]:
+    """Files and labels of a table; a label is a number or the name of a class, None if there is none."""
     folder = local_folder(task)
-    table = open_split(task, split)
-    require_columns(task, table, [task.columns["image"], task.columns["label"]])
+    path = task.file(split)
+    if path is None:
+        raise Unavailable(
+            f"The table of task {task.name!r} is not in {task.source!r}; {task.access or 'check its data_files'}."
+        )
+    table = read_table(path)
+    image, label = task.columns["image"], task.columns["label"]
+    table.require([image, label])
     pattern = task.options.get("images", "{}")
-    files = [folder / pattern.format(image) for image in table[task.columns["image"]]]
-    labels = ["" if label is None or label != label else str(label) for label in table[task.columns["label"]]]
-    return list(zip(files, labels))
+    files = [folder / pattern.format(name) for name in table.column(image).cast(pa.string()).to_pylist()]
+    if task.target_type == "regression":
+        values = [float(value) if np.isfinite(value) else None for value in read_numbers(table, label)]
+    else:
+        cells = read_cells(table, label)
+        values = [None if absent else str(raw) for raw, absent in zip(cells.raw, cells.missing)]
+    return list(zip(files, values))
 
 
-def _photos(rows: list[tuple[Path, str]], labels: list[Any]) -> Images:
+def _photos(rows: list[tuple[Path, Any]], labels: list[Any]) -> Images:
     def read(index: int) -> LabelledImage:
         file = rows[index][0]
         return LabelledImage(file.stem, (PhotoSample(file.stem, file),), labels[index])

@@ -66,7 +66,7 @@ def open_images(task: Task) -> ImageSet:
 
     Keys of `task.options`: `layout` (one of [`LAYOUTS`]), `tiles` (fields of [`TileFormat`]), `classes` (raw value →
     name; pixels of other values are not scored), `dates` (number of dates to use), `most` (split → maximum number of
-    samples), and what the layout needs.
+    samples, drawn at random with a fixed seed), and what the layout needs.
 
     Raises:
         Unavailable: the data are not available here.

@@ -15,7 +15,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from modeling_gair.geo_gair import wrap_longitude
 from training.benchmarks.data import open_split, require_columns
 from training.benchmarks.encoders.encoder import PhotoSample, TileSample
 from training.benchmarks.layouts.files import class_map, class_names
-from training.benchmarks.layouts.samples import Images, ImageSet, LabelledImage
+from training.benchmarks.layouts.samples import Images, ImageSet, LabelledImage, drawn
 from training.benchmarks.tasks.task import Task
 from training.common.schema import unpack_tile
 
@@ -54,11 +53,11 @@ def _lacks_label(image: LabelledImage) -> bool:
 
 
 def _read_images(task: Task, split: str, most: int | None) -> list[LabelledImage]:
-    """The first `most` samples of a split, in memory: a stream has no random access."""
+    """A random `most` of the samples of a split, in memory: a stream has no random access."""
     rows = open_split(task, split, streaming=True)
     require_columns(task, rows, [task.columns["label"]])
     read = _photos_of_row if "photo" in task.needs else _tile_of_row
-    return list(islice((image for row in rows for image in read(task, row)), most))
+    return drawn((image for row in rows for image in read(task, row)), most)
 
 
 def _tile_of_row(task: Task, row: dict[str, Any]) -> Iterator[LabelledImage]:

@@ -13,14 +13,15 @@
 # limitations under the License.
 """Labelled tiles and photos of a data set: one sample, a split, and the whole set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from training.benchmarks.encoders.encoder import TileFormat
 
+Item = TypeVar("Item")
 # Marks pixels that have no class, or one that is not scored.
 IGNORED = -1
 SPLITS = ("train", "validation", "test")
@@ -93,10 +94,22 @@ class Images(Sequence[LabelledImage]):
 
     def at_most(self, count: int | None, seed: int = 0) -> "Images":
         """A random subset of `count` samples in their original order; all samples if there are no more than that."""
-        if count is None or len(self) <= count:
-            return self
-        drawn = np.random.default_rng(seed).permutation(len(self))[:count]
-        return self.chosen(sorted(drawn.tolist()))
+        return self if count is None or len(self) <= count else self.chosen(drawn(range(len(self)), count, seed))
+
+
+def drawn(items: Iterable[Item], count: int | None, seed: int = 0) -> list[Item]:
+    """
+    A random subset of `count` items in their original order, from a stream of unknown length (reservoir sampling, Vitter's
+    algorithm R); all items if there are no more than that, or if `count` is None.
+    """
+    generator = np.random.default_rng(seed)
+    kept: list[tuple[int, Item]] = []
+    for position, item in enumerate(items):
+        if count is None or position < count:
+            kept.append((position, item))
+        elif (slot := int(generator.integers(position + 1))) < count:
+            kept[slot] = (position, item)
+    return [item for _, item in sorted(kept, key=lambda pair: pair[0])]
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,6 @@ def open_small_farms(task: Task) -> ImageSet:
     root = existing_path(local_folder(task) / "sentinel-2-asia", "the folder sentinel-2-asia")
     splits = {}
     for ours, own in task.splits.items():
-        pairs = images_with_masks(root / own / "images", root / own / "masks", "*.tif", "*.tif")
+        pairs = images_with_masks(root / own / "images", root / own / "masks", ".tif", ".tif")
         splits[ours] = Images.from_entries(partial(segmented_tile, task), pairs, image_stems(pairs))
     return ImageSet(splits, class_names(task))

@@ -72,13 +72,14 @@ def ridge(
     *,
     classify: bool,
     penalize_intercept: bool = False,
-    nested: bool = False,
+    nested: bool = True,
 ) -> Probed:
     """
     CoordBench's linear probe: ridge regression on z-scored features; for classes one output each, of which the largest wins.
 
-    One strength serves all folds. As in CoordBench it is chosen by the mean score over the folds that are reported, which is
-    optimistic; `nested` chooses it in each fold from the training rows alone, and so does an official split.
+    The strength is chosen in each fold from the training rows alone, by the mean score over [`inner_folds`]. Without `nested`, one
+    strength serves all folds and is chosen by the mean score over the folds that are reported, as in CoordBench's published
+    figures, which is optimistic. On an official split the strength is always chosen from the training rows.
 
     One eigendecomposition of a fold's Gram matrix serves all strengths: `w(α) = V (Λ + α)⁻¹ Vᵀ Xᵀ y`.
 
@@ -96,16 +97,18 @@ def ridge(
     targets = np.eye(labels.max() + 1)[labels] if classify else labels[:, None].astype(np.float64)
     _check_folds(labels, holdout, classify)
     scores, predictions = [], []
-    for train, test in holdout.folds:
+    for number, (train, test) in enumerate(holdout.folds):
+        best = list(range(len(RIDGE_ALPHAS)))
         if nested or holdout.official:
-            inner = [
-                _ridge_scores(features, targets, labels, fold, classify, penalize_intercept)[0]
-                for fold in inner_folds(train)
-            ]
             # The same rule as for the reported folds, but without the test rows.
+            usable = [fold for fold in inner_folds(holdout, number) if not _problem(labels, fold, classify)]
+            if not usable:
+                raise ValueError(
+                    f"The {len(train)} training rows of fold {number + 1} of holdout {holdout.name} are too few to choose the ridge "
+                    "strength by; add rows, or choose another holdout."
+                )
+            inner = [_ridge_scores(features, targets, labels, fold, classify, penalize_intercept)[0] for fold in usable]
             best = [int(np.argmax(np.mean(inner, axis=0)))]
-        else:
-            best = list(range(len(RIDGE_ALPHAS)))
         found = _ridge_scores(features, targets, labels, (train, test), classify, penalize_intercept, best)
         scores.append(found[0])
         predictions.append(found[1])
@@ -148,15 +151,21 @@ def _ridge_scores(
 
 
 def _check_folds(labels: np.ndarray, holdout: Holdout, classify: bool) -> None:
-    for number, (train, test) in enumerate(holdout.folds, start=1):
-        what = f"Fold {number} of {len(holdout.folds)} of holdout {holdout.name}"
-        if len(train) < 2 or labels[train].min() == labels[train].max():
-            kind = "one class" if classify else "one value"
-            raise ValueError(f"{what} trains on {len(train)} rows of {kind}; choose another cell size, or random.")
-        if not classify and (len(test) < 2 or np.ptp(labels[test]) == 0):
+    for number, fold in enumerate(holdout.folds, start=1):
+        if problem := _problem(labels, fold, classify):
             raise ValueError(
-                f"{what} tests on {len(test)} rows of one value, so R² is not defined; choose another cell size, or random."
+                f"Fold {number} of {len(holdout.folds)} of holdout {holdout.name} {problem}; choose another cell size, or random."
             )
+
+
+def _problem(labels: np.ndarray, fold: tuple[np.ndarray, np.ndarray], classify: bool) -> str:
+    """Why a fold cannot be trained or tested on; empty if it can."""
+    train, test = fold
+    if len(train) < 2 or labels[train].min() == labels[train].max():
+        return f"trains on {len(train)} rows of one {'class' if classify else 'value'}"
+    if not classify and (len(test) < 2 or np.ptp(labels[test]) == 0):
+        return f"tests on {len(test)} rows of one value, so R² is not defined"
+    return ""
 
 
 # Neighbours ----------------------------------------------------------------------------------------------------------

@@ -95,9 +95,16 @@ def make_holdout(name: str, lon: np.ndarray, lat: np.ndarray, seed: int, is_test
     return Holdout(name, _with_training_rows(filled), size)
 
 
-def inner_folds(train: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Five folds inside the training rows, to choose settings without the test rows."""
-    return _with_training_rows([train[fold::FOLDS] for fold in range(FOLDS)])
+def inner_folds(holdout: Holdout, number: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """
+    Folds inside the training rows of the fold with this number, to choose settings without its test rows: the other folds of the
+    holdout, so that cells stay whole, or five parts of the training rows if there are fewer than two others.
+    """
+    others = [test for other, (_, test) in enumerate(holdout.folds) if other != number]
+    if len(others) < 2:
+        train = holdout.folds[number][0]
+        others = [train[fold::FOLDS] for fold in range(FOLDS)]
+    return _with_training_rows(others)
 
 
 def _with_training_rows(tests: Sequence[np.ndarray]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:

@@ -17,14 +17,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+import training.common.figures  # noqa: F401, sets matplotlib up
 from training.benchmarks.kinds.kind import PlaceErrors
 from training.benchmarks.results.bias import CHANCE_BITS, RADIUS_KM, PartBias, SelfInformation, land
 from training.benchmarks.results.table import Row

@@ -20,7 +20,7 @@ from pathlib import Path
 from training.benchmarks.kinds.kind import Outcome
 from training.benchmarks.results.bias import Bias, bias_table, self_information, summary
 from training.benchmarks.results.plots import bias_figure, scores_figure
-from training.benchmarks.results.table import Notes, ResultsTable
+from training.benchmarks.results.table import Notes, ResultsTable, Row
 from training.benchmarks.results.tables import bias_csv, bias_text, task_table
 from training.benchmarks.tasks.task import Task
 from training.common.files import write_atomically
@@ -35,8 +35,8 @@ class Findings:
     Attributes:
         runs (`list[str]`): runs whose rows belong to the report.
         bias (`dict[str, Bias]`): bias of the first model by task.
-        remarks, skipped, failed, inapplicable (`list[str]`): sentences on rows left out, on tasks that were skipped or
-            failed, and on models that lack a task's modality.
+        remarks, skipped, failed, inapplicable (`list[str]`): sentences on how data were read and on rows left out, on tasks
+            that were skipped or failed, and on models that lack a task's modality.
     """
 
     runs: list[str] = field(default_factory=list)
@@ -76,11 +76,11 @@ class Findings:
 
 def report_text(tasks: Sequence[Task], table: ResultsTable, findings: Findings) -> str:
     """The tables of the measured tasks and all sentences of a run, in Markdown."""
-    parts = [task_table(task, table.of([task.name], findings.runs)) for task in tasks]
+    parts = [_task_text(task, table.of([task.name], findings.runs)) for task in tasks]
     if any(task.on_sample_world for task in tasks):
         parts.append(SAMPLE_WORLD_REMARK)
     for title, sentences in (
-        ("Left out", findings.remarks),
+        ("Data", findings.remarks),
         ("Not applicable", findings.inapplicable),
         ("Skipped", findings.skipped),
         ("Failed", findings.failed),
@@ -88,6 +88,12 @@ def report_text(tasks: Sequence[Task], table: ResultsTable, findings: Findings) 
         if sentences:
             parts.append(f"**{title}**\n\n" + "\n".join(f"- {sentence}" for sentence in sentences))
     return "\n\n".join(parts) + "\n"
+
+
+def _task_text(task: Task, rows: Sequence[Row]) -> str:
+    """The scores of a task, and the settings of its ridge regression, which published figures may not share."""
+    protocols = list(dict.fromkeys(row["protocol"] for row in rows if row["protocol"]))
+    return "\n\n".join([task_table(task, rows), *(f"Ridge regression: {protocol}." for protocol in protocols)])
 
 
 def write_report(

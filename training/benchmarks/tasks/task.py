@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 
 from training.common.checks import check_keys
+from training.common.tables import local_path
 
 FOLDER = Path(__file__).parent
 GROUPS = ("location", "rs", "sv", "retrieval", "sample")
@@ -101,6 +102,12 @@ class Task:
         """Whether its scores say nothing about the Earth."""
         return self.group == "sample"
 
+    def file(self, split: str | None = None) -> Path | None:
+        """The local file that holds the data, or those of a split; None if they are elsewhere, or several files."""
+        name = self.data_files.get(split) if isinstance(self.data_files, dict) else self.data_files
+        path = Path(self.source) / name if self.source and isinstance(name, str) else None
+        return path if path is not None and path.is_file() else None
+
     @property
     def published_source(self) -> str:
         """The origin of the data, without local paths, so that it is the same on every machine."""
@@ -116,7 +123,7 @@ class Task:
         Raises:
             ValueError: `path` does not exist.
         """
-        local = Path(path)
+        local = local_path(path)
         copy = replace(self, revision=None, origin=self.origin or self.source)
         if not local.exists():
             raise ValueError(f"Path not found: {path!r}, given for task {self.name!r}; check the spelling in --data.")

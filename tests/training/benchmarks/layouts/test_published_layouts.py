@@ -32,7 +32,7 @@ from tests.helpers.image_layouts import (
     write_raster,
     write_small_farms,
 )
-from training.benchmarks.layouts.files import chosen_dates
+from training.benchmarks.layouts.files import chosen_dates, images_with_masks
 from training.benchmarks.layouts.registry import open_images
 from training.benchmarks.layouts.samples import IGNORED
 
@@ -117,8 +117,25 @@ def test_an_empty_folder_is_refused(tmp_path):
 def test_an_image_without_a_mask_is_refused(tmp_path):
     write_small_farms(tmp_path)
     next((tmp_path / "sentinel-2-asia/train/masks").iterdir()).unlink()
-    with pytest.raises(ValueError, match=r"holds 3 images but .* 2 masks"):
+    with pytest.raises(ValueError, match=r"holds 3 images and .* 2 masks, but 1 have no partner of the same name"):
         open_images(local_task("ai4smallfarms", tmp_path))
+
+
+def test_images_and_masks_are_matched_by_name(tmp_path):
+    for name in ("b", "a"):
+        (tmp_path / f"{name}_merged.tif").touch()
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.mask.tif").touch()
+    # A file that is neither does not shift the others.
+    (tmp_path / "a0.tif").touch()
+    pairs = images_with_masks(tmp_path, tmp_path, "_merged.tif", ".mask.tif")
+    assert [(image.name, mask.name) for image, mask in pairs] == [
+        ("a_merged.tif", "a.mask.tif"),
+        ("b_merged.tif", "b.mask.tif"),
+    ]
+    (tmp_path / "b.mask.tif").rename(tmp_path / "c.mask.tif")
+    with pytest.raises(ValueError, match="2 have no partner of the same name, such as 'b'"):
+        images_with_masks(tmp_path, tmp_path, "_merged.tif", ".mask.tif")
 
 
 def test_a_label_of_another_size_is_refused(tmp_path):

@@ -13,15 +13,27 @@
 # limitations under the License.
 """Splits of labelled images."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rasterio", reason="the extra eval is not installed")
 
-from training.benchmarks.layouts.samples import Images
+from training.benchmarks.layouts.samples import Images, drawn
 
 
 def test_a_subset_is_drawn_by_seed():
     images = Images([str(number) for number in range(50)], lambda index: None)  # type: ignore[arg-type, return-value]
-    drawn = images.at_most(7)
-    assert len(drawn) == 7 and drawn.names == images.at_most(7).names != images.at_most(7, seed=1).names
+    subset = images.at_most(7)
+    assert len(subset) == 7 and subset.names == images.at_most(7).names != images.at_most(7, seed=1).names
     assert images.at_most(None) is images
+
+
+def test_every_item_of_a_stream_is_as_likely_to_be_drawn():
+    counts = np.zeros(20)
+    for seed in range(2000):
+        found = drawn(iter(range(20)), 5, seed)
+        assert len(found) == 5 and found == sorted(found)
+        counts[found] += 1
+    # Each is expected 500 times, with a standard deviation of 19.
+    assert (np.abs(counts - 500) < 100).all()
+    assert drawn(iter(range(3)), 5) == drawn(range(3), None) == [0, 1, 2]

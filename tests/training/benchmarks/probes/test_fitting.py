@@ -95,11 +95,13 @@ def test_the_published_figures_of_air_temperature(data_dir):
     features = SinCosEncoder().embed_locations(np.stack([lon, lat], axis=1))
     for name, published in (("random", 0.85151204), ("spatial10", 0.84205590)):
         holdout = make_holdout(name, lon, lat, seed=0)
-        found = ridge(features, temperature, holdout, classify=False, penalize_intercept=True)
+        found = ridge(features, temperature, holdout, classify=False, penalize_intercept=True, nested=False)
         assert found.score == pytest.approx(published, abs=1e-5)
-        # The current default differs slightly.
-        free = ridge(features, temperature, holdout, classify=False)
+        # The defaults differ slightly.
+        free = ridge(features, temperature, holdout, classify=False, nested=False)
         assert 0 < abs(free.score - found.score) < 1e-3
+        nested = ridge(features, temperature, holdout, classify=False)
+        assert abs(free.score - nested.score) < 1e-3
 
 
 def test_the_class_of_a_eurosat_patch_from_its_place_is_interpolation(data_dir):
@@ -141,7 +143,7 @@ def test_ridge_agrees_with_solving_for_each_strength(classify):
             folds.append(right.mean() if classify else r2_score(labels[test], guess))
         scores.append(folds)
     best = scores[int(np.argmax(np.mean(scores, axis=1)))]
-    found = ridge(features, labels, holdout, classify=classify)
+    found = ridge(features, labels, holdout, classify=classify, nested=False)
     assert found.fold_scores == pytest.approx(best, abs=1e-9)
     assert np.array_equal(np.sort(found.rows), np.arange(300)) and len(found.predictions) == 300
 
@@ -150,14 +152,32 @@ def test_a_nested_strength_is_chosen_without_the_test_rows():
     generator = np.random.default_rng(1)
     features, labels = generator.standard_normal((60, 40)), generator.standard_normal(60)
     holdout = make_holdout("random", *places(60), seed=0)
-    chosen_on_test = ridge(features, labels, holdout, classify=False).score
-    nested = ridge(features, labels, holdout, classify=False, nested=True)
+    chosen_on_test = ridge(features, labels, holdout, classify=False, nested=False).score
+    nested = ridge(features, labels, holdout, classify=False)
     assert nested.score <= chosen_on_test
     # Official splits are always nested.
-    train, test = holdout.folds[0]
-    official = ridge(features, labels, Holdout("official", ((train, test),)), classify=False)
-    assert official.fold_scores[0] == pytest.approx(nested.fold_scores[0])
-    assert all(set(part[1]) <= set(train.tolist()) for part in inner_folds(train))
+    official = Holdout("official", (holdout.folds[0],))
+    scores = [ridge(features, labels, official, classify=False, nested=nested).score for nested in (False, True)]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(("name", "parts"), [("random", 4), ("spatial10", 4), ("official", 5)])
+def test_inner_folds_are_the_other_folds_or_parts_of_the_training_rows(name, parts):
+    lon, lat = places(60)
+    holdout = make_holdout(name, lon, lat, seed=0, is_test=np.arange(60) < 20)
+    for number, (train, test) in enumerate(holdout.folds):
+        inner = inner_folds(holdout, number)
+        assert len(inner) == parts and sorted(np.concatenate([part for _, part in inner])) == sorted(train)
+        assert not any(set(test) & {*fitted, *tested} for fitted, tested in inner)
+        others = [other.tolist() for index, (_, other) in enumerate(holdout.folds) if index != number]
+        assert name == "official" or [part.tolist() for _, part in inner] == others
+
+
+def test_too_few_rows_to_choose_a_strength_by_are_refused():
+    labels = np.array([0.0, 1, 0, 1])
+    holdout = Holdout("official", ((np.array([0, 1]), np.array([2, 3])),))
+    with pytest.raises(ValueError, match="The 2 training rows of fold 1 of holdout official are too few"):
+        ridge(labels[:, None], labels, holdout, classify=False)
 
 
 def test_ridge_refuses_folds_without_variation():

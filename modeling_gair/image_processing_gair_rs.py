@@ -32,6 +32,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from transformers.processing_utils import ImagesKwargs
 
 from .crs_gair import Bounds, check_bounds, ground_size_m
+from .keywords_gair import LOADING_KEYWORDS, SAVED_KEYWORDS, names_of, refuse_unknown
 from .pixels_gair import as_array, as_features, as_list, as_size, prepare_by_shape
 from .raster_gair import ArrayRaster, GairTile, GeoTIFF, open_geotiff
 
@@ -187,6 +188,7 @@ class GairRSImageProcessor(BaseImageProcessor):
         allow_any_scale: bool = False,
         **kwargs: Any,
     ) -> None:
+        refuse_unknown(kwargs, names_of(GairRSImageProcessor.__init__), "GairRSImageProcessor", SAVED_KEYWORDS)
         super().__init__(**kwargs)
         self.bands = [_band_name(name) or name for name in bands]
         self.band_mean = dict(RS_BAND_MEAN if band_mean is None else band_mean)
@@ -200,6 +202,12 @@ class GairRSImageProcessor(BaseImageProcessor):
         self.missing_bands = missing_bands
         self.allow_any_scale = allow_any_scale
         self._check_settings()
+
+    @classmethod
+    def from_dict(cls, image_processor_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Creates a processor from saved settings, some of which may be overridden; unknown ones are refused."""
+        refuse_unknown(kwargs, names_of(cls.__init__), cls.__name__, LOADING_KEYWORDS)
+        return super().from_dict(image_processor_dict, **kwargs)
 
     def _check_settings(self) -> None:
         if not self.bands or len(set(self.bands)) != len(self.bands):
@@ -302,6 +310,7 @@ class GairRSImageProcessor(BaseImageProcessor):
         bounds: Any = None,
         crs: str | None = None,
         return_tensors: str | None = None,
+        **kwargs: Any,
     ) -> BatchFeature:
         """
         Reads and prepares tiles.
@@ -314,7 +323,11 @@ class GairRSImageProcessor(BaseImageProcessor):
 
         Returns:
             `BatchFeature` with `rs_pixel_values` `(B, C, height, width)`.
+
+        Raises:
+            ValueError: for what [`~GairRSImageProcessor.read`] refuses, and for unknown arguments.
         """
+        refuse_unknown(kwargs, names_of(self.preprocess), "A call of GairRSImageProcessor")
         sources = as_list(images)
         tiles = [
             self.read(source, bands=bands, bounds=box, crs=None if box is None else crs)

@@ -26,8 +26,9 @@ import torch
 from PIL import Image, ImageOps
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
-from transformers.processing_utils import ImagesKwargs
+from transformers.processing_utils import ImagesKwargs, ProcessorMixin
 
+from .keywords_gair import LOADING_KEYWORDS, SAVED_KEYWORDS, names_of, refuse_unknown
 from .pixels_gair import as_array, as_features, as_list, as_size, local_file, prepare_by_shape
 
 SV_MEAN = (135.47184384, 142.28621995, 145.12271992)
@@ -73,6 +74,7 @@ class GairSVImageProcessor(BaseImageProcessor):
         antialias: bool = True,
         **kwargs: Any,
     ) -> None:
+        refuse_unknown(kwargs, names_of(GairSVImageProcessor.__init__), "GairSVImageProcessor", SAVED_KEYWORDS)
         super().__init__(**kwargs)
         self.image_mean = list(image_mean)
         self.image_std = list(image_std)
@@ -83,6 +85,21 @@ class GairSVImageProcessor(BaseImageProcessor):
                 f"image_mean is {self.image_mean} and image_std {self.image_std}, expected three numbers each, "
                 "image_std above 0."
             )
+
+    @classmethod
+    def get_image_processor_dict(
+        cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The saved settings: of a whole [`GairProcessor`], those for photos and not those for tiles."""
+        settings, unused = super().get_image_processor_dict(pretrained_model_name_or_path, **kwargs)
+        whole, _ = ProcessorMixin.get_processor_dict(pretrained_model_name_or_path, **kwargs)
+        return whole.get("sv_image_processor", settings), unused
+
+    @classmethod
+    def from_dict(cls, image_processor_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Creates a processor from saved settings, some of which may be overridden; unknown ones are refused."""
+        refuse_unknown(kwargs, names_of(cls.__init__), cls.__name__, LOADING_KEYWORDS)
+        return super().from_dict(image_processor_dict, **kwargs)
 
     def read(self, source: Any) -> np.ndarray:
         """
@@ -128,7 +145,7 @@ class GairSVImageProcessor(BaseImageProcessor):
                 )
         return prepare_by_shape(images, device, self._normalise, self.size, self.antialias)
 
-    def preprocess(self, images: Any, *, return_tensors: str | None = None) -> BatchFeature:
+    def preprocess(self, images: Any, *, return_tensors: str | None = None, **kwargs: Any) -> BatchFeature:
         """
         Reads and prepares photos.
 
@@ -138,7 +155,11 @@ class GairSVImageProcessor(BaseImageProcessor):
 
         Returns:
             `BatchFeature` with `sv_pixel_values` `(B, 3, height, width)`.
+
+        Raises:
+            ValueError: for what [`~GairSVImageProcessor.read`] refuses, and for unknown arguments.
         """
+        refuse_unknown(kwargs, names_of(self.preprocess), "A call of GairSVImageProcessor")
         photos = [self.read(source) for source in as_list(images)]
         return as_features({"sv_pixel_values": self.prepare(photos)}, return_tensors)
 

@@ -23,7 +23,10 @@ from torch import nn
 from transformers import initialization as init
 
 from .configuration_gair import LOCATION_ENCODERS, GairLocationConfig
-from .pretrained_gair import GairPreTrainedModel
+
+# Not used here. Loading remote code from a local folder, older releases of transformers copy only files imported here.
+from .keywords_gair import FORWARD_KEYWORDS  # noqa: F401
+from .pretrained_gair import GairPreTrainedModel, check_precise, compute_dtype
 
 # Equal Earth projection: Šavrič, Patterson and Jenny (2019), doi:10.1080/13658816.2018.1504949.
 _A1, _A2, _A3, _A4 = 1.340264, -0.081106, 0.000893, 0.003796
@@ -111,7 +114,7 @@ class GairLocationCapsule(nn.Module):
         self.head = GairLocationLinear(config.hidden_size, cast(int, config.output_size))
 
     def forward(self, plane: torch.Tensor) -> torch.Tensor:
-        hidden_states = self.features(plane).to(self.head.weight.dtype)
+        hidden_states = self.features(plane).to(compute_dtype(self))
         for layer in self.layers:
             hidden_states = nn.functional.relu(layer(hidden_states))
         return self.head(hidden_states)
@@ -170,7 +173,11 @@ class GairLocationEncoder(GairLocationPreTrainedModel):
 
         Returns:
             `torch.Tensor` of shape `(..., D)`.
+
+        Raises:
+            ValueError: for coordinates in half precision.
         """
+        check_precise("coordinates", coordinates)
         # In float32, first multiplied and then divided: the same order of rounding as in the release.
         plane = equal_earth(coordinates.float()) * _PLANE_SCALE / _PLANE_DIVISOR
         return torch.stack([capsule(plane) for capsule in self.capsules]).sum(dim=0)
@@ -220,21 +227,26 @@ def spherical_harmonics(coordinates: torch.Tensor, degree: int) -> torch.Tensor:
     return torch.cat(harmonics, dim=-1)
 
 
+def sine_frequency(index: int) -> float:
+    """ω₀ of a SIREN's layer."""
+    return _FIRST_FREQUENCY if index == 0 else 1.0
+
+
 class GairSineLinear(nn.Linear):
     """
-    A SIREN layer, `sin(ω₀ (W x + b))` (Sitzmann et al., 2020, arXiv:2006.09661), with its phase in float32 whatever dtype
-    the model is cast to.
+    The linear map of a SIREN layer `sin(ω₀ (W x + b))` (Sitzmann et al., 2020, arXiv:2006.09661), in float32 whatever dtype
+    the model is cast to, as phases need it. The encoder applies ω₀ and the sine, so that they remain where a quantised or
+    adapted map replaces this one.
 
     Args:
         in_features, out_features (`int`): widths of input and output.
-        first (`bool`): whether this is the first layer, with ω₀ = 30 and small weights; the others have ω₀ = 1.
+        index (`int`): position of the layer; the first has small weights.
     """
 
-    def __init__(self, in_features: int, out_features: int, first: bool):
+    def __init__(self, in_features: int, out_features: int, index: int):
         super().__init__(in_features, out_features)
-        self.frequency = _FIRST_FREQUENCY if first else 1.0
         # Weights and biases are uniform within ± this bound, which preserves the variance of the phases between layers.
-        self.initial_bound = 1 / in_features if first else math.sqrt(6 / in_features) / self.frequency
+        self.initial_bound = 1 / in_features if index == 0 else math.sqrt(6 / in_features) / sine_frequency(index)
 
     def reset_weights(self) -> None:
         """Draws weights and biases."""
@@ -243,8 +255,7 @@ class GairSineLinear(nn.Linear):
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         with torch.autocast(hidden_states.device.type, enabled=False):
-            phase = F.linear(hidden_states.float(), self.weight.float(), self.bias.float())
-            return torch.sin(self.frequency * phase)
+            return F.linear(hidden_states.float(), self.weight.float(), self.bias.float())
 
 
 class GairSphericalHarmonicsEncoder(GairLocationPreTrainedModel):
@@ -262,8 +273,7 @@ class GairSphericalHarmonicsEncoder(GairLocationPreTrainedModel):
         self.degree = config.degree
         widths = [(config.degree + 1) ** 2] + [config.hidden_size] * config.num_hidden_layers
         self.layers = nn.ModuleList(
-            GairSineLinear(width, following, first=index == 0)
-            for index, (width, following) in enumerate(pairwise(widths))
+            GairSineLinear(width, following, index) for index, (width, following) in enumerate(pairwise(widths))
         )
         self.head = GairLocationLinear(config.hidden_size, cast(int, config.output_size))
         self.post_init()
@@ -275,11 +285,15 @@ class GairSphericalHarmonicsEncoder(GairLocationPreTrainedModel):
 
         Returns:
             `torch.Tensor` of shape `(..., D)`.
+
+        Raises:
+            ValueError: for coordinates in half precision.
         """
+        check_precise("coordinates", coordinates)
         hidden_states = spherical_harmonics(coordinates, self.degree)
-        for layer in self.layers:
-            hidden_states = layer(hidden_states)
-        return self.head(hidden_states.to(self.head.weight.dtype))
+        for index, layer in enumerate(self.layers):
+            hidden_states = torch.sin(sine_frequency(index) * layer(hidden_states.float()).float())
+        return self.head(hidden_states.to(compute_dtype(self.head)))
 
 
 # By `GairLocationConfig.encoder`.

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The base class of all GAIR models: initialisation, loading and saving of weights."""
+"""The base class of all GAIR models (initialisation, loading and saving of weights), and the dtypes of their inputs."""
 
 import torch
 from torch import nn
@@ -42,6 +42,32 @@ class GairPreTrainedModel(PreTrainedModel):
         reset = getattr(module, "reset_weights", None)
         if reset is not None:
             reset()
+
+
+def compute_dtype(module: nn.Module) -> torch.dtype:
+    """
+    The dtype in which a module computes, to which its inputs are cast: that of its first parameter in 16 or more floating
+    bits. Quantised weights are of other dtypes, in which inputs would be lost; without any other parameter, it is float32.
+    """
+    return next((weight.dtype for weight in module.parameters() if _floating_bits(weight) >= 16), torch.float32)
+
+
+def check_precise(name: str, values: torch.Tensor) -> None:
+    """
+    Refuses coordinates and points in half precision.
+
+    Raises:
+        ValueError: they have fewer than 32 floating bits.
+    """
+    if 0 < _floating_bits(values) < 32:
+        raise ValueError(
+            f"{name} has the dtype {values.dtype}, which is too coarse for places: bfloat16 moves some by 50 km; expected "
+            "float32, in which the processor returns it and in which inputs.to(device, dtype) leaves it."
+        )
+
+
+def _floating_bits(values: torch.Tensor) -> int:
+    return torch.finfo(values.dtype).bits if values.is_floating_point() else 0
 
 
 __all__ = ["GairPreTrainedModel"]

@@ -19,6 +19,8 @@ from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from .keywords_gair import refuse_misspelt
+
 # Values of `model_type` that say which tower a config describes.
 GAIR_RS_MODEL_TYPE = "gair_rs"
 TIMM_MODEL_TYPE = "timm_wrapper"
@@ -83,6 +85,10 @@ class GairRSConfig(PreTrainedConfig):
     attention_dropout: float | int = 0.0
     layer_norm_eps: float = 1e-5
     initializer_range: float = 0.02
+
+    def __post_init__(self, **kwargs):
+        refuse_misspelt(kwargs, GairRSConfig.__annotations__, "GairRSConfig")
+        super().__post_init__(**kwargs)
 
     def validate_architecture(self):
         """Checks that the sizes are consistent."""
@@ -153,6 +159,7 @@ class GairLocationConfig(PreTrainedConfig):
     output_size: int | None = None
 
     def __post_init__(self, **kwargs):
+        refuse_misspelt(kwargs, GairLocationConfig.__annotations__, "GairLocationConfig")
         super().__post_init__(**kwargs)
         if not self.architectures:
             # `AutoModel.from_config` selects the class by this name.
@@ -238,6 +245,7 @@ class GairConfig(PreTrainedConfig):
     similarity_ranges: Any = None
 
     def __post_init__(self, **kwargs):
+        refuse_misspelt(kwargs, GairConfig.__annotations__, "GairConfig")
         self.rs_config = _as_config(self.rs_config, GAIR_RS_MODEL_TYPE)
         self.sv_config = _as_config(self.sv_config, "vit")
         self.location_config = _as_config(self.location_config, GairLocationConfig.model_type)

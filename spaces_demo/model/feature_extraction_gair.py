@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from transformers.feature_extraction_utils import BatchFeature, FeatureExtractionMixin
+from transformers.feature_extraction_utils import FeatureExtractionMixin
 
 from .crs_gair import Bounds, check_bounds, project_near, unproject, unrolled
+from .features_gair import GairFeatures
 from .geo_gair import great_circle_distance_m, wrap_longitude
+from .keywords_gair import LOADING_KEYWORDS, SAVED_KEYWORDS, names_of, refuse_unknown
 
 # Points outside the tile by less than this fraction of its side are float64 rounding errors.
 EDGE_TOLERANCE = 1e-9
@@ -40,6 +42,17 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
     # For programs that load this code from the Hub and cannot import the package.
     great_circle_distance_m = staticmethod(great_circle_distance_m)
     wrap_longitude = staticmethod(wrap_longitude)
+
+    def __init__(self, **kwargs: Any) -> None:
+        refuse_unknown(kwargs, (), "GairCoordinateProcessor", SAVED_KEYWORDS)
+        super().__init__(**kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Loads a processor. It has no settings to override; loaded as a part, it is passed those of other parts."""
+        if "_from_auto" not in kwargs:
+            refuse_unknown(kwargs, (), "GairCoordinateProcessor", LOADING_KEYWORDS)
+        return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
 
     def check(self, lon: Any, lat: Any) -> np.ndarray:
         """
@@ -118,7 +131,7 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         lon, lat = unproject(west + points[..., 0] * (east - west), north - points[..., 1] * (north - south), crs)
         return np.stack([wrap_longitude(lon), lat], axis=-1)
 
-    def prepare(self, degrees: np.ndarray, bounds: Any = None, crs: str | Sequence[str] = "EPSG:4326") -> BatchFeature:
+    def prepare(self, degrees: np.ndarray, bounds: Any = None, crs: str | Sequence[str] = "EPSG:4326") -> GairFeatures:
         """
         Makes the model's inputs from checked degrees.
 
@@ -128,7 +141,7 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
             bounds, crs (*optional*): as for a call of the processor.
 
         Returns:
-            `BatchFeature` of NumPy arrays, as from a call of the processor.
+            `GairFeatures` of NumPy arrays, as from a call of the processor.
         """
         if degrees.ndim > 3:
             raise ValueError(f"lon, lat have shape {degrees.shape[:-1]}, expected a scalar, (B,) or (B, Q).")
@@ -138,7 +151,7 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         if bounds is not None:
             rows = degrees.reshape(len(degrees), -1, 2)
             data["query_points"] = _points_by_row(rows, bounds, crs).astype(np.float32)
-        return BatchFeature(data=data)
+        return GairFeatures(data=data)
 
     def __call__(
         self,
@@ -147,7 +160,8 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         bounds: Any = None,
         crs: str | Sequence[str] = "EPSG:4326",
         return_tensors: str | None = None,
-    ) -> BatchFeature:
+        **kwargs: Any,
+    ) -> GairFeatures:
         """
         Makes the model's inputs.
 
@@ -158,13 +172,14 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
             return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
 
         Returns:
-            `BatchFeature` with `coordinates` float32 `(B, 2)` or `(B, Q, 2)`, lon, lat; with bounds also
-            `query_points` float32 `(B, Q, 2)`, Q = 1 for scalars and `(B,)`.
+            `GairFeatures` with `coordinates` float32 `(B, 2)` or `(B, Q, 2)`, lon, lat; with bounds also
+            `query_points` float32 `(B, Q, 2)`, Q = 1 for scalars and `(B,)`; both stay in float32 under `.to(device, dtype)`.
 
         Raises:
-            ValueError: for refused degrees, unsuitable shapes, and points outside their tiles.
+            ValueError: for refused degrees, unsuitable shapes, points outside their tiles, and unknown arguments.
         """
-        return BatchFeature(data=self.prepare(self.check(lon, lat), bounds, crs).data, tensor_type=return_tensors)
+        refuse_unknown(kwargs, names_of(self.__call__), "A call of GairCoordinateProcessor")
+        return GairFeatures(data=self.prepare(self.check(lon, lat), bounds, crs).data, tensor_type=return_tensors)
 
 
 def _finite(name: str, values: Any) -> np.ndarray:

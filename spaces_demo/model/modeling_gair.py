@@ -26,9 +26,10 @@ from transformers.utils.generic import can_return_tuple
 
 from .configuration_gair import GAIR_RS_MODEL_TYPE, TIMM_MODEL_TYPE, GairConfig, GairLocationConfig
 from .geo_gair import great_circle_distance_m
+from .keywords_gair import FORWARD_KEYWORDS, names_of, not_none, refuse_unknown
 from .location_gair import LOCATION_ENCODER_CLASSES
 from .nili_gair import GairNILI, feature_map, localize
-from .pretrained_gair import GairPreTrainedModel
+from .pretrained_gair import GairPreTrainedModel, check_precise, compute_dtype
 from .rs_tower_gair import GairRSModel, GairTimmRSModel
 
 
@@ -115,6 +116,7 @@ def gair_contrastive_loss(
     Returns:
         Scalar `torch.Tensor`.
     """
+    check_precise("coordinates", coordinates)
     lon, lat = coordinates.float().unbind(dim=-1)
     distance = great_circle_distance_m(lon[:, None], lat[:, None], lon, lat)
     near = distance < incl_min_distance_m
@@ -178,7 +180,7 @@ class GairModel(GairPreTrainedModel):
         Returns:
             `torch.Tensor` of shape `(B, D)`.
         """
-        pooled = self.sv_model(pixel_values=sv_pixel_values.to(self.sv_projection.weight.dtype)).pooler_output
+        pooled = self.sv_model(pixel_values=sv_pixel_values.to(compute_dtype(self.sv_model))).pooler_output
         if pooled is None:
             raise ValueError(
                 f"The SV tower of type {self.config.sv_config.model_type!r} returns no pooler_output; choose another."
@@ -298,13 +300,16 @@ class GairModel(GairPreTrainedModel):
             tile_index (`torch.Tensor` of shape `(B,)`, *optional*):
                 the tile, from 0 to T - 1, in which row b's points lie; without it T = B, in order. Not checked here.
             return_loss (`bool`): whether to compute the contrastive loss; needs tiles, photos, locations and points, with Q = 1.
+            kwargs: `valid_fraction` from the processor and transformers' own output switches, which have no effect here.
 
         Returns:
             [`GairOutput`]
 
         Raises:
-            ValueError: if nothing is given, for `query_points` without tiles, and for `return_loss` without all inputs.
+            ValueError: if nothing is given, for `query_points` without tiles, for `return_loss` without all inputs, for
+                coordinates or points in half precision, and for unknown arguments.
         """
+        refuse_unknown(not_none(kwargs), _FORWARD_ARGUMENTS, "GairModel.forward", FORWARD_KEYWORDS)
         if rs_pixel_values is None and sv_pixel_values is None and coordinates is None:
             raise ValueError("No input was given; pass at least one of rs_pixel_values, sv_pixel_values, coordinates.")
         if query_points is not None and rs_pixel_values is None:
@@ -348,6 +353,10 @@ class GairModel(GairPreTrainedModel):
             incl_min_distance_m=self.config.incl_min_distance_m,
             secl_min_distance_m=self.config.secl_min_distance_m,
         )
+
+
+# The processor may return `valid_fraction`, which describes the tiles; the model does not use it.
+_FORWARD_ARGUMENTS = names_of(GairModel.forward) | {"valid_fraction"}
 
 
 def _location_model(config: GairLocationConfig, hidden_size: int) -> PreTrainedModel:

@@ -21,6 +21,7 @@ from torch import nn
 from transformers import initialization as init
 
 from .configuration_gair import QUERY_MODES
+from .pretrained_gair import check_precise
 
 NILI_METHODS = ("auto", "dense", "points")
 
@@ -64,6 +65,9 @@ class GairNILI(nn.Module):
     which `dense` evaluates as written, while `points` blends the neighbourhoods before a single matrix product. On the lines
     x = 1 - 1/(2P) and y = 1 - 1/(2P) the definition is degenerate; this is its continuous extension.
 
+    Every form calls the affine map as a module and never reads its weight, which may be quantised, offloaded or adapted
+    (LoRA). Positions are computed in float32 or better, whatever the dtype of the tokens.
+
     Args:
         hidden_size (`int`): width D of the tokens and of the output.
         start (`str`): the initialisation; see `GairConfig.nili_init`.
@@ -105,25 +109,40 @@ class GairNILI(nn.Module):
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
         """
         patches_per_side = feature_map.shape[-1]
-        sampled = F.interpolate(self._convolve(feature_map), size=size, mode="bilinear", align_corners=False)
-        weight_x, weight_y = self.affine.weight[:, -2:, None].unbind(1)
+        sampled = F.interpolate(self._at_centers(feature_map), size=size, mode="bilinear", align_corners=False)
+        slope_x, slope_y = self._slopes(feature_map)[:, :, None]
         x, y = (half_pixel_centers(length, sampled) for length in reversed(size))
-        column = weight_x * self._border_offset(2 * x - 1, patches_per_side)
-        row = weight_y * self._border_offset(2 * y - 1, patches_per_side)
-        return sampled + column[:, None, :] + row[:, :, None]
+        column = slope_x * self._border_offset(2 * x - 1, patches_per_side)
+        row = slope_y * self._border_offset(2 * y - 1, patches_per_side)
+        return sampled + column.to(sampled.dtype)[:, None, :] + row.to(sampled.dtype)[:, :, None]
+
+    def _slopes(self, feature_map: torch.Tensor) -> torch.Tensor:
+        """
+        What is added for each step beyond the outermost cell centres, W_r: the affine map's responses to an offset alone.
+
+        Args:
+            feature_map (`torch.Tensor` of shape `(B, D, P, P)`): tokens as a map; states width, dtype and device.
+
+        Returns:
+            `torch.Tensor` of shape `(2, D)`: for x (east) and y (south), in units of half a cell.
+        """
+        probes = feature_map.new_zeros(3, 9 * feature_map.shape[1] + 2)
+        probes[0, -2] = probes[1, -1] = 1
+        responses = self.affine(probes)
+        return responses[:2] - responses[2]
 
     def _dense(
         self, feature_map: torch.Tensor, query_points: torch.Tensor, tile_index: torch.Tensor | None
     ) -> torch.Tensor:
-        position = (2 * query_points - 1).to(feature_map.dtype)
-        convolved = self._convolve(feature_map)
+        position = _position(feature_map, query_points)
+        values = self._at_centers(feature_map)
         if tile_index is not None:
-            convolved = convolved[tile_index]
+            values = values[tile_index]
         sampled = F.grid_sample(
-            convolved, position[:, None], mode="bilinear", padding_mode="border", align_corners=False
+            values.to(position.dtype), position[:, None], mode="bilinear", padding_mode="border", align_corners=False
         )
-        offset = self._border_offset(position, feature_map.shape[-1])
-        return sampled[:, :, 0].transpose(1, 2) + F.linear(offset, self.affine.weight[:, -2:])
+        offset = self._border_offset(position, feature_map.shape[-1]).to(values.dtype)
+        return sampled[:, :, 0].transpose(1, 2).to(values.dtype) + offset @ self._slopes(feature_map)
 
     def _points(
         self, feature_map: torch.Tensor, query_points: torch.Tensor, tile_index: torch.Tensor | None
@@ -131,11 +150,11 @@ class GairNILI(nn.Module):
         if tile_index is None:
             tile_index = torch.arange(feature_map.shape[0], device=feature_map.device)
         patches_per_side = feature_map.shape[-1]
-        position = (2 * query_points - 1).to(feature_map.dtype)
+        position = _position(feature_map, query_points)
         # In units of cells from the first centre, clipped to the outermost centres, as border padding does.
         cell = (((position + 1) * patches_per_side - 1) / 2).clamp(0, patches_per_side - 1)
         first = cell.detach().floor().clamp(max=max(patches_per_side - 2, 0))
-        fraction = (cell - first)[:, :, None, None, :]
+        fraction = (cell - first).to(feature_map.dtype)[:, :, None, None, :]
         # Neighbourhoods overlap: 4x4 tokens, starting one cell before `first`, contain all four of them.
         padded = F.pad(feature_map, (1, 2, 1, 2)).permute(0, 2, 3, 1)
         taps = torch.arange(4, device=feature_map.device)
@@ -144,13 +163,15 @@ class GairNILI(nn.Module):
         blended = torch.lerp(tokens[:, :, :3], tokens[:, :, 1:], fraction[..., 1:])
         blended = torch.lerp(blended[:, :, :, :3], blended[:, :, :, 1:], fraction[..., :1])
         neighbourhood = blended.permute(0, 1, 4, 2, 3).flatten(2)
-        offset = self._border_offset(position, patches_per_side)
+        offset = self._border_offset(position, patches_per_side).to(feature_map.dtype)
         return self.affine(torch.cat([neighbourhood, offset], dim=-1))
 
-    def _convolve(self, feature_map: torch.Tensor) -> torch.Tensor:
-        weight = self.affine.weight[:, :-2].unflatten(1, (-1, 3, 3))
-        # Tokens viewed as a map are channels-last, which halves the speed of sampling many points.
-        return F.conv2d(feature_map.contiguous(), weight, self.affine.bias, padding=1)
+    def _at_centers(self, feature_map: torch.Tensor) -> torch.Tensor:
+        """The map `(B, D, P, P)` of the values at the cells' centres: conv3x3(F; W_U, b)."""
+        neighbourhoods = F.unfold(feature_map, 3, padding=1).transpose(1, 2)
+        values = self.affine(F.pad(neighbourhoods, (0, 2)))
+        # Channels first in memory too: reading many points from a map with channels last takes twice as long.
+        return values.transpose(1, 2).unflatten(2, feature_map.shape[2:]).contiguous()
 
     @staticmethod
     def _border_offset(position: torch.Tensor, patches_per_side: int) -> torch.Tensor:
@@ -159,8 +180,17 @@ class GairNILI(nn.Module):
 
 
 def half_pixel_centers(length: int, like: torch.Tensor) -> torch.Tensor:
-    """The centres (i + ½) / length of `length` pixels over [0, 1], in the dtype and on the device of `like`."""
-    return (torch.arange(length, device=like.device, dtype=like.dtype) + 0.5) / length
+    """The centres (i + ½) / length of `length` pixels over [0, 1], on the device of `like`, in float32 or its better dtype."""
+    return (torch.arange(length, device=like.device, dtype=_precise(like.dtype)) + 0.5) / length
+
+
+def _precise(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _position(feature_map: torch.Tensor, query_points: torch.Tensor) -> torch.Tensor:
+    """Points in [-1, 1], in float32 or the map's better dtype."""
+    return (2 * query_points - 1).to(_precise(feature_map.dtype))
 
 
 def sample_tokens(feature_map: torch.Tensor, query_points: torch.Tensor, mode: str) -> torch.Tensor:
@@ -175,9 +205,10 @@ def sample_tokens(feature_map: torch.Tensor, query_points: torch.Tensor, mode: s
     Returns:
         `torch.Tensor` of shape `(B, Q, D)`.
     """
-    position = (2 * query_points - 1).to(feature_map.dtype)[:, None]
-    sampled = F.grid_sample(feature_map, position, mode=mode, padding_mode="zeros", align_corners=False)
-    return sampled[:, :, 0].transpose(1, 2)
+    position = _position(feature_map, query_points)[:, None]
+    values = feature_map.to(position.dtype)
+    sampled = F.grid_sample(values, position, mode=mode, padding_mode="zeros", align_corners=False)
+    return sampled[:, :, 0].transpose(1, 2).to(feature_map.dtype)
 
 
 def localize(
@@ -192,10 +223,11 @@ def localize(
     Reads tiles at points. See [`GairModel.localize`] for arguments and output.
 
     Raises:
-        ValueError: for an unknown mode or method, or points of the wrong shape.
+        ValueError: for an unknown mode or method, or points of the wrong shape or in half precision.
     """
     _check_choice("mode", mode, QUERY_MODES)
     _check_choice("method", method, NILI_METHODS)
+    check_precise("query_points", query_points)
     shape, rows = tuple(query_points.shape), (rs_tokens if tile_index is None else tile_index).shape[0]
     if len(shape) != 3 or shape[0] != rows or shape[2] != 2:
         raise ValueError(

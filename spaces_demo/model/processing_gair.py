@@ -18,15 +18,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 # Not used here. Loading remote code from a local folder, older releases of transformers copy only files imported here.
 from .crs_gair import Bounds  # noqa: F401
 from .feature_extraction_gair import GairCoordinateProcessor
+from .features_gair import GairFeatures
 from .geo_gair import EARTH_RADIUS_M  # noqa: F401
 from .image_processing_gair_rs import GairRSImageProcessor, GairRSImagesKwargs, bounds_per_tile
 from .image_processing_gair_sv import GairSVImageProcessor
+from .keywords_gair import names_of, refuse_unknown
 from .pixels_gair import as_list
 from .raster_gair import GairTile
 
@@ -126,7 +127,8 @@ class GairProcessor(ProcessorMixin):
         tile_size_m: float | None = None,
         return_valid_fraction: bool = False,
         return_tensors: str | None = None,
-    ) -> BatchFeature:
+        **kwargs: Any,
+    ) -> GairFeatures:
         """
         Processes B tiles, photos and points; each of the three is optional.
 
@@ -146,15 +148,15 @@ class GairProcessor(ProcessorMixin):
             return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
 
         Returns:
-            `BatchFeature` with, depending on the arguments: `rs_pixel_values` `(B, 10, height, width)`,
+            `GairFeatures` with, depending on the arguments: `rs_pixel_values` `(B, 10, height, width)`,
             `sv_pixel_values` `(N, 3, height, width)`, `coordinates` `(B, 2)` or `(B, Q, 2)`, `query_points` `(B, Q, 2)`
             (x east, y south in [0, 1]), all float32; `valid_fraction` `(B,)`, the fraction of each tile's pixels that
-            contain data.
+            contain data. `.to(device, dtype)` casts pixels, and leaves `coordinates` and `query_points` in float32.
 
         Raises:
-            ValueError: for mismatched counts, points outside their tiles, and whatever the parts refuse.
-            TypeError: for other keyword arguments.
+            ValueError: for mismatched counts, points outside their tiles, whatever the parts refuse, and unknown arguments.
         """
+        refuse_unknown(kwargs, names_of(self.__call__), "A call of GairProcessor")
         _check_given(rs, sv, lon, lat, bands, bounds, crs, tile_size_m, return_valid_fraction)
         degrees = None if lon is None else self.feature_extractor.check(lon, lat)
         sources = None if rs is None else as_list(rs)
@@ -172,7 +174,7 @@ class GairProcessor(ProcessorMixin):
             data.update(self._locate(degrees, tiles))
         if return_valid_fraction and tiles is not None:
             data["valid_fraction"] = np.array([tile.valid_fraction for tile in tiles], np.float32)
-        return BatchFeature(data=data, tensor_type=return_tensors)
+        return GairFeatures(data=data, tensor_type=return_tensors)
 
     def _read_tiles(
         self,
@@ -204,7 +206,7 @@ class GairProcessor(ProcessorMixin):
             tiles.append(tile)
         return tiles
 
-    def _locate(self, degrees: np.ndarray, tiles: list[GairTile] | None) -> BatchFeature:
+    def _locate(self, degrees: np.ndarray, tiles: list[GairTile] | None) -> GairFeatures:
         if tiles is None:
             return self.feature_extractor.prepare(degrees)
         for index, tile in enumerate(tiles):

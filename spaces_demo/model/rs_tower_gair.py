@@ -16,6 +16,7 @@
 import copy
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_gair import GairRSConfig
-from .pretrained_gair import GairPreTrainedModel
+from .keywords_gair import FORWARD_KEYWORDS, not_none, refuse_unknown
+from .pretrained_gair import GairPreTrainedModel, compute_dtype
 
 
 def alibi_slopes(num_heads: int) -> torch.Tensor:
@@ -211,9 +213,10 @@ class GairRSModel(GairPreTrainedModel):
 
         Raises:
             ValueError: for tiles that are not square, have another number of bands than the config, or a side that is not a
-                multiple of the patch size.
+                multiple of the patch size, and for unknown arguments.
         """
-        hidden_states = self.embeddings(rs_pixel_values.to(self.embeddings.projection.weight.dtype))
+        _check_arguments(kwargs)
+        hidden_states = self.embeddings(rs_pixel_values.to(compute_dtype(self)))
         patches_per_side = rs_pixel_values.shape[-1] // self.config.patch_size
         attention_bias = self.alibi(patches_per_side, hidden_states.dtype)
         if visible_patches is not None:
@@ -247,6 +250,7 @@ class GairTimmRSModel(nn.Module):
 
     def forward(self, rs_pixel_values: torch.Tensor, **kwargs) -> BaseModelOutputWithPooling:
         """See [`GairRSModel`]; N is the number of patch tokens, which must form a square."""
+        _check_arguments(kwargs)
         _check_tiles(rs_pixel_values, self.num_channels)
         tokens = self.backbone(pixel_values=rs_pixel_values, **kwargs).last_hidden_state
         if tokens.ndim == 3:
@@ -262,6 +266,10 @@ class GairTimmRSModel(nn.Module):
 def take_patches(tokens: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
     """Returns the tokens `(B, V, D)` of the patches with the indices `(B, V)`, from all tokens `(B, N, D)`."""
     return tokens.gather(1, patches[:, :, None].expand(-1, -1, tokens.shape[2]))
+
+
+def _check_arguments(arguments: dict[str, Any]) -> None:
+    refuse_unknown(not_none(arguments), ("rs_pixel_values", "visible_patches"), "The RS tower", FORWARD_KEYWORDS)
 
 
 def _check_tiles(rs_pixel_values: torch.Tensor, num_channels: int) -> None:

@@ -113,7 +113,9 @@ def encode_tile(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
         # The model's bilinear interpolation fades out beyond the outermost centres, which no cosine reveals.
         _at_map_points(grids[1]).norm(dim=0),
     ]
-    slopes = model.nili.affine.weight[:, -2:].float().T
+    # On the border, half a cell from the first centre, NILI has taken one step back along x, or along y.
+    border = torch.tensor([[[0.0, 0.5 / patches], [0.5 / patches, 0.0]]], device=tokens.device)
+    slopes = grids[0][:, 0, 0] - model.localize(tokens, border, "nili")[0].float()
     return EncodedTile(
         torch.stack(grids).permute(0, 2, 3, 1).contiguous().cpu().numpy(),
         torch.stack(lengths).cpu().numpy(),

@@ -179,7 +179,7 @@ def test_unknown_arguments_are_refused(processor, tile, photo):
         lambda: processor.sv_image_processor(photo, sizes=32),
         lambda: processor.feature_extractor(1, 2, epsg=4326),
     ):
-        with pytest.raises(TypeError, match="unexpected keyword argument"):
+        with pytest.raises(ValueError, match=r"takes no argument '[a-z_]+', which would have no effect"):
             call()
 
 

@@ -165,7 +165,7 @@ def test_a_tower_of_another_type_starts_from_the_defaults_of_that_type():
         (["--model.temprature", "1"], "did you mean 'temperature'"),
         (
             ["--model.rs_config.hiden_size", "96"],
-            "model.rs_config: unknown setting 'hiden_size'.*did you mean 'hidden_size'",
+            "no setting 'hiden_size'.*did you mean 'hidden_size'",
         ),
         (["--model.location_config.scale", "[1]"], "did you mean 'scales'"),
         (["--seed.x", "1"], "seed is 0, which has no keys"),

@@ -187,11 +187,25 @@ def _collected(
     if sum(map(len, indexes)) < 2:
         raise ValueError("Fewer than two good photos are left to evaluate on; add pairs.")
     tile_index = torch.cat(indexes)
-    common = {name: np.concatenate([part[name] for part in labels]) for name in set.intersection(*map(set, labels))}
+    common = _common_labels(labels)
     return [
         EmbeddedPairs({name: torch.cat([part[name] for part in each]) for name in each[0]}, tile_index, common)
         for each in zip(*parts)
     ]
+
+
+def _common_labels(batches: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The labels that all batches have, joined. Those that are not numbers everywhere are left out, with a message."""
+    common = {}
+    for name in sorted(set.intersection(*map(set, batches))):
+        parts = [batch[name] for batch in batches]
+        if all(
+            part.dtype != object and part.shape[1:] == parts[0].shape[1:] and np.isfinite(part).all() for part in parts
+        ):
+            common[name] = np.concatenate(parts)
+        else:
+            print(f"The column {name!r} is not used as a label: it does not hold numbers of one shape in all rows.")
+    return common
 
 
 def _labels_per_photo(batch: PairBatch) -> dict[str, np.ndarray]:

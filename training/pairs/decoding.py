@@ -123,9 +123,8 @@ class PairDecoder:
             for index, photo, place in zip(chosen, photos, self._places(photos, bounds, crs))
             if place is not None and self._add_photo(decoded, photo, place, folder)
         ]
-        if not good:
-            return None
-        return self._attempt("tile", f"Tile {row['id']!r}", lambda: self._labelled(decoded, row, good))
+        decoded.labels = {name: self._label(row, name, good) for name in self.labels if name in row}
+        return decoded if good else None
 
     def take_problems(self) -> tuple[Counter, list[str]]:
         """Counts and error messages of what was skipped since the last call."""
@@ -141,6 +140,8 @@ class PairDecoder:
             raise ValueError("it has no photos, expected one or more taken in it; add them, or drop the row.")
         if row.get("tile") is not None:
             pixels = unpack_tile(row)
+            if row["bounds"] is None or row["crs"] is None:
+                raise ValueError("its bounds or crs are null, so photos cannot be located in it; write both.")
             place = {"bounds": row["bounds"], "crs": row["crs"]}
             tile = self.processor.image_processor.read(pixels, bands=row["bands"], **place)
         else:
@@ -180,12 +181,13 @@ class PairDecoder:
         decoded.query_points.append(place[1])
         return True
 
-    def _labelled(self, decoded: DecodedTile, row: Row, good: Sequence[int]) -> DecodedTile:
-        for name in self.labels:
-            if name in row:
-                values = row[name]
-                decoded.labels[name] = [values[index] for index in good] if name.startswith("photo_") else values
-        return decoded
+    def _label(self, row: Row, name: str, good: Sequence[int]) -> Any:
+        """The label of the tile, or of each good photo, None if there is not one for each photo of the row."""
+        values = row[name]
+        if not name.startswith("photo_"):
+            return values
+        complete = isinstance(values, Sequence) and len(values) == len(row["photos"])
+        return [values[index] if complete else None for index in good]
 
     def _attempt(self, kind: str, what: str, decode: Callable[[], Any]) -> Any:
         """What `decode` returns, or None after counting a bad item: one bad file in a million must not end a run."""
@@ -214,8 +216,8 @@ def collate(tiles: Sequence[DecodedTile], bad: Counter, problems: list[str]) -> 
     points = [point for tile in tiles for point in tile.query_points]
     labels: dict[str, np.ndarray] = {}
     for name in tiles[0].labels if tiles else ():
-        values = [tile.labels[name] for tile in tiles]
-        labels[name] = np.concatenate(values) if name.startswith("photo_") else np.asarray(values)
+        values = [tile.labels.get(name) for tile in tiles]
+        labels[name] = _label_array([one for own in values for one in own] if name.startswith("photo_") else values)
     return PairBatch(
         tile_ids=[tile.id for tile in tiles],
         tiles=_stacked([tile.pixels for tile in tiles]),
@@ -229,6 +231,19 @@ def collate(tiles: Sequence[DecodedTile], bad: Counter, problems: list[str]) -> 
         bad=bad,
         problems=problems[:3],
     )
+
+
+def _label_array(values: list[Any]) -> np.ndarray:
+    """Labels as an array: of numbers where they are numbers of one shape, else of objects."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        array = np.empty(0, object)
+    if len(array) == len(values) and array.dtype.kind in "biuf":
+        return array
+    objects = np.empty(len(values), object)
+    objects[:] = values
+    return objects
 
 
 def _stacked(images: list[np.ndarray]) -> Any:

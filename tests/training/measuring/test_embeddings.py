@@ -13,15 +13,18 @@
 # limitations under the License.
 """Embeddings of pairs for evaluation, and reports of unusable pairs."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 pytest.importorskip("sklearn", reason="the extra train is not installed")
 pytest.importorskip("rasterio", reason="the extra train is not installed")
-from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv, write_pairs
+from tests.helpers.pairs import PROCESSOR, evaluation, packed, read_rows, write_csv, write_pairs
 from training.measuring.embeddings import draw_similarity, embed, embed_pairs
 from training.measuring.tables import format_measures, measure
-from training.pairs.loading import load_batches, prepare_pairs
+from training.pairs.loading import EvaluationPairs, load_batches, prepare_pairs
+from training.pairs.sources import open_source
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +89,17 @@ def test_the_similarity_figure_is_drawn(tiny_model, path, tmp_path):
         tiny_model, PROCESSOR, next(iter(evaluation(path))), tmp_path / "similarity.png", "title", max_tiles=3
     )
     assert (tmp_path / "similarity.png").stat().st_size > 20_000
+
+
+@pytest.mark.parametrize(
+    "labels", [["wet", "dry", "", "wet"], [0.5, None, 0.25, 1.0], [[1.0], [1.0, 2.0], [], [3.0]], [0.5] * 4]
+)
+def test_columns_that_are_no_labels_are_not_used_and_said(tiny_model, path, tmp_path, capsys, labels):
+    rows = [packed(row, path.parent) for row in open_source(str(path), 0.0).train]
+    table = pa.Table.from_pylist([{**row, "moisture": label} for row, label in zip(rows, labels)])
+    pq.write_table(table, tmp_path / "train.parquet")
+    source = open_source(str(tmp_path), 0.0)
+    pairs = EvaluationPairs([(source.train, source.folder)], PROCESSOR, 2, 100, ("moisture",))
+    (found,) = embed_pairs([tiny_model], PROCESSOR, pairs, "embed")
+    told = "The column 'moisture' is not used as a label" in capsys.readouterr().out
+    assert told == (labels != [0.5] * 4) and told == ("moisture" not in found.labels)

@@ -14,13 +14,15 @@
 """Shards: files of a folder by split, files that cannot be read, and paths that look like patterns."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
-from tests.helpers.pairs import evaluation
+from tests.helpers.pairs import PROCESSOR, evaluation
+from training.pairs.decoding import PairDecoder
 from training.pairs.shards import UNREADABLE, Files, files_of
 from training.pairs.sources import open_source
 
@@ -131,3 +133,40 @@ def test_json_lines_are_read(tmp_path):
     rows = [{"id": number, "tile_file": "t.tif", "photos": []} for number in range(3)]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert [row["id"] for row in open_source(str(tmp_path), 0.0).train] == ["0", "1", "2"]
+
+
+def test_whatever_a_row_holds_it_is_decoded_or_counted(parquet):
+    row = next(iter(open_source(str(parquet), 0.0).train))
+    photo = row["photos"][0]
+    decoder = PairDecoder(PROCESSOR, ("photo_cover",))
+    bad = {
+        "tile": [
+            {"photos": None},
+            {"photos": []},
+            {"tile": "text"},
+            {"tile": None},
+            {"tile": None, "tile_file": "nowhere.tif"},
+            {"tile": None, "tile_file": 7},
+            {"tile_shape": [10, -1, 100]},
+            {"tile_shape": None},
+            {"bands": None},
+            {"bands": [1, 2]},
+            {"bounds": ["a", "b", "c", "d"]},
+            {"crs": 7.5},
+            {"crs": None},
+        ],
+        "place": [{"photos": [one]} for one in (None, {}, {**photo, "lon": None}, {**photo, "lat": "x"}, {"id": 3})],
+        "photo": [{"photos": [{**photo, "jpeg": one}]} for one in (None, b"", b"\xff\xd8\xff\xe1\x00", "text", 3)],
+    }
+    for kind, changes in bad.items():
+        for change in changes:
+            changed = {**row, **change}
+            found = decoder(changed, Path("."), range(len(changed["photos"] or ())))
+            counted, problems = decoder.take_problems()
+            assert found is None and counted == {kind: 1} and "\n" not in problems[0], (change, counted, problems)
+    mixed = {**row, "photos": [None, photo, {**photo, "id": 7}, {**photo, "id": None}], "photo_cover": [1.0]}
+    found = decoder(mixed, Path("."), range(4))
+    assert found.photo_ids == [photo["id"], "7", f"{row['id']}, photo 4"] and found.labels == {
+        "photo_cover": [None] * 3
+    }
+    assert decoder.take_problems()[0] == {"place": 1}

@@ -13,7 +13,6 @@
 # limitations under the License.
 """Loading a GAIR model from a directory or the Hub."""
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +23,7 @@ from transformers import AutoModel, AutoProcessor, dynamic_module_utils
 from modeling_gair import GairModel, GairProcessor
 from training.common.errors import first_line
 from training.common.files import check_writable, temporary_directory
+from training.common.tables import local_path
 
 # Tags of every GAIR model on the Hub.
 MODEL_TAGS = ("geospatial", "remote-sensing", "street-view", "sentinel-2", "location-encoder")
@@ -43,7 +43,7 @@ def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel,
         ValueError: the model is not found or cannot be loaded.
     """
     use_writable_modules_cache()
-    name = os.path.expanduser(name)
+    name = str(local_path(name))
     try:
         model: Any = AutoModel.from_pretrained(name, trust_remote_code=True)
         processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)

@@ -42,3 +42,4 @@ class ExportOptions:
             raise ValueError("--model is missing; pass the directory or the Hub repository of a GAIR model.")
         if not self.output:
             raise ValueError("--output is missing; pass the directory to export to.")
+        self.output = self.output.expanduser()

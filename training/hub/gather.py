@@ -25,13 +25,14 @@ from modeling_gair import GairModel, GairProcessor
 from training.benchmarks.results.table import COLUMNS, ResultsTable
 from training.common.errors import first_line
 from training.common.files import write_atomically
+from training.common.tables import local_path
 from training.hub.card import make_card
 from training.hub.example import EXAMPLE, write_example
 from training.hub.options import ReleaseOptions
 from training.hub.origin import PUBLISHED_LICENCE, Origin, licence_of
 from training.hub.verify import check_same_embeddings
 from training.measuring.similarity_ranges import measure_ranges, ranges_not_measured
-from training.pairs.sources import HOLDOUT_FRACTION, open_source
+from training.pairs.sources import HOLDOUT_FRACTION, open_source, public_name
 from training.world.settings import SAMPLE_WORLD, WorldSettings
 from training.world.writer import ensure_sample_dataset
 
@@ -56,7 +57,7 @@ def gather(options: ReleaseOptions, folder: Path, shard_size: str = SHARD_SIZE) 
         ValueError: an incomplete model, an unknown licence, or invalid results or data.
     """
     assert options.model is not None
-    directory = Path(options.model).expanduser()
+    directory = local_path(options.model)
     results = _results(Path(options.results), options.model, options.target) if options.results else None
     model, processor = load_strictly(str(directory))
     origin = Origin.of(directory)
@@ -106,7 +107,7 @@ def load_strictly(name: str) -> tuple[GairModel, GairProcessor]:
 def _similarity_ranges(model: GairModel, processor: GairProcessor, options: ReleaseOptions) -> dict[str, Any]:
     """The ranges for the config and the card, measured unless this is a dry run."""
     own = None if options.data in (None, SAMPLE_WORLD) else options.data
-    called = SAMPLE_WORLD_NAME if own is None else f"`{_public_name(own)}`"
+    called = SAMPLE_WORLD_NAME if own is None else f"`{public_name(own)}`"
     if not options.dry_run:
         return measure_ranges(model, processor, own or str(ensure_sample_dataset(WorldSettings())), called)
     if own is not None:
@@ -114,12 +115,6 @@ def _similarity_ranges(model: GairModel, processor: GairProcessor, options: Rele
         open_source(own, HOLDOUT_FRACTION)
     print(f"Dry run: similarity ranges would be measured on held-out pairs of {called}; nothing is measured now.")
     return ranges_not_measured(called)
-
-
-def _public_name(data: str) -> str:
-    """The name of a data set without the folders of this machine."""
-    path = Path(data).expanduser()
-    return path.name if path.exists() else data
 
 
 def _licence_text(licence: str) -> str:

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 from training.common.files import temporary_directory
+from training.common.tables import local_path
 from training.hub.gather import ROOT, gather
 from training.hub.options import SPACE, ReleaseOptions
 from training.hub.push import push
@@ -40,7 +41,7 @@ def release(options: ReleaseOptions) -> None:
         else:
             assert options.model is not None
             gather(options, folder)
-            verify(folder, [str(Path(options.model).expanduser().resolve()), *local])
+            verify(folder, [str(local_path(options.model).resolve()), *local])
         print(f"{list_files(folder)}\n")
         target = f"{'the Space ' if options.space else ''}{options.target}, branch {options.branch or 'main'}"
         if options.pull_request:

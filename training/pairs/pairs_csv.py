@@ -13,25 +13,25 @@
 # limitations under the License.
 """A pairs CSV: one photo a line, with the names of the files of tile and photo."""
 
-import csv
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from modeling_gair import GairCoordinateProcessor
 from training.common.schema import CSV_COLUMNS
+from training.common.table_places import read_lon_lat
+from training.common.tables import Table, read_table, shown
 
-SUFFIXES = (".csv", ".tsv", ".txt")
-# The names under which each column is found, in lower case; the first is the one that this package writes.
+# The names under which a column is found, compared in lower case and with underscores; the first is the documented one.
 _NAMES = {
     "id": ("id", "pair_id", "photo_id"),
-    "rs": ("rs", "tile", "tile_file", "tile_path", "rs_file", "rs_path"),
-    "sv": ("sv", "photo", "photo_file", "photo_path", "sv_file", "sv_path", "street_view"),
-    "lon": ("lon", "lng", "long", "longitude", "x"),
-    "lat": ("lat", "latitude", "y"),
+    "rs": ("rs", "rs_file", "rs_path", "tile", "tile_file", "tile_path"),
+    "sv": ("sv", "sv_file", "sv_path", "photo", "photo_file", "photo_path", "street_view"),
 }
-_SEPARATORS = (",", ";", "\t", "|")
 _ROWS_PER_SHARD = 256
 _COORDINATES = GairCoordinateProcessor()
 
@@ -73,10 +73,8 @@ class PairsCSV:
 
 def read_pairs(path: Path) -> list[Row]:
     """
-    Reads a pairs CSV. Values, files, coordinates and ids of all rows are checked, so that none fails in training.
-
-    The separator (`,` `;` tab or `|`) is the one that the header uses; except with `,`, numbers may have a decimal comma.
-    Columns may have other usual names (`longitude`, `tile` …), which are then printed.
+    Reads a pairs CSV. Values, files, coordinates and ids of all rows are checked, so that none fails in training. Other usual
+    names of columns, and other separators than commas, are found and printed.
 
     Returns:
         `list[dict]`: `id`, `rs` and `sv` (paths, absolute or relative to the CSV), `lon` and `lat` (degrees).
@@ -86,90 +84,64 @@ def read_pairs(path: Path) -> list[Row]:
     """
     if not path.is_file():
         raise ValueError(f"File not found: {str(path)!r}; pass a pairs CSV as --data.")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            separator = max(_SEPARATORS, key=header.count)
-            file.seek(0)
-            pairs = _checked(path, csv.reader(file, delimiter=separator, strict=True), separator)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{str(path)!r} is not UTF-8 text; save it as a CSV in UTF-8.") from error
-    except csv.Error as error:
-        raise ValueError(f"{str(path)!r} is not a valid CSV ({error}); check its quotes and save it again.") from error
-    except OSError as error:
-        raise ValueError(f"{str(path)!r} cannot be read ({error.strerror}); check its permissions.") from error
-    if len(pairs) < 2:
-        raise ValueError(
-            f"{str(path)!r} holds {len(pairs)} pairs, but contrastive training needs two or more; add pairs."
-        )
-    return pairs
-
-
-def _checked(path: Path, lines: Any, separator: str) -> list[Row]:
-    header = next(lines, [])
-    columns = _columns_of(path, header)
+    table = read_table(path)
+    columns, remarks = _text_columns(table)
+    lon_lat, more = read_lon_lat(table)
+    for remark in dict.fromkeys([*table.remarks, *remarks, *more]):
+        print(remark)
     pairs: dict[str, Row] = {}
     # Most photos share a tile with others.
     exists: dict[str, bool] = {}
-    for number, line in enumerate((line for line in lines if line), start=1):
+    for number, (values, place) in enumerate(zip(zip(*columns.values()), lon_lat), start=1):
+        pair = dict(zip(columns, values))
         try:
-            pair = _pair(path.parent, header, columns, line, separator, exists)
+            _check(pair, place, path.parent, exists)
             if pair["id"] in pairs:
                 raise ValueError(f"the id {pair['id']!r} occurs twice; make ids unique.")
         except ValueError as error:
             raise ValueError(f"{str(path)!r}, row {number}: {error}") from error
-        pairs[pair["id"]] = pair
+        pairs[pair["id"]] = pair | dict(zip(("lon", "lat"), place.tolist()))
+    if len(pairs) < 2:
+        raise ValueError(
+            f"{str(path)!r} holds {len(pairs)} pairs, but contrastive training needs two or more; add pairs."
+        )
     return list(pairs.values())
 
 
-def _columns_of(path: Path, header: Sequence[str]) -> dict[str, int]:
-    """The position of each column of `CSV_COLUMNS`. Says which other names were taken for them."""
-    given = [name.strip().lower().replace(" ", "_") for name in header]
-    columns: dict[str, int] = {}
-    for column in CSV_COLUMNS:
-        found = [position for position, name in enumerate(given) if name in _NAMES[column]]
-        exact = [position for position in found if given[position] == column]
+def _text_columns(table: Table) -> tuple[dict[str, list[str]], list[str]]:
+    """The cells of `id`, `rs` and `sv`, and sentences on other names that were taken for these."""
+    have = table.data.column_names
+    names, remarks = {}, []
+    for column, known in _NAMES.items():
+        found = [name for name in have if name.lower().replace(" ", "_").replace("-", "_") in known]
+        exact = [name for name in found if name == column]
         if len(exact or found) > 1:
-            names = ", ".join(repr(header[position]) for position in exact or found)
-            raise ValueError(f"{str(path)!r} has several columns for {column} ({names}); name one of them {column}.")
+            raise ValueError(
+                f"{table.name} has several columns for {column} ({shown(exact or found)}); name one {column}."
+            )
         if found:
-            columns[column] = (exact or found)[0]
-    missing = [column for column in CSV_COLUMNS if column not in columns]
-    if missing:
+            names[column] = (exact or found)[0]
+            if not exact:
+                remarks.append(f"The column {names[column]!r} of {table.name} is taken for {column}.")
+    if missing := [column for column in _NAMES if column not in names]:
         raise ValueError(
-            f"{str(path)!r} has no column {', '.join(missing)} (it has {', '.join(map(repr, header[:20])) or 'none'}); name "
-            f"the columns {', '.join(CSV_COLUMNS)} in its first line."
+            f"{table.name} has no column {', '.join(missing)} (it has {shown(have)}); name the columns "
+            f"{', '.join(CSV_COLUMNS)} in its first line."
         )
-    others = {column: header[position] for column, position in columns.items() if given[position] != column}
-    if others:
-        print(f"{path.name}: " + ", ".join(f"{column} is the column {name!r}" for column, name in others.items()))
-    return columns
+    cells = {column: table.column(name).cast(pa.string()).to_pylist() for column, name in names.items()}
+    return {column: [(value or "").strip() for value in values] for column, values in cells.items()}, remarks
 
 
-def _pair(
-    folder: Path,
-    header: Sequence[str],
-    columns: Mapping[str, int],
-    line: Sequence[str],
-    separator: str,
-    exists: dict[str, bool],
-) -> Row:
-    if len(line) > len(header):
-        raise ValueError(
-            f"it has {len(line)} values for {len(header)} columns; quote values that contain {separator!r}."
-        )
-    pair: Row = {column: line[at].strip() if at < len(line) else "" for column, at in columns.items()}
+def _check(pair: Row, place: Sequence[float], folder: Path, exists: dict[str, bool]) -> None:
     empty = [column for column, value in pair.items() if not value]
+    empty += [axis for axis, degrees in zip(("lon", "lat"), place) if np.isnan(degrees)]
     if empty:
         raise ValueError(f"{', '.join(empty)} is empty; expected a value in each of {', '.join(CSV_COLUMNS)}.")
     for column in ("rs", "sv"):
         name = pair[column]
         pair[column] = os.path.expanduser(name)
         if pair[column] not in exists:
-            exists[pair[column]] = (folder / pair[column]).is_file()
+            exists[pair[column]] = os.path.isfile(folder / pair[column])
         if not exists[pair[column]]:
             raise ValueError(f"file not found: {name!r}; write {column} relative to the CSV.")
-    if separator != ",":
-        pair |= {axis: pair[axis].replace(",", ".") for axis in ("lon", "lat")}
-    _COORDINATES.check(pair["lon"], pair["lat"])
-    return pair | {axis: float(pair[axis]) for axis in ("lon", "lat")}
+    _COORDINATES.check(*place)

@@ -27,8 +27,9 @@ from huggingface_hub.utils import validate_repo_id
 
 from training.common.errors import first_line
 from training.common.schema import FEATURES
+from training.common.tables import TEXT_SUFFIXES, local_path
 from training.pairs.holdout import MARGIN_KM, SIDES_KM, TILES_LOOKED_AT, Blocks, choose_blocks, place_of
-from training.pairs.pairs_csv import SUFFIXES, PairsCSV
+from training.pairs.pairs_csv import PairsCSV
 from training.pairs.shards import Files, Row, Shards, Streamed, files_of, place_columns
 from training.world.settings import SAMPLE_WORLD, WorldSettings
 from training.world.writer import ensure_sample_dataset
@@ -138,6 +139,12 @@ def open_sources(
     return sources
 
 
+def public_name(name: str) -> str:
+    """The name of a data set for readers, without the folders of this machine."""
+    path = local_path(name)
+    return path.name if path.exists() else name
+
+
 def open_source(name: str, holdout_fraction: float, weight: float = 1.0) -> Source:
     """
     Opens a data set without reading its pixels.
@@ -151,9 +158,9 @@ def open_source(name: str, holdout_fraction: float, weight: float = 1.0) -> Sour
     Raises:
         ValueError: the data set is not found, columns are missing, or rows of a CSV have errors.
     """
-    path = Path(name).expanduser()
+    path = local_path(name)
     splits: Mapping[str, Shards]
-    if path.suffix.lower() in SUFFIXES and not path.is_dir():
+    if path.suffix.lower() in TEXT_SUFFIXES and not path.is_dir():
         splits, folder = {"train": PairsCSV(path)}, path.parent
     elif path.exists():
         splits, folder = _open_files(name, path), path.parent if path.is_file() else path

@@ -28,7 +28,7 @@ from training.measuring.probes import PROBES
 from training.measuring.tables import format_measures, measure, write_metrics
 from training.pairs.decoding import PairBatch
 from training.pairs.loading import EvaluationPairs, load_batches, prepare_pairs
-from training.pairs.sources import Source
+from training.pairs.sources import Source, public_name
 from training.pretraining.settings import PretrainSettings
 from training.world.settings import SAMPLE_WORLD, SAMPLE_WORLD_REMARK
 
@@ -142,7 +142,7 @@ def make_card(settings: PretrainSettings, evaluated: str, tables: str, scope: st
         evaluated (`str`), tables (`str`): a description of the evaluation pairs, and the tables as text.
         scope (`str`): a sentence that says what the figures mean.
     """
-    facts = training_facts(settings) | {"data": ", ".join(f"`{Path(name).name}`" for name in settings.weights())}
+    facts = training_facts(settings) | {"data": ", ".join(f"`{public_name(name)}`" for name in settings.weights())}
     return ModelCard.from_template(
         ModelCardData(library_name="transformers", pipeline_tag="feature-extraction", tags=[*MODEL_TAGS]),
         template_path=str(CARD_TEMPLATE),
@@ -157,7 +157,7 @@ def make_card(settings: PretrainSettings, evaluated: str, tables: str, scope: st
 def training_facts(settings: PretrainSettings) -> dict[str, Any]:
     """The facts that a card states about a run, without local paths."""
     return {
-        "data": [Path(name).name if Path(name).exists() else name for name in settings.weights()],
+        "data": [public_name(name) for name in settings.weights()],
         "objective": settings.objective_name(),
         "max_steps": settings.max_steps,
         "batch_size": settings.batch_size * settings.batches_per_step,

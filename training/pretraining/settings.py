@@ -13,6 +13,7 @@
 # limitations under the License.
 """Settings of a pre-training run: command line, YAML and checks. Imports neither torch nor the model, so `--help` is quick."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
@@ -148,6 +149,7 @@ class PretrainSettings:
     def __post_init__(self):
         if not isinstance(self.output_dir, str) or not self.output_dir:
             raise ValueError(f"output_dir is {self.output_dir!r}; expected a path: pass --output_dir PATH.")
+        self.output_dir = os.path.expanduser(self.output_dir)
         for name, least in _LEAST.items():
             check_whole(name, getattr(self, name), least)
         for name in _POSITIVE:

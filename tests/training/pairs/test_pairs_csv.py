@@ -31,7 +31,7 @@ def lines_of(eight, count=2):
     "names",
     [
         ("id", "tile", "photo", "longitude", "latitude"),
-        ("Pair ID", "RS", "SV", "Lng", "Lat"),
+        ("Pair ID", "RS", "SV", "Lng", "Latitude (deg)"),
         (" id ", "rs_path", "sv_path", "x", "y"),
     ],
 )
@@ -39,14 +39,14 @@ def test_usual_names_of_columns_are_found_and_said(eight, names, capsys):
     pairs = read_pairs(write_csv(eight.with_name("names.csv"), lines_of(eight), names))
     assert pairs == read_pairs(write_csv(eight.with_name("plain.csv"), lines_of(eight)))
     told = capsys.readouterr().out
-    assert all(repr(name) in told for name in names if name.strip().lower() not in HEADER.split(","))
+    assert all(repr(name) in told for name in names if name.strip() not in HEADER.split(","))
 
 
 def test_the_exact_name_wins_and_others_are_not_guessed(eight):
     rows = [[*line, "999"] for line in lines_of(eight)]
     assert read_pairs(write_csv(eight.with_name("both.csv"), rows, ("id", "rs", "sv", "lon", "lat", "longitude")))
-    with pytest.raises(ValueError, match=r"several columns for lon \('longitude', 'x'\); name one of them lon"):
-        read_pairs(write_csv(eight.with_name("both.csv"), rows, ("id", "rs", "sv", "longitude", "lat", "x")))
+    with pytest.raises(ValueError, match=r"several columns for rs \(tile, tile_file\); name one rs"):
+        read_pairs(write_csv(eight.with_name("both.csv"), rows, ("id", "tile", "sv", "lon", "lat", "tile_file")))
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -59,14 +59,10 @@ def test_separators_are_recognised(eight, separator, suffix):
 
 def test_decimal_commas_are_numbers_where_the_comma_does_not_separate(eight):
     path = eight.with_name("commas.csv")
-    lines = [";".join(line).replace("0.0025", "0,0025").replace("10.005", "10,005") for line in lines_of(eight)]
+    lines = [";".join([*line[:3], *(degrees.replace(".", ",") for degrees in line[3:])]) for line in lines_of(eight)]
     path.write_text("\n".join(["id;rs;sv;lon;lat", *lines]))
     pairs = read_pairs(path)
     assert [(pair["lon"], pair["lat"]) for pair in pairs] == [(0.0025, 10.005), (1.0025, 10.005)]
-    quoted = [f'{one},{rs},{sv},"0,0025","10,005"' for one, rs, sv, *_ in lines_of(eight)]
-    path.write_text("\n".join([HEADER, *quoted]))
-    with pytest.raises(ValueError, match="row 1: lon is '0,0025'"):
-        read_pairs(path)
 
 
 def test_the_files_of_a_pair_may_be_absolute_or_at_home(eight, monkeypatch):
@@ -86,12 +82,11 @@ def test_the_path_of_a_csv_is_never_a_pattern(eight, name):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (f"{HEADER}\n" + "a" * 200_000 + ",t,p,1,2\n", "not a valid CSV .*field larger than field limit"),
-        (f'{HEADER}\n"a"b,t,p,1,2\n', "not a valid CSV"),
-        (f"{HEADER}\na,t.tif,p.jpg,1,2,3\n", "row 1: it has 6 values for 5 columns; quote values that contain ','"),
+        (f"{HEADER}\n" + "a" * 200_000 + ",t,p,1,2\n", "row 1: file not found: 't'"),
+        (f"{HEADER}\na,t.tif,p.jpg,1,2,3\n", "cannot be read as a CSV"),
         (f"{HEADER}\na,t.tif\n", "row 1: sv, lon, lat is empty"),
-        (f"{HEADER}\n\n\n", "holds 0 pairs"),
-        ("", "has no column id, rs, sv, lon, lat .it has none"),
+        (f"{HEADER}\n\n\n", "has no rows"),
+        ("", "is empty"),
     ],
 )
 def test_what_is_not_a_pairs_csv_is_refused(tmp_path, content, message):
@@ -102,9 +97,11 @@ def test_what_is_not_a_pairs_csv_is_refused(tmp_path, content, message):
     assert "\n" not in str(raised.value) and len(str(raised.value)) < 700
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_other_encodings_are_refused(tmp_path, encoding):
-    path = tmp_path / "pairs.csv"
-    path.write_text(f"{HEADER}\nä,t.tif,p.jpg,1,2\n", encoding=encoding)
-    with pytest.raises(ValueError, match="is not UTF-8 text; save it as a CSV in UTF-8"):
+def test_file_names_in_another_encoding_are_found_or_refused(eight):
+    path = eight.with_name("western.csv")
+    lines = [",".join(line) for line in lines_of(eight)]
+    path.write_text("\n".join([HEADER, lines[0].replace("000", "ä0"), lines[1]]), encoding="latin-1")
+    assert [pair["id"] for pair in read_pairs(path)] == ["ä0", "001"]
+    path.write_bytes(b"PK\x03\x04" + bytes(50))
+    with pytest.raises(ValueError, match="a workbook or an archive"):
         read_pairs(path)

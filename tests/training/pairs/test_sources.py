@@ -95,7 +95,8 @@ def test_ids_stay_strings_and_further_columns_are_ignored(eight):
         ("sv", "nowhere.jpg", "row 2: file not found: 'nowhere.jpg'"),
         ("sv", "", "row 2: sv is empty"),
         ("lat", "95", "row 2: lat is 95.0"),
-        ("lon", "west", "row 2: lon is 'west'"),
+        ("lon", "west", "'lon' of 'bad.csv' holds 2 numbers and 1 other cell .such as 'west'."),
+        ("lon", "", "row 2: lon is empty"),
         ("id", "000", "row 2: the id '000' occurs twice"),
     ],
 )
@@ -108,9 +109,9 @@ def test_the_rows_of_a_csv_are_checked_before_training(eight, column, value, mes
 
 
 def test_a_csv_without_the_columns_is_rejected(tmp_path):
-    with pytest.raises(ValueError, match="no column sv, lat"):
+    with pytest.raises(ValueError, match="no column sv .it has id, rs, lon."):
         open_source(str(write_csv(tmp_path / "pairs.csv", [("a", "a.tif", 1)], ("id", "rs", "lon"))), 0.0)
-    with pytest.raises(ValueError, match="no column id, rs, sv, lon, lat"):
+    with pytest.raises(ValueError, match="is empty"):
         open_source(str(write_csv(tmp_path / "pairs.csv", [], ())), 0.0)
 
 

@@ -13,22 +13,23 @@
 # limitations under the License.
 """Coordinates: checks and wraps lon, lat, and computes where points lie in their tiles."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from transformers.feature_extraction_utils import FeatureExtractionMixin
 
-from .crs_gair import Bounds, check_bounds, project_near, unproject, unrolled
+from .crs_gair import MAX_ABS_LONGITUDE, Bounds, check_bounds, crs_name, project_near, shown_crs, unproject, unrolled
 from .features_gair import GairFeatures
 from .geo_gair import great_circle_distance_m, wrap_longitude
 from .keywords_gair import LOADING_KEYWORDS, SAVED_KEYWORDS, names_of, refuse_unknown
+from .pixels_gair import SavedWhole, shown
 
 # Points outside the tile by less than this fraction of its side are float64 rounding errors.
 EDGE_TOLERANCE = 1e-9
 
 
-class GairCoordinateProcessor(FeatureExtractionMixin):
+class GairCoordinateProcessor(SavedWhole, FeatureExtractionMixin):
     r"""
     Turns lon, lat in degrees into `coordinates` and, if the tiles' bounds are known, `query_points`.
 
@@ -59,13 +60,15 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         Checks degrees and wraps longitudes.
 
         Args:
-            lon, lat (scalar, sequence, array or tensor): degrees on WGS 84, both of the same shape; lat in [-90, 90].
+            lon, lat (scalar, sequence, array or tensor): degrees on WGS 84, both of the same shape; lon in [-720, 720], of
+                which whole turns are taken off, lat in [-90, 90].
 
         Returns:
             `np.ndarray` of shape `(..., 2)`, float64: lon in [-180, 180), lat.
 
         Raises:
-            ValueError: for NaN, inf, |lat| > 90, different shapes, or values that are not numbers.
+            ValueError: for NaN, inf and masked values, |lat| > 90, |lon| > 720, different shapes, half precision, or values that
+                are not numbers.
         """
         lon, lat = _finite("lon", lon), _finite("lat", lat)
         if lon.shape != lat.shape:
@@ -75,9 +78,15 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
             raise ValueError(
                 f"lat is {lat[wrong].flat[0]}, expected -90 to 90 degrees; check that lon and lat are not swapped."
             )
+        far = np.abs(lon) > MAX_ABS_LONGITUDE
+        if far.any():
+            raise ValueError(
+                f"lon is {lon[far].flat[0]}, expected degrees from -180 to 180 or 0 to 360, or at most one turn more; pass degrees on WGS "
+                "84, not metres."
+            )
         return np.stack([wrap_longitude(lon), lat], axis=-1)
 
-    def locate(self, lon: Any, lat: Any, bounds: Any, crs: str = "EPSG:4326") -> np.ndarray:
+    def locate(self, lon: Any, lat: Any, bounds: Any, crs: Any = "EPSG:4326") -> np.ndarray:
         """
         Computes where points lie in one tile: [`~GairCoordinateProcessor.check`], then
         [`~GairCoordinateProcessor.points_at`].
@@ -86,7 +95,7 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
             lon, lat (scalar, sequence, array or tensor): degrees on WGS 84, both of the same shape.
             bounds (`tuple[float, float, float, float]`): west, south, east, north of the tile in units of `crs`. In
                 degrees, a tile that crosses the antimeridian has west > east, or an east above 180.
-            crs (`str`, defaults to `"EPSG:4326"`): CRS of the bounds.
+            crs (`str`, `int`, `dict` or object, defaults to `"EPSG:4326"`): CRS of the bounds.
 
         Returns:
             `np.ndarray` of shape `(..., 2)`, float64: x east and y south in [0, 1] from the north-west corner.
@@ -96,7 +105,7 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         """
         return self.points_at(self.check(lon, lat), bounds, crs)
 
-    def points_at(self, degrees: np.ndarray, bounds: Any, crs: str = "EPSG:4326") -> np.ndarray:
+    def points_at(self, degrees: np.ndarray, bounds: Any, crs: Any = "EPSG:4326") -> np.ndarray:
         """
         Computes where points lie in one tile: x = (lon - west) / (east - west), y = (north - lat) / (north - south),
         both in the tile's CRS.
@@ -104,7 +113,7 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         Args:
             degrees (`np.ndarray` of shape `(..., 2)`): lon, lat from [`~GairCoordinateProcessor.check`].
             bounds (`tuple[float, float, float, float]`): west, south, east, north of the tile in units of `crs`.
-            crs (`str`, defaults to `"EPSG:4326"`): CRS of the bounds.
+            crs (`str`, `int`, `dict` or object, defaults to `"EPSG:4326"`): CRS of the bounds.
 
         Returns:
             `np.ndarray` of shape `(..., 2)`, float64: x east and y south in [0, 1] from the north-west corner.
@@ -112,26 +121,28 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         Raises:
             ValueError: for a point outside the tile.
         """
+        crs = crs_name(crs)
         return _points(degrees, np.array(unrolled(check_bounds(bounds, crs))), crs)
 
-    def places_at(self, points: Any, bounds: Any, crs: str = "EPSG:4326") -> np.ndarray:
+    def places_at(self, points: Any, bounds: Any, crs: Any = "EPSG:4326") -> np.ndarray:
         """
         Computes lon, lat of points in one tile: the inverse of [`~GairCoordinateProcessor.points_at`].
 
         Args:
             points (`np.ndarray` of shape `(..., 2)`): x east and y south in [0, 1] from the north-west corner.
             bounds (`tuple[float, float, float, float]`): west, south, east, north of the tile in units of `crs`.
-            crs (`str`, defaults to `"EPSG:4326"`): CRS of the bounds.
+            crs (`str`, `int`, `dict` or object, defaults to `"EPSG:4326"`): CRS of the bounds.
 
         Returns:
             `np.ndarray` of shape `(..., 2)`, float64: lon in [-180, 180) and lat in degrees on WGS 84.
         """
+        crs = crs_name(crs)
         west, south, east, north = unrolled(check_bounds(bounds, crs))
         points = np.asarray(points, dtype=np.float64)
         lon, lat = unproject(west + points[..., 0] * (east - west), north - points[..., 1] * (north - south), crs)
         return np.stack([wrap_longitude(lon), lat], axis=-1)
 
-    def prepare(self, degrees: np.ndarray, bounds: Any = None, crs: str | Sequence[str] = "EPSG:4326") -> GairFeatures:
+    def prepare(self, degrees: np.ndarray, bounds: Any = None, crs: Any = "EPSG:4326") -> GairFeatures:
         """
         Makes the model's inputs from checked degrees.
 
@@ -158,7 +169,7 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         lon: Any,
         lat: Any,
         bounds: Any = None,
-        crs: str | Sequence[str] = "EPSG:4326",
+        crs: Any = "EPSG:4326",
         return_tensors: str | None = None,
         **kwargs: Any,
     ) -> GairFeatures:
@@ -168,7 +179,8 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
         Args:
             lon, lat (scalar, sequence, array or tensor): degrees; a scalar (one row), `(B,)` or `(B, Q)`.
             bounds (*optional*): west, south, east, north of the tile that contains all points, or B of them.
-            crs (`str` or `Sequence[str]`, defaults to `"EPSG:4326"`): CRS of the bounds, or one for each row.
+            crs (*optional*): CRS of the bounds, `"EPSG:4326"` by default, or a list of one for each row: a code, WKT, PROJJSON, or a CRS
+                of pyproj or rasterio.
             return_tensors (`str`, *optional*): `"pt"` or `"np"`; NumPy arrays by default.
 
         Returns:
@@ -183,10 +195,27 @@ class GairCoordinateProcessor(FeatureExtractionMixin):
 
 
 def _finite(name: str, values: Any) -> np.ndarray:
+    """Degrees as float64, from any numbers that say all of them."""
+    if isinstance(values, torch.Tensor):
+        values = (
+            (values.detach().to(torch.float16) if values.dtype == torch.bfloat16 else values.detach()).cpu().numpy()
+        )
+    parts = values if isinstance(values, (list, tuple)) else [values]
+    if any(np.ma.is_masked(part) for part in parts):
+        raise ValueError(f"{name} has masked values, expected degrees for every place; drop those rows.")
     try:
-        degrees = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} is {values!r}, expected degrees as a number or an array of numbers.") from error
+        given = np.asarray(values)
+        degrees = given.astype(np.float64) if given.dtype.kind in "iufOUST" else None
+    except (TypeError, ValueError, RuntimeError):
+        degrees = None
+    if degrees is None:
+        raise ValueError(
+            f"{name} is {shown(values)}, expected degrees as a number or an array of numbers; convert them."
+        )
+    if given.dtype == np.float16:
+        raise ValueError(
+            f"{name} is in half precision, which is off by kilometres, expected float32 or float64; pass the degrees as they were before rounding."
+        )
     if not np.isfinite(degrees).all():
         raise ValueError(
             f"{name} contains {degrees[~np.isfinite(degrees)].flat[0]}, expected finite degrees; drop that row."
@@ -201,14 +230,14 @@ def _as_float32_degrees(degrees: np.ndarray) -> np.ndarray:
     return single
 
 
-def _points_by_row(rows: np.ndarray, bounds: Any, crs: str | Sequence[str]) -> np.ndarray:
+def _points_by_row(rows: np.ndarray, bounds: Any, crs: Any) -> np.ndarray:
     """Points `(B, Q, 2)` of degrees `(B, Q, 2)`, row b in the tile with bounds b; all rows of one CRS at once."""
     given = np.shape(bounds)
     if given not in ((4,), (len(rows), 4)):
         raise ValueError(
             f"bounds has shape {given}, expected (4,) or ({len(rows)}, 4): west, south, east, north for each row."
         )
-    systems = [crs] * len(rows) if isinstance(crs, str) else list(crs)
+    systems = [crs_name(one) for one in crs] if isinstance(crs, (list, tuple)) else [crs_name(crs)] * len(rows)
     if len(systems) != len(rows):
         raise ValueError(f"crs names {len(systems)} systems for {len(rows)} rows, expected one or one per row.")
     each = [bounds] * len(rows) if given == (4,) else bounds
@@ -241,7 +270,7 @@ def _outside_message(degrees: np.ndarray, point: np.ndarray, box: Bounds, crs: s
     metres = great_circle_distance_m(float(degrees[0]), float(degrees[1]), float(nearest[0]), float(nearest[1]))
     return (
         f"lon {degrees[0]}, lat {degrees[1]} lies {metres:.3g} m outside the tile with bounds {box} (west, south, east, "
-        f"north) in {crs}; pass a tile that contains the point."
+        f"north) in {shown_crs(crs)}; pass a tile that contains the point."
     )
 
 

@@ -18,24 +18,46 @@ resizes a batch (torch, on any device).
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.processing_utils import ImagesKwargs, ProcessorMixin
 
 from .keywords_gair import LOADING_KEYWORDS, SAVED_KEYWORDS, names_of, refuse_unknown
-from .pixels_gair import as_array, as_features, as_list, as_size, local_file, prepare_by_shape
+from .pixels_gair import (
+    SavedWhole,
+    as_array,
+    as_features,
+    as_flag,
+    as_list,
+    as_number,
+    as_size,
+    local_file,
+    prepare_by_shape,
+)
 
 SV_MEAN = (135.47184384, 142.28621995, 145.12271992)
 SV_STD = (59.19978436, 59.35279219, 72.02295734)
 
 # Pillow opens an MPO through JPEG.
 _SV_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+
+# What makes an image upright that is stored in an orientation of EXIF 2.32, table 6 (tag 0x0112); 1 is upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class GairSVImagesKwargs(ImagesKwargs, total=False):
@@ -50,7 +72,7 @@ class GairSVImagesKwargs(ImagesKwargs, total=False):
     antialias: bool
 
 
-class GairSVImageProcessor(BaseImageProcessor):
+class GairSVImageProcessor(SavedWhole, BaseImageProcessor):
     r"""
     Street views: converts photos to RGB, normalises each channel and resizes without keeping the aspect ratio.
 
@@ -76,14 +98,14 @@ class GairSVImageProcessor(BaseImageProcessor):
     ) -> None:
         refuse_unknown(kwargs, names_of(GairSVImageProcessor.__init__), "GairSVImageProcessor", SAVED_KEYWORDS)
         super().__init__(**kwargs)
-        self.image_mean = list(image_mean)
-        self.image_std = list(image_std)
+        self.image_mean = [as_number("image_mean", value) for value in image_mean]
+        self.image_std = [as_number("image_std", value) for value in image_std]
         self.size = as_size(size)
-        self.antialias = antialias
+        self.antialias = as_flag("antialias", antialias)
         if len(self.image_mean) != 3 or len(self.image_std) != 3 or not min(self.image_std) > 0:
             raise ValueError(
                 f"image_mean is {self.image_mean} and image_std {self.image_std}, expected three numbers each, "
-                "image_std above 0."
+                "image_std above 0; pass them for red, green and blue."
             )
 
     @classmethod
@@ -123,7 +145,9 @@ class GairSVImageProcessor(BaseImageProcessor):
         if isinstance(source, (str, os.PathLike)):
             return _decode_photo(local_file(source), repr(os.fspath(source)))
         if isinstance(source, Image.Image):
-            return _photo_to_rgb(ImageOps.exif_transpose(source), "The given image")
+            with _decodable("The given image"):
+                source.load()
+            return _photo_to_rgb(_upright(source), "The given image")
         return _array_to_rgb(as_array(source, "a path, bytes, a PIL image or an array of shape (H, W, 3)"))
 
     def prepare(self, images: Any, device: Any = None) -> torch.Tensor:
@@ -171,22 +195,45 @@ class GairSVImageProcessor(BaseImageProcessor):
 
 
 def _decode_photo(file: Any, what: str) -> np.ndarray:
-    try:
-        with Image.open(file, formats=_SV_FORMATS) as image:
+    with _decodable(what):
+        image = Image.open(file, formats=_SV_FORMATS)
+    with image:
+        with _decodable(what):
             # An MPO contains a photo and its preview, not frames of an animation.
-            if image.format != "MPO" and getattr(image, "is_animated", False):
-                raise ValueError(f"{what} is animated or has several pages, expected one photo; save one frame of it.")
+            animated = image.format != "MPO" and getattr(image, "is_animated", False)
+        if animated:
+            raise ValueError(f"{what} is animated or has several pages, expected one photo; save one frame of it.")
+        with _decodable(what):
             image.load()
-            # In place, as the caller never sees this image: a copy would take a tenth of the decoding time.
-            ImageOps.exif_transpose(image, in_place=True)
-            return _photo_to_rgb(image, what)
+        return _photo_to_rgb(_upright(image), what)
+
+
+@contextmanager
+def _decodable(what: str) -> Iterator[None]:
+    """Makes one sentence of whatever Pillow's decoders raise for a damaged image, of which many kinds are not documented."""
+    try:
+        yield
     except Image.DecompressionBombError as error:
         raise ValueError(f"{what} has too many pixels for a photo; downsize it first.") from error
-    except (OSError, SyntaxError, EOFError) as error:
+    except Exception as error:
         raise ValueError(
             f"{what} cannot be decoded, expected an intact {', '.join(_SV_FORMATS[:-1])} or {_SV_FORMATS[-1]} image; save "
             "it again."
         ) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """
+    A loaded image turned as its orientation says. Nothing else of its metadata is parsed or, as Pillow's `exif_transpose` does,
+    written again: photos whose metadata are odd elsewhere are photos all the same.
+    """
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    # Pillow's parser raises many kinds of errors. Where no orientation can be read, none is declared.
+    except Exception:
+        return image
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
 
 
 def _photo_to_rgb(image: Image.Image, what: str) -> np.ndarray:

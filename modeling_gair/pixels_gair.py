@@ -13,8 +13,11 @@
 # limitations under the License.
 """What both image processors share: files, lists of images, sizes, and the normalising and resizing of whole batches."""
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -23,14 +26,35 @@ from torch.nn import functional as F
 from transformers.feature_extraction_utils import BatchFeature
 
 
+def shown(value: Any, most: int = 80) -> str:
+    """A value for a message: on one line, and cut off if it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else f"{text[:most]} …"
+
+
+def listed(names: Sequence[Any], most: int = 13) -> str:
+    """Names for a message, the first of many."""
+    return ", ".join(map(str, names[:most])) + (f", … ({len(names)} in all)" if len(names) > most else "")
+
+
 def local_file(path: str | os.PathLike) -> str:
-    """Resolves the path of an existing local file; raises `ValueError` for remote and GDAL-virtual paths."""
+    """
+    Resolves the path of an existing local file, in which `~` is the home directory and no other sign is special; raises
+    `ValueError` for remote and GDAL-virtual paths, folders, and files that cannot be read.
+    """
     text = os.fsdecode(os.fspath(path))
     if "://" in text or text.startswith("/vsi"):
         raise ValueError(f"{text!r} is a remote or virtual path, expected a local file; download it first.")
-    if not os.path.isfile(text):
+    file = text if os.path.exists(text) else os.path.expanduser(text)
+    if os.path.isdir(file):
+        raise ValueError(
+            f"{text!r} is a folder, expected a file; pass a file in it, for a product such as .SAFE a GeoTIFF of its bands."
+        )
+    if not os.path.isfile(file):
         raise ValueError(f"{text!r}: file not found, expected the path of a local file; check the spelling.")
-    resolved = os.path.realpath(text)
+    if not os.access(file, os.R_OK):
+        raise ValueError(f"{text!r} may not be read, expected a file that you may read; change its permissions.")
+    resolved = os.path.realpath(file)
     if resolved.startswith("/vsi"):
         raise ValueError(
             f"{text!r} leads to {resolved!r}, which GDAL interprets as a virtual path, expected another folder; move the file."
@@ -38,10 +62,52 @@ def local_file(path: str | os.PathLike) -> str:
     return resolved
 
 
+class SavedWhole:
+    """Saves a processor's settings whole or not at all, so that a failure leaves the file saved before as it was."""
+
+    def to_json_file(self, json_file_path: str | os.PathLike) -> None:
+        """Writes the settings beside the file, and renames them once they are complete."""
+        text = self.to_json_string()  # type: ignore[attr-defined]
+        temporary = f"{os.fspath(json_file_path)}.{os.getpid()}"
+        try:
+            with open(temporary, "w", encoding="utf-8") as writer:
+                writer.write(text)
+            os.replace(temporary, json_file_path)
+        except BaseException:
+            with suppress(OSError):
+                os.remove(temporary)
+            raise
+
+
+def as_number(name: str, value: Any) -> float:
+    """A setting as a plain number, also from NumPy and torch, so that it can be saved; `ValueError` if it is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} is {shown(value)}, expected a number; pass one.") from error
+    if not math.isfinite(number) or isinstance(value, (str, bool)):
+        raise ValueError(f"{name} is {shown(value)}, expected a finite number; pass one.")
+    return number
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """A setting that is true or false; `ValueError` for anything else, of which Python would take most as true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} is {shown(value)}, expected True or False; pass one of them.")
+    return bool(value)
+
+
 def as_size(size: int | dict[str, int]) -> dict[str, int]:
-    sides = {"height": size, "width": size} if isinstance(size, int) else dict(size)
-    if set(sides) != {"height", "width"} or not all(isinstance(n, int) and n > 0 for n in sides.values()):
-        raise ValueError(f"size is {size!r}, expected a whole number of pixels or {{'height': 96, 'width': 96}}.")
+    """Height and width in pixels, from both or from one number for both."""
+    try:
+        sides = {"height": size, "width": size} if hasattr(size, "__index__") else dict(size)  # type: ignore[arg-type]
+        sides = {name: index(side) for name, side in sides.items()}
+    except (TypeError, ValueError):
+        sides = {}
+    if set(sides) != {"height", "width"} or not min(sides.values()) > 0 or isinstance(size, bool):
+        raise ValueError(
+            f"size is {shown(size)}, expected a whole number of pixels or {{'height': 96, 'width': 96}}; pass one of them."
+        )
     return sides
 
 
@@ -79,29 +145,42 @@ def prepare_by_shape(
         return prepare(torch.as_tensor(images))
     images = as_list(images)
     groups: dict[tuple, list[int]] = {}
-    for index, image in enumerate(images):
-        groups.setdefault((type(image), image.dtype, tuple(image.shape)), []).append(index)
+    for position, image in enumerate(images):
+        groups.setdefault((type(image), image.dtype, tuple(image.shape)), []).append(position)
     prepared: dict[int, torch.Tensor] = {}
-    for indexes in groups.values():
-        own = [images[index] for index in indexes]
+    for positions in groups.values():
+        own = [images[position] for position in positions]
         # Some versions of torch cannot stack uint16.
         arrays = isinstance(own[0], np.ndarray)
         batch = torch.from_numpy(np.stack(own)) if arrays else torch.stack([image.to(torch.float32) for image in own])
-        prepared.update(zip(indexes, prepare(batch)))
-    return torch.stack([prepared[index] for index in range(len(images))])
+        prepared.update(zip(positions, prepare(batch)))
+    return torch.stack([prepared[position] for position in range(len(images))])
 
 
 def as_array(source: Any, expected: str) -> np.ndarray:
+    """An array or tensor as a NumPy array; `ValueError`, which says what was `expected`, for anything else."""
     if isinstance(source, torch.Tensor) and source.dtype != torch.bfloat16:
         return source.detach().cpu().numpy()
     if isinstance(source, np.ma.MaskedArray):
         raise ValueError(
-            "A masked array was given, whose mask would be lost, expected a plain array; set masked pixels to NaN with "
-            ".filled(np.nan)."
+            "A masked array was given, whose mask would be lost, expected a plain array; fill it, a tile with "
+            ".astype('float32').filled(np.nan), a photo with .filled(255)."
         )
     if isinstance(source, np.ndarray):
         return source
-    raise ValueError(f"The input is {type(source).__name__} {str(source)[:60]!r}, expected {expected}.")
+    raise ValueError(f"The input is {type(source).__name__} {shown(source)}, expected {expected}; pass one.")
 
 
-__all__ = ["as_array", "as_features", "as_list", "as_size", "local_file", "prepare_by_shape"]
+__all__ = [
+    "SavedWhole",
+    "as_array",
+    "as_features",
+    "as_flag",
+    "as_list",
+    "as_number",
+    "as_size",
+    "listed",
+    "local_file",
+    "prepare_by_shape",
+    "shown",
+]

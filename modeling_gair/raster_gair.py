@@ -15,22 +15,25 @@
 
 import math
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import TiffImagePlugin
 
 try:
     import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.enums import ColorInterp, MaskFlags
+    from rasterio.errors import NotGeoreferencedWarning
     from rasterio.windows import Window
 except ImportError:
     rasterio = None
 
-from .crs_gair import Bounds, metres_per_unit, project_near, require
+from .crs_gair import Bounds, crs_name, metres_per_unit, project_near, require, shown_crs
 from .pixels_gair import local_file
 
 # Limits on what a header may declare, checked before decoding: far above any tile, far below a machine's memory.
@@ -38,6 +41,15 @@ MAX_SIDE = 1_000_000
 MAX_BANDS = 1024
 MAX_DECODED_BYTES = 2**29
 MAX_BLOCK_BYTES = 2**28
+
+# The TIFF tag in which GDAL keeps descriptions.
+_GDAL_METADATA = 42112
+# Beginnings of what is often taken for a GeoTIFF.
+_OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive; unpack it, and pass a GeoTIFF from it",
+    b"\0\0\0\x0cjP": "a JPEG 2000 image, as in products ending with .SAFE; stack the product's bands in one GeoTIFF",
+    b"\x89HDF": "an HDF5 or netCDF file; convert it to a GeoTIFF",
+}
 
 
 @dataclass(frozen=True)
@@ -86,15 +98,24 @@ class GeoTIFF:
 
     Attributes:
         path (`str`): the file, for messages.
-        names (`tuple[str | None, ...]`): the bands' descriptions, None for bands without one.
+        names (`tuple[str | None, ...]`): the bands' descriptions, None for bands without one. Alpha bands are masks, not bands:
+            they are neither named nor counted.
+        scales (`tuple[float, ...]`): the factors by which the file says its bands are to be multiplied; 1 if it says nothing.
         georeferenced (`bool`): whether the file has a CRS and an affine transform.
     """
 
     def __init__(self, dataset: Any, path: str):
         self.path = path
-        self.names: tuple[str | None, ...] = tuple(dataset.descriptions)
         self._dataset = dataset
-        self._south_up = dataset.transform.e > 0
+        with _readable(path):
+            alpha = [kind == ColorInterp.alpha for kind in dataset.colorinterp]
+            descriptions, factors = _descriptions(dataset), dataset.scales
+            self._nodata = dataset.nodatavals
+            self._south_up = dataset.transform.e > 0
+        self._bands = [position for position, is_mask in enumerate(alpha) if not is_mask]
+        self._alphas = [position for position, is_mask in enumerate(alpha) if is_mask]
+        self.names: tuple[str | None, ...] = tuple(descriptions[position] for position in self._bands)
+        self.scales: tuple[float, ...] = tuple(factors[position] for position in self._bands)
         self._grid = _grid_of(dataset, path)
 
     @property
@@ -113,18 +134,26 @@ class GeoTIFF:
         Decodes the requested bands only, of the whole raster or of a window around a point.
 
         Args:
-            indexes (`Sequence[int]`): positions of the bands, from 0, in the desired order.
+            indexes (`Sequence[int]`): positions of the bands among `names`, from 0, in the desired order.
             tile_size_m (`float`, *optional*): side of the window in metres on the ground, rounded to whole pixels.
             lon, lat (`float`, *optional*): its centre in degrees.
 
         Returns:
-            pixels `(C, H, W)` in the file's dtype with row 0 in the north; missing `(H, W)`, true for no-data pixels and
-            those outside the raster; the bounds of these pixels (west, south, east, north) and their CRS, both None if the
-            file is not georeferenced.
+            pixels `(C, H, W)` in the file's dtype with row 0 in the north; missing `(H, W)`, true for pixels outside the
+            raster, pixels that a mask or an alpha band excludes, and pixels with a declared no-data value other than 0 in any
+            band; the bounds of these pixels (west, south, east, north) and their CRS, both None if the file is not
+            georeferenced. A no-data value of 0 is left to the caller, as 0 in a single band may be data.
         """
         row, column, height, width = self._window(tile_size_m, lon, lat)
-        pixels = self._decode(indexes, row, column, height, width)
-        missing = _missing(pixels, self._dataset.nodata) | self._outside(row, column, height, width)
+        bands = [self._bands[index] for index in indexes]
+        with _readable(self.path):
+            size = len(bands) * height * width * np.dtype(self._dataset.dtypes[bands[0]]).itemsize
+        if size > MAX_DECODED_BYTES:
+            raise ValueError(
+                f"{self.path} would decode to {width} x {height} pixels of {len(indexes)} bands, expected at most "
+                f"{MAX_DECODED_BYTES // 2**20} MiB; read a window of it with tile_size_m, lon and lat."
+            )
+        pixels, missing = self._decode(bands, row, column, height, width)
         if self._grid is None:
             return pixels, missing, None, None
         return pixels, missing, self._grid.bounds(row, column, height, width), self._grid.crs
@@ -142,45 +171,62 @@ class GeoTIFF:
         x, y = project_near(lon, lat, grid.bounds(0, 0, self._dataset.height, self._dataset.width), grid.crs)
         if not (np.isfinite(x) and np.isfinite(y)):
             raise ValueError(
-                f"lon {lon}, lat {lat} is outside {self.path} and its CRS {grid.crs}; pass a raster that covers it."
+                f"lon {lon}, lat {lat} is outside {self.path} and its CRS {shown_crs(grid.crs)}; pass a raster that covers it."
             )
         per_x, per_y = metres_per_unit(float(x), float(y), grid.crs)
-        width = max(1, round(tile_size_m / (per_x * grid.step_x)))
-        height = max(1, round(tile_size_m / (per_y * grid.step_y)))
+        columns, rows = tile_size_m / (per_x * grid.step_x), tile_size_m / (per_y * grid.step_y)
+        if not max(columns, rows) <= MAX_SIDE:
+            raise ValueError(
+                f"A window of {tile_size_m} m would have {columns:.3g} x {rows:.3g} pixels of {self.path}, expected at most "
+                f"{MAX_SIDE} per side; check the raster's pixel size."
+            )
+        width, height = max(1, round(columns)), max(1, round(rows))
         column = round((float(x) - grid.west) / grid.step_x - width / 2)
         row = round((grid.north - float(y)) / grid.step_y - height / 2)
         if not (-height < row < self._dataset.height and -width < column < self._dataset.width):
             raise ValueError(
                 f"The window of {tile_size_m} m around lon {lon}, lat {lat} does not touch {self.path}, whose bounds are "
-                f"{grid.bounds(0, 0, self._dataset.height, self._dataset.width)} in {grid.crs}; pass a raster that "
+                f"{grid.bounds(0, 0, self._dataset.height, self._dataset.width)} in {shown_crs(grid.crs)}; pass a raster that "
                 "covers the point."
             )
         return row, column, height, width
 
-    def _decode(self, indexes: Sequence[int], row: int, column: int, height: int, width: int) -> np.ndarray:
-        dtype = np.dtype(self._dataset.dtypes[indexes[0]])
-        if len(indexes) * height * width * dtype.itemsize > MAX_DECODED_BYTES:
-            raise ValueError(
-                f"{self.path} would decode to {width} x {height} pixels of {len(indexes)} bands, expected at most "
-                f"{MAX_DECODED_BYTES // 2**20} MiB; read a window of it with tile_size_m, lon and lat."
-            )
+    def _decode(
+        self, bands: list[int], row: int, column: int, height: int, width: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels `(C, H, W)` and missing `(H, W)` of a window, which is decoded where it overlaps with the raster."""
         top, left = max(row, 0), max(column, 0)
         bottom, right = min(row + height, self._dataset.height), min(column + width, self._dataset.width)
         source_row = self._dataset.height - bottom if self._south_up else top
-        part = self._dataset.read(
-            [index + 1 for index in indexes], window=Window(left, source_row, right - left, bottom - top)
-        )
+        window = Window(left, source_row, right - left, bottom - top)
+        with _readable(self.path):
+            part = self._dataset.read([band + 1 for band in bands], window=window)
+            absent = self._masked(bands, window)
+        for band, values in zip(bands, part):
+            nodata = _sentinel(self._nodata[band], part.dtype)
+            if nodata is not None:
+                absent |= values == nodata
         if self._south_up:
-            part = part[:, ::-1]
-        pixels = np.zeros((len(indexes), height, width), part.dtype)
-        pixels[:, top - row : bottom - row, left - column : right - column] = part
-        return pixels
+            part, absent = part[:, ::-1], absent[::-1]
+        if part.shape[1:] == (height, width):
+            return np.ascontiguousarray(part), np.ascontiguousarray(absent)
+        pixels, missing = np.zeros((len(bands), height, width), part.dtype), np.ones((height, width), bool)
+        inside = np.s_[top - row : bottom - row, left - column : right - column]
+        pixels[:, *inside], missing[inside] = part, absent
+        return pixels, missing
 
-    def _outside(self, row: int, column: int, height: int, width: int) -> np.ndarray:
-        rows, columns = np.arange(row, row + height), np.arange(column, column + width)
-        inside_rows = (rows >= 0) & (rows < self._dataset.height)
-        inside_columns = (columns >= 0) & (columns < self._dataset.width)
-        return ~(inside_rows[:, None] & inside_columns[None, :])
+    def _masked(self, bands: list[int], window: Any) -> np.ndarray:
+        """Mask `(h, w)` of pixels excluded by the file's own masks (internal, `.msk` or per band) or an alpha band."""
+        absent = np.zeros((window.height, window.width), bool)
+        flags = self._dataset.mask_flag_enums
+        masked = [band for band in bands if _has_mask(flags[band])]
+        if masked and MaskFlags.per_dataset in flags[masked[0]]:
+            masked = masked[:1]
+        if masked:
+            absent |= (self._dataset.read_masks([band + 1 for band in masked], window=window) == 0).any(axis=0)
+        if self._alphas:
+            absent |= (self._dataset.read([band + 1 for band in self._alphas], window=window) == 0).any(axis=0)
+        return absent
 
 
 class ArrayRaster:
@@ -198,6 +244,7 @@ class ArrayRaster:
             raise ValueError(f"The array has shape {array.shape}, expected (C, H, W) with bands first; transpose it.")
         self.path = f"The array of shape {array.shape}"
         self.names: tuple[str | None, ...] = (None,) * len(array)
+        self.scales = (1.0,) * len(array)
         self._array = array
 
     def read(
@@ -214,11 +261,54 @@ class ArrayRaster:
         return self._array[list(indexes)], np.zeros(self._array.shape[1:], bool), None, None
 
 
-def _missing(pixels: np.ndarray, nodata: float | None) -> np.ndarray:
-    """Mask `(H, W)` of pixels that are no-data in every band, since the no-data value in a single band may be data."""
-    if nodata is None or math.isnan(nodata):
-        return np.zeros(pixels.shape[1:], bool)
-    return (pixels == nodata).all(axis=0)
+def _has_mask(flags: Sequence[Any]) -> bool:
+    """Whether GDAL's mask of a band is more than its no-data value and its alpha band, which have rules of their own here."""
+    if MaskFlags.per_dataset in flags:
+        return MaskFlags.alpha not in flags
+    return MaskFlags.all_valid not in flags and MaskFlags.nodata not in flags
+
+
+def _sentinel(nodata: float | None, dtype: np.dtype) -> Any:
+    """A declared no-data value in a band's dtype; None for 0 and NaN, which have rules of their own, and for none."""
+    if nodata is None or nodata == 0 or math.isnan(nodata):
+        return None
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return dtype.type(nodata) if float(nodata).is_integer() and limits.min <= nodata <= limits.max else None
+    return dtype.type(nodata)
+
+
+def _descriptions(dataset: Any) -> list[str | None]:
+    """The bands' descriptions; text that is not UTF-8, which rasterio refuses, is taken from the TIFF tag as Latin-1."""
+    try:
+        return list(dataset.descriptions)
+    except UnicodeDecodeError:
+        with open(dataset.name, "rb") as file:
+            header = file.read(8)
+            tags = TiffImagePlugin.ImageFileDirectory_v2(header + (file.read(8) if header[2] == 43 else b""))
+            file.seek(tags.next)
+            tags.load(file)
+        found = dict(re.findall(r'name="DESCRIPTION" sample="(\d+)"[^>]*>([^<]*)<', str(tags.get(_GDAL_METADATA, ""))))
+        return [found.get(str(position)) for position in range(dataset.count)]
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Makes one sentence of whatever GDAL's bindings raise for a damaged file, of which many kinds are not documented."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{path!r} cannot be read as a GeoTIFF: it is {_what_it_is(path)}.") from error
+
+
+def _what_it_is(path: str) -> str:
+    """What a file that cannot be read as a GeoTIFF is, and what to do about it."""
+    with suppress(OSError), open(os.path.expanduser(path), "rb") as file:
+        beginning = file.read(12)
+        for signature, format_and_fix in _OTHER_FORMATS.items():
+            if beginning.startswith(signature):
+                return format_and_fix
+    return "damaged, truncated or of another format; write it again as a GeoTIFF"
 
 
 @contextmanager
@@ -229,19 +319,14 @@ def open_geotiff(path: str | os.PathLike) -> Iterator[GeoTIFF]:
     """
     file = local_file(path)
     require(rasterio, f"Reading the GeoTIFF {os.fspath(path)!r}")
-    try:
-        with warnings.catch_warnings():
-            # A file without georeference is acceptable: the caller may know its bounds.
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(file, driver="GTiff")
-        with dataset:
-            _check_header(dataset, str(path))
-            yield GeoTIFF(dataset, str(path))
-    except RasterioError as error:
-        raise ValueError(
-            f"{os.fspath(path)!r} cannot be read as a GeoTIFF: it is damaged, truncated or of another format; write it "
-            "again as a GeoTIFF."
-        ) from error
+    text = os.fsdecode(os.fspath(path))
+    with _readable(text), warnings.catch_warnings():
+        # A file without georeference is acceptable: the caller may know its bounds.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        dataset = rasterio.open(file, driver="GTiff")
+    with dataset:
+        _check_header(dataset, text)
+        yield GeoTIFF(dataset, text)
 
 
 def _check_header(dataset: Any, path: str) -> None:
@@ -250,9 +335,12 @@ def _check_header(dataset: Any, path: str) -> None:
             f"{path} claims {dataset.width} x {dataset.height} pixels and {dataset.count} bands, expected at most "
             f"{MAX_SIDE} per side and {MAX_BANDS} bands; crop the part you need."
         )
-    together = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
-    for (rows, columns), dtype in zip(dataset.block_shapes, dataset.dtypes):
-        if rows * columns * together * np.dtype(dtype).itemsize > MAX_BLOCK_BYTES:
+    with _readable(path):
+        together = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
+        sizes = [np.dtype(dtype).itemsize for dtype in dataset.dtypes]
+        blocks = dataset.block_shapes
+    for (rows, columns), size in zip(blocks, sizes):
+        if rows * columns * together * size > MAX_BLOCK_BYTES:
             raise ValueError(
                 f"{path} is stored in blocks of {columns} x {rows} pixels, expected at most {MAX_BLOCK_BYTES // 2**20} "
                 "MiB per block; rewrite it in tiles of 512 x 512."
@@ -261,15 +349,21 @@ def _check_header(dataset: Any, path: str) -> None:
 
 def _grid_of(dataset: Any, path: str) -> _Grid | None:
     """The raster's grid, north up; None if the file lacks a CRS or an affine transform."""
-    transform = dataset.transform
-    if dataset.crs is None or transform.is_identity:
+    with _readable(path):
+        transform, system = dataset.transform, dataset.crs
+        code = None if system is None else system.to_epsg()
+        crs = "" if system is None else system.to_wkt() if code is None else f"EPSG:{code}"
+    if not crs or transform.is_identity:
         return None
-    if abs(transform.b) > 1e-9 * abs(transform.a) or abs(transform.d) > 1e-9 * abs(transform.e) or transform.a <= 0:
+    skewed = abs(transform.b) > 1e-9 * abs(transform.a) or abs(transform.d) > 1e-9 * abs(transform.e)
+    if skewed or not (0 < transform.a < math.inf and 0 < abs(transform.e) < math.inf):
         raise ValueError(
             f"{path} is rotated or mirrored relative to its CRS, expected rows from west to east; warp it first."
         )
-    epsg = dataset.crs.to_epsg()
-    crs = dataset.crs.to_wkt() if epsg is None else f"EPSG:{epsg}"
+    try:
+        crs = crs_name(crs)
+    except ValueError as error:
+        raise ValueError(f"The CRS of {path} is of no use: {error}") from error
     north = max(transform.f, transform.f + transform.e * dataset.height)
     return _Grid(transform.c, north, transform.a, abs(transform.e), crs)
 

@@ -24,11 +24,18 @@ try:
 except ImportError:
     pyproj = None  # type: ignore[assignment]
 
+from .pixels_gair import shown
+
 Bounds = tuple[float, float, float, float]
 
 WGS84_NAMES = ("EPSG:4326", "OGC:CRS84", "CRS84")
 WGS84_SEMI_MAJOR_M = 6378137.0
 WGS84_FLATTENING = 1 / 298.257223563
+# Wide enough for every ellipsoid and sphere of the Earth in use; Venus has 6052 km.
+_LEAST_RADIUS_M, _MOST_RADIUS_M = 6.3e6, 6.45e6
+# Longitudes are written from -180 to 180 or from 0 to 360, and one turn more on maps that repeat the world. Beyond that they are
+# something else, such as metres.
+MAX_ABS_LONGITUDE = 720.0
 
 
 def require(package: Any, need: str) -> None:
@@ -36,25 +43,77 @@ def require(package: Any, need: str) -> None:
         raise ImportError(f"{need} needs rasterio and pyproj, which are not installed: run pip install 'gair[geo]'.")
 
 
+def shown_crs(crs: str) -> str:
+    """A CRS for a message: WKT is cut off."""
+    text = " ".join(crs.split())
+    return text if len(text) <= 40 else f"{text[:40]} …"
+
+
 def is_wgs84(crs: str) -> bool:
     """Whether `crs` is plain lon, lat on WGS 84, for which pyproj is not needed."""
     return crs.strip().upper() in WGS84_NAMES
 
 
-@lru_cache(maxsize=64)
-def _definition(crs: str) -> Any:
-    require(pyproj, f"The coordinate reference system {crs!r}")
+def crs_name(crs: Any) -> str:
+    """
+    A CRS as text, after checking it.
+
+    Args:
+        crs (`str`, `int`, `dict` or object): a code such as `"EPSG:32633"` or 32633, WKT, a PROJ string, PROJJSON, or a CRS of
+            pyproj or rasterio.
+
+    Returns:
+        `str`: text as it was given; of other types the EPSG code, or WKT if there is none.
+
+    Raises:
+        ValueError: for anything that is not a CRS of the Earth's surface.
+    """
+    if isinstance(crs, (int, np.integer)) and not isinstance(crs, bool):
+        crs = f"EPSG:{crs}"
+    if not isinstance(crs, str):
+        definition = _parsed(crs)
+        epsg = definition.to_epsg(min_confidence=100)
+        crs = definition.to_wkt() if epsg is None else f"EPSG:{epsg}"
+    elif crs.strip().isdigit():
+        crs = f"EPSG:{int(crs)}"
+    if not is_wgs84(crs):
+        _transformer(crs)
+    return crs
+
+
+def _parsed(crs: Any) -> Any:
+    require(pyproj, f"The coordinate reference system {shown(crs)}")
     try:
         return pyproj.CRS.from_user_input(crs)
-    except pyproj.exceptions.CRSError as error:
+    # Beside its own errors, pyproj raises those of text and of types.
+    except (pyproj.exceptions.ProjError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(
-            f"{crs!r} is not a known coordinate reference system, expected one such as 'EPSG:32633'; check the spelling."
+            f"{shown(crs)} is not a known coordinate reference system, expected one such as 'EPSG:32633'; check the spelling."
         ) from error
 
 
 @lru_cache(maxsize=64)
+def _definition(crs: str) -> Any:
+    definition = _parsed(crs)
+    body = definition.ellipsoid
+    placed = definition.is_geographic or definition.is_projected
+    if not placed or body is None or not _LEAST_RADIUS_M < body.semi_major_metre < _MOST_RADIUS_M:
+        raise ValueError(
+            f"{shown(crs)} does not place anything on the Earth's surface (it is of type {definition.type_name}), expected a CRS such as "
+            "'EPSG:32633'; assign the right one, or warp to one."
+        )
+    return definition
+
+
+@lru_cache(maxsize=64)
 def _transformer(crs: str) -> Any:
-    return pyproj.Transformer.from_crs("OGC:CRS84", _definition(crs), always_xy=True)
+    definition = _definition(crs)
+    try:
+        return pyproj.Transformer.from_crs("OGC:CRS84", definition, always_xy=True)
+    except pyproj.exceptions.ProjError as error:
+        raise ValueError(
+            f"{shown(crs)} cannot be reached from longitude and latitude, expected a CRS such as 'EPSG:32633'; warp to one."
+        ) from error
 
 
 def is_geographic(crs: str) -> bool:
@@ -89,20 +148,23 @@ def check_bounds(bounds: Any, crs: str) -> Bounds:
     in degrees crosses the antimeridian. Returns them as floats; raises `ValueError` for anything else.
     """
     try:
-        west, south, east, north = (float(side) for side in bounds)
+        west, south, east, north = (float(side) for side in (None if isinstance(bounds, str) else bounds))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"bounds is {bounds!r}, expected four numbers; pass (west, south, east, north).") from error
+        raise ValueError(
+            f"bounds is {shown(bounds)}, expected four numbers; pass (west, south, east, north)."
+        ) from error
     given = (west, south, east, north)
     if not all(math.isfinite(side) for side in given):
         raise ValueError(f"bounds is {given}, expected finite numbers; check (west, south, east, north).")
     if south >= north or west == east or (west > east and not is_geographic(crs)):
         raise ValueError(
-            f"bounds is {given} in {crs}, expected west < east and south < north in the order (west, south, east, "
+            f"bounds is {given} in {shown_crs(crs)}, expected west < east and south < north in the order (west, south, east, "
             "north); put them in that order."
         )
-    if is_geographic(crs) and (south < -90.0 or north > 90.0 or unrolled(given)[2] - west > 360.0):
+    beyond = south < -90.0 or north > 90.0 or max(abs(west), abs(east)) > MAX_ABS_LONGITUDE
+    if is_geographic(crs) and (beyond or unrolled(given)[2] - west > 360.0):
         raise ValueError(
-            f"bounds is {given} in {crs}, expected degrees on the Earth in the order (west, south, east, north); pass "
+            f"bounds is {given} in {shown_crs(crs)}, expected degrees on the Earth in the order (west, south, east, north); pass "
             "the tile's own crs if they are metres."
         )
     return given
@@ -148,7 +210,7 @@ def metres_per_unit(x: float, y: float, crs: str) -> tuple[float, float]:
     lon, lat = unproject([x - step, x, x + step, x], [y, y - step, y, y + step], crs)
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise ValueError(
-            f"x {x}, y {y} in {crs} is not on the Earth, expected bounds in units of crs; check that bounds and crs match."
+            f"x {x}, y {y} in {shown_crs(crs)} is not on the Earth, expected bounds in units of crs; check that bounds and crs match."
         )
     metres = pyproj.Geod(ellps="WGS84").inv(lon[:2], lat[:2], lon[2:], lat[2:])[2] / (2 * step)
     return float(metres[0]), float(metres[1])

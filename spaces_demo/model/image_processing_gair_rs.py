@@ -19,10 +19,8 @@ array) → raster (open, with band names and place) → bands (selected, checked
 
 import math
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,19 +29,23 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.processing_utils import ImagesKwargs
 
-from .crs_gair import Bounds, check_bounds, ground_size_m
+from .bands_gair import BAND_ORDERS, GAIR_BANDS, agreed_order, band_name, declared_order
+from .crs_gair import Bounds, check_bounds, crs_name, ground_size_m, shown_crs
 from .keywords_gair import LOADING_KEYWORDS, SAVED_KEYWORDS, names_of, refuse_unknown
-from .pixels_gair import as_array, as_features, as_list, as_size, prepare_by_shape
+from .pixels_gair import (
+    SavedWhole,
+    as_array,
+    as_features,
+    as_flag,
+    as_list,
+    as_number,
+    as_size,
+    listed,
+    prepare_by_shape,
+    shown,
+)
 from .raster_gair import ArrayRaster, GairTile, GeoTIFF, open_geotiff
-
-GAIR_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
-
-# Band orders that the caller may declare for rasters without band names.
-BAND_ORDERS: dict[str, tuple[str, ...]] = {
-    "gair_10": GAIR_BANDS,
-    "sentinel2_l2a_12": ("B01", *GAIR_BANDS[:8], "B09", "B11", "B12"),
-    "sentinel2_l1c_13": ("B01", *GAIR_BANDS[:8], "B09", "B10", "B11", "B12"),
-}
+from .reflectance_gair import Scale, check_declared_scales, check_pixels
 
 # The published model's statistics: L2A surface reflectance times 10,000.
 _RELEASE_MEAN = (1172.9397, 1378.0846, 1509.3327, 1750.0275, 2073.2758, 2207.3283, 2245.1629, 2284.6384)
@@ -51,67 +53,9 @@ _RELEASE_STD = (706.6250, 720.1862, 783.1424, 707.1962, 714.2782, 748.1827, 852.
 RS_BAND_MEAN = dict(zip(GAIR_BANDS, (*_RELEASE_MEAN, 2231.7283, 1899.1932)))
 RS_BAND_STD = dict(zip(GAIR_BANDS, (*_RELEASE_STD, 690.0165, 669.9036)))
 
-DIGITAL_NUMBERS_PER_REFLECTANCE = 10_000.0
-# Reflectance over snow or sun glint may exceed 1; a tile whose digital numbers are all below 1.5 would be black.
-MAX_PLAUSIBLE_REFLECTANCE = 1.5
-# No surface reflects a hundred times the incoming light: such values are digital numbers.
-IMPOSSIBLE_REFLECTANCE = 100.0
 MIN_TILE_SIDE_M, MAX_TILE_SIDE_M = 500.0, 5000.0
 
 _RS_DTYPES = ("uint16", "int16", "uint32", "int32", "int64", "float32", "float64")
-_BAND_NAME = re.compile(r"B?(?:0?([1-9])|(1[0-2]))", re.IGNORECASE)
-_BAND_8A = re.compile(r"B?0?8A", re.IGNORECASE)
-
-
-@lru_cache
-def _band_name(name: str | None) -> str | None:
-    """The canonical name (B02 … B8A … B12) of a band written as B2, B02, 2, B8A, B08A or 8A; None for other text."""
-    text = (name or "").strip()
-    if _BAND_8A.fullmatch(text):
-        return "B8A"
-    match = _BAND_NAME.fullmatch(text)
-    return f"B{int(match[1] or match[2]):02d}" if match else None
-
-
-def _orders() -> str:
-    return "bands=[names in order] or bands=" + " or ".join(repr(key) for key in BAND_ORDERS)
-
-
-def _declared_order(bands: str | Sequence[str] | None) -> list[str] | None:
-    """The band names that the caller declared, canonical where they are Sentinel-2 bands."""
-    if bands is None:
-        return None
-    if isinstance(bands, str):
-        if bands not in BAND_ORDERS:
-            raise ValueError(f"bands is {bands!r}, which is not a known order; pass {_orders()}.")
-        return list(BAND_ORDERS[bands])
-    if not all(isinstance(name, str) for name in bands):
-        raise ValueError(f"bands is {list(bands)!r}, expected band names; pass {_orders()}.")
-    return [_band_name(name) or name for name in bands]
-
-
-def _file_order(names: Sequence[str | None]) -> list[str | None] | None:
-    """The bands that a file names; None if its descriptions are empty or only number the bands."""
-    counted = [str(position + 1) for position in range(len(names))]
-    order = [_band_name(name) for name in names]
-    return None if list(names) == counted or not any(order) else order
-
-
-def _agreed_order(names: Sequence[str | None], declared: list[str] | None, source: str) -> Sequence[str | None]:
-    """The order of a raster's bands, from its own names and the caller's declaration, which must not contradict each other."""
-    own = _file_order(names)
-    order = declared if own is None else own
-    if order is None:
-        raise ValueError(f"{source} has {len(names)} bands without usable names; pass {_orders()}.")
-    if declared is not None and len(declared) != len(names):
-        raise ValueError(f"{source} has {len(names)} bands but bands lists {len(declared)}; pass {_orders()}.")
-    if own is not None and declared is not None:
-        for position, (mine, theirs) in enumerate(zip(own, declared), 1):
-            if mine is not None and mine != theirs:
-                raise ValueError(
-                    f"Band {position} of {source} is named {mine} but bands says {theirs}; leave bands out."
-                )
-    return order
 
 
 class GairRSImagesKwargs(ImagesKwargs, total=False):
@@ -141,7 +85,7 @@ class GairRSImagesKwargs(ImagesKwargs, total=False):
     crs: str | None
 
 
-class GairRSImageProcessor(BaseImageProcessor):
+class GairRSImageProcessor(SavedWhole, BaseImageProcessor):
     r"""
     Sentinel-2 tiles: selects bands by name, checks them, normalises each band to about [0, 1] and resizes.
 
@@ -190,17 +134,17 @@ class GairRSImageProcessor(BaseImageProcessor):
     ) -> None:
         refuse_unknown(kwargs, names_of(GairRSImageProcessor.__init__), "GairRSImageProcessor", SAVED_KEYWORDS)
         super().__init__(**kwargs)
-        self.bands = [_band_name(name) or name for name in bands]
-        self.band_mean = dict(RS_BAND_MEAN if band_mean is None else band_mean)
-        self.band_std = dict(RS_BAND_STD if band_std is None else band_std)
+        self.bands = [band_name(name) or name for name in bands]
+        self.band_mean = _statistics("band_mean", RS_BAND_MEAN if band_mean is None else band_mean)
+        self.band_std = _statistics("band_std", RS_BAND_STD if band_std is None else band_std)
         self.size = as_size(size)
-        self.antialias = antialias
-        self.quantize = quantize
-        self.clip_range = None if clip_range is None else list(clip_range)
+        self.antialias = as_flag("antialias", antialias)
+        self.quantize = as_flag("quantize", quantize)
+        self.clip_range = None if clip_range is None else [as_number("clip_range", limit) for limit in clip_range]
         self.units = units
-        self.digital_number_offset = digital_number_offset
+        self.digital_number_offset = as_number("digital_number_offset", digital_number_offset)
         self.missing_bands = missing_bands
-        self.allow_any_scale = allow_any_scale
+        self.allow_any_scale = as_flag("allow_any_scale", allow_any_scale)
         self._check_settings()
 
     @classmethod
@@ -227,9 +171,8 @@ class GairRSImageProcessor(BaseImageProcessor):
         return {**super().to_dict(), "clip_range": self.clip_range}
 
     @property
-    def _scale(self) -> float:
-        """Digital numbers per unit of the tiles' values."""
-        return DIGITAL_NUMBERS_PER_REFLECTANCE if self.units == "reflectance" else 1.0
+    def _scale(self) -> Scale:
+        return Scale(self.units, self.digital_number_offset)
 
     def read(
         self,
@@ -253,7 +196,8 @@ class GairRSImageProcessor(BaseImageProcessor):
                 `BAND_ORDERS`. Required if the source does not name its bands.
             bounds (`tuple[float, float, float, float]`, *optional*): west, south, east, north of a source that is not
                 georeferenced.
-            crs (`str`, *optional*): CRS of `bounds`; `"EPSG:4326"` by default.
+            crs (`str`, `int`, `dict` or object, *optional*): CRS of `bounds`; a code, WKT, PROJJSON, or a CRS of pyproj or
+                rasterio. `"EPSG:4326"` by default.
             tile_size_m (`float`, *optional*): read only a window of a GeoTIFF with this side in metres; pixels beyond the
                 raster count as no-data.
             lon, lat (`float`, *optional*): centre of that window in degrees.
@@ -265,19 +209,20 @@ class GairRSImageProcessor(BaseImageProcessor):
             ValueError: for bands that are unnamed, absent, duplicated or contradictory; an unsupported dtype, inf,
                 implausible units, no data at all; a size on the ground outside 0.5-5 km; an unreadable file.
         """
-        declared = _declared_order(bands)
+        declared = declared_order(bands)
         if crs is not None and bounds is None:
-            raise ValueError(f"crs {crs!r} was given without bounds, expected both; a GeoTIFF has its own.")
+            raise ValueError(f"crs {shown(crs)} was given without bounds, expected both; a GeoTIFF has its own.")
         self._check_window(tile_size_m, lon, lat)
         with _opened(source) as raster:
             if bounds is not None and raster.georeferenced:
                 raise ValueError(f"bounds were given for {raster.path}, which is georeferenced; leave bounds out.")
-            positions = self._positions(_agreed_order(raster.names, declared, raster.path), raster.path)
+            positions = self._positions(agreed_order(raster.names, declared, raster.path), raster.path)
             present = [position for position in positions if position is not None]
+            check_declared_scales([raster.scales[position] for position in present], self.units, raster.path)
             found, missing, own_bounds, own_crs = raster.read(present, tile_size_m=tile_size_m, lon=lon, lat=lat)
         filled, missing = self._checked(found, missing, positions, raster.path)
         if own_bounds is None and bounds is not None:
-            own_crs = crs or "EPSG:4326"
+            own_crs = "EPSG:4326" if crs is None else crs_name(crs)
             own_bounds = check_bounds(bounds, own_crs)
         if own_bounds is not None and tile_size_m is None:
             self._check_scale(own_bounds, own_crs or "EPSG:4326")
@@ -340,7 +285,7 @@ class GairRSImageProcessor(BaseImageProcessor):
             torch.tensor([statistics[name] for name in self.bands], device=batch.device)[:, None, None]
             for statistics in (self.band_mean, self.band_std)
         )
-        numbers = batch * self._scale + self.digital_number_offset
+        numbers = batch * self._scale.numbers_per_unit + self.digital_number_offset
         pixels = (numbers - (mean - 2 * std)) / (4 * std)
         if self.clip_range is not None:
             pixels = pixels.clamp(*self.clip_range)
@@ -353,11 +298,11 @@ class GairRSImageProcessor(BaseImageProcessor):
         named = [name for name in order if name is not None]
         double = sorted({name for name in named if named.count(name) > 1})
         if double:
-            raise ValueError(f"{source} names {', '.join(double)} more than once; keep one band per name.")
+            raise ValueError(f"{source} names {listed(double)} more than once; keep one band per name.")
         lacking = [name for name in self.bands if name not in named]
         if len(lacking) == len(self.bands) or (lacking and self.missing_bands == "error"):
             raise ValueError(
-                f"{source} lacks {', '.join(lacking)} (it has {', '.join(named)}); add them, or set "
+                f"{source} lacks {listed(lacking)} (it has {listed(named)}); add them, or set "
                 "missing_bands='mean' to fill in the means of absent bands."
             )
         return [order.index(name) if name in named else None for name in self.bands]
@@ -371,20 +316,12 @@ class GairRSImageProcessor(BaseImageProcessor):
         """
         if found.dtype.name not in _RS_DTYPES:
             raise ValueError(f"{source} contains {found.dtype}, expected one of {', '.join(_RS_DTYPES)}; convert it.")
-        floating = found.dtype.kind == "f"
-        if floating:
-            if np.isinf(found).any():
-                raise ValueError(f"{source} contains inf, expected finite values; set pixels without data to NaN.")
-            missing = missing | np.isnan(found).any(axis=0)
-        if missing.all():
-            raise ValueError(f"{source} contains no data here, expected a tile with data; pass another tile.")
+        present = [band for band, position in enumerate(positions) if position is not None]
+        missing = check_pixels(found, missing, [self.bands[band] for band in present], self._scale, source)
         whole = not missing.any()
-        # Indexing with a mask costs more than everything else here, and few tiles need it.
-        self._check_units(float((found if whole else found[:, ~missing]).max()), floating, source)
         if whole and None not in positions:
             return found, missing
         filled = np.empty((len(positions), *missing.shape), found.dtype)
-        present = [band for band, position in enumerate(positions) if position is not None]
         filled[present] = found
         for band, position in enumerate(positions):
             everywhere = position is None
@@ -392,21 +329,9 @@ class GairRSImageProcessor(BaseImageProcessor):
                 filled[band, ... if everywhere else missing] = self._fill_value(self.bands[band], found.dtype)
         return filled, missing
 
-    def _check_units(self, maximum: float, floating: bool, source: str) -> None:
-        if self.units == "digital_number" and floating and 0 < maximum <= MAX_PLAUSIBLE_REFLECTANCE:
-            raise ValueError(
-                f"{source} has a maximum of {maximum:.4g}, which looks like reflectance, expected digital numbers; set "
-                "units='reflectance' in the processor."
-            )
-        if self.units == "reflectance" and (not floating or maximum > IMPOSSIBLE_REFLECTANCE):
-            raise ValueError(
-                f"{source} has a maximum of {maximum:.4g}, which looks like digital numbers, expected reflectance as "
-                "floating-point numbers; set units='digital_number' in the processor."
-            )
-
     def _fill_value(self, band: str, dtype: np.dtype) -> float:
         """The band's mean in the units and dtype of the tile."""
-        value = (self.band_mean[band] - self.digital_number_offset) / self._scale
+        value = self._scale.value_of(self.band_mean[band])
         if dtype.kind == "f":
             return value
         if not np.iinfo(dtype).min <= round(value) <= np.iinfo(dtype).max:
@@ -439,9 +364,18 @@ class GairRSImageProcessor(BaseImageProcessor):
         width, height = ground_size_m(bounds, crs)
         if min(width, height) < MIN_TILE_SIDE_M or max(width, height) > MAX_TILE_SIDE_M:
             raise ValueError(
-                f"The tile with bounds {bounds} in {crs} measures {width:.0f} x {height:.0f} m, expected sides of 500 to "
+                f"The tile with bounds {bounds} in {shown_crs(crs)} measures {width:.0f} x {height:.0f} m, expected sides of 500 to "
                 "5000 m; read a window with tile_size_m, lon and lat, or set allow_any_scale=True."
             )
+
+
+def _statistics(name: str, values: Any) -> dict[str, float]:
+    """Statistics by band as plain numbers, so that they can be saved."""
+    if not isinstance(values, Mapping):
+        raise ValueError(
+            f"{name} is {shown(values)}, expected a number per band, such as {{'B02': 1172.9}}; pass a dict."
+        )
+    return {band_name(band) or band: as_number(f"{name} of {band}", value) for band, value in values.items()}
 
 
 def bounds_per_tile(bounds: Any, tiles: int) -> list[Any]:

@@ -21,6 +21,7 @@ import numpy as np
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin
 
 # Not used here. Loading remote code from a local folder, older releases of transformers copy only files imported here.
+from .bands_gair import BAND_ORDERS  # noqa: F401
 from .crs_gair import Bounds  # noqa: F401
 from .feature_extraction_gair import GairCoordinateProcessor
 from .features_gair import GairFeatures
@@ -28,8 +29,9 @@ from .geo_gair import EARTH_RADIUS_M  # noqa: F401
 from .image_processing_gair_rs import GairRSImageProcessor, GairRSImagesKwargs, bounds_per_tile
 from .image_processing_gair_sv import GairSVImageProcessor
 from .keywords_gair import names_of, refuse_unknown
-from .pixels_gair import as_list
+from .pixels_gair import SavedWhole, as_list
 from .raster_gair import GairTile
+from .reflectance_gair import Scale  # noqa: F401
 
 WGS84 = "EPSG:4326"
 # With a smaller fraction of valid pixels, most of a tile is filled with the bands' means.
@@ -52,7 +54,7 @@ class GairProcessorKwargs(ProcessingKwargs, total=False):
     return_tensors: str | None
 
 
-class GairProcessor(ProcessorMixin):
+class GairProcessor(SavedWhole, ProcessorMixin):
     r"""
     Turns Sentinel-2 tiles, street views and coordinates into the inputs of [`GairModel`].
 

@@ -92,7 +92,7 @@ def test_nan_marks_pixels_without_data():
         (made_tile() / 1e4, "looks like reflectance"),
         (made_tile()[0], r"expected \(C, H, W\)"),
         (np.ma.masked_equal(made_tile(), 3), "masked array"),
-        (3, "is int '3'"),
+        (3, "is int 3, expected a GeoTIFF"),
     ],
 )
 def test_invalid_pixels_are_refused(stack, message):

@@ -36,7 +36,10 @@ CASES = _cases()
 
 
 @pytest.mark.parametrize("case", [case for _, case in CASES], ids=[name for name, _ in CASES])
-def test_it_is_right_or_refused(case, tmp_path, capsys):
+def test_it_is_right_or_refused(case, tmp_path, tmp_path_factory, capsys, monkeypatch):
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(cache))
+    monkeypatch.setenv("HF_HOME", str(cache))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if isinstance(case, Program):

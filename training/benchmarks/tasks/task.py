@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from training.common.checks import check_keys
-from training.common.tables import local_path
+from training.common.tables import local_path, shown
 
 FOLDER = Path(__file__).parent
 GROUPS = ("location", "rs", "sv", "retrieval", "sample")
@@ -163,7 +163,7 @@ def choose(tasks: Mapping[str, Task], patterns: Sequence[str]) -> list[Task]:
     for pattern in patterns:
         found = [task for task in tasks.values() if _selects(pattern, task)]
         if not found:
-            check_choice("--tasks", pattern, [*tasks, *GROUPS, ALL])
+            check_choice("--tasks", pattern, [*GROUPS, ALL, *tasks])
         chosen |= {task.name: task for task in found}
     return list(chosen.values())
 
@@ -189,7 +189,7 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     choices = list(choices)
     if value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(choices)}."
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {shown(choices)}."
         raise ValueError(f"{name} is {value!r}; {hint}")
 
 

@@ -36,6 +36,8 @@ _WKT = re.compile(r"\s*(?:SRID=(\d+);)?\s*((?:POINT|LINESTRING|POLYGON|MULTI\w+|
 _DEGREES = "OGC:CRS84"
 # Larger numbers are metres, and not degrees that are a little off.
 _MOST_DEGREES = 720
+# Rows in which the first point in WKT must be.
+_LOOKED_AT = 100
 
 
 def read_lon_lat(
@@ -118,16 +120,14 @@ def _geometry_column(table: Table) -> str | None:
     primary = _geo_metadata(table).get("primary_column")
     if primary in table.data.column_names:
         return primary
-    for name in table.data.column_names:
-        kind = table.data.schema.field(name).type
-        if (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)) and _plain(name) in _GEOMETRY:
-            return name
+    for field, column in zip(table.data.schema, table.data.columns):
+        kind = field.type
+        if (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)) and _plain(field.name) in _GEOMETRY:
+            return field.name
         if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-            first = next(
-                (text for text in table.data.column(name).cast(pa.string()).slice(0, 100).to_pylist() if text), ""
-            )
-            if _WKT.match(first):
-                return name
+            cells = column.slice(0, _LOOKED_AT).cast(pa.string()).to_pylist()
+            if _WKT.match(next((text for text in cells if text), "")):
+                return field.name
     return None
 
 

@@ -49,6 +49,17 @@ def test_features_are_not_found_under_another_key(tmp_path):
     assert len(calls) == 2
 
 
+def test_features_of_other_code_or_parts_are_not_found(tmp_path, monkeypatch):
+    store, calls = FeatureStore(tmp_path), []
+    store.collect({"model": "a"}, lambda: range(4), doubled(calls), part_size=4)
+    store.collect({"model": "a"}, lambda: range(4), doubled(calls), part_size=2)
+    assert [len(part) for part in calls] == [4, 2, 2]
+    # As after a change of a file in one of these folders.
+    monkeypatch.setattr("training.benchmarks.store.fingerprint_of_code", lambda *folders: "other code")
+    store.collect({"model": "a"}, lambda: range(4), doubled(calls), part_size=4)
+    assert [len(part) for part in calls] == [4, 2, 2, 4]
+
+
 def test_an_interruption_loses_at_most_one_part(tmp_path):
     kept, calls = FeatureStore(tmp_path), []
 

@@ -25,6 +25,7 @@ from training.benchmarks.kinds.kind import Bench
 from training.benchmarks.kinds.location import Location
 from training.benchmarks.kinds.location_prior import LocationPrior
 from training.benchmarks.kinds.places import read_places
+from training.benchmarks.selection import _free_name
 from training.benchmarks.store import FeatureStore
 from training.benchmarks.tasks.task import Task, load_tasks
 
@@ -287,6 +288,27 @@ def test_strata_are_kept_if_the_data_have_them(tmp_path, bench):
     places = KIND.measure(task, SinCosEncoder(), bench).places
     assert set(places.strata) == {"urban"}
     assert sorted(zip(places.lat, places.strata["urban"])) == sorted(zip(columns["lat"], columns["urban"]))
+
+
+@pytest.mark.parametrize("target", ["split", "urban", "id"])
+def test_a_target_may_have_any_name(tmp_path, bench, target):
+    columns = made_columns()
+    columns[target] = columns.pop("value")
+    task = place_task(write_table(tmp_path / "own.csv", columns), target, strata=("urban",), holdouts=("random",))
+    outcome = KIND.measure(task, SinCosEncoder(), bench)
+    assert [score.method for score in outcome.scores] == ["ridge"] and not outcome.problems
+    assert outcome.places.strata == {}
+
+
+def test_the_names_of_splits_may_have_capitals(tmp_path, bench):
+    columns = made_columns()
+    columns["split"] = [name.capitalize() for name in columns["split"]]
+    outcome = KIND.measure(place_task(write_table(tmp_path / "own.csv", columns)), SinCosEncoder(), bench)
+    assert {score.split for score in outcome.scores} == {"official"}
+
+
+def test_two_tables_of_one_name_stay_apart():
+    assert _free_name("own", []) == "own" and _free_name("own", ["own", "own-2"]) == "own-3"
 
 
 def test_the_location_of_a_tile_is_its_centre(tmp_path):

@@ -13,6 +13,7 @@
 # limitations under the License.
 """The sample world's image tasks, read by the layout of the pre-training data."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,22 @@ def test_image_tasks_of_the_sample_world_are_read(small_world, encoder):
     assert len(photos) == 64 and encoder.read_photo(photos[0].sources[0]).shape == (96, 128, 3)
     greenness = [one.label for one in open_images(local_task("world-photos-greenness", small_world)).splits["test"]]
     assert all(0 <= value <= 1 for value in greenness) and len(set(greenness)) > 6
+
+
+def test_a_limit_draws_from_all_rows(small_world):
+    task = local_task("world-tiles", small_world)
+    whole = open_images(replace(task, options=task.options | {"most": {}})).splits["test"].names
+    some = open_images(replace(task, options=task.options | {"most": {"test": 5}})).splits["test"].names
+    assert len(some) == 5 and some != whole[:5] and some == [name for name in whole if name in some]
+
+
+def test_a_folder_s_path_is_not_a_pattern_and_its_card_is_not_read(small_world, tmp_path):
+    folder = tmp_path / "run [2]*"
+    shutil.copytree(small_world / "data", folder / "data")
+    (folder / "README.md").write_text("---\nconfigs: [{\n---\n", encoding="utf-8")
+    assert len(open_images(local_task("world-tiles", folder)).splits["test"]) == 16
+    with pytest.raises(ValueError, match=r"contains '::'.*rename the folder"):
+        open_images(local_task("world-tiles", shutil.move(folder, tmp_path / "a::b")))
 
 
 def test_rows_without_a_label_are_counted(small_world, tmp_path):

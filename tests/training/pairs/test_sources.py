@@ -109,7 +109,7 @@ def test_the_rows_of_a_csv_are_checked_before_training(eight, column, value, mes
 
 
 def test_a_csv_without_the_columns_is_rejected(tmp_path):
-    with pytest.raises(ValueError, match="no column sv .it has id, rs, lon."):
+    with pytest.raises(ValueError, match=r"no column sv \(it has id, rs, lon\)"):
         open_source(str(write_csv(tmp_path / "pairs.csv", [("a", "a.tif", 1)], ("id", "rs", "lon"))), 0.0)
     with pytest.raises(ValueError, match="is empty"):
         open_source(str(write_csv(tmp_path / "pairs.csv", [], ())), 0.0)

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import torch
 from huggingface_hub import constants, snapshot_download
-from safetensors import SafetensorError
 from transformers import AutoModel, AutoProcessor, dynamic_module_utils
 
 from serving.files import writable_folder
@@ -128,7 +127,8 @@ def load_model(source: str | None = None) -> ServedModel:
     try:
         model = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
-    except (OSError, ValueError, SafetensorError) as error:
+    # Damaged files raise errors of many kinds.
+    except Exception as error:
         raise ValueError(
             f"GAIR_MODEL is {source!r}, expected a complete model with its code; save or download it again ({_first_line(error)})."
         ) from error

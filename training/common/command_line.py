@@ -167,6 +167,9 @@ def _as_flags(options: type, arguments: Sequence[str]) -> dict[str, str]:
         values = [value] if equals else []
         while not equals and waiting and not waiting[0].startswith("--") and name not in _THAT_EXIT:
             values.append(waiting.pop(0))
+        if not values:
+            # A misspelt option without a value is misspelt first of all.
+            _check_known(options, [name])
         flags[name] = "" if name in _THAT_EXIT else _as_value(name, values, _type_of(options, name))
     return flags
 

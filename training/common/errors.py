@@ -13,8 +13,16 @@
 # limitations under the License.
 """Quoting errors in messages."""
 
+_LONGEST_REASON = 250
+
 
 def first_line(error: BaseException) -> str:
     """The first line of an error's message that is not blank, or the error's type if it has no message."""
     lines = (line.strip() for line in str(error).splitlines())
     return next((line for line in lines if line), type(error).__name__)
+
+
+def reason(error: BaseException) -> str:
+    """The beginning of an error's message, to stand in brackets within a sentence."""
+    line = first_line(error).rstrip(" .")
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON].rstrip()} …"

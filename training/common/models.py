@@ -21,7 +21,7 @@ import torch
 from transformers import AutoModel, AutoProcessor, dynamic_module_utils
 
 from modeling_gair import GairModel, GairProcessor
-from training.common.errors import first_line
+from training.common.errors import reason
 from training.common.files import check_writable, temporary_directory
 from training.common.tables import local_path
 
@@ -47,9 +47,14 @@ def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel,
     try:
         model: Any = AutoModel.from_pretrained(name, trust_remote_code=True)
         processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
-    except (OSError, ValueError) as error:
+    # Damaged files raise errors of many kinds.
+    except Exception as error:
+        if (Path(name) / "config.json").is_file():
+            raise ValueError(
+                f"The model in {name!r} cannot be loaded ({reason(error)}); save or download it again."
+            ) from error
         raise ValueError(
-            f"Model {name!r} not found: {first_line(error)} Train one with training/pretrain.py, or pass a directory or a Hub "
+            f"Model {name!r} not found ({reason(error)}); train one with training/pretrain.py, or pass a directory or a Hub "
             "repository as --model."
         ) from error
     return model.to(device).eval(), processor

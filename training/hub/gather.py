@@ -19,11 +19,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
 from modeling_gair import GairModel, GairProcessor
 from training.benchmarks.results.table import COLUMNS, ResultsTable
-from training.common.errors import first_line
+from training.common.errors import reason
 from training.common.files import write_atomically
 from training.common.tables import local_path
 from training.hub.card import make_card
@@ -95,8 +93,11 @@ def load_strictly(name: str) -> tuple[GairModel, GairProcessor]:
     try:
         loaded: Any = GairModel.from_pretrained(name, dtype="auto", output_loading_info=True)
         processor = GairProcessor.from_pretrained(name)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"The model in {name!r} is incomplete: {first_line(error)}") from error
+    # Damaged files raise errors of many kinds.
+    except Exception as error:
+        raise ValueError(
+            f"The model in {name!r} is incomplete or damaged ({reason(error)}); save or download it again."
+        ) from error
     model, info = loaded
     problems = [*info["missing_keys"], *info["unexpected_keys"], *info["mismatched_keys"]]
     if problems:

@@ -13,12 +13,16 @@
 # limitations under the License.
 """Exchange of values and rows between training processes; a single process keeps its own."""
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
+from torch.distributed.checkpoint import CheckpointException
+
+T = TypeVar("T")
 
 
 def row_counts(rows: int) -> list[int]:
@@ -79,6 +83,42 @@ def any_rank(flag: bool) -> bool:
     flags = torch.tensor([flag], dtype=torch.int64)
     dist.all_reduce(flags, op=dist.ReduceOp.MAX, group=_cpu_group(dist.group.WORLD))
     return bool(flags.item())
+
+
+def together(work: Callable[[], T]) -> T:
+    """
+    Does work on all processes, and raises on all of them if it fails on any: a process that raised alone would leave the
+    others waiting for it in their next exchange. All must call it.
+
+    Args:
+        work (`Callable`): must not exchange anything between the processes.
+
+    Returns:
+        What the work returns on this process.
+
+    Raises:
+        Exception: as the work raised it; on processes where it succeeded, a `ValueError`.
+    """
+    results: list[T] = []
+    failure: BaseException | None = None
+    try:
+        results.append(work())
+    # Whatever failed, the other processes must not wait for this one; torch's own CheckpointException is no Exception.
+    except (Exception, CheckpointException) as error:
+        failure = error
+    if any_rank(failure is not None):
+        raise failure or ValueError("Another process failed; its message says why.")
+    return results[0]
+
+
+def main_first(work: Callable[[], T], accelerator: Accelerator) -> T:
+    """Does work on the main process of each machine, then on the others, as [`together`] does."""
+    if accelerator.is_local_main_process:
+        result = together(work)
+        together(lambda: None)
+        return result
+    together(lambda: None)
+    return together(work)
 
 
 def mean_over_ranks(values: dict[str, torch.Tensor]) -> dict[str, float]:

@@ -98,10 +98,27 @@ def _start_of(epoch: int) -> dict[str, int]:
     return {"epoch": epoch, "window": 0, "shard": 0, "row": 0, "seen": 0, "offset": 0}
 
 
+def _next_unseen(rows: Iterator[tuple[int, Row]], seen: set[str]) -> tuple[int, Row] | None:
+    """The next row whose id is not among the `seen` ones, to which it is added; None if a whole epoch has no such row."""
+    first = None
+    for epoch, row in rows:
+        first = epoch if first is None else first
+        if row["id"] not in seen:
+            seen.add(row["id"])
+            return epoch, row
+        if epoch > first + 1:
+            break
+    return None
+
+
 class PairStream(IterableDataset):
     """
     Endless batches of tiles with their photos, for training. Each batch carries the state of its reader, and a run resumes
     from the states of each reader's last batch.
+
+    No tile is twice in a batch, where it would be its own negative: at the end of an epoch, tiles of the next one that are in
+    the batch already are passed over, until the epoch after that. A batch ends early if the source whose turn it is has no
+    other tile left, so that the proportions of the sources are kept.
 
     Args:
         sources (`Sequence[Source]`): data sets, mixed tile by tile in proportion to their weights.
@@ -145,10 +162,14 @@ class PairStream(IterableDataset):
         rows = [iter(stream) for stream in streams]
         while True:
             tiles: list[DecodedTile] = []
+            seen: list[set[str]] = [set() for _ in streams]
             while len(tiles) < self.batch_size and self.decoder.bad.total() < _MAX_BAD_PER_TILE * self.batch_size:
                 source = self._next_source(drawn)
+                fresh = _next_unseen(rows[source], seen[source])
+                if fresh is None:
+                    break
                 drawn[source] += 1
-                epoch, row = next(rows[source])
+                epoch, row = fresh
                 chosen = self._chosen(row, epoch)
                 if (tile := self.decoder(row, self.sources[source].folder, chosen)) is not None:
                     tiles.append(tile)

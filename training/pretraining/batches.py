@@ -13,6 +13,7 @@
 # limitations under the License.
 """Training batches of one process: read from a checkpointed position, checked, prepared and augmented on the device."""
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ import torch
 from accelerate import Accelerator
 
 from modeling_gair import GairProcessor
+from training.common.distributed import together
 from training.pairs.augmentation import Augmentation, step_generator
 from training.pairs.decoding import PairBatch
 from training.pairs.loading import load_batches, prepare_pairs
@@ -41,6 +43,9 @@ class Batches:
         accelerator (`Accelerator`): gives the rank of this process, the number of processes and the device.
         progress (`Progress`): step and reader states of the checkpoint to resume from.
 
+    Raises:
+        ValueError: a source has fewer tiles than its weight gives it of each batch.
+
     Attributes:
         readers (`list[dict]`): the state of each reader after its last batch, oldest first. Checkpoints store it.
     """
@@ -56,10 +61,14 @@ class Batches:
         self.processor, self.settings, self.accelerator = processor, settings, accelerator
         self._augment = Augmentation(settings.augmentation, processor)
         enough = settings.batch_size * max(settings.num_workers, 1) * accelerator.num_processes
-        tiles = sum(source.train.count(enough) for source in sources)
+        tiles = [source.train.count(enough) for source in sources]
+        self.batch_size = max(min(settings.batch_size, sum(tiles) // accelerator.num_processes), 1)
+        needed = _tiles_per_batch(sources, self.batch_size)
+        _check_sizes(sources, tiles, needed, accelerator.num_processes)
         # Each worker fills batches from its own share of the tiles, and a tile must not occur twice in a batch.
-        self.num_workers = settings.num_workers if tiles >= enough else 0
-        self.batch_size = max(min(settings.batch_size, tiles // accelerator.num_processes), 1)
+        readers = settings.num_workers * accelerator.num_processes
+        plenty = all(count >= most * readers for count, most in zip(tiles, needed))
+        self.num_workers = settings.num_workers if plenty else 0
         self.stream = PairStream(
             sources,
             processor,
@@ -95,8 +104,11 @@ class Batches:
             and the seconds spent waiting for data.
 
         Raises:
-            ValueError: see [`check_batch`].
+            ValueError: see [`check_batch`]; raised on all processes, whichever of them met the problem.
         """
+        return together(lambda: self._take(step, bad))
+
+    def _take(self, step: int, bad: Counter) -> tuple[list[dict[str, torch.Tensor]], list[str], float]:
         parts, photo_ids, waited = [], [], 0.0
         generator = step_generator(self.settings.seed, step, self.accelerator.process_index)
         for _ in range(self.settings.batches_per_step):
@@ -111,6 +123,23 @@ class Batches:
             parts.append(self._augment(inputs, generator))
             photo_ids += batch.photo_ids
         return parts, photo_ids, waited
+
+
+def _tiles_per_batch(sources: list[Source], batch_size: int) -> list[int]:
+    """How many tiles each source gives to a batch, at most."""
+    total = sum(source.weight for source in sources)
+    return [math.ceil(batch_size * source.weight / total) for source in sources]
+
+
+def _check_sizes(sources: list[Source], tiles: list[int], needed: list[int], processes: int) -> None:
+    """Refuses a source whose share of a batch exceeds the tiles that a process reads of it; alone, it makes batches smaller."""
+    for source, count, most in zip(sources, tiles, needed):
+        if len(sources) > 1 and count // processes < most:
+            shared = f", {count // processes} for each of {processes} processes" if processes > 1 else ""
+            raise ValueError(
+                f"data gives {source.name!r} the weight {source.weight:g}, which is {most} tiles of each batch, but it has "
+                f"{count} tiles{shared}, and no tile may be twice in a batch; lower its weight or batch_size, or add tiles."
+            )
 
 
 def check_batch(batch: PairBatch, bad: int, seen: int, settings: PretrainSettings) -> Counter:

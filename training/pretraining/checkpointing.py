@@ -32,7 +32,7 @@ from accelerate.utils import load as load_pickle
 from torch.distributed.checkpoint import CheckpointException
 
 from modeling_gair import __version__
-from training.common.distributed import any_rank, unwrapped
+from training.common.distributed import any_rank, together, unwrapped
 from training.common.errors import first_line
 from training.common.files import flush_to_disk
 
@@ -300,15 +300,11 @@ def _check_sharded(kind: str) -> None:
 
 def _together(work: Callable[[], None]) -> BaseException | None:
     """Does the work on all processes and waits for them. Returns the failure if there was one on any process."""
-    failure: BaseException | None = None
     try:
-        work()
-    # Libraries raise different errors for a full disk (RuntimeError, SafetensorError); whatever failed, the other processes
-    # must not wait for this one.
+        together(work)
+    # Libraries raise different errors for a full disk (RuntimeError, SafetensorError).
     except (Exception, CheckpointException) as error:
-        failure = error
-    if any_rank(failure is not None):
-        return failure or RuntimeError("another process failed, see its message")
+        return error
     return None
 
 

@@ -13,14 +13,16 @@
 # limitations under the License.
 """Pre-training from the settings to the finished directory, and the training loop itself."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, ProjectConfiguration, set_seed
+from torch.distributed.fsdp import MixedPrecisionPolicy
 
 from modeling_gair import GairModel, GairProcessor
-from training.common.distributed import unwrapped
+from training.common.distributed import main_first, together, unwrapped
 from training.common.models import use_writable_modules_cache
 from training.measuring.embeddings import evaluation_pairs
 from training.measuring.retrieval import training_retrieval
@@ -73,11 +75,13 @@ def pretrain(settings: PretrainSettings) -> None:
         resumed = checkpoints.latest()
         if resumed is not None:
             # Before the data are opened, or the sample world is made.
-            checkpoints.check(resumed)
-        with accelerator.local_main_process_first():
-            sources = open_sources(
+            together(lambda: checkpoints.check(resumed))
+        sources = main_first(
+            lambda: open_sources(
                 settings.weights(), settings.holdout_fraction, settings.sample_world, settings.num_workers
-            )
+            ),
+            accelerator,
+        )
         model = train(processor, sources, settings, accelerator, checkpoints, resumed)
         accelerator.end_training()
         if model is not None and accelerator.is_main_process:
@@ -101,10 +105,23 @@ def make_accelerator(settings: PretrainSettings) -> Accelerator:
         # The schedule counts steps of the run, whatever the number of processes.
         step_scheduler_with_optimizer=False,
     )
+    keep_inputs_precise(accelerator)
     if accelerator.device.type == "cpu":
         # Otherwise sums into rows of a shared tile have no fixed order, and resuming would not be exact.
         torch.use_deterministic_algorithms(True)
     return accelerator
+
+
+def keep_inputs_precise(accelerator: Accelerator) -> None:
+    """
+    Keeps FSDP2 from casting the module's inputs and outputs in mixed precision: coordinates and query points are among them.
+    The model casts its pixels itself.
+    """
+    plugin = getattr(accelerator.state, "fsdp_plugin", None)
+    if plugin is not None and isinstance(plugin.mixed_precision_policy, MixedPrecisionPolicy):
+        plugin.mixed_precision_policy = replace(
+            plugin.mixed_precision_policy, cast_forward_inputs=False, output_dtype=None
+        )
 
 
 class Trainer:
@@ -123,13 +140,8 @@ class Trainer:
 
     def __init__(self, processor: GairProcessor, settings: PretrainSettings, accelerator: Accelerator, resumed: bool):
         self.processor, self.settings, self.accelerator = processor, settings, accelerator
-        model = random_model(settings)
-        if not resumed:
-            for sentence in load_initial_weights(model, settings.initial_weights):
-                accelerator.print(sentence)
-        self.config, self.parameter_count = model.config, model.num_parameters()
-        module = PretrainingModule(model, make_objective(model, processor, settings.objective_settings()))
-        optimizer = make_optimizer(module, settings)
+        module, optimizer = together(lambda: self._begin(resumed))
+        self.config, self.parameter_count = module.model.config, module.model.num_parameters()
         self.schedule = make_schedule(optimizer, settings)
         accelerator.register_for_checkpointing(self.schedule)
         # The loader and the schedule are not prepared: the batches are already divided among the processes, and the
@@ -140,6 +152,15 @@ class Trainer:
         # Dropout differs from process to process.
         set_seed(settings.seed + accelerator.process_index)
         self.module.train()
+
+    def _begin(self, resumed: bool) -> tuple[PretrainingModule, torch.optim.Optimizer]:
+        model = random_model(self.settings)
+        if not resumed:
+            for sentence in load_initial_weights(model, self.settings.initial_weights):
+                self.accelerator.print(sentence)
+        objective = make_objective(model, self.processor, self.settings.objective_settings())
+        module = PretrainingModule(model, objective)
+        return module, make_optimizer(module, self.settings)
 
     @property
     def learning_rate(self) -> float:
@@ -210,7 +231,7 @@ def train(
     """
     trainer = Trainer(processor, settings, accelerator, resumed is not None)
     progress = Progress(0, None) if resumed is None else checkpoints.load(resumed)
-    batches = Batches(processor, sources, settings, accelerator, progress)
+    batches = together(lambda: Batches(processor, sources, settings, accelerator, progress))
     watch = start_watch(trainer, progress.step)
     accelerator.print(_opening(trainer, batches, progress.step))
     with StopSignal() as stop:

@@ -17,6 +17,7 @@ import math
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from training.objectives.base import PretrainingModule
@@ -25,7 +26,7 @@ from training.pretraining.settings import PretrainSettings
 
 def make_optimizer(module: PretrainingModule, settings: PretrainSettings) -> torch.optim.Optimizer:
     """
-    AdamW with weight decay on matrices, and none on biases, norms and the temperature.
+    AdamW with weight decay on the weights of linear maps and convolutions, and on nothing else; see [`decaying`].
 
     NILI's affine map can have its own learning rate: AdamW moves every weight by about the same amount, so the output of a
     map with 9 D inputs moves nine times as far as that of a map with D (arXiv 2203.03466).
@@ -38,10 +39,11 @@ def make_optimizer(module: PretrainingModule, settings: PretrainSettings) -> tor
         ValueError: there is a factor for NILI's map, but the map is not trained.
     """
     nili = module.model.nili.affine.weight
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    parameters = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    decays = decaying(module)
     groups: list[dict[str, Any]] = [
-        {"params": [parameter for parameter in parameters if parameter.ndim > 1]},
-        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+        {"params": [parameter for name, parameter in parameters.items() if name in decays]},
+        {"params": [parameter for name, parameter in parameters.items() if name not in decays], "weight_decay": 0.0},
     ]
     factor = settings.nili_learning_rate_factor
     if factor != 1:
@@ -56,6 +58,21 @@ def make_optimizer(module: PretrainingModule, settings: PretrainSettings) -> tor
         weight_decay=settings.weight_decay,
         fused=True,
     )
+
+
+def decaying(module: nn.Module) -> set[str]:
+    """
+    Names of the parameters that weight decay reaches: the weights of linear maps and convolutions. As in timm and DINO, it
+    leaves out biases, norms and other scales, class, register and mask tokens, positions (also as tables of relative
+    biases or as embeddings), and temperatures.
+
+    Args:
+        module (`nn.Module`): any module, of any library: a weight is what is named so, has two dimensions or more that are
+            longer than 1, and does not belong to an embedding.
+    """
+    embeddings = {f"{name}.weight" for name, part in module.named_modules() if isinstance(part, nn.Embedding)}
+    matrices = {name for name, parameter in module.named_parameters() if sum(side > 1 for side in parameter.shape) > 1}
+    return {name for name in matrices - embeddings if name.endswith("weight")}
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, settings: PretrainSettings) -> LambdaLR:

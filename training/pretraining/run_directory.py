@@ -21,6 +21,7 @@ from pathlib import Path
 from accelerate import Accelerator
 from filelock import BaseFileLock, FileLock, Timeout
 
+from training.common.distributed import together
 from training.common.files import check_writable
 from training.pretraining.monitoring import LOG_FILE, PICTURE
 
@@ -45,8 +46,7 @@ def claimed(output_dir: Path, resume: str, accelerator: Accelerator) -> Iterator
     Raises:
         ValueError: another run writes to the directory, or it holds files but no run that could be resumed.
     """
-    lock = _claim(output_dir, resume) if accelerator.is_main_process else None
-    accelerator.wait_for_everyone()
+    lock = together(lambda: _claim(output_dir, resume) if accelerator.is_main_process else None)
     try:
         yield
     finally:

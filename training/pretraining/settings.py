@@ -82,14 +82,14 @@ class PretrainSettings:
             training/objectives/settings.py, e.g. `{queue_size: 4096}` or `{name: mae, mask_ratio: 0.75}`.
         augmentation (`AugmentationSettings`): How tiles and photos are augmented.
         max_steps (`int`): Optimizer steps of the whole run.
-        batch_size (`int`): Tiles in a batch, per process; reduced for smaller data sets.
+        batch_size (`int`): Tiles in a batch, per process, no tile twice; reduced for smaller data sets.
         batches_per_step (`int`): Batches of one step. The loss spans all of them, in the memory of one (gradient caching).
         photos_per_tile (`int`): Photos drawn from each tile of a batch, at most; they share the tile's encoding.
         learning_rate (`float`): Peak learning rate, after a linear warm-up; it falls to 0 along a cosine.
         nili_learning_rate_factor (`float`): Factor on the learning rate of NILI's affine map alone, which has 9 times the
             inputs of one token: with 0.11 it moves as far as a map of one token.
         warmup_steps (`int`): Steps of the warm-up.
-        weight_decay (`float`): Of AdamW, on matrices; 0 to below 1.
+        weight_decay (`float`): Of AdamW, on the weights of linear maps and convolutions; 0 to below 1.
         betas (`list[float]`): Both betas of AdamW.
         max_grad_norm (`float`): Largest norm of the gradient; a longer gradient is scaled down to it.
         holdout_fraction (`float`): Share of the tiles to hold out, in blocks, where the data have no split for it; with fewer

@@ -19,7 +19,18 @@ import pytest
 import torch
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
-from training.common.distributed import any_rank, gather_rows, gather_with_grad, mean_over_ranks, row_counts, row_offset
+from accelerate import Accelerator
+
+from training.common.distributed import (
+    any_rank,
+    gather_rows,
+    gather_with_grad,
+    main_first,
+    mean_over_ranks,
+    row_counts,
+    row_offset,
+    together,
+)
 
 COUNTS = [2, 3]
 ROWS = torch.arange(10, dtype=torch.float64).reshape(5, 2)
@@ -84,3 +95,38 @@ def test_a_single_process_keeps_its_values():
     assert torch.equal(gather_rows(rows, counts), ROWS) and not gather_rows(rows, counts).requires_grad
     assert any_rank(True) and not any_rank(False)
     assert mean_over_ranks({"loss": torch.tensor(2.5, requires_grad=True)}) == {"loss": 2.5}
+
+
+def fails_on(rank: int, failing: int) -> tuple[list[str], int]:
+    """The errors of work that fails on one rank, and the result of work that succeeds on both afterwards."""
+    accelerator = Accelerator()
+
+    def work() -> int:
+        if rank == failing:
+            raise ValueError(f"rank {rank} found a bad file")
+        return rank
+
+    errors = []
+    for attempt in (lambda: together(work), lambda: main_first(work, accelerator)):
+        try:
+            attempt()
+        except ValueError as error:
+            errors.append(str(error))
+    return errors, together(lambda: rank) + main_first(lambda: 10 * rank, accelerator)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_what_fails_on_one_process_is_raised_on_both(two_processes, failing):
+    answers = two_processes.run(fails_on, failing)
+    for rank, (errors, after) in enumerate(answers):
+        own = rank == failing
+        assert (
+            errors == [f"rank {rank} found a bad file" if own else "Another process failed; its message says why."] * 2
+        )
+        assert after == 11 * rank
+
+
+def test_a_single_process_raises_its_own_error():
+    assert together(lambda: 3) == 3
+    with pytest.raises(KeyError, match="own"):
+        together(lambda: {}["own"])

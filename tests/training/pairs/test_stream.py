@@ -29,10 +29,10 @@ from datasets import Dataset
 
 from tests.helpers.pairs import PROCESSOR, evaluation, read_rows, write_csv
 from training.common.schema import FEATURES
-from training.pairs.decoding import PairBatch
+from training.pairs.decoding import DecodedTile, PairBatch, PairDecoder
 from training.pairs.loading import load_batches, prepare_pairs
 from training.pairs.shards import Streamed
-from training.pairs.sources import Rows, open_source
+from training.pairs.sources import Rows, Source, open_source
 from training.pairs.stream import PairStream, ShuffledRows
 
 
@@ -80,6 +80,19 @@ def test_a_parquet_folder_gives_the_same_as_a_csv(sixty, parquet):
     assert files.photo_ids == rows.photo_ids and torch.equal(files.tiles, rows.tiles)
     assert torch.equal(files.query_points, rows.query_points) and files.tile_sizes_m == rows.tile_sizes_m
     assert all(np.array_equal(one, other) for one, other in zip(files.photos, rows.photos))
+
+
+class DecodesNothing(PairDecoder):
+    """Takes rows with only an id as they are."""
+
+    def __init__(self):
+        super().__init__(PROCESSOR)
+
+    def __call__(self, row, folder, chosen):
+        size = PROCESSOR.image_processor.size
+        return DecodedTile(
+            row["id"], np.zeros((10, size["height"], size["width"]), np.uint16), (1.0, 1.0), [], [], [], [], {}
+        )
 
 
 def named_rows() -> Rows:
@@ -169,7 +182,37 @@ def test_bad_rows_are_skipped_counted_and_reported(eight):
 def test_a_stream_of_bad_rows_gives_an_empty_batch(eight):
     rows = [[*row[:3], "50", row[4]] for row in read_rows(eight)]
     (batch,) = batches(stream(write_csv(eight.with_name("bad.csv"), rows), batch_size=4), 1)
-    assert batch.photo_ids == [] and batch.bad["place"] >= 16
+    assert batch.photo_ids == [] and batch.bad["place"] == 8
+
+
+@pytest.mark.parametrize("batch_size", [13, 20, 25])
+def test_no_tile_is_twice_in_a_batch_even_across_epochs(sixty, batch_size):
+    """20 tiles; batches of 13 span epochs, and batches of 25 cannot be filled."""
+    whole = [batch.tile_ids for batch in batches(stream(sixty, batch_size, photos_per_tile=1), 8)]
+    for ids in whole:
+        assert len(ids) == len(set(ids)) == min(batch_size, 20)
+    assert len({tuple(ids) for ids in whole}) == 8
+    counts = [sum(ids.count(name) for ids in whole) for name in {name for ids in whole for name in ids}]
+    assert len(counts) == 20 and max(counts) - min(counts) <= 3
+
+
+def test_batches_that_span_epochs_resume_exactly(sixty):
+    whole = batches(stream(sixty, 13, photos_per_tile=1), 8)
+    rest = stream(sixty, 13, photos_per_tile=1, states=[json.loads(json.dumps(whole[2].state))])
+    assert [batch.tile_ids for batch in batches(rest, 5)] == [batch.tile_ids for batch in whole[3:]]
+
+
+def test_a_small_source_ends_a_batch_rather_than_repeat_a_tile():
+    """Three quarters of the rows from 5 tiles, and one from 20: a batch holds the 5, and a third as many others."""
+    names = Dataset.from_dict({"id": [f"small {tile}" for tile in range(5)]}).to_iterable_dataset()
+    small, large = Rows(Streamed(names, names)), named_rows()
+    sources = [Source("small", Path(), small, None, 3.0), Source("large", Path(), large, None, 1.0)]
+    mixed = PairStream(sources, PROCESSOR, 24, 1)
+    mixed.decoder, mixed._chosen = DecodesNothing(), lambda row, epoch: ()
+    for batch in batches(mixed, 6):
+        own = [name.startswith("small") for name in batch.tile_ids]
+        assert len(batch.tile_ids) == len(set(batch.tile_ids))
+        assert sum(own) == 5 and 1 <= len(own) - sum(own) <= 2
 
 
 def test_a_row_with_the_wrong_number_of_bytes_is_bad(parquet, tmp_path):

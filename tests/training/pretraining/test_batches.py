@@ -15,6 +15,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ import torch
 pytest.importorskip("datasets", reason="the extra train is not installed")
 pytest.importorskip("rasterio", reason="the extra train is not installed")
 from tests.helpers.pairs import PROCESSOR, read_rows, write_csv
+from training.common.distributed import row_counts
 from training.pairs.settings import AugmentationSettings
 from training.pairs.sources import open_source
 from training.pretraining.batches import Batches, check_batch
@@ -113,6 +115,49 @@ def test_batches_shrink_to_the_number_of_tiles(sixty):
     # Too few tiles for a whole batch per worker.
     assert made(15, 2, 1) == (15, 0)
     assert made(50, 2, 1) == (20, 0) and made(50, 0, 2) == (10, 0)
+
+
+def test_a_source_too_small_for_its_weight_is_refused_at_the_start(eight, sixty):
+    small, large = replace(open_source(str(eight), 0.0), weight=3.0), open_source(str(sixty), 0.0)
+
+    def made(batch_size: int, processes: int = 1, workers: int = 0) -> Batches:
+        settings = settings_for(eight, workers, batch_size=batch_size)
+        return Batches(PROCESSOR, [small, large], settings, one_of(processes, 0), Progress(0, None))
+
+    with pytest.raises(
+        ValueError, match=r"weight 3, which is 9 tiles of each batch, but it has 8 tiles, and no tile may"
+    ):
+        made(12)
+    with pytest.raises(
+        ValueError, match=r"is 6 tiles .*has 8 tiles, 4 for each of 2 processes.*lower its weight or batch"
+    ):
+        made(8, processes=2)
+    assert made(8).batch_size == 8
+    # Each of two workers would read four of the eight tiles.
+    assert made(8, workers=2).num_workers == 0 and made(4, workers=2).num_workers == 2
+
+
+def take_on(rank: int, path: str, bad_rank: int) -> tuple[str, list[int]]:
+    """The error when one rank's batch is refused, and what both can still exchange afterwards."""
+    sources = [open_source(path, 0.0)]
+    share = 0.01 if rank == bad_rank else 0.9
+    settings = settings_for(Path(path), batch_size=4, max_bad_share=share)
+    batches = Batches(PROCESSOR, sources, settings, one_of(2, rank), Progress(0, None))
+    try:
+        batches.take(1, Counter())
+    except ValueError as error:
+        return str(error), row_counts(rank + 1)
+    return "", []
+
+
+@pytest.mark.parametrize("bad_rank", [0, 1])
+def test_a_batch_refused_on_one_process_stops_both(two_processes, eight, bad_rank):
+    rows = [[*row[:3], "50", row[4]] if row[0] in ("001", "004") else row for row in read_rows(eight)]
+    path = write_csv(eight.with_name("some_bad.csv"), rows)
+    answers = two_processes.run(take_on, str(path), bad_rank)
+    assert "exceeds max_bad_share 0.01" in answers[bad_rank][0]
+    assert answers[1 - bad_rank][0] == "Another process failed; its message says why."
+    assert all(exchanged == [1, 2] for _, exchanged in answers)
 
 
 def test_bad_pairs_are_counted_and_too_many_stop_the_run(eight):

@@ -270,7 +270,7 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(two):
 
 def test_a_write_error_in_one_process_fails_both(two):
     (_, (first, second)) = two
-    assert "step 4 could not be written" in first["failure"] and "another process failed" in first["failure"]
+    assert "step 4 could not be written" in first["failure"] and "Another process failed" in first["failure"]
     assert "step 4 could not be written" in second["failure"] and "inline_container" in second["failure"]
     for told in two[1]:
         assert (told["latest"], told["left"]) == ("step_00000002", ["step_00000002"])

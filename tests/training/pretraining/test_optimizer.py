@@ -15,13 +15,14 @@
 
 import pytest
 import torch
+import transformers
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairProcessor
 from training.objectives.base import PretrainingModule
 from training.objectives.registry import make_objective
 from training.pretraining.initial_weights import random_model
-from training.pretraining.optimizer import learning_rate_factor, make_optimizer, make_schedule
+from training.pretraining.optimizer import decaying, learning_rate_factor, make_optimizer, make_schedule
 from training.pretraining.settings import load_settings
 
 
@@ -34,12 +35,43 @@ def optimizer_of(*flags: str) -> tuple[PretrainingModule, torch.optim.Optimizer]
 
 
 @pytest.mark.parametrize("flags", [(), ("--nili_learning_rate_factor", "0.1"), ("--model.query_mode", "mean")])
-def test_each_trainable_parameter_is_in_one_group_and_only_matrices_decay(flags):
+def test_each_trainable_parameter_is_in_one_group_and_only_weights_of_maps_decay(flags):
     module, optimizer = optimizer_of(*flags)
     grouped = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     assert len(grouped) == len(set(grouped)) and set(grouped) == {p for p in module.parameters() if p.requires_grad}
-    for group in optimizer.param_groups:
-        assert all((parameter.ndim > 1) == (group["weight_decay"] == 0.05) for parameter in group["params"])
+    names = {parameter: name for name, parameter in module.named_parameters()}
+    decay, none = ({names[p] for group in optimizer.param_groups if group["weight_decay"] == each for p in group["params"]}
+                   for each in (0.05, 0.0))  # fmt: skip
+    assert {"model.sv_model.embeddings.cls_token", "model.sv_model.embeddings.position_embeddings"} <= none
+    assert {"model.rs_model.embeddings.projection.weight", "model.sv_projection.weight"} <= decay
+    assert all(name.endswith("weight") and "norm" not in name for name in decay)
+
+
+@pytest.mark.parametrize(
+    "config, spared",
+    [
+        ("Dinov2WithRegistersConfig", {"cls_token", "mask_token", "position_embeddings", "register_tokens"}),
+        ("DeiTConfig", {"cls_token", "distillation_token", "position_embeddings"}),
+        ("SiglipVisionConfig", {"position_embedding.weight", "probe"}),
+        ("SwinConfig", {"relative_position_bias_table"}),
+        ("Swinv2Config", {"logit_scale"}),
+        ("ConvNextV2Config", {"grn.weight", "grn.bias"}),
+    ],
+)
+def test_tokens_positions_and_scales_of_any_tower_do_not_decay(config, spared):
+    with torch.device("meta"):
+        tower = transformers.AutoModel.from_config(getattr(transformers, config)())
+    decays, names = decaying(tower), {name for name, parameter in tower.named_parameters() if parameter.ndim > 1}
+    for name in spared:
+        own = {each for each in names if each.endswith(name)}
+        assert own and not own & decays
+    assert len(decays) > 20
+
+
+def test_mask_tokens_do_not_decay():
+    module, _ = optimizer_of("--objective.name", "mae")
+    tokens = {name for name, _ in module.named_parameters() if "mask_token" in name}
+    assert len(tokens) == 2 and not tokens & decaying(module)
 
 
 def test_the_separate_learning_rate_of_nili_follows_the_schedule():

@@ -52,7 +52,7 @@ CASES: list[Case] = [
     _refused("all tiles held out", "holdout_fraction is 1", "--holdout_fraction", "1"),
     _refused("a weight of 0", "the weight 0", "--data", "{a.csv: 0}"),
     _refused("a negative weight", "the weight -1", "--data", "{a.csv: -1, b.csv: 1}"),
-    _refused("no data", "expected a pairs CSV", "--data="),
+    _refused("no data", "expected a pairs CSV", "--data={}"),
     _refused("unknown way to resume", "expected 'auto' or 'none'", "--resume", "maybe"),
     _refused("sizes that do not divide", "not divisible by 4 attention heads", "--model.rs_config.hidden_size", "97"),
     _refused("no configuration file", "File not found", "--config", "FOLDER/nowhere.yaml"),

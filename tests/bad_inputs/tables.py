@@ -312,6 +312,7 @@ PROGRAMS: list[Case] = [
     Program("no model for the task", "training.evaluate", _no_photos, "needs embeddings of photo(.|\n)*0 of 1 tasks measured"),
     _evaluated("an unknown task", _target(WARM), "--target", "y", "--tasks", "nothing-*", says="--tasks is 'nothing-.'; expected one of location, rs,"),
     _evaluated("one value", _target([1.0] * ROWS), says="0 of 1 tasks measured"),
+    _evaluated("targets too large for R²", _target(WARM * 1e300), says="r2 by ridge on random is nan"),
     _evaluated("half of the options", _target(WARM), "--missing_values", "-", "--target_type", "regression", says="belong together"),
     Program(
         "missing values without a table", "training.evaluate", lambda folder: ["--missing_values", "-"], "is for a --table"

@@ -13,6 +13,7 @@
 # limitations under the License.
 """Runs benchmark tasks: every model, its random-weights counterpart and the baselines, on each task in turn."""
 
+import math
 import resource
 import sys
 import time
@@ -223,9 +224,16 @@ def _record(
     """Adds the outcome of one model to the results and to the findings."""
     name, findings = _name_of(encoder), evaluation.findings
     problems = [f"{task.name} by {name}: {problem}" for problem in outcome.problems]
+    scores = [score for score in outcome.scores if math.isfinite(score.value)]
+    problems += [
+        f"{task.name} by {name}: {score.metric} by {score.method} on {score.split} is {score.value}; check the range of the targets."
+        for score in outcome.scores
+        if not math.isfinite(score.value)
+    ]
     findings.add_notes({"remarks": list(outcome.remarks), "problems": problems})
-    if not outcome.scores:
-        if not problems:
+    if not scores:
+        # What the baselines cannot be measured on is said of the models.
+        if encoder and not problems:
             findings.failed.append(
                 f"{task.name} by {name}: nothing was measured; check the task's targets, probes and holdouts."
             )
@@ -242,7 +250,7 @@ def _record(
         peak_memory_mb=_peak_memory_mb(evaluation.accelerator.device),
         run=run,
     )
-    evaluation.table.append(task, outcome.scores, circumstances, outcome.remarks, problems)
+    evaluation.table.append(task, scores, circumstances, outcome.remarks, problems)
     findings.runs.append(run)
     if encoder in evaluation.models[:1]:
         findings.add_bias(task, name, run, outcome, evaluation.output_dir)

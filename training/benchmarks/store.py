@@ -91,7 +91,8 @@ class FeatureStore:
         """
         key = {**key, "code": fingerprint_of_code(*_CODE), "part_size": part_size}
         folder = self.folder / digest_of(key)
-        parts, unsaved = _parts_in(folder), {}
+        parts = _parts_in(folder)
+        unsaved: dict[int, Columns] = {}
         if parts is None:
             parts, unsaved = self._fill(folder, key, items, compute, part_size)
         if self.processes > 1:
@@ -111,7 +112,8 @@ class FeatureStore:
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / "key.json", json.dumps(key, indent=2, default=str))
-        parts, unsaved = 0, {}
+        parts = 0
+        unsaved: dict[int, Columns] = {}
         title = f"embed for {key.get('kind', 'tasks')}"
         chunks = tqdm(chunked(items(), part_size), desc=title, unit="part", leave=False, disable=self.rank > 0)
         for number, chunk in enumerate(chunks):

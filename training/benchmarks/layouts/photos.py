@@ -86,6 +86,7 @@ def _read_table(task: Task, split: str | None) -> list[tuple[Path, Any]]:
     table.require([image, label])
     pattern = task.options.get("images", "{}")
     files = [folder / pattern.format(name) for name in table.column(image).cast(pa.string()).to_pylist()]
+    values: list[float | None] | list[str | None]
     if task.target_type == "regression":
         values = [float(value) if np.isfinite(value) else None for value in read_numbers(table, label)]
     else:

@@ -31,7 +31,7 @@ from training.benchmarks.layouts.mados import open_mados
 from training.benchmarks.layouts.pastis import open_pastis
 from training.benchmarks.layouts.photos import open_photos
 from training.benchmarks.layouts.rows import open_rows
-from training.benchmarks.layouts.samples import SPLITS, Images, ImageSet
+from training.benchmarks.layouts.samples import SPLITS, Images, ImageSet, damage_as_sentence
 from training.benchmarks.layouts.small_farms import open_small_farms
 from training.benchmarks.layouts.table import open_table
 from training.benchmarks.tasks.task import Task
@@ -85,7 +85,8 @@ def _open(task: Task) -> ImageSet:
     check_keys([layout], LAYOUTS, f"{owner}, options.layout")
     most = task.options.get("most", {})
     check_keys(most, SPLITS, f"{owner}, options.most")
-    found = LAYOUTS[str(layout)](task)
+    with damage_as_sentence(f"The data of {owner.lower()}"):
+        found = LAYOUTS[str(layout)](task)
     for name in ("train", "test"):
         if not found.splits.get(name):
             raise ValueError(

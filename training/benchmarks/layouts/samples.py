@@ -13,18 +13,49 @@
 # limitations under the License.
 """Labelled tiles and photos of a data set: one sample, a split, and the whole set."""
 
-from collections.abc import Callable, Iterable, Sequence
+import csv
+import json
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from training.benchmarks.encoders.encoder import TileFormat
+from training.common.errors import first_line
 
 Item = TypeVar("Item")
 # Marks pixels that have no class, or one that is not scored.
 IGNORED = -1
 SPLITS = ("train", "validation", "test")
+# Errors, of no common kind, of readers of archives, tables and arrays.
+DAMAGE = (
+    KeyError,
+    TypeError,
+    EOFError,
+    csv.Error,
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@contextmanager
+def damage_as_sentence(what: str) -> Iterator[None]:
+    """Raises what the readers of damaged or other files raise as a `ValueError` that names them."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise ValueError(
+            f"{what} cannot be read ({type(error).__name__}: {first_line(error)[:200]}); compare it with the published layout, or "
+            "download it again."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -85,7 +116,8 @@ class Images(Sequence[LabelledImage]):
             return self.chosen(range(len(self))[index])
         if not 0 <= index < len(self):
             raise IndexError(f"Image index {index} is out of range for {len(self)} images.")
-        return self._read(index)
+        with damage_as_sentence(repr(self.names[index])):
+            return self._read(index)
 
     def chosen(self, indexes: Sequence[int]) -> "Images":
         """The samples at these positions, in this order."""

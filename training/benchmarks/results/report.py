@@ -16,6 +16,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from training.benchmarks.kinds.kind import Outcome
 from training.benchmarks.results.bias import Bias, bias_table, self_information, summary
@@ -113,7 +114,7 @@ def write_report(
         models (`Sequence[str]`): names of the models under test.
         table, findings, output_dir: of the run.
     """
-    figures = "\n\n".join(f"![Errors of {name}](errors-{name}.png)" for name in findings.bias)
+    figures = "\n\n".join(f"![Errors of {name}]({quote(f'errors-{name}.png')})" for name in findings.bias)
     bias = "\n\n".join(bias_text(name, found) for name, found in findings.bias.items())
     whole = f"# Evaluation\n\n{text}\n![Scores](scores.png)\n"
     if bias:

@@ -52,7 +52,7 @@ def task_table(task: Task, rows: Sequence[Row]) -> str:
 
 def markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """Rows of equal length as a Markdown table with aligned columns."""
-    lines = [list(head), *map(list, body)]
+    lines = [[" ".join(cell.split()).replace("|", r"\|") for cell in line] for line in (head, *body)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     padded = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"

@@ -14,6 +14,7 @@
 """What is particular to single layouts, on small files made as they are published."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -167,3 +168,32 @@ def test_shards_with_pickles_are_refused(tmp_path):
     (root / "default_partition.json").write_text(json.dumps({"train": ["a", "b"], "valid": ["c"], "test": ["d"]}))
     with pytest.raises(ValueError, match="older ones hold pickles"):
         open_images(local_task("m-so2sat", tmp_path)).splits["test"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "message"),
+    [
+        ("biomassters", "train_Data_list.csv", "KeyError: 'chip_id'"),
+        ("crop-type-south-sudan", "southsudan/list_eval_partition.csv", "KeyError: 'id'"),
+        ("pastis", "metadata.geojson", "JSONDecodeError"),
+        ("m-so2sat", "m-so2sat/shard_0.tar", "ReadError"),
+    ],
+)
+def test_a_damaged_file_is_refused_in_one_sentence(folders, tmp_path, name, file, message):
+    shutil.copytree(folders[name], tmp_path / "copy")
+    path = tmp_path / "copy" / file
+    path = path if path.exists() else next(path.parent.glob("*.tar"))
+    path.write_bytes(b"a,b\n1,2\n")
+    with pytest.raises(ValueError, match=f"The data of task .* cannot be read .*{message}") as refused:
+        open_images(local_task(name, tmp_path / "copy"))
+    assert type(refused.value) is ValueError
+
+
+def test_a_damaged_image_is_refused_by_name(folders, tmp_path):
+    shutil.copytree(folders["crop-type-south-sudan"], tmp_path / "copy")
+    data = open_images(local_task("crop-type-south-sudan", tmp_path / "copy"))
+    name = data.splits["test"].names[0]
+    path = tmp_path / "copy" / "southsudan" / "truth" / f"{name}.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=f"'{name}' cannot be read"):
+        data.splits["test"][0]

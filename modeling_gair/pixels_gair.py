@@ -33,8 +33,10 @@ def shown(value: Any, most: int = 80) -> str:
 
 
 def listed(names: Sequence[Any], most: int = 13) -> str:
-    """Names for a message, the first of many."""
-    return ", ".join(map(str, names[:most])) + (f", … ({len(names)} in all)" if len(names) > most else "")
+    """Names for a message: the first of many, and long ones cut off."""
+    return ", ".join(str(name)[:20] for name in names[:most]) + (
+        f", … ({len(names)} in all)" if len(names) > most else ""
+    )
 
 
 def local_file(path: str | os.PathLike) -> str:

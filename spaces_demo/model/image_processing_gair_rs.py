@@ -315,18 +315,20 @@ class GairRSImageProcessor(SavedWhole, BaseImageProcessor):
         of `self.bands`, and the mask of pixels without data.
         """
         if found.dtype.name not in _RS_DTYPES:
-            raise ValueError(f"{source} contains {found.dtype}, expected one of {', '.join(_RS_DTYPES)}; convert it.")
+            raise ValueError(
+                f"{source} contains {found.dtype}, expected reflectance or digital numbers as {' or '.join(_RS_DTYPES)}; take the "
+                "values of the product."
+            )
         present = [band for band, position in enumerate(positions) if position is not None]
         missing = check_pixels(found, missing, [self.bands[band] for band in present], self._scale, source)
         whole = not missing.any()
         if whole and None not in positions:
             return found, missing
-        filled = np.empty((len(positions), *missing.shape), found.dtype)
+        values = np.array([self._fill_value(band, found.dtype) for band in self.bands], found.dtype)
+        filled = np.broadcast_to(values[:, None, None], (len(values), *missing.shape)).copy()
         filled[present] = found
-        for band, position in enumerate(positions):
-            everywhere = position is None
-            if everywhere or not whole:
-                filled[band, ... if everywhere else missing] = self._fill_value(self.bands[band], found.dtype)
+        if not whole:
+            filled[:, missing] = values[:, None]
         return filled, missing
 
     def _fill_value(self, band: str, dtype: np.dtype) -> float:

@@ -4,7 +4,7 @@ What Sentinel-2's reflectance can be: finds pixels without data, and refuses til
 Reflectance is meant as a fraction: the digital numbers of the products, with their offset, divided by 10,000.
 
 *Pixels without data.* In the products 0 in all bands means no data, and 0 in a single band is a dark surface. A pixel is
-missing if it is 0 in all bands, or the reflectance -0.1 of such a 0 after the offset of -1000 in all bands; or if any band
+missing if all bands are 0, or all are the same negative number, as after an offset was added to such zeros; or if any band
 holds what no reflectance is: NaN, or a value below -0.2 or above 3. The products cannot hold less than -0.1, and the sensor
 saturates below 3, so such values are fill values (-9999, -32768, 65535 …) or a few broken pixels.
 
@@ -26,8 +26,6 @@ DIGITAL_NUMBERS_PER_REFLECTANCE = 10_000.0
 
 LEAST_REFLECTANCE, MOST_REFLECTANCE = -0.2, 3.0
 LEAST_TYPICAL_REFLECTANCE, MOST_TYPICAL_REFLECTANCE = 0.0005, 2.0
-# Between the reflectances of digital numbers 0, which are no data, and 1.
-NO_DATA_REFLECTANCE = -0.09995
 
 # A file marks pixels by few values. Other impossible values are broken pixels, if they are rare.
 _MOST_FILL_VALUES = 4
@@ -74,7 +72,7 @@ def check_declared_scales(scales: Sequence[float], units: str, source: str) -> N
     many files declare one that was already applied.
     """
     for scale in set(scales):
-        of_numbers = bool(np.isclose(scale, 1 / DIGITAL_NUMBERS_PER_REFLECTANCE, atol=0))
+        of_numbers = abs(scale * DIGITAL_NUMBERS_PER_REFLECTANCE - 1) < 1e-5
         if scale == 1 or (of_numbers and units == "digital_number"):
             continue
         fix = "set units='digital_number' in the processor, or" if of_numbers else "convert the values, and"
@@ -105,16 +103,12 @@ def check_pixels(found: np.ndarray, missing: np.ndarray, bands: Sequence[str], s
     low, high = (scale.value_of_reflectance(limit) for limit in (LEAST_REFLECTANCE, MOST_REFLECTANCE))
     # NaN fails the comparison.
     plain = found.min() > max(0.0, low) and found.max() <= high
-    broken = np.zeros((), bool)
+    broken = np.zeros_like(missing)
     if not plain:
-        missing = missing | _without_data(found, scale)
+        missing = missing | _without_data(found)
         if floating and np.isinf(found[:, ~missing]).any():
             raise ValueError(f"{source} contains inf, expected finite values; set pixels without data to NaN.")
-        odd = ((found < low) | (found > high)) & ~missing
-        filled, broken = _fill_values(found, odd)
-        if (missing | filled).all() and not missing.all() and np.median(found[:, ~missing]) > 0:
-            # A tile of few values, which are in other units rather than no data.
-            filled, broken = np.zeros_like(missing), filled
+        filled, broken = _impossible(found, missing, low, high)
         missing = missing | filled
     if missing.all():
         raise ValueError(f"{source} contains no data here, expected a tile with data; pass another tile.")
@@ -123,31 +117,32 @@ def check_pixels(found: np.ndarray, missing: np.ndarray, bands: Sequence[str], s
     if share > _MOST_BROKEN:
         values = found[:, broken]
         raise ValueError(
-            f"{source} has values such as {float(values[(values < low) | (values > high)][0]):.6g} in {share:.0%} of its pixels, "
+            f"{source} has values such as {float(values[(values < low) | (values > high)][0]):.6g} in {share:.1%} of its pixels, "
             f"expected {low:g} to {high:g}, which is what reflectance can be; pass surface reflectance."
         )
-    missing = missing | broken
-    if missing.all():
-        raise ValueError(f"{source} contains no data here, expected a tile with data; pass another tile.")
-    return missing
+    return missing | broken
 
 
-def _without_data(found: np.ndarray, scale: Scale) -> np.ndarray:
-    """Mask `(H, W)` of pixels that are NaN in any band, or no data by the products' definition."""
-    zero = (found == 0).all(axis=0)
-    least = scale.value_of_reflectance(NO_DATA_REFLECTANCE)
-    if not found.min() > least:
-        zero |= (found <= least).all(axis=0)
-    return zero | np.isnan(found).any(axis=0) if found.dtype.kind == "f" else zero
+def _without_data(found: np.ndarray) -> np.ndarray:
+    """Mask `(H, W)` of pixels that are NaN in any band, or no data in all of them."""
+    absent = (found == 0).all(axis=0)
+    # In one or two bands a dark surface may have the same small negative number.
+    if len(found) > 2 and not found.min() >= 0:
+        absent |= (found[0] < 0) & (found == found[0]).all(axis=0)
+    return absent | np.isnan(found).any(axis=0) if found.dtype.kind == "f" else absent
 
 
-def _fill_values(found: np.ndarray, odd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Masks `(H, W)` of pixels where any of the impossible values `odd` is one of the few most frequent, or another one."""
-    if not odd.any():
-        return odd[0], odd[0]
+def _impossible(found: np.ndarray, missing: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Masks `(H, W)` of further pixels with a fill value in any band, and of those with another value outside low to high."""
+    if found.min() >= low and found.max() <= high:
+        return np.zeros_like(missing), np.zeros_like(missing)
+    odd = ((found < low) | (found > high)) & ~missing
     values, counts = np.unique(found[odd], return_counts=True)
     filling = values[np.argsort(counts, kind="stable")[-_MOST_FILL_VALUES:]]
     filled = (odd & np.isin(found, filling)).any(axis=0)
+    if (missing | filled).all() and not missing.all() and np.median(found[:, ~missing]) > 0:
+        # A tile of few values, which are in other units rather than no data.
+        filled = np.zeros_like(missing)
     return filled, odd.any(axis=0) & ~filled
 
 
@@ -167,24 +162,27 @@ def _sample(found: np.ndarray, missing: np.ndarray) -> np.ndarray:
 def _check_units(found: np.ndarray, missing: np.ndarray, bands: Sequence[str], scale: Scale, source: str) -> None:
     floating = found.dtype.kind == "f"
     sample = _sample(found, missing)
-    medians = np.median(sample, axis=1)
+    # np.median takes 30 times as long.
+    middle = sample.shape[1] // 2
+    medians = np.partition(sample, middle, axis=1)[:, middle]
     brightest = int(medians.argmax())
     typical = float(medians[brightest])
-    what = f"{source} has a median of {typical:.4g} in its brightest band, {bands[brightest]}, which"
     if scale.units == "reflectance":
         looks = _unlike_reflectance(typical, floating)
         expected = "reflectance as floating-point numbers from 0 to 1"
     else:
         looks = _unlike_digital_numbers(found, missing, sample, typical)
         expected = "digital numbers, reflectance times 10,000"
+    reflectance = scale.reflectance_of(typical)
+    if not looks and LEAST_TYPICAL_REFLECTANCE <= reflectance <= MOST_TYPICAL_REFLECTANCE:
+        return
+    what = f"{source} has a median of {typical:.4g} in its brightest band, {bands[brightest]}, which"
     if looks:
         raise ValueError(f"{what} looks like {looks[0]}, expected {expected}; {looks[1]}.")
-    reflectance = scale.reflectance_of(typical)
-    if not LEAST_TYPICAL_REFLECTANCE <= reflectance <= MOST_TYPICAL_REFLECTANCE:
-        raise ValueError(
-            f"{what} stands for a reflectance of {reflectance:.3g}, expected {LEAST_TYPICAL_REFLECTANCE:g} to "
-            f"{MOST_TYPICAL_REFLECTANCE:g}, as landscapes have; check the processor's units and digital_number_offset."
-        )
+    raise ValueError(
+        f"{what} stands for a reflectance of {reflectance:.3g}, expected {LEAST_TYPICAL_REFLECTANCE:g} to "
+        f"{MOST_TYPICAL_REFLECTANCE:g}, as landscapes have; check the processor's units and digital_number_offset."
+    )
 
 
 def _unlike_reflectance(typical: float, floating: bool) -> tuple[str, str] | None:

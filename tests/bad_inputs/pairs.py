@@ -238,7 +238,7 @@ _PARQUET = [
     Right("a tile without CRS", _lazily(lambda: {"crs": None}), _bad("tile", "null")),
     Right("a CRS that does not exist", _lazily(lambda: {"crs": "EPSG:0"}), _bad("tile", "EPSG:0")),
     Right("bounds of five numbers", _lazily(lambda: {"bounds": [1.0] * 5}), _bad("tile", "bounds")),
-    Right("unknown bands", _lazily(lambda: {"bands": ["red"] * 10}), _bad("tile", "red")),
+    Right("unknown bands", _lazily(lambda: {"bands": ["violet"] * 10}), _bad("tile", "violet")),
     Right("a photo outside the tile", _lazily(lambda: _photos(lon=50.0)), _bad("place", "outside the tile")),
     Right("a photo at no place", _lazily(lambda: _photos(lat=None)), _bad("place", "lat")),
     Right("a photo that is none", _lazily(lambda: _photos(jpeg=b"text")), _bad("photo", "000")),

@@ -17,11 +17,13 @@ Converts the published GAIR checkpoint (a pickled `.pth`) to a directory that th
     python -m modeling_gair.convert_gair_checkpoint CHECKPOINT OUT_DIR [--check PAIRS.csv]
 
 The directory contains the weights (safetensors), the config, processors with the release's own pixel arithmetic, the code
-files and a model card. Every tensor of the checkpoint must be used or known to be unused; otherwise nothing is written.
+files, a model card, and `provenance.json`, which says what was converted. Every tensor of the checkpoint must be used or known to be unused; otherwise nothing is written.
 """
 
 import argparse
 import csv
+import hashlib
+import json
 import os
 import pickle
 import re
@@ -35,6 +37,9 @@ import torch
 from safetensors.torch import save_file
 
 from . import GairConfig, GairLocationConfig, GairModel, GairProcessor, GairRSConfig
+
+# Beside converted weights: what they were converted from, and a digest by which to tell that they were not changed since.
+PROVENANCE = "provenance.json"
 
 # Tensors of the published checkpoint that no published embedding depends on, and what they are.
 UNUSED_TENSORS = {
@@ -53,8 +58,9 @@ tags: [geospatial, remote-sensing, street-view, sentinel-2, location-encoder]
 ---
 # GAIR, converted weights
 
-The weights of the published GAIR release (arXiv 2503.16683), converted to safetensors. **The weights are licensed under
-CC BY-NC 4.0**, as published: no commercial use. The code files in this repository are licensed under Apache-2.0.
+Converted to safetensors from `{checkpoint}` (SHA-256 `{sha256}`), which holds the tensors of the published GAIR release (arXiv
+2503.16683) by name and shape. **The published weights are licensed under CC BY-NC 4.0**: no commercial use. The code files in
+this repository are licensed under Apache-2.0.
 
 ```python
 from transformers import AutoModel, AutoProcessor
@@ -208,8 +214,11 @@ def read_pickle(checkpoint: str | os.PathLike) -> Any:
     try:
         return torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{str(checkpoint)!r} cannot be read as a checkpoint of plain tensors: {reason}") from error
+        # Not torch's own words, which recommend to run the code in a pickle.
+        raise ValueError(
+            f"{str(checkpoint)!r} cannot be read as a checkpoint of plain tensors ({type(error).__name__}): it is damaged, of "
+            "another format, or contains code; download the published file again."
+        ) from error
 
 
 def read_checkpoint(checkpoint: str | os.PathLike) -> dict[str, torch.Tensor]:
@@ -266,11 +275,34 @@ def convert_gair_checkpoint(
             raise ValueError(f"The installed transformers could not place these tensors: {left_over}.")
         model.save_pretrained(complete)
         GairProcessor.for_config(config, parity=True).save_pretrained(complete)
-        (complete / "README.md").write_text(_CARD.format(name=target.name), encoding="utf-8")
+        origin = _provenance(Path(checkpoint), model)
+        (complete / PROVENANCE).write_text(json.dumps(origin, indent=2) + "\n", encoding="utf-8")
+        card = _CARD.format(name=target.name, checkpoint=origin["checkpoint"], sha256=origin["checkpoint_sha256"])
+        (complete / "README.md").write_text(card, encoding="utf-8")
         if target.exists():
             target.rmdir()
         shutil.move(complete, target)
     return model.eval()
+
+
+def _provenance(checkpoint: Path, model: GairModel) -> dict[str, str]:
+    with checkpoint.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "converted_by": "modeling_gair.convert_gair_checkpoint",
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": digest,
+        "weights_sha256": weights_digest(model),
+    }
+
+
+def weights_digest(model: torch.nn.Module) -> str:
+    """SHA-256 of a model's tensors: names, dtypes, shapes and values, however they are divided into files."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 @torch.no_grad()
@@ -308,21 +340,21 @@ def check_conventions(model: GairModel, processor: GairProcessor, pairs: str | o
     return ranks
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     # argparse, as the package is installed without the library that the training programs use for their command lines.
     parser = argparse.ArgumentParser(description="Convert the published GAIR checkpoint to a directory of safetensors.")
     parser.add_argument("checkpoint", help="the published checkpoint (.pth)")
     parser.add_argument("out_dir", help="directory to write; it must be new or empty")
     parser.add_argument("--check", metavar="PAIRS.csv", help="report retrieval on pairs (rs, sv, lon, lat)")
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
-        model = convert_gair_checkpoint(arguments.checkpoint, arguments.out_dir)
+        model = convert_gair_checkpoint(options.checkpoint, options.out_dir)
     except ValueError as error:
         parser.exit(1, f"{error}\n")
-    print(f"Wrote {arguments.out_dir} ({model.num_parameters():,} parameters, weights under CC BY-NC 4.0).")
-    if arguments.check:
-        processor = GairProcessor.from_pretrained(arguments.out_dir)
-        for convention, rank in check_conventions(model, processor, arguments.check).items():
+    print(f"Wrote {options.out_dir} ({model.num_parameters():,} parameters, weights under CC BY-NC 4.0).")
+    if options.check:
+        processor = GairProcessor.from_pretrained(options.out_dir)
+        for convention, rank in check_conventions(model, processor, options.check).items():
             print(f"{convention:>13}: each photo's own tile has the mean rank {rank:.2f}")
 
 

@@ -13,6 +13,7 @@
 # limitations under the License.
 """The converter on synthetic checkpoints, and parity of the converted model with the published implementation."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -24,7 +25,12 @@ from transformers import AutoModel, AutoProcessor
 
 import modeling_gair.convert_gair_checkpoint as convert_gair_checkpoint_module
 from modeling_gair import GairConfig
-from modeling_gair.convert_gair_checkpoint import _published_layout, check_conventions, convert_gair_checkpoint
+from modeling_gair.convert_gair_checkpoint import (
+    _published_layout,
+    check_conventions,
+    convert_gair_checkpoint,
+    weights_digest,
+)
 from tests.conftest import made_tensor
 
 
@@ -67,6 +73,9 @@ def test_a_checkpoint_becomes_a_directory(small_config, small_tensors, tmp_path,
         "raster_gair.py",
     } <= files
     assert not list(tmp_path.glob(".out*"))
+    origin = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert origin["checkpoint"] == "a.pth" and origin["weights_sha256"] == weights_digest(converted)
+    assert origin["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     card = (tmp_path / "out" / "README.md").read_text()
     assert "cc-by-nc-4.0" in card and "CC BY-NC 4.0" in card
     model = AutoModel.from_pretrained(tmp_path / "out")

@@ -26,6 +26,7 @@ from training.hub.example import LAT, LON
 from training.hub.origin import PUBLISHED_LICENCE, Origin
 from training.measuring.similarity_ranges import PERCENTILES
 from training.measuring.tables import format_measures
+from training.objectives.settings import OBJECTIVE_SETTINGS
 from training.pretraining.costs import flops_per_pair, parameter_counts
 from training.world.settings import SAMPLE_WORLD_REMARK
 
@@ -64,6 +65,7 @@ def make_card(
         template_path=str(TEMPLATE),
         title=repo.split("/")[1],
         origin=origin,
+        aligned=origin.training.get("objective", "gair") == "gair",
         sample_remark=SAMPLE_WORLD_REMARK,
         repo=repo,
         revision=f', revision="{branch}"' if branch else "",
@@ -88,10 +90,16 @@ def make_card(
         measures=format_measures(origin.metrics) if origin.metrics is not None else None,
         evaluation=_evaluation(origin, repo),
         parameters=parameter_counts(model),
-        flops_per_pair=(
-            flops_per_pair(config, processor, origin.training["photos_per_tile"]) if origin.training else None
-        ),
+        flops_per_pair=_flops_per_pair(config, processor, origin.training),
     )
+
+
+def _flops_per_pair(config: Any, processor: GairProcessor, training: dict[str, Any]) -> float | None:
+    """FLOPs of training by the objective that was trained; None if its settings are not recorded."""
+    if "objective_settings" not in training:
+        return None
+    objective = OBJECTIVE_SETTINGS[training["objective"]](**training["objective_settings"])
+    return flops_per_pair(config, processor, training["photos_per_tile"], objective)
 
 
 def _data(origin: Origin) -> list[str]:
@@ -116,7 +124,7 @@ def _metadata(repo: str, model: GairModel, origin: Origin, licence: str) -> Mode
         embedding_spatial_context="chips of 0.5 to 5 km; points continuous within them",
         embedding_temporal_type=["single date"],
         embedding_temporal_context="one acquisition",
-        model_architecture="two vision transformers, random Fourier features with MLPs, NILI",
+        model_architecture=_architecture(model.config),
         publication_link=PAPER,
     )
 
@@ -142,6 +150,13 @@ def _eval_results(origin: Origin) -> list[EvalResult]:
         )
         for metric in _HEADLINE_METRICS
     ]
+
+
+def _architecture(config: Any) -> str:
+    rs, sv = (getattr(tower, "architecture", tower.model_type) for tower in (config.rs_config, config.sv_config))
+    return (
+        f"tiles: {rs}; photos: {sv}; locations: {config.location_config.encoder}; points in tiles: {config.query_mode}"
+    )
 
 
 def _patch(config: Any) -> int | None:

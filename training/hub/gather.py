@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from modeling_gair import GairModel, GairProcessor
+from modeling_gair.convert_gair_checkpoint import PROVENANCE
 from training.benchmarks.results.table import COLUMNS, ResultsTable
 from training.common.errors import reason
 from training.common.files import write_atomically
@@ -58,7 +59,7 @@ def gather(options: ReleaseOptions, folder: Path, shard_size: str = SHARD_SIZE) 
     directory = local_path(options.model)
     results = _results(Path(options.results), options.model, options.target) if options.results else None
     model, processor = load_strictly(str(directory))
-    origin = Origin.of(directory)
+    origin = Origin.of(directory, model)
     licence = licence_of(origin, options.license, options.model)
     if options.data or model.config.similarity_ranges is None:
         model.config.similarity_ranges = _similarity_ranges(model, processor, options)
@@ -72,6 +73,8 @@ def gather(options: ReleaseOptions, folder: Path, shard_size: str = SHARD_SIZE) 
     card = make_card(options.target, options.branch, model, processor, origin, licence, exports)
     card.save(folder / "README.md")
     (folder / "LICENSE").write_text(_licence_text(licence), encoding="utf-8")
+    if origin.converted is not None:
+        shutil.copyfile(directory / PROVENANCE, folder / PROVENANCE)
     if origin.metrics is not None:
         shutil.copyfile(directory / "metrics.json", folder / "metrics.json")
     if results is not None:

@@ -21,6 +21,8 @@ from typing import Any
 
 from huggingface_hub import ModelCard
 
+from modeling_gair import GairModel
+from modeling_gair.convert_gair_checkpoint import PROVENANCE, weights_digest
 from training.pretraining.monitoring import read_log
 from training.world.settings import SAMPLE_WORLD
 
@@ -38,28 +40,40 @@ class Origin:
         metrics (`dict`, *optional*): content of metrics.json, which training/pretrain.py writes.
         card ([`ModelCard`], *optional*): the present README.md, which may hold results of training/evaluate.py.
         pairs_per_second (`float`, *optional*): median over the log of the training run.
+        converted (`dict`, *optional*): content of provenance.json, which the converter writes, if the weights are still those
+            that it wrote.
     """
 
     folder: Path
     metrics: dict[str, Any] | None
     card: ModelCard | None
     pairs_per_second: float | None
+    converted: dict[str, str] | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> "Origin":
+    def of(cls, folder: Path, model: GairModel) -> "Origin":
         """
         Reads a directory.
 
+        Args:
+            folder (`Path`): the directory.
+            model ([`GairModel`]): the model in it.
+
         Raises:
-            ValueError: metrics.json is not valid JSON.
+            ValueError: metrics.json or provenance.json is not valid JSON.
         """
-        metrics, card = folder / "metrics.json", folder / "README.md"
+        card = folder / "README.md"
         rates = [line["pairs_per_s"] for line in read_log(folder) if "pairs_per_s" in line]
-        try:
-            found = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{str(metrics)!r} is not valid JSON ({error}); train again, or delete it.") from error
-        return cls(folder, found, ModelCard.load(card) if card.is_file() else None, median(rates) if rates else None)
+        provenance = _json(folder / PROVENANCE, "convert again")
+        if provenance is not None and provenance.get("weights_sha256") != weights_digest(model):
+            provenance = None
+        return cls(
+            folder,
+            _json(folder / "metrics.json", "train again"),
+            ModelCard.load(card) if card.is_file() else None,
+            median(rates) if rates else None,
+            provenance,
+        )
 
     @property
     def training(self) -> dict[str, Any]:
@@ -72,14 +86,21 @@ class Origin:
         return None if self.card is None else self.card.data.get("license")
 
     @property
-    def converted(self) -> bool:
-        """Whether these are the published weights: no model trained here has their licence."""
-        return self.licence == PUBLISHED_LICENCE and not self.training
+    def from_scratch(self) -> bool:
+        """Whether a training run is recorded that started from random weights."""
+        return not any(self.training.get("initial_weights", {"unknown": True}).values())
 
     @property
     def on_sample_world(self) -> bool:
         """Whether the model was trained on the sample world alone."""
         return self.training.get("data") == [SAMPLE_WORLD]
+
+
+def _json(path: Path, remedy: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{str(path)!r} is not valid JSON ({error}); {remedy}, or delete it.") from error
 
 
 def licence_of(origin: Origin, chosen: str | None, model: str) -> str:

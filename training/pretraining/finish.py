@@ -13,6 +13,7 @@
 # limitations under the License.
 """The end of a run: save the model, reload it as users will, measure the reloaded model, and write the model card."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,7 @@ def make_card(settings: PretrainSettings, evaluated: str, tables: str, scope: st
         evaluated=evaluated,
         tables=tables,
         scope=scope,
+        start=_start(facts["initial_weights"]),
         **facts,
     )
 
@@ -159,9 +161,27 @@ def training_facts(settings: PretrainSettings) -> dict[str, Any]:
     return {
         "data": [public_name(name) for name in settings.weights()],
         "objective": settings.objective_name(),
+        "objective_settings": {
+            name: _public_name(value) if isinstance(value, str) else value
+            for name, value in asdict(settings.objective_settings()).items()
+        },
+        "initial_weights": {
+            name: value and _public_name(value) for name, value in asdict(settings.initial_weights).items()
+        },
         "max_steps": settings.max_steps,
         "batch_size": settings.batch_size * settings.batches_per_step,
         "photos_per_tile": settings.photos_per_tile,
         "learning_rate": settings.learning_rate,
         "seed": settings.seed,
     }
+
+
+def _start(initial: dict[str, str | None]) -> str:
+    """What the towers started from, in words."""
+    given = [f"{tower.upper()} tower: `{name}`" for tower, name in initial.items() if name]
+    return f"from initial weights ({', '.join(given)})" if given else "from scratch"
+
+
+def _public_name(name: str) -> str:
+    """The name of a local file or folder without its path; other names as they are."""
+    return Path(name).name if Path(name).exists() else name

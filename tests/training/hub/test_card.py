@@ -25,6 +25,9 @@ from modeling_gair import GairConfig, GairModel, GairProcessor
 from tests.helpers.release import FACTS, METRICS, RANGES
 from training.hub.card import make_card
 from training.hub.origin import Origin
+from training.objectives.settings import MaeSettings
+from training.pretraining.finish import training_facts
+from training.pretraining.settings import PretrainSettings
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +37,22 @@ def model() -> GairModel:
 
 @pytest.fixture(autouse=True)
 def counted(monkeypatch):
-    """Counting operations takes seconds, and has tests in test_costs.py."""
-    monkeypatch.setattr("training.hub.card.flops_per_pair", lambda *_: 0.7e9)
+    """Counting operations takes seconds, and has tests in test_costs.py. The objectives that were counted."""
+    objectives: list = []
+
+    def count(config, processor, photos_per_tile, objective):
+        objectives.append(objective)
+        return 0.7e9
+
+    monkeypatch.setattr("training.hub.card.flops_per_pair", count)
+    return objectives
 
 
-def text_of(model, metrics=None, card=None, licence="apache-2.0", exports=(), folder=Path("DIR")) -> str:
+def text_of(
+    model, metrics=None, card=None, licence="apache-2.0", exports=(), folder=Path("DIR"), converted=None
+) -> str:
     """The text of a card."""
-    origin = Origin(folder, metrics, card, 20.0 if metrics else None)
+    origin = Origin(folder, metrics, card, 20.0 if metrics else None, converted)
     processor = GairProcessor.for_config(model.config)
     return str(make_card("org/gair", None, model, processor, origin, licence, exports))
 
@@ -93,10 +105,44 @@ def test_figures_of_training_pairs_are_not_results(model):
     assert "model-index" not in yaml.safe_load(text.split("---")[1]) and "2 TRAINING tiles" in text
 
 
-def test_converted_weights_are_described_as_published(model):
-    text = text_of(model, card=ModelCard("---\nlicense: cc-by-nc-4.0\n---\n"), licence="cc-by-nc-4.0")
+NON_COMMERCIAL = ModelCard("---\nlicense: cc-by-nc-4.0\n---\n")
+
+
+def test_converted_weights_are_described_by_what_was_converted(model):
+    converted = {"checkpoint": "gair.pth", "checkpoint_sha256": "12ab"}
+    text = text_of(model, card=NON_COMMERCIAL, licence="cc-by-nc-4.0", converted=converted)
     assert "license: cc-by-nc-4.0" in text and "**CC BY-NC 4.0, no commercial use**" in text
+    assert "from `gair.pth` (SHA-256\n`12ab`)" in text and "its authors did not publish" in text
     assert "not the published" not in text and "No results have been recorded" in text
+
+
+def test_a_licence_does_not_tell_where_weights_come_from(model):
+    text = text_of(model, card=NON_COMMERCIAL, licence="cc-by-nc-4.0")
+    assert "does not record where these weights come from" in text and "converted to safetensors" not in text
+    assert "authors" not in text and "does not record its training data" in text
+    trained = text_of(model, {**METRICS, "training": FACTS}, NON_COMMERCIAL, "cc-by-nc-4.0")
+    assert "these are not the published GAIR weights" in trained
+
+
+def test_flops_are_those_of_the_objective_that_was_trained(model, counted):
+    settings = PretrainSettings(objective={"name": "mae", "mask_ratio": 0.6})
+    text = text_of(model, {**METRICS, "training": training_facts(settings)})
+    assert [type(objective) for objective in counted] == [MaeSettings] and counted[0].mask_ratio == 0.6
+    assert "of the objective `mae` take 0.7 GFLOP" in text
+    assert "do not share a space" in text and "aligned contrastively" not in text
+    unknown = {name: value for name, value in FACTS.items() if name != "objective_settings"}
+    text = text_of(model, {**METRICS, "training": unknown})
+    assert len(counted) == 1 and "GFLOP" not in text and "Trained for 7 steps" in text
+
+
+def test_published_figures_are_marked_as_not_measured(model):
+    assert "as published with CoordBench and not measured again here:\n  GAIR 0.427" in text_of(model)
+
+
+def test_initial_weights_are_not_called_scratch(model):
+    facts = {**FACTS, "initial_weights": {"rs": "CROMA_base.pt", "sv": None}}
+    assert "trained from scratch" in text_of(model, {**METRICS, "training": FACTS})
+    assert "from scratch" not in text_of(model, {**METRICS, "training": facts})
 
 
 def test_exported_parts_are_described(model):

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
+from modeling_gair.convert_gair_checkpoint import weights_digest
 from tests.helpers.pairs import write_pairs
 from tests.helpers.release import RANGES, gathered
 from training.benchmarks.results.table import COLUMNS
@@ -44,6 +45,16 @@ def test_a_release_holds_what_users_need_and_nothing_else(whole_release):
     assert config["similarity_ranges"] == RANGES
     processors = json.loads((release / "processor_config.json").read_text())
     assert processors["auto_map"]["AutoProcessor"] == "processing_gair.GairProcessor"
+
+
+def test_the_provenance_of_converted_weights_is_published_while_it_is_true(trained, tiny_model):
+    provenance = {"checkpoint": "gair.pth", "checkpoint_sha256": "12ab", "weights_sha256": weights_digest(tiny_model)}
+    (trained / "provenance.json").write_text(json.dumps(provenance))
+    release = gathered(trained)
+    verify(release, ())
+    assert json.loads((release / "provenance.json").read_text()) == provenance
+    (trained / "provenance.json").write_text(json.dumps({**provenance, "weights_sha256": "other"}))
+    assert not (gathered(trained) / "provenance.json").exists()
 
 
 def test_large_weights_are_sharded(trained):

@@ -13,13 +13,16 @@
 # limitations under the License.
 """The licence comes from the model's directory or from the user, and is never guessed."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import torch
 from huggingface_hub import ModelCard
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
+from modeling_gair.convert_gair_checkpoint import weights_digest
 from tests.helpers.release import FACTS, METRICS
 from training.hub.origin import Origin, licence_of
 
@@ -59,4 +62,13 @@ def test_the_licence_is_never_guessed_or_changed(known, chosen, message):
 def test_metrics_that_are_not_json_are_an_error(tmp_path):
     (tmp_path / "metrics.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"metrics\.json' is not valid JSON .*; train again, or delete it"):
-        Origin.of(tmp_path)
+        Origin.of(tmp_path, torch.nn.Identity())
+
+
+def test_weights_are_converted_ones_only_as_long_as_nothing_changed_them(tmp_path):
+    model = torch.nn.Linear(2, 3)
+    (tmp_path / "provenance.json").write_text(json.dumps({"weights_sha256": weights_digest(model)}), encoding="utf-8")
+    assert Origin.of(tmp_path, model).converted == {"weights_sha256": weights_digest(model)}
+    with torch.no_grad():
+        model.weight[0, 0] += 1
+    assert Origin.of(tmp_path, model).converted is None

@@ -50,7 +50,7 @@ def write_model_card(
     folder = Path(model_name)
     path = folder / "README.md" if folder.is_dir() else output_dir / f"{model_name.replace('/', '--')}.README.md"
     own = [row for row in table.of([task.name for task in tasks], runs) if row["model_name"] == model_name]
-    section = "## Evaluation\n\nScores on frozen embeddings, measured by `training/evaluate.py`.\n\n"
+    section = "## Evaluation\n\nScores on frozen embeddings, measured by `training/evaluate.py`; none is copied from a publication.\n\n"
     section += "\n\n".join(task_table(task, table.of([task.name], runs)) for task in tasks)
     if any(task.on_sample_world for task in tasks):
         section += f"\n\n{SAMPLE_WORLD_REMARK}"

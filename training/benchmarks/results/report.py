@@ -27,6 +27,10 @@ from training.benchmarks.tasks.task import Task
 from training.common.files import write_atomically
 from training.world.settings import SAMPLE_WORLD_REMARK
 
+_MEASURED = (
+    "All scores were measured by this run or an earlier one with the same settings; none is copied from a publication."
+)
+
 
 @dataclass
 class Findings:
@@ -116,7 +120,7 @@ def write_report(
     """
     figures = "\n\n".join(f"![Errors of {name}]({quote(f'errors-{name}.png')})" for name in findings.bias)
     bias = "\n\n".join(bias_text(name, found) for name, found in findings.bias.items())
-    whole = f"# Evaluation\n\n{text}\n![Scores](scores.png)\n"
+    whole = f"# Evaluation\n\n{_MEASURED}\n\n{text}\n![Scores](scores.png)\n"
     if bias:
         whole += f"\n# Geographic bias of {models[0]}\n\n{bias}\n\n{figures}\n"
         write_atomically(output_dir / "bias.csv", bias_csv(findings.bias))

@@ -140,9 +140,9 @@ class GeoTIFF:
 
         Returns:
             pixels `(C, H, W)` in the file's dtype with row 0 in the north; missing `(H, W)`, true for pixels outside the
-            raster, pixels that a mask or an alpha band excludes, and pixels with a declared no-data value other than 0 in any
-            band; the bounds of these pixels (west, south, east, north) and their CRS, both None if the file is not
-            georeferenced. A no-data value of 0 is left to the caller, as 0 in a single band may be data.
+            raster, pixels that a mask or an alpha band excludes, and pixels with a declared no-data value in any band, or in
+            every band if it is 0, which in a single band may be data; the bounds of these pixels (west, south, east, north)
+            and their CRS, both None if the file is not georeferenced.
         """
         row, column, height, width = self._window(tile_size_m, lon, lat)
         bands = [self._bands[index] for index in indexes]
@@ -206,6 +206,8 @@ class GeoTIFF:
             nodata = _sentinel(self._nodata[band], part.dtype)
             if nodata is not None:
                 absent |= values == nodata
+        if all(self._nodata[band] == 0 for band in bands):
+            absent |= ~part.any(axis=0)
         if self._south_up:
             part, absent = part[:, ::-1], absent[::-1]
         if part.shape[1:] == (height, width):
@@ -269,7 +271,7 @@ def _has_mask(flags: Sequence[Any]) -> bool:
 
 
 def _sentinel(nodata: float | None, dtype: np.dtype) -> Any:
-    """A declared no-data value in a band's dtype; None for 0 and NaN, which have rules of their own, and for none."""
+    """A declared no-data value in a band's dtype; None for 0 and NaN, which have rules of their own, and if there is none."""
     if nodata is None or nodata == 0 or math.isnan(nodata):
         return None
     if dtype.kind in "iu":

@@ -124,6 +124,15 @@ def test_a_pixel_without_data_lacks_every_band(tmp_path):
     assert tile.pixels[3, 5, 5] == 1750
 
 
+def test_a_declared_zero_is_missing_in_all_bands_read(tmp_path):
+    """As in a map of classes, which is no reflectance."""
+    pixels = made_pixels(2)
+    pixels[0, :10] = 0
+    with open_geotiff(write_tif(tmp_path / "t.tif", pixels, nodata=0)) as raster:
+        assert raster.read([0])[1].sum() == 10 * 120
+        assert not raster.read([0, 1])[1].any()
+
+
 def test_a_raster_without_any_data_is_refused(tmp_path):
     path = write_tif(tmp_path / "t.tif", made_pixels() * 0, names=GAIR_BANDS, nodata=0)
     with pytest.raises(ValueError, match="contains no data here"):

@@ -14,7 +14,7 @@
 """Sentinel-2's bands by name: as products, files and catalogues write them, and in which order a raster holds them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from .pixels_gair import listed, shown
@@ -108,11 +108,8 @@ def declared_order(bands: str | Sequence[str] | None) -> list[str] | None:
         if bands not in BAND_ORDERS:
             raise ValueError(f"bands is {shown(bands)}, which is not a known order; pass {_orders()}.")
         return list(BAND_ORDERS[bands])
-    try:
-        names = list(bands)
-    except TypeError:
-        names = [None]
-    if not all(isinstance(name, str) for name in names):
+    names = list(bands) if isinstance(bands, Iterable) else []
+    if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"bands is {shown(bands)}, expected band names; pass {_orders()}.")
     if _only_count(names) and len(names) > _MOST_CONSECUTIVE:
         raise ValueError(

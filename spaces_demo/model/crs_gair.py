@@ -148,7 +148,7 @@ def check_bounds(bounds: Any, crs: str) -> Bounds:
     in degrees crosses the antimeridian. Returns them as floats; raises `ValueError` for anything else.
     """
     try:
-        west, south, east, north = (float(side) for side in (None if isinstance(bounds, str) else bounds))
+        west, south, east, north = (float(side) for side in (() if isinstance(bounds, str) else bounds))
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"bounds is {shown(bounds)}, expected four numbers; pass (west, south, east, north)."

@@ -102,7 +102,7 @@ def as_flag(name: str, value: Any) -> bool:
 def as_size(size: int | dict[str, int]) -> dict[str, int]:
     """Height and width in pixels, from both or from one number for both."""
     try:
-        sides = {"height": size, "width": size} if hasattr(size, "__index__") else dict(size)  # type: ignore[arg-type]
+        sides = {"height": size, "width": size} if hasattr(size, "__index__") else dict(size)
         sides = {name: index(side) for name, side in sides.items()}
     except (TypeError, ValueError):
         sides = {}

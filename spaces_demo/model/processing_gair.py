@@ -29,7 +29,7 @@ from .geo_gair import EARTH_RADIUS_M  # noqa: F401
 from .image_processing_gair_rs import GairRSImageProcessor, GairRSImagesKwargs, bounds_per_tile
 from .image_processing_gair_sv import GairSVImageProcessor
 from .keywords_gair import names_of, refuse_unknown
-from .pixels_gair import SavedWhole, as_list
+from .pixels_gair import SavedWhole, as_list, shown
 from .raster_gair import GairTile
 from .reflectance_gair import Scale  # noqa: F401
 
@@ -237,7 +237,7 @@ def _check_given(
     if (lon is None) != (lat is None):
         raise ValueError(f"Only {'lat' if lon is None else 'lon'} was given, expected lon and lat together; pass both.")
     if crs != WGS84 and bounds is None:
-        raise ValueError(f"crs {crs!r} was given without bounds, expected both; leave crs out for GeoTIFFs.")
+        raise ValueError(f"crs {shown(crs)} was given without bounds, expected both; leave crs out for GeoTIFFs.")
     if rs is None:
         needing = {"bands": bands, "bounds": bounds, "tile_size_m": tile_size_m}
         lonely = [name for name, value in needing.items() if value is not None]

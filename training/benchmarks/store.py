@@ -133,7 +133,8 @@ class FeatureStore:
         if parts == 0:
             raise ValueError("The data have no rows to embed; check the split and the columns.")
         if self.processes == 1 and not unsaved:
-            write_atomically(folder / _COMPLETE, json.dumps({"parts": parts}))
+            with suppress(OSError):
+                write_atomically(folder / _COMPLETE, json.dumps({"parts": parts}))
         return parts, unsaved
 
 

@@ -216,7 +216,7 @@ def collate(tiles: Sequence[DecodedTile], bad: Counter, problems: list[str]) -> 
     points = [point for tile in tiles for point in tile.query_points]
     labels: dict[str, np.ndarray] = {}
     for name in tiles[0].labels if tiles else ():
-        values = [tile.labels.get(name) for tile in tiles]
+        values: list[Any] = [tile.labels.get(name) for tile in tiles]
         labels[name] = _label_array([one for own in values for one in own] if name.startswith("photo_") else values)
     return PairBatch(
         tile_ids=[tile.id for tile in tiles],

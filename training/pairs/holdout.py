@@ -31,7 +31,7 @@ from modeling_gair import GairCoordinateProcessor
 from modeling_gair.geo_gair import EARTH_RADIUS_M, wrap_longitude
 
 # Sides of blocks, in kilometres: the largest is used that fits the data.
-SIDES_KM = (100, 50, 20, 10)
+SIDES_KM = (100, 50, 20, 10, 5)
 # Nothing is trained on whose centre lies nearer to a held-out block: tiles of up to this side do not overlap then.
 MARGIN_KM = 2.5
 # Tiles that decide on the side.
@@ -68,9 +68,9 @@ class Blocks:
         lon, lat = place
         north = MARGIN_KM / _KM_PER_DEGREE
         east = north / max(math.cos(math.radians(lat)), 1e-3)
-        # A block is larger than this square, so that one that touches it contains a corner.
-        corners = ((lon + x * east, lat + y * north) for x in (-1, 1) for y in (-1, 1))
-        return not any(self._is_held_out(*self.block_of(*corner)) for corner in (place, *corners))
+        # Blocks are larger than half of this square, so that one that touches it contains one of these points.
+        around = ((lon + x * east, lat + y * north) for x in (-1, 0, 1) for y in (-1, 0, 1))
+        return not any(self._is_held_out(*self.block_of(*point)) for point in around)
 
     def block_of(self, lon: float, lat: float) -> tuple[int, int]:
         """Row and column of the block at a place; each row has a whole number of blocks around the Earth."""

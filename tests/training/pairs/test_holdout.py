@@ -41,12 +41,12 @@ def test_the_held_out_share_is_about_the_fraction_for_tiles_of_the_whole_earth(s
     places = on_the_sphere(4000)
     held_out, trained = (np.array([side(place) for place in places]) for side in (blocks.holds_out, blocks.trains_on))
     assert 0.08 < held_out.mean() < 0.12
-    assert not (held_out & trained).any() and trained.mean() > 0.75
+    assert not (held_out & trained).any() and trained.mean() > (0.6 if side == SIDES_KM[-1] else 0.75)
 
 
 # Around Berlin, across the antimeridian, at the pole, and near the row of blocks where the number of columns changes.
 @pytest.mark.parametrize(("lon", "lat"), [(13.4, 52.5), (180.0, 0.3), (0.0, 89.5), (-60.0, -71.0)])
-@pytest.mark.parametrize("extent", [40, 300, 2000])
+@pytest.mark.parametrize("extent", [20, 40, 300, 2000])
 def test_training_tiles_keep_their_distance_from_held_out_tiles(lon, lat, extent):
     places = spread(1500, lon, lat, extent)
     blocks = choose_blocks(places[:1000], 0.1)

@@ -47,6 +47,8 @@ SV_STD = (59.19978436, 59.35279219, 72.02295734)
 
 # Pillow opens an MPO through JPEG.
 _SV_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+# The TIFF tag that says how many bands there are.
+_SAMPLES_PER_PIXEL = 277
 
 # What makes an image upright that is stored in an orientation of EXIF 2.32, table 6 (tag 0x0112); 1 is upright.
 _TURNS = {
@@ -203,6 +205,12 @@ def _decode_photo(file: Any, what: str) -> np.ndarray:
             animated = image.format != "MPO" and getattr(image, "is_animated", False)
         if animated:
             raise ValueError(f"{what} is animated or has several pages, expected one photo; save one frame of it.")
+        # Of some TIFFs, Pillow reads the first band alone.
+        samples, bands = getattr(image, "tag_v2", {}).get(_SAMPLES_PER_PIXEL, 1), len(image.getbands())
+        if bands < min(samples, 3):
+            raise ValueError(
+                f"{what} has {samples} bands, of which {bands} would be read, expected a photo; save a photo as PNG, and pass a tile as rs."
+            )
         with _decodable(what):
             image.load()
         return _photo_to_rgb(_upright(image), what)
@@ -246,9 +254,10 @@ def _photo_to_rgb(image: Image.Image, what: str) -> np.ndarray:
         return _array_to_rgb(grey.astype(np.uint16))
     if image.mode == "F":
         raise ValueError(f"{what} contains floating-point values, expected 8 or 16 bits; save it with 8 bits.")
-    if image.has_transparency_data:
-        return _on_white(np.asarray(image.convert("RGBA")))
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    with _decodable(what):
+        if image.has_transparency_data:
+            return _on_white(np.asarray(image.convert("RGBA")))
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _array_to_rgb(array: np.ndarray) -> np.ndarray:
@@ -257,6 +266,10 @@ def _array_to_rgb(array: np.ndarray) -> np.ndarray:
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
         raise ValueError(f"The photo has shape {array.shape}, expected (H, W), (H, W, 3) or (H, W, 4); transpose it.")
     if array.dtype == np.uint16:
+        if 0 < array.max() <= 255:
+            raise ValueError(
+                f"The photo has 16 bits but no value above {array.max()}, which would be black, expected 0-65535; convert it to uint8."
+            )
         # 65535 / 257 = 255: maps the full range to the full range, with rounding.
         array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if array.dtype != np.uint8:

@@ -33,6 +33,7 @@ try:
 except ImportError:
     rasterio = None
 
+from .bands_gair import band_name
 from .crs_gair import Bounds, crs_name, metres_per_unit, project_near, require, shown_crs
 from .pixels_gair import local_file
 
@@ -114,6 +115,13 @@ class GeoTIFF:
             self._south_up = dataset.transform.e > 0
         self._bands = [position for position, is_mask in enumerate(alpha) if not is_mask]
         self._alphas = [position for position, is_mask in enumerate(alpha) if is_mask]
+        for position in self._alphas:
+            # Writers of photos mark the fourth band so, whatever it holds.
+            if band_name(descriptions[position]):
+                raise ValueError(
+                    f"{path} marks its band {descriptions[position]!r} as an alpha band, expected the reflectance that its name says; "
+                    f"reset the mark with gdal_edit.py -colorinterp_{position + 1} undefined, or write the file without ALPHA=YES."
+                )
         self.names: tuple[str | None, ...] = tuple(descriptions[position] for position in self._bands)
         self.scales: tuple[float, ...] = tuple(factors[position] for position in self._bands)
         self._grid = _grid_of(dataset, path)

@@ -14,7 +14,7 @@
 """Sentinel-2's bands by name: as products, files and catalogues write them, and in which order a raster holds them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 
 from .pixels_gair import listed, shown
@@ -108,7 +108,8 @@ def declared_order(bands: str | Sequence[str] | None) -> list[str] | None:
         if bands not in BAND_ORDERS:
             raise ValueError(f"bands is {shown(bands)}, which is not a known order; pass {_orders()}.")
         return list(BAND_ORDERS[bands])
-    names = list(bands) if isinstance(bands, Iterable) else []
+    # A set has no order, and a dict is more than names.
+    names = list(bands) if isinstance(bands, Iterable) and not isinstance(bands, (Set, Mapping)) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"bands is {shown(bands)}, expected band names; pass {_orders()}.")
     if _only_count(names) and len(names) > _MOST_CONSECUTIVE:
@@ -153,7 +154,9 @@ def agreed_order(names: Sequence[str | None], declared: list[str] | None, source
             raise ValueError(f"{source} has {len(names)} bands without usable names{what}; pass {_orders()}.")
         return own
     if len(declared) != len(names):
-        raise ValueError(f"{source} has {len(names)} bands but bands lists {len(declared)}; pass {_orders()}.")
+        raise ValueError(
+            f"{source} has {len(names)} bands but bands lists {len(declared)} (alpha bands are not counted); pass {_orders()}."
+        )
     for position, (mine, theirs) in enumerate(zip(own or (), declared), 1):
         if mine is not None and mine != theirs:
             raise ValueError(

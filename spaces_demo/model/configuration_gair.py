@@ -13,9 +13,12 @@
 # limitations under the License.
 """Configuration of GAIR: the remote-sensing (RS) tower, the street-view (SV) tower and the location encoder."""
 
+import math
+from functools import wraps
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -33,13 +36,39 @@ LOCATION_ENCODERS = {
 }
 
 
+def _checked(cls: type) -> type:
+    """Checks the types and the validators of a config as `strict` does, whose errors of two lines become a `ValueError` in one sentence."""
+    cls = strict(cls)
+    assign, validate = cls.__setattr__, cls.validate  # type: ignore[attr-defined]
+
+    def __setattr__(self: Any, name: str, value: Any) -> None:
+        try:
+            assign(self, name, value)
+        except StrictDataclassError as error:
+            kind = cls.__dataclass_fields__[name].type  # type: ignore[attr-defined]
+            raise ValueError(
+                f"{cls.__name__}.{name} is {value!r:.80}, expected {getattr(kind, '__name__', kind)}; pass that."
+            ) from error
+
+    @wraps(validate)
+    def in_one_sentence(self: Any) -> None:
+        try:
+            validate(self)
+        except StrictDataclassError as error:
+            raise ValueError(str(error.__cause__)) from error
+
+    cls.__setattr__ = __setattr__  # type: ignore[assignment]
+    cls.validate = in_one_sentence  # type: ignore[attr-defined]
+    return cls
+
+
 def _require_positive(owner: str, **values: float) -> None:
     for name, value in values.items():
-        if value <= 0:
+        if not 0 < value < math.inf:
             raise ValueError(f"{owner}.{name} is {value}; it must be greater than 0.")
 
 
-@strict
+@_checked
 class GairRSConfig(PreTrainedConfig):
     r"""
     The remote-sensing (RS) tower: a vision transformer over Sentinel-2 tiles with 2D-ALiBi instead of position
@@ -118,7 +147,7 @@ class GairRSConfig(PreTrainedConfig):
             )
 
 
-@strict
+@_checked
 class GairLocationConfig(PreTrainedConfig):
     r"""
     The location encoder. The defaults are the published values. In a [`GairModel`] its output width is that of the RS tower.
@@ -184,7 +213,7 @@ class GairLocationConfig(PreTrainedConfig):
             )
 
 
-@strict
+@_checked
 class GairConfig(PreTrainedConfig):
     r"""
     Configuration of a [`GairModel`]. The defaults are the published sizes; [`GairConfig.tiny`] trains on two CPU cores.
@@ -269,7 +298,7 @@ class GairConfig(PreTrainedConfig):
             raise ValueError(f"GairConfig.query_mode is {self.query_mode!r}; expected one of {', '.join(QUERY_MODES)}.")
         _require_positive("GairConfig", temperature=self.temperature)
         for name in ("incl_min_distance_m", "secl_min_distance_m"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"GairConfig.{name} is {getattr(self, name)}; expected 0 metres or more.")
 
     @classmethod
@@ -299,13 +328,21 @@ def _as_config(value: dict[str, Any] | PreTrainedConfig | None, default_type: st
     """Turns a dict (as read from JSON, or written by a user) into the config of its `model_type`."""
     if isinstance(value, PreTrainedConfig):
         return value
+    if not isinstance(value or {}, dict):
+        raise ValueError(
+            f"The config of a tower is {value!r:.80}, expected a config or a dict of its settings; pass one."
+        )
     fields = dict(value or {})
     model_type = fields.pop("model_type", default_type)
     if model_type in _OWN_CONFIGS:
         return _OWN_CONFIGS[model_type](**fields)
     if model_type not in CONFIG_MAPPING:
         raise ValueError(f"{model_type!r} is not a model type of the installed transformers; check the spelling.")
-    return CONFIG_MAPPING[model_type](**fields)
+    try:
+        return CONFIG_MAPPING[model_type](**fields)
+    except StrictDataclassError as error:
+        reason = " ".join(str(error.__cause__).split()).rstrip(".")
+        raise ValueError(f"The config of type {model_type!r} is refused, expected other values: {reason}.") from error
 
 
 __all__ = ["GairConfig", "GairLocationConfig", "GairRSConfig"]

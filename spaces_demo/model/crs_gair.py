@@ -74,7 +74,7 @@ def crs_name(crs: Any) -> str:
         definition = _parsed(crs)
         epsg = definition.to_epsg(min_confidence=100)
         crs = definition.to_wkt() if epsg is None else f"EPSG:{epsg}"
-    elif crs.strip().isdigit():
+    elif crs.strip().isdecimal():
         crs = f"EPSG:{int(crs)}"
     if not is_wgs84(crs):
         _transformer(crs)
@@ -154,6 +154,11 @@ def check_bounds(bounds: Any, crs: str) -> Bounds:
             f"bounds is {shown(bounds)}, expected four numbers; pass (west, south, east, north)."
         ) from error
     given = (west, south, east, north)
+    if any(str(getattr(side, "dtype", "")).endswith("float16") for side in bounds):
+        raise ValueError(
+            f"bounds is {given} in half precision, which is off by kilometres, expected float32 or float64; pass them as they were before "
+            "rounding."
+        )
     if not all(math.isfinite(side) for side in given):
         raise ValueError(f"bounds is {given}, expected finite numbers; check (west, south, east, north).")
     if south >= north or west == east or (west > east and not is_geographic(crs)):

@@ -142,6 +142,8 @@ class GairModel(GairPreTrainedModel):
     config_class = GairConfig
 
     def __init__(self, config: GairConfig):
+        # Loading assigns overrides such as `query_mode` one by one, which checks their types alone.
+        config.validate()
         super().__init__(config)
         if config.rs_config.model_type == GAIR_RS_MODEL_TYPE:
             self.rs_model = GairRSModel._from_config(config.rs_config)

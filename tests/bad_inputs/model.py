@@ -108,6 +108,14 @@ CONFIGS: list[Case] = [
     Right("settings of another version", _made(GairConfig, some_later_idea=3), lambda found: found.some_later_idea == 3),
     Right("the library's settings", _made(GairConfig, torch_dtype="float32"), lambda found: found.dtype == torch.float32),
     Refused("unknown type of tower", _made(GairConfig, sv_config={"model_type": "vitt"}), "check the spelling"),
+    Refused("wrong value", _made(GairConfig, query_mode="cubic"), "^GairConfig.query_mode is 'cubic'; expected one of"),
+    Refused("wrong type", _made(GairConfig, temperature="0.1"), "temperature is '0.1', expected float . int"),
+    Refused("a value that is none", _made(GairConfig, temperature=float("nan")), "temperature is nan"),
+    Refused("wrong value in a part", _made(GairConfig, rs_config={"hidden_size": 95}), "^GairRSConfig.hidden_size is 95"),
+    Refused("wrong type in a part", _made(GairConfig, sv_config={"image_size": "x"}), "type 'vit' is refused.*'image_size'"),
+    Refused("a part that is none", _made(GairConfig, rs_config=5), "The config of a tower is 5"),
+    Refused("wrong value on loading", _loaded(GairModel, query_mode="cubic"), "^GairConfig.query_mode is 'cubic'"),
+    Refused("wrong type assigned", lambda folder: setattr(GairConfig.tiny(), "nili_init", 3), "nili_init is 3, expected str"),
     Refused("encoder alone without its width", lambda folder: GairLocationEncoder(GairLocationConfig()), "output_size"),
 ]  # fmt: skip
 

@@ -25,6 +25,8 @@ from PIL import Image
 
 from modeling_gair import GairSVImageProcessor
 from tests.bad_inputs.case import Case, Refused, Right
+from tests.bad_inputs.tiles import numbers
+from tests.helpers.rasters import write_tif
 
 _RATIONAL, _TEXT, _SHORT = 5, 2, 3
 
@@ -125,6 +127,18 @@ CASES: list[Case] = [
         Right(f"a file called {name}", _file(_encoded(), name), _upright)
         for name in ("a[1].jpg", "A*?.JPG", "a::b.JPEG", "a")
     ),
+    Refused("8 bits in 16", _read(_pixels().astype(np.uint16)), "no value above 252, which would be black"),
+    Refused("8 bits in 32", _read(Image.fromarray(_pixels()).convert("I")), "convert it to uint8"),
+    Right("16 bits", _read(_pixels().astype(np.uint16) * 257), lambda photo: np.array_equal(photo, _pixels())),
+    Right("black in 16 bits", _read(np.zeros((4, 4), np.uint16)), lambda photo: not photo.any()),
+    Refused(
+        "a tile",
+        lambda folder: GairSVImageProcessor().read(
+            write_tif(folder / "t.tif", numbers(), interleave="band", compress="deflate")
+        ),
+        "has 10 bands",
+    ),
+    Refused("a mode that cannot be converted", _read(Image.new("La", (4, 4))), "The given image cannot be decoded"),
     Refused("pixels from 0 to 1", _read(_pixels() / 255), "dtype float64, expected uint8"),
     Refused("channels first", _read(_pixels().transpose(2, 0, 1)), "transpose it"),
     Refused("nothing", _read(None), "NoneType None, expected a path, bytes"),

@@ -37,6 +37,7 @@ _GENERATOR = np.random.default_rng(0)
 LON, LAT = _GENERATOR.uniform(-170, 170, ROWS).round(4), _GENERATOR.uniform(-60, 60, ROWS).round(4)
 WARM = (30 * np.cos(np.radians(LAT)) + _GENERATOR.normal(0, 1, ROWS)).round(2)
 ZONES = np.where(LAT > 20, "north", np.where(LAT < -20, "south", "middle")).tolist()
+CODES = [f"{row % 5:02d}" for row in range(ROWS)]
 PLACES = {"lon": LON, "lat": LAT}
 _POINTS = [f"POINT ({lon} {lat})" for lon, lat in zip(LON, LAT)]
 
@@ -190,6 +191,8 @@ TYPES: list[Case] = [
             ("true", "'true'"),
         )
     ),
+    _refused("codes with leading zeros", _target(CODES), "cells such as '00', whose leading zeros"),
+    _classified("codes with leading zeros, told", _target(CODES), 5, "classification"),
     _regressed("a dash that is told", _target(_one("-")), says="1 × '-'", values=[*WARM[:-1], np.nan], missing=["-"]),
     _regressed("a number for no value", _target(_one("-999")), values=[*WARM[:-1], np.nan], missing=["-999"]),
     _regressed("NA among numbers", _target(_one("NA")), says="1 × 'NA'", values=[*WARM[:-1], np.nan]),

@@ -156,6 +156,18 @@ _NAMES: list[Case] = [
     Refused(
         "another order", from_file(numbers(12), "sentinel2_l2a_12", names=_L2A[::-1]), "is named B12 but bands says B01"
     ),
+    Refused("bands as a set, which has no order", from_array(numbers(), set(GAIR_BANDS)), "expected band names"),
+    Refused("bands as a dict", from_array(numbers(), dict.fromkeys(GAIR_BANDS)), "expected band names"),
+    Refused(
+        "a spectral band marked as alpha",
+        from_file(numbers(), photometric="RGB", alpha="YES"),
+        "marks its band 'B05' as an alpha band.*gdal_edit.py -colorinterp_4 undefined",
+    ),
+    Refused(
+        "an unnamed one",
+        from_file(numbers(), "gair_10", names=None, photometric="RGB", alpha="YES"),
+        "alpha bands are not counted",
+    ),
     Refused("bands as a number", from_array(numbers(), 10), "bands is 10, expected band names"),
     Refused("bands as numbers", from_array(numbers(), list(range(10))), "expected band names"),
     Refused("long names", from_file(numbers(9), names=["x" * 90] * 9), "9 bands without usable names"),
@@ -169,6 +181,7 @@ _CRS: list[Case] = [
     Refused("heights", _placed(lambda: "EPSG:5773"), "the Earth's surface"),
     Refused("no CRS at all", _placed(lambda: "utm 33"), "not a known coordinate reference system"),
     Refused("an empty dict", _placed(dict), "not a known coordinate reference system"),
+    Refused("a digit that is none", _placed(lambda: "²"), "not a known coordinate reference system"),
     Refused("a list", _placed(lambda: [32633]), "not a known coordinate reference system"),
     Refused("an unknown number", _placed(lambda: 999999), "not a known coordinate reference system"),
     Right("a number", _placed(lambda: 32633), _is_utm),
@@ -179,6 +192,11 @@ _CRS: list[Case] = [
     Right("a dict", _placed(lambda: _pyproj().to_json_dict()), _is_utm),
     Right("WKT", _placed(lambda: _pyproj().to_wkt(pretty=True)), lambda crs: "32633" in crs),
     Right("degrees by number", _placed(lambda: 4326, (10.0, 50.0, 10.01, 50.01)), lambda crs: crs == "EPSG:4326"),
+    Refused(
+        "bounds in half precision",
+        _placed(lambda: 4326, np.array([10, 50, 10.01, 50.01], np.float16)),
+        "off by kilometres",
+    ),
     Refused("text as bounds", _placed(lambda: 32633, "1234"), "bounds is '1234', expected four numbers"),
     Refused(
         "longitudes beyond any turn",

@@ -14,6 +14,7 @@
 """What the cells of a table mean: numbers, classes or nothing. All cells of a column decide, and a mixture is refused."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,8 @@ _DECIMAL_COMMA = r"[-+]?[0-9]*,[0-9]+(?:[eE][-+]?[0-9]+)?"
 _THOUSANDS = r"[-+]?[1-9][0-9]{0,2},[0-9]{3}"
 # A number with something attached: a unit, a sign for "less than", thousands separators; or a date.
 _LIKE_A_NUMBER = r"[<>~≈±=$€£]*\s*[-+]?\.?[0-9].*"
+# Numbers are not written with leading zeros, codes of regions are.
+_CODE = re.compile("0[0-9]+")
 _LEAST_ROWS_PER_CLASS = 2
 _EXAMPLES, _LONGEST_EXAMPLE = 3, 30
 
@@ -177,6 +180,12 @@ def _target_type(cells: Cells, is_label: bool, what: str) -> str:
     if is_label:
         return CLASSIFICATION
     if not others:
+        codes = [text for text in cells.raw[~cells.missing] if cells.is_text and _CODE.fullmatch(text)]
+        if codes:
+            raise ValueError(
+                f"{what} holds {len(codes)} cells such as {codes[0][:_LONGEST_EXAMPLE]!r}, whose leading zeros are those of codes; pass "
+                "--target_type classification for codes of classes, or regression for quantities."
+            )
         return REGRESSION
     if numbers:
         raise ValueError(

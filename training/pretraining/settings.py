@@ -253,8 +253,6 @@ def load_settings(arguments: Sequence[str]) -> PretrainSettings:
 
 def _gair_config(preset: str, overrides: dict[str, Any]) -> Any:
     # Imported here, because parsing the settings must not import torch.
-    from huggingface_hub.errors import StrictDataclassError
-
     from modeling_gair import GairConfig
 
     base = GairConfig.tiny() if preset == "tiny" else GairConfig()
@@ -262,9 +260,8 @@ def _gair_config(preset: str, overrides: dict[str, Any]) -> Any:
     parts = {key: getattr(base, key) for key in base.sub_configs}
     try:
         config = GairConfig(**parts | {key: _merge(parts.get(key), value) for key, value in overrides.items()})
-    except (StrictDataclassError, TypeError) as error:
-        reason = str(error).splitlines()[-1].strip().removeprefix("ValueError: ").removeprefix("TypeError: ")
-        raise ValueError(f"The settings under model do not fit together: {reason}") from error
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"The settings under model do not fit together: {error}") from error
     for key in parts:
         if isinstance(overrides.get(key), dict):
             check_keys(overrides[key], type(getattr(config, key))().to_dict(), f"model.{key}")

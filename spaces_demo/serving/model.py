@@ -125,13 +125,22 @@ def load_model(source: str | None = None) -> ServedModel:
     dynamic_module_utils.HF_MODULES_CACHE = str(modules)
     folder = Path(source) if Path(source).is_dir() else _downloaded(source)
     try:
-        model = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()
+        model, found = AutoModel.from_pretrained(folder, trust_remote_code=True, output_loading_info=True)
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
     # Damaged files raise errors of many kinds.
     except Exception as error:
         raise ValueError(
             f"GAIR_MODEL is {source!r}, expected a complete model with its code; save or download it again ({_first_line(error)})."
         ) from error
+    # transformers would take random weights for those that are missing.
+    broken = [*found["missing_keys"], *found["unexpected_keys"], *found["mismatched_keys"]]
+    broken += [name for name, values in model.state_dict().items() if not torch.isfinite(values).all()]
+    if broken:
+        raise ValueError(
+            f"GAIR_MODEL is {source!r}, whose weights are incomplete, of another config or not finite, first {broken[0]}; save or "
+            "download it again."
+        )
+    model = model.eval()
     if torch.cuda.is_available():
         model = model.to("cuda")
     bundled = folder.resolve() == BUNDLED_MODEL.resolve()

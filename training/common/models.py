@@ -13,6 +13,7 @@
 # limitations under the License.
 """Loading a GAIR model from a directory or the Hub."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,12 +41,12 @@ def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel,
         device (`torch.device` or `str`): device of the model.
 
     Raises:
-        ValueError: the model is not found or cannot be loaded.
+        ValueError: the model is not found or cannot be loaded, or some of its weights are missing or not finite.
     """
     use_writable_modules_cache()
     name = str(local_path(name))
     try:
-        model: Any = AutoModel.from_pretrained(name, trust_remote_code=True)
+        loaded: Any = AutoModel.from_pretrained(name, trust_remote_code=True, output_loading_info=True)
         processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
     # Damaged files raise errors of many kinds.
     except Exception as error:
@@ -57,7 +58,31 @@ def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel,
             f"Model {name!r} not found ({reason(error)}); train one with training/pretrain.py, or pass a directory or a Hub "
             "repository as --model."
         ) from error
+    model, found = loaded
+    check_weights(model, found, name)
     return model.to(device).eval(), processor
+
+
+def check_weights(model: torch.nn.Module, found: Mapping[str, Any], name: str) -> None:
+    """
+    Checks that a model has all its weights, since transformers would take random ones for those that are missing.
+
+    Args:
+        model (`torch.nn.Module`): the model.
+        found (`Mapping`): transformers' loading info.
+        name (`str`): the model, for messages.
+
+    Raises:
+        ValueError: the weights in the files are not those of the config, or not finite.
+    """
+    problems = [*found["missing_keys"], *found["unexpected_keys"], *found["mismatched_keys"]]
+    if problems:
+        raise ValueError(f"The weights in {name!r} do not match its config, first {problems[0]}; save the model again.")
+    for weight, values in model.state_dict().items():
+        if values.is_floating_point() and not torch.isfinite(values).all():
+            raise ValueError(
+                f"The weights in {name!r} are not finite, first {weight}; train or download the model again."
+            )
 
 
 def use_writable_modules_cache() -> None:

@@ -24,6 +24,7 @@ from modeling_gair.convert_gair_checkpoint import PROVENANCE
 from training.benchmarks.results.table import COLUMNS, ResultsTable
 from training.common.errors import reason
 from training.common.files import write_atomically
+from training.common.models import check_weights
 from training.common.tables import local_path
 from training.hub.card import make_card
 from training.hub.example import EXAMPLE, write_example
@@ -102,9 +103,7 @@ def load_strictly(name: str) -> tuple[GairModel, GairProcessor]:
             f"The model in {name!r} is incomplete or damaged ({reason(error)}); save or download it again."
         ) from error
     model, info = loaded
-    problems = [*info["missing_keys"], *info["unexpected_keys"], *info["mismatched_keys"]]
-    if problems:
-        raise ValueError(f"The weights in {name!r} do not match its config, first {problems[0]}; save the model again.")
+    check_weights(model, info, name)
     return model.eval(), processor
 
 

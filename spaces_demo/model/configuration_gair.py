@@ -15,7 +15,7 @@
 
 import math
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from huggingface_hub.dataclasses import strict
 from huggingface_hub.errors import StrictDataclassError
@@ -36,18 +36,21 @@ LOCATION_ENCODERS = {
 }
 
 
-def _checked(cls: type) -> type:
-    """Checks the types and the validators of a config as `strict` does, whose errors of two lines become a `ValueError` in one sentence."""
-    cls = strict(cls)
-    assign, validate = cls.__setattr__, cls.validate  # type: ignore[attr-defined]
+_Config = TypeVar("_Config", bound=type[PreTrainedConfig])
+
+
+def _checked(cls: _Config) -> _Config:
+    """Checks a config's types and validators as `strict` does, but raises a `ValueError` in one sentence instead of two lines."""
+    made: Any = strict(cls)
+    assign, validate = made.__setattr__, made.validate
 
     def __setattr__(self: Any, name: str, value: Any) -> None:
         try:
             assign(self, name, value)
         except StrictDataclassError as error:
-            kind = cls.__dataclass_fields__[name].type  # type: ignore[attr-defined]
+            kind = made.__dataclass_fields__[name].type
             raise ValueError(
-                f"{cls.__name__}.{name} is {value!r:.80}, expected {getattr(kind, '__name__', kind)}; pass that."
+                f"{made.__name__}.{name} is {value!r:.80}, expected {getattr(kind, '__name__', kind)}; pass that."
             ) from error
 
     @wraps(validate)
@@ -57,9 +60,8 @@ def _checked(cls: type) -> type:
         except StrictDataclassError as error:
             raise ValueError(str(error.__cause__)) from error
 
-    cls.__setattr__ = __setattr__  # type: ignore[assignment]
-    cls.validate = in_one_sentence  # type: ignore[attr-defined]
-    return cls
+    made.__setattr__, made.validate = __setattr__, in_one_sentence
+    return made
 
 
 def _require_positive(owner: str, **values: float) -> None:

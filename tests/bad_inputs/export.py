@@ -40,16 +40,23 @@ def _occupied(folder: Path) -> Sequence[str]:
     return ["--model", str(MODEL), "--output", str(folder)]
 
 
-def _case(name: str, arguments: Callable[[Path], Sequence[str]], says: str) -> Program:
+def _case(name: str, arguments: Callable[[Path], Sequence[str]], says: str, launched: bool = False) -> Program:
     return Program(
-        f"export: {name}", "training.export", arguments, says, check=lambda folder: not (folder / "out").exists()
+        f"export: {name}",
+        "training.export",
+        arguments,
+        says,
+        check=lambda folder: not (folder / "out").exists(),
+        launched=launched,
     )
 
 
 CASES: list[Case] = [
     _case("no model", _given("--output", "FOLDER/out"), "--model is missing"),
-    _case("no output", _given("--model", str(MODEL)), "--output is missing"),
-    _case("a misspelt option", _given("--model", "m", "--outptu", "FOLDER/out"), "did you mean 'output'"),
+    _case("no output", _given("--model", str(MODEL)), "--output is missing", launched=True),
+    _case(
+        "a misspelt option", _given("--model", "m", "--outptu", "FOLDER/out"), "did you mean 'output'", launched=True
+    ),
     _case("a flag that is no boolean", _given("--model", "m", "--output", "FOLDER/out", "--int8", "maybe"), "int8"),
     _case("a model that does not exist", _given("--model", "FOLDER/none", "--output", "FOLDER/out"), "not found"),
     _case("a folder without a model", _given("--model", "FOLDER", "--output", "FOLDER/out"), "not found"),

@@ -62,17 +62,22 @@ def _without(key: str) -> Callable[[Path], None]:
     return change
 
 
-def _case(name: str, arguments: Callable[[Path], Sequence[str]], says: str, status: int = 1) -> Program:
-    return Program(f"release: {name}", "training.release", arguments, says, status)
+def _case(name: str, arguments: Callable[[Path], Sequence[str]], says: str, status: int = 1, **more: bool) -> Program:
+    return Program(f"release: {name}", "training.release", arguments, says, status, **more)
 
 
 CASES: list[Case] = [
     _case("no model", _options("--repo", "org/name"), "--model is missing"),
-    _case("no repository", _options("--model", str(MODEL)), "--repo ORG/NAME"),
+    _case("no repository", _options("--model", str(MODEL)), "--repo ORG/NAME", launched=True),
     _case("a repository without owner", _options("--model", "m", "--repo", "name"), "add the owner"),
     _case("a repository with a bad name", _options("--model", "m", "--repo", "org/na me"), "org/na me"),
-    _case("a misspelt option", _options("--model", "m", "--repo", "org/name", "--dryrun"), "did you mean 'dry_run'"),
-    _case("a Space with data", _options("--space", "org/name", "--data", "d"), "drop --data"),
+    _case(
+        "a misspelt option",
+        _options("--model", "m", "--repo", "org/name", "--dryrun"),
+        "did you mean 'dry_run'",
+        launched=True,
+    ),
+    _case("a Space with data", _options("--space", "org/name", "--data", "d"), "drop --data", launched=True),
     _case(
         "a directory that does not exist", _options("--model", "none", "--repo", "org/name"), "is not a directory with"
     ),

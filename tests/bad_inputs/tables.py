@@ -316,7 +316,7 @@ PROGRAMS: list[Case] = [
     _evaluated("an unknown task", _target(WARM), "--target", "y", "--tasks", "nothing-*", says="--tasks is 'nothing-.'; expected one of location, rs,"),
     _evaluated("one value", _target([1.0] * ROWS), says="0 of 1 tasks measured"),
     _evaluated("targets too large for R²", _target(WARM * 1e300), says="r2 by ridge on random is nan"),
-    _evaluated("half of the options", _target(WARM), "--missing_values", "-", "--target_type", "regression", says="belong together"),
+    _evaluated("half of the options", _target(WARM), "--missing_values", "-", "--target_type", "regression", says="belong together", launched=True),
     Program(
         "missing values without a table", "training.evaluate", lambda folder: ["--missing_values", "-"], "is for a --table"
     ),

@@ -165,7 +165,9 @@ _NO_DATA: list[Case] = [
     ),
     Right("an alpha band", from_file(_WITH_ALPHA, names=[*GAIR_BANDS, "alpha"], edit=_alpha), _south),
     Right("an alpha band, no names", from_file(_WITH_ALPHA, "gair_10", _alpha, names=None), _south),
-    Refused("an alpha band called B12", from_file(_WITH_ALPHA[1:], edit=_alpha), "lacks B12"),
+    Refused(
+        "an alpha band called B12", from_file(_WITH_ALPHA[1:], edit=_alpha), "marks its band 'B12' as an alpha band"
+    ),
     Refused(
         "an alpha band in the order",
         from_file(_WITH_ALPHA, [*GAIR_BANDS, "alpha"], _alpha, names=None),

@@ -11,4 +11,4 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The sample world: a procedural planet, its tiles, street views and labels."""
+"""The sample world: the Earth's coarse climate, land and cities, with tiles, street views and labels made up from them."""

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
         WorldOptions,
         arguments,
         "python -m training.world",
-        "Write the sample world as a data set: tiles, photos and labels of a procedural planet.",
+        "Write the sample world as a data set: tiles, photos and labels, made up from the Earth's climate, land and cities.",
     )
     # Imported here, so that --help is quick.
     from training.world.writer import write_sample_dataset

@@ -18,12 +18,14 @@ from pathlib import Path
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from training.world.fields import CLIMATE_ZONES
+from training.world.earth.koppen import CLIMATE_ZONES
 from training.world.ground import COVERS
 from training.world.places import BLOCK_DEGREES, MAX_LAT, MIN_SPLIT_DISTANCE_M, PHOTO_MARGIN_M
+from training.world.rows import PHOTO_DAYS
 from training.world.settings import MIN_PHOTO_DISTANCE_M, SPLITS, WorldSettings
 from training.world.tiles import TILE_SIDE_M
 
+ATTRIBUTION = Path(__file__).with_name("earth") / "ATTRIBUTION.md"
 CARD_TEMPLATE = Path(__file__).with_name("card_template.md")
 _TAGS = ["geospatial", "remote-sensing", "street-view", "sentinel-2", "synthetic"]
 
@@ -57,6 +59,10 @@ def make_card(settings: WorldSettings, files: bool) -> DatasetCard:
         margin=f"{PHOTO_MARGIN_M:.0f}",
         covers=", ".join(f"{number} {name}" for number, name in enumerate(COVERS)),
         zones=", ".join(f"{number} {name}" for number, name in enumerate(CLIMATE_ZONES)),
+        photo_days=PHOTO_DAYS,
+        attribution=ATTRIBUTION.read_text(encoding="utf-8").replace(
+            "# What `earth.npz` holds, and whose it is", "## Attribution"
+        ),
         flags=_flags(settings) + " --files" * files,
     )
 

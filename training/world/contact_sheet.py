@@ -28,8 +28,9 @@ from PIL import Image
 from modeling_gair import GairCoordinateProcessor
 from training.common.figures import PANEL_IN, UNIT_SQUARE, true_colour
 from training.common.schema import unpack_tile
-from training.world.fields import CLIMATE_ZONES
-from training.world.settings import WorldSettings
+from training.world.earth.earth import load_earth
+from training.world.earth.koppen import CLIMATE_ZONES
+from training.world.settings import SPLITS, WorldSettings
 
 CONTACT_SHEET = "contact_sheet.png"
 _TILES, _PHOTOS = 8, 4
@@ -54,14 +55,21 @@ class TileWithPhotos:
 
 
 def draw_contact_sheet(folder: Path, settings: WorldSettings) -> None:
-    """Draw the first training tiles with their photos; they are not hand-picked."""
+    """Draw where the tiles lie, and the first training tiles with their photos; they are not hand-picked."""
     shard = next((folder / "data").glob("train-00000-*"))
     rows = pq.ParquetFile(shard).read_row_group(0).slice(0, _TILES).to_pylist()
     _draw(
         folder / CONTACT_SHEET,
         f"The sample world, version {settings.version}, seed {settings.seed}",
+        {split: _centres(folder, split) for split in SPLITS},
         [_sheet_row(row) for row in rows],
     )
+
+
+def _centres(folder: Path, split: str) -> np.ndarray:
+    """lon, lat of the first photo of each tile of a split, `(n, 2)`."""
+    photos = pq.ParquetDataset(sorted((folder / "data").glob(f"{split}-*"))).read(["photos"])["photos"].to_pylist()
+    return np.array([[row[0]["lon"], row[0]["lat"]] for row in photos])
 
 
 def _sheet_row(row: dict[str, Any]) -> TileWithPhotos:
@@ -75,20 +83,23 @@ def _sheet_row(row: dict[str, Any]) -> TileWithPhotos:
     )
 
 
-def _draw(path: Path, title: str, rows: Sequence[TileWithPhotos]) -> None:
+def _draw(path: Path, title: str, centres: dict[str, np.ndarray], rows: Sequence[TileWithPhotos]) -> None:
     """
-    Draw one tile per row: the tile with numbers where its photos were taken, and the photos beside it.
+    Draw a map of all tiles, then one tile per row: the tile with numbers where its photos were taken, and the photos beside it.
 
     Args:
         path (`Path`): PNG or JPEG file to write.
         title (`str`): title of the figure.
+        centres (`dict[str, np.ndarray]`): lon, lat of the tiles of each split, `(n, 2)`.
         rows (`Sequence[TileWithPhotos]`): tiles with the same number of photos each.
     """
     columns = 1 + len(rows[0].photos)
-    size = (PANEL_IN * (1 + 1.35 * (columns - 1)), PANEL_IN * len(rows) * 1.1 + 0.4)
-    figure, axes = plt.subplots(
-        len(rows), columns, figsize=size, layout="constrained", width_ratios=[1] + [1.35] * (columns - 1), squeeze=False
-    )
+    width = PANEL_IN * (1 + 1.35 * (columns - 1))
+    figure = plt.figure(figsize=(width, width / 2.4 + PANEL_IN * len(rows) * 1.1 + 0.4), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=[width / 2.4, PANEL_IN * len(rows) * 1.1])
+    top, bottom = parts
+    _draw_map(top.subplots(), centres)
+    axes = bottom.subplots(len(rows), columns, width_ratios=[1] + [1.35] * (columns - 1), squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for line, row in zip(axes, rows):
@@ -102,3 +113,12 @@ def _draw(path: Path, title: str, rows: Sequence[TileWithPhotos]) -> None:
     figure.suptitle(title)
     figure.savefig(path, dpi=90)
     plt.close(figure)
+
+
+def _draw_map(axis: Any, centres: dict[str, np.ndarray]) -> None:
+    axis.imshow(load_earth().land, cmap="Greys", vmin=0, vmax=4, extent=(-180, 180, -90, 90))
+    for split, colour in (("train", "tab:blue"), ("test", "tab:red")):
+        axis.scatter(*centres[split].T, s=5, color=colour, label=f"{split}: {len(centres[split])} tiles")
+    axis.set_ylim(-60, 84)
+    axis.legend(loc="lower left", fontsize=8)
+    axis.set_axis_off()

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from training.world.fields import FieldValues
 from training.world.noise import Plane, named_noise, plane_cells, ramp, step, unit
 
 COVERS = ("water", "forest", "crop", "grass", "built", "bare", "snow")
@@ -35,7 +36,7 @@ class Ground:
         cover (`np.ndarray` of shape `(7, ...)`): fractions in the order of `COVERS`, which sum to one.
         plane, grid (`Plane`): the points, and the points displaced as the grids of streets and parcels are bent.
         houses (`np.ndarray`): probability of a house on a lot.
-        road (`np.ndarray`): share of roads and streets.
+        road, river (`np.ndarray`): share of roads and streets, and of rivers.
         parcel, block (`np.ndarray`, uint32): a hash per parcel of farmland and per block of houses.
     """
 
@@ -44,13 +45,14 @@ class Ground:
     grid: Plane
     houses: np.ndarray
     road: np.ndarray
+    river: np.ndarray
     parcel: np.ndarray
     block: np.ndarray
 
 
 class Land:
     """
-    The land of one planet: derives the cover of the ground from the smooth fields.
+    The land of one world: derives the cover of the ground from the smooth fields.
 
     Args:
         parameters (`SimpleNamespace`): the section `ground` of the world's parameters.
@@ -63,7 +65,10 @@ class Land:
     def _noise(self, plane: Plane, name: str, wavelength_m: float) -> tuple[np.ndarray, np.ndarray]:
         return named_noise(plane, wavelength_m, self._key, name)
 
-    def _water(self, plane: Plane, elevation: np.ndarray, moisture: np.ndarray, footprint: float) -> np.ndarray:
+    def _water(
+        self, plane: Plane, elevation: np.ndarray, moisture: np.ndarray, footprint: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Shares of all water and of rivers, and how near a river is, from 0 to 1."""
         p = self._parameters
         height, lake = self._noise(plane, "coast", p.coast.coarse_m)
         fine_height, fine_lake = self._noise(plane, "shore", p.coast.fine_m)
@@ -72,9 +77,11 @@ class Land:
         height = elevation + p.coast.coarse_height_m * height + p.coast.fine_height_m * fine_height
         sea = ramp(0.5 - height / (0.06 * footprint))
         distance = np.abs(river + 0.06 * fine_lake) / p.river.slope
-        width = p.river.half_width_m * ramp(gate - p.river.gate + 0.5 * moisture)
+        flow = ramp(gate - p.river.gate + 0.5 * moisture)
+        river = _line(distance, p.river.half_width_m * flow, footprint) * (1 - sea)
         lake = lake + p.lake.fine * fine_lake + p.lake.moisture * moisture - p.lake.threshold
-        return np.maximum(np.maximum(sea, _line(distance, width, footprint)), ramp(lake / p.lake.softness + 0.5))
+        bank = ramp(1 - distance / p.river.bank_m) * ramp(8 * flow)
+        return np.maximum(np.maximum(sea, river), ramp(lake / p.lake.softness + 0.5)), river, bank
 
     def _town(self, plane: Plane, settlement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Share of town, and centrality within the town, both from 0 to 1."""
@@ -93,25 +100,35 @@ class Land:
         distance = np.minimum(np.abs(fu - 0.5), np.abs(fv - 0.5)) * p.road.spacing_m
         return block, street, _line(distance, p.road.half_width_m, footprint)
 
-    def _wild(self, plane: Plane, moisture: np.ndarray, temperature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _wild(self, plane: Plane, fields: FieldValues, farmed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Share of forest on wild land, and share of grass on the wild land without forest."""
         p = self._parameters
         coarse, _ = self._noise(plane, "forest", p.forest.coarse_m)
         fine, _ = self._noise(plane, "grove", p.forest.fine_m)
-        suits = p.forest.moisture * (moisture - p.forest.dry) + p.forest.coarse * coarse + p.forest.fine * fine
-        suits = suits + 0.1 * np.minimum(temperature - p.forest.cold, 0.0)
+        suits = np.minimum(p.forest.moisture * (fields.moisture - p.forest.dry), p.forest.most)
+        suits = suits + p.forest.coarse * coarse + p.forest.fine * fine
+        # The tree line follows the warmest month; forests give way to farmland.
+        suits = suits + p.forest.cold * np.minimum(fields.warmest - p.forest.tree_line, 0.0) - p.forest.cleared * farmed
         meadow, _ = self._noise(plane, "meadow", p.grass.coarse_m)
         tuft, _ = self._noise(plane, "tuft", p.grass.fine_m)
-        grass = p.grass.moisture * (moisture - p.grass.dry) + p.grass.coarse * meadow + p.grass.fine * tuft
-        grass = grass + 0.1 * np.minimum(temperature - p.grass.cold, 0.0)
+        grass = p.grass.moisture * (fields.moisture - p.grass.dry) + p.grass.coarse * meadow + p.grass.fine * tuft
+        grass = np.minimum(grass, p.grass.most) + p.grass.cold * np.minimum(fields.warmest - p.grass.frozen, 0.0)
         return step(p.forest.sharpness * suits), step(1.6 * grass)
 
-    def _farm(self, plane: Plane, moisture: np.ndarray, temperature: np.ndarray) -> np.ndarray:
+    def _farmed(self, fields: FieldValues) -> np.ndarray:
+        """How much of the land people farm, from 0 to 1: everywhere in temperate climates, near people in others."""
         p = self._parameters.farm
-        moist = (moisture - p.moist) / p.moist_span
-        warm = (temperature - p.warm) / p.warm_span
+        temperate = ramp((p.hot - fields.temperature) * 0.2) * ramp((fields.temperature - p.cold) * 0.25)
+        return np.maximum(temperate, ramp(fields.settlement / p.settled))
+
+    def _farm(self, plane: Plane, fields: FieldValues, farmed: np.ndarray, bank: np.ndarray) -> np.ndarray:
+        p = self._parameters.farm
+        moist = (fields.moisture - p.moist) / p.moist_span
+        warm = (fields.temperature - p.warm) / p.warm_span
         suits = 0.55 - 0.5 * moist * moist - 0.7 * warm * warm
-        return step(p.sharpness * (suits + p.amplitude * self._noise(plane, "farm", p.wavelength_m)[0]))
+        irrigated = bank * ramp((fields.temperature - p.cold) * 0.2) - 0.5
+        noise, _ = self._noise(plane, "farm", p.wavelength_m)
+        return step(p.sharpness * (np.maximum(suits, irrigated) + p.amplitude * noise)) * np.maximum(farmed, 0.8 * bank)
 
     def at(self, plane: Plane, fields: np.ndarray, footprint: float) -> Ground:
         """
@@ -119,19 +136,20 @@ class Land:
 
         Args:
             plane (`Plane`): the points.
-            fields (`np.ndarray` of shape `(4, ...)`): the smooth fields at the points, or values that broadcast
-                to them.
+            fields (`np.ndarray` of shape `(9, ...)`): the smooth fields at the points, in the order of `FIELDS`, or
+                values that broadcast to them.
             footprint (`float`): diameter in metres of the area that a point represents; edges are blurred over it.
         """
         p = self._parameters
-        elevation, moisture, temperature, settlement = fields
+        given = FieldValues(*fields)
         bend = self._noise(plane, "warp", p.warp.wavelength_m)
         grid = plane.moved(p.warp.amplitude_m * bend[0], p.warp.amplitude_m * bend[1])
-        water = self._water(plane, elevation, moisture, footprint)
-        town, core = self._town(plane, settlement)
+        water, river, bank = self._water(plane, given.elevation, given.moisture, footprint)
+        town, core = self._town(plane, given.settlement)
         block, street, road = self._streets(grid, footprint)
-        forest, grass = self._wild(plane, moisture, temperature)
-        farm = self._farm(plane, moisture, temperature)
+        farmed = self._farmed(given)
+        farm = self._farm(plane, given, farmed, bank)
+        forest, grass = self._wild(plane, given, farmed * farm)
         parcel, fu, fv = plane_cells(grid, p.parcel.width_m, p.parcel.height_m, self._key("parcel"))
 
         land = 1 - water
@@ -148,9 +166,9 @@ class Land:
         cover[BARE] = rural * (1 - grass)
         cover[BUILT] = country_road
         farmsteads = self._add_farms(cover, farm, parcel, fu, fv, footprint)
-        houses = self._add_town(cover, town, street, core, block, moisture)
-        self._add_snow(cover, plane, temperature)
-        return Ground(cover, plane, grid, houses + farmsteads, country_road + town * street, parcel, block)
+        houses = self._add_town(cover, town, street, core, block, given.moisture)
+        self._add_snow(cover, plane, given)
+        return Ground(cover, plane, grid, houses + farmsteads, country_road + town * street, river, parcel, block)
 
     def _add_farms(
         self, cover: np.ndarray, farm: np.ndarray, parcel: np.ndarray, fu: np.ndarray, fv: np.ndarray, footprint: float
@@ -195,11 +213,14 @@ class Land:
         cover[GRASS] += open_ground * (1 - trees) * (1 - bare)
         return town * np.where(park | waste, 0.0, built).astype(np.float32)
 
-    def _add_snow(self, cover: np.ndarray, plane: Plane, temperature: np.ndarray) -> None:
+    def _add_snow(self, cover: np.ndarray, plane: Plane, fields: FieldValues) -> None:
+        """Snow of the day, where there is enough precipitation, and ice where no month is warm."""
         p = self._parameters.snow
         coarse, _ = self._noise(plane, "snow", p.coarse_m)
         fine, _ = self._noise(plane, "drift", p.fine_m)
-        snow = p.most * step(2 * ((p.below - temperature) / p.span - 0.5 + p.coarse * coarse + p.fine * fine))
+        dry = 1 - ramp(4 * fields.moisture)
+        cold = np.maximum((p.below - fields.air) / p.span - dry, (p.ice - fields.warmest) / p.span)
+        snow = p.most * step(2 * (cold - 0.5 + p.coarse * coarse + p.fine * fine))
         for index in (FOREST, CROP, GRASS, BUILT, BARE):
             here = snow * p.on_forest if index == FOREST else snow
             cover[SNOW] += cover[index] * here
@@ -216,12 +237,17 @@ class Land:
             cover[index] = (chance >= low) & (chance < high)
             low = high
         road = np.zeros_like(chance)
-        return Ground(cover, plane, plane, 0.8 * cover[BUILT], road, patch, patch)
+        return Ground(cover, plane, plane, 0.8 * cover[BUILT], road, road, patch, patch)
 
 
 def ripeness(parcel: np.ndarray) -> np.ndarray:
     """Ripeness of a parcel's crop, float32 from 0 to 1, from its hash, so that photo and tile agree."""
     return ramp(1.6 * unit(parcel, 16, 8) - 0.4)
+
+
+def parcel_brightness(parcel: np.ndarray, temperature: np.ndarray, contrast: float) -> np.ndarray:
+    """Brightness of a parcel's soil and plants around 1, from its hash, so that photo and tile agree; none in the tundra."""
+    return 1 + contrast * ramp(0.2 * temperature) * (2 * unit(parcel, 24, 8) - 1)
 
 
 def _line(distance: np.ndarray, half_width: Any, footprint: float) -> np.ndarray:

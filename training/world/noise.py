@@ -147,6 +147,17 @@ def _arctangent(x: np.ndarray) -> np.ndarray:
     return np.where(x < 0, -angle, angle)
 
 
+def arctangent2(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Angle in radians, float64 in [-pi, pi], of points x, y; 0 at the origin."""
+    steep = np.abs(y) > np.abs(x)
+    low, high = np.where(steep, x, y), np.where(steep, y, x)
+    angle = _arctangent(np.divide(low, high, out=np.zeros_like(low), where=high != 0))
+    half = math.pi / 2
+    return np.where(
+        steep, np.where(y > 0, half, -half) - angle, np.where(x < 0, angle + np.where(y < 0, -1, 1) * math.pi, angle)
+    )
+
+
 def unit_vectors(lon: Any, lat: Any) -> np.ndarray:
     """
     Points of the unit sphere, float64 `(3, ...)`, at lon, lat in degrees of any equal shape. lon 180 and -180 give the same
@@ -302,7 +313,7 @@ def plane_noise(plane: Plane, wavelength_m: float, key: int) -> tuple[np.ndarray
 def named_noise(
     plane: Plane, wavelength_m: float, key: Callable[[str], int], name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[`plane_noise`] from the planet's random number stream `name`."""
+    """[`plane_noise`] from the world's random number stream `name`."""
     return plane_noise(plane, wavelength_m, key(f"noise/{name}"))
 
 

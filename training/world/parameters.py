@@ -49,10 +49,10 @@ def _attributes(value: Any) -> Any:
 
 class Keys:
     """
-    The 32-bit keys of the named random number streams of one planet.
+    The 32-bit keys of the named random number streams of one world.
 
     Args:
-        seed (`int`): the planet's seed.
+        seed (`int`): the world's seed.
     """
 
     def __init__(self, seed: int):

@@ -55,6 +55,7 @@ class Place:
         number (`int`): number of the candidate; it seeds all random draws for the tile.
         lon, lat (`float`): centre of the tile in degrees.
         crs (`str`): coordinate reference system of the tile.
+        day (`int`): day of the year on which the tile is seen, from 1 to 366.
         photo_lon, photo_lat (`np.ndarray` of shape `(P,)`): locations of the photos in degrees, float64.
     """
 
@@ -62,6 +63,7 @@ class Place:
     lon: float
     lat: float
     crs: str
+    day: int
     photo_lon: np.ndarray
     photo_lat: np.ndarray
 
@@ -116,29 +118,35 @@ def _place(pool: Executor, settings: WorldSettings, split: str, avoided: list[Pl
 
 
 def _find_places(settings: WorldSettings, split: str, first: int) -> list[Place]:
-    """Places among the candidates from `first` on that are in the split, on land, and have room for the photos."""
+    """
+    Places among the candidates from `first` on that are in the split, on land, and have room for the photos. A candidate is kept
+    with a chance that grows with its settlement, since street-level photos are taken where people are.
+    """
     numbers = np.arange(first, first + _CANDIDATES_PER_TASK)
-    drawn = np.stack([draws(settings, _PLACE, int(number), 2) for number in numbers])
+    drawn = np.stack([draws(settings, _PLACE, int(number), 4) for number in numbers])
     # Uniform on the sphere: the sine of the latitude is uniform.
     lat = _rounded(np.degrees(np.arcsin((2 * drawn[:, 1] - 1) * np.sin(np.radians(MAX_LAT)))))
     lon = _rounded(360 * drawn[:, 0] - 180)
+    world = world_of(settings)
+    visited = drawn[:, 2] < world.photographed(lon, lat)
+    days = 1 + (366 * drawn[:, 3]).astype(np.int64)
     frames = [
-        _Frame(int(number), float(x), float(y), _crs(int(number), float(x), float(y)))
-        for number, x, y in zip(numbers, lon, lat)
+        _Frame(int(number), float(x), float(y), _crs(int(number), float(x), float(y)), int(day))
+        for number, x, y, day in zip(numbers[visited], lon[visited], lat[visited], days[visited])
         if split_of(settings, float(x), float(y)) == split
     ]
-    world = world_of(settings.seed, settings.version)
     return _with_photos(world, settings, _on_land(world, frames), settings.photos_of(split))
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """A candidate's number, its centre in degrees and its CRS."""
+    """A candidate's number, its centre in degrees, its CRS and its day of the year."""
 
     number: int
     lon: float
     lat: float
     crs: str
+    day: int
 
     def points(self, east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """lon, lat of points at offsets from the centre, in metres on the ground along the axes of the CRS."""
@@ -161,7 +169,8 @@ def _crs(number: int, lon: float, lat: float) -> str:
 def _on_land(world: SampleWorld, frames: list[_Frame]) -> list[_Frame]:
     """The frames that are not mostly water or snow."""
     lon, lat = _stacked((frame.points(*(_PROBES * TILE_SIDE_M).T) for frame in frames), len(_PROBES))
-    cover = world.cover(lon, lat).mean(axis=1)
+    cover = np.array([world.cover(x, y, frame.day).mean(axis=0) for x, y, frame in zip(lon, lat, frames)])
+    cover = cover.reshape(-1, len(COVERS))
     water, snow = cover[:, COVERS.index("water")], cover[:, COVERS.index("snow")]
     return [frame for frame, kept in zip(frames, (water < _MAX_TILE_WATER) & (snow < _MAX_TILE_SNOW)) if kept]
 
@@ -177,7 +186,9 @@ def _with_photos(world: SampleWorld, settings: WorldSettings, frames: list[_Fram
     for frame, point_lon, point_lat, allowed in zip(frames, lon, lat, dry):
         chosen = _apart(point_lon, point_lat, allowed, photos)
         if len(chosen) == photos:
-            places.append(Place(frame.number, frame.lon, frame.lat, frame.crs, point_lon[chosen], point_lat[chosen]))
+            places.append(
+                Place(frame.number, frame.lon, frame.lat, frame.crs, frame.day, point_lon[chosen], point_lat[chosen])
+            )
     return places
 
 
@@ -197,7 +208,11 @@ def _stacked(points: Iterable[tuple[np.ndarray, np.ndarray]], size: int) -> tupl
     return lon_lat[:, 0], lon_lat[:, 1]
 
 
+def world_of(settings: WorldSettings) -> SampleWorld:
+    """The sample world of some settings, made once per process."""
+    return _world(settings.seed, settings.version, settings.shuffled)
+
+
 @lru_cache(maxsize=1)
-def world_of(seed: int, version: int) -> SampleWorld:
-    """The sample world, made once per process."""
-    return SampleWorld(seed, version)
+def _world(seed: int, version: int, shuffled: bool) -> SampleWorld:
+    return SampleWorld(seed, version, shuffled)

@@ -29,7 +29,8 @@ from PIL import Image
 
 from modeling_gair.crs_gair import unrolled
 from training.common.schema import FEATURES, pack_tile
-from training.world.fields import CLIMATE_ZONES
+from training.world.earth.earth import load_earth
+from training.world.earth.koppen import CLIMATE_ZONES, KOPPEN_CLASSES
 from training.world.places import PHOTO_DRAWS, Place, draws, world_of
 from training.world.sample_world import SampleWorld
 from training.world.settings import WorldSettings
@@ -39,21 +40,32 @@ LABEL_FEATURES = Features(
     {
         "cover_map": Value("binary"),
         "cover": List(Value("float32")),
+        "road_map": Value("binary"),
+        "river_map": Value("binary"),
         "moisture": Value("float32"),
         "temperature": Value("float32"),
+        "temperature_range": Value("float32"),
+        "precipitation": Value("float32"),
         "elevation": Value("float32"),
         "settlement": Value("float32"),
         "climate_zone": ClassLabel(names=list(CLIMATE_ZONES)),
-        "country": Value("int32"),
+        "koppen": ClassLabel(names=list(KOPPEN_CLASSES)),
+        "country": ClassLabel(names=list(load_earth().countries)),
         "photo_cover": List(List(Value("float32"))),
         "photo_greenness": List(Value("float32")),
     }
 )
+_SMOOTH = ("moisture", "temperature", "temperature_range", "precipitation", "elevation", "settlement")
 SAMPLE_FEATURES = Features({**FEATURES, **LABEL_FEATURES})
 _SHARDS = {"train": 16, "test": 4}
 # About half a second of work, so that workers finish together and Ctrl-C takes effect soon.
 _PAIRS_PER_TASK = 64
 _JPEG_QUALITY = 90
+# Photos are taken within this many days of their tile.
+PHOTO_DAYS = 30
+# Shares of a pixel of 20 m: half of a road of 10 m, and a river over most of it.
+_ROAD_SHARE, _RIVER_SHARE = 0.25, 0.5
+_YEAR = 2024
 
 
 @dataclass(frozen=True)
@@ -95,8 +107,8 @@ def render(settings: WorldSettings, task: RenderTask, files: Path | None) -> pa.
 
 
 def _row(settings: WorldSettings, split: str, row_id: str, place: Place) -> tuple[dict[str, Any], SampleTile]:
-    world = world_of(settings.seed, settings.version)
-    tile = world.tile(place.lon, place.lat, crs=place.crs if place.crs == "EPSG:4326" else "utm")
+    world = world_of(settings)
+    tile = world.tile(place.lon, place.lat, place.crs if place.crs == "EPSG:4326" else "utm", place.day)
     row = {
         "id": row_id,
         **pack_tile(tile.pixels),
@@ -116,17 +128,17 @@ def _photo_columns(
 ) -> dict[str, Any]:
     """Photos, their labels, and the dates of photos and tile."""
     photos = len(place.photo_lon)
-    drawn = draws(settings, PHOTO_DRAWS, place.number, 2 * photos + 1)
+    drawn = draws(settings, PHOTO_DRAWS, place.number, 2 * photos)
     # The photo is rendered with the float32 heading that the row stores; rounding to float32 may give 360.
     headings = (360 * drawn[:photos]).astype(np.float32) % 360
-    dates = [(date(2024, 1, 1) + timedelta(days=int(366 * draw))).isoformat() for draw in drawn[photos:]]
+    days = (place.day - 1 + np.floor((2 * PHOTO_DAYS + 1) * drawn[photos:]).astype(np.int64) - PHOTO_DAYS) % 366 + 1
     views = world.street_views(
-        place.photo_lon, place.photo_lat, headings.astype(np.float64), control=settings.control, tile=tile
+        place.photo_lon, place.photo_lat, headings.astype(np.float64), days, control=settings.control, tile=tile
     )
     common = {"source": "sample world", "licence": "Apache-2.0", "attribution": "GAIR sample world"}
-    cover = world.point_cover(place.photo_lon, place.photo_lat)
+    cover = world.point_cover(place.photo_lon, place.photo_lat, days)
     return {
-        "tile_time": dates[photos],
+        "tile_time": _date(place.day),
         "photos": [
             {
                 "id": photo_id,
@@ -134,11 +146,11 @@ def _photo_columns(
                 "lon": lon,
                 "lat": lat,
                 "heading": heading,
-                "time": time,
+                "time": _date(day),
                 **common,
             }
-            for photo_id, view, lon, lat, heading, time in zip(
-                _photo_ids(row_id, photos), views, place.photo_lon, place.photo_lat, headings, dates
+            for photo_id, view, lon, lat, heading, day in zip(
+                _photo_ids(row_id, photos), views, place.photo_lon, place.photo_lat, headings, days
             )
         ],
         "photo_cover": cover.tolist(),
@@ -148,14 +160,19 @@ def _photo_columns(
 
 def _tile_labels(world: SampleWorld, place: Place, tile: SampleTile) -> dict[str, Any]:
     labels = world.labels(place.lon, place.lat)
-    smooth = {name: float(labels[name]) for name in ("moisture", "temperature", "elevation", "settlement")}
     return {
-        **smooth,
-        "climate_zone": int(labels["climate_zone"]),
-        "country": int(labels["country"]),
+        **{name: float(labels[name]) for name in _SMOOTH},
+        **{name: int(labels[name]) for name in ("climate_zone", "koppen", "country")},
+        "road_map": (tile.road >= _ROAD_SHARE).astype(np.uint8).tobytes(),
+        "river_map": (tile.river >= _RIVER_SHARE).astype(np.uint8).tobytes(),
         "cover_map": tile.cover.argmax(axis=0).astype(np.uint8).tobytes(),
         "cover": tile.cover.mean(axis=(1, 2), dtype=np.float64).tolist(),
     }
+
+
+def _date(day: int) -> str:
+    """ISO date of a day of the year, from 1 to 366."""
+    return (date(_YEAR, 1, 1) + timedelta(days=int(day) - 1)).isoformat()
 
 
 def _photo_ids(row_id: str, photos: int) -> list[str]:

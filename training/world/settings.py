@@ -22,8 +22,8 @@ from training.common.checks import check_whole
 SAMPLE_WORLD = "sample_world"
 # Stands beside all figures that are measured on it.
 SAMPLE_WORLD_REMARK = (
-    "The sample world is procedural: these figures show that the method, the data path and the training work, and say nothing "
-    "about the Earth."
+    "The sample world has the Earth's coarse climate, land and cities; its streets, fields, tiles and photos are made up, so these "
+    "figures show that the method, the data path and the training work."
 )
 SPLITS = ("train", "test")
 MIN_PHOTO_DISTANCE_M = 200.0
@@ -37,25 +37,28 @@ class WorldSettings:
     Which data set of the sample world to make; equal settings give equal bytes.
 
     Attributes:
-        seed (`int`): Seed of the planet and of the choice of places.
+        seed (`int`): Seed of all that is made, and of the choice of places; the Earth's climate, land and cities stay.
         version (`int`): Version of the sample world: `training/configs/sample_world_v{version}.yaml`.
         tiles (`int`): Number of training tiles.
         photos (`int`): Photos in each training tile, 1 to 32.
         held_out_tiles (`int`): Number of tiles in the split `test`, in blocks of the sphere that hold no training tiles.
         held_out_photos (`int`): Photos in each tile of the split `test`, 1 to 32.
         control (`bool`): Control world: photos show the mean land cover of their tile instead of their surroundings.
+        shuffled (`bool`): Shuffled world: climate and people are those of the Earth turned by 55 degrees, so that nothing of a
+            place's own climate can be learned.
 
     Raises:
         ValueError: A count is not a whole number or is too small, or more photos are asked for than fit in a tile.
     """
 
     seed: int = 0
-    version: int = 1
+    version: int = 2
     tiles: int = 2560
     photos: int = 4
     held_out_tiles: int = 256
     held_out_photos: int = 16
     control: bool = False
+    shuffled: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(WorldSettings):
@@ -76,7 +79,7 @@ class WorldSettings:
     def name(self) -> str:
         """All settings in one folder name."""
         counts = f"{self.tiles}x{self.photos}-held-out-{self.held_out_tiles}x{self.held_out_photos}"
-        return f"sample-world-v{self.version}-seed{self.seed}-{counts}{'-control' * self.control}"
+        return f"sample-world-v{self.version}-seed{self.seed}-{counts}{'-control' * self.control}{'-shuffled' * self.shuffled}"
 
     @property
     def pairs(self) -> int:

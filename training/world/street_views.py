@@ -24,8 +24,22 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from training.world.ground import BARE, BUILT, COVERS, CROP, FOREST, GRASS, SNOW, WATER, Ground, ripeness
+from training.world.fields import FieldValues
+from training.world.ground import (
+    BARE,
+    BUILT,
+    COVERS,
+    CROP,
+    FOREST,
+    GRASS,
+    SNOW,
+    WATER,
+    Ground,
+    parcel_brightness,
+    ripeness,
+)
 from training.world.noise import Plane, gaussians, plane_cells, plane_noise, ramp, sine_cosine, uniforms, unit
+from training.world.vegetation import Vegetation, vegetation_of
 
 PHOTO_HEIGHT, PHOTO_WIDTH = 96, 128
 
@@ -63,7 +77,7 @@ def _per_photo(values: np.ndarray) -> np.ndarray:
 
 class PhotoRenderer:
     """
-    Renders the photos of one planet.
+    Renders the photos of one world.
 
     Args:
         settings (`SimpleNamespace`): the section `view` of the world's parameters.
@@ -97,19 +111,21 @@ class PhotoRenderer:
 
         Args:
             ground (`Ground` of shape `(N, rings, 128)`): the ground at [`places`].
-            fields (`np.ndarray` of shape `(4, N)`): elevation, moisture, temperature and settlement at the cameras.
+            fields (`np.ndarray` of shape `(9, N)`): the smooth fields at the cameras, in the order of `FIELDS`.
             keys (`np.ndarray` of shape `(N,)`, uint32): seeds of weather and noise.
             u_m, v_m (`np.ndarray` of shape `(N, rings, 128)`): metres from the camera along the plane's axes.
 
         Returns:
             `np.ndarray` of shape `(N, 96, 128, 3)`, uint8, RGB.
         """
-        weather = _weather(keys, fields, self._settings)
+        given = FieldValues(*(values[:, None, None] for values in fields))
+        plants = vegetation_of(given)
+        weather = _weather(keys, FieldValues(*fields), self._settings)
         lane = self._lane(weather, ground.cover[WATER])
-        objects = self._objects(ground, fields, lane, u_m, v_m)
-        colours = self._ground_colours(ground, fields, lane)
+        objects = self._objects(ground, given, plants, lane, u_m, v_m)
+        colours = self._ground_colours(ground, given, plants, lane)
         ring = self._visible_ring(objects.height)
-        photo = self._shade(ring, objects, colours, fields, keys)
+        photo = self._shade(ring, objects, colours, given, plants, keys)
         photo = self._light(photo, ring, weather, keys)
         noise = gaussians(keys[:, None] + np.arange(3 * PHOTO_HEIGHT, dtype=np.uint32) * np.uint32(977), PHOTO_WIDTH)
         noise = noise.reshape(len(keys), 3, PHOTO_HEIGHT, PHOTO_WIDTH)
@@ -125,10 +141,16 @@ class PhotoRenderer:
         return np.where((_per_photo(weather.lane) > 0) & (water < 0.5), aside, np.float32(1e3))
 
     def _objects(
-        self, ground: Ground, fields: np.ndarray, lane: np.ndarray, u_m: np.ndarray, v_m: np.ndarray
+        self,
+        ground: Ground,
+        fields: FieldValues,
+        plants: Vegetation,
+        lane: np.ndarray,
+        u_m: np.ndarray,
+        v_m: np.ndarray,
     ) -> _Objects:
         open_road = (ground.road > 0.5) | (lane < 6.0)
-        tree, tree_hash = self._trees(ground, fields, u_m, v_m)
+        tree, tree_hash = self._trees(ground, plants, u_m, v_m)
         tree = np.where((ground.road > 0.5) | (lane < 4.0), np.float32(0.0), tree)
         house, eaves, along, house_hash = self._houses(ground, fields, u_m, v_m)
         house = np.where(open_road, np.float32(0.0), house)
@@ -142,18 +164,19 @@ class PhotoRenderer:
         return _Objects(height, kind, hashes, eaves, along)
 
     def _trees(
-        self, ground: Ground, fields: np.ndarray, u_m: np.ndarray, v_m: np.ndarray
+        self, ground: Ground, plants: Vegetation, u_m: np.ndarray, v_m: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Heights of crowns, at most one tree per cell, and a hash per tree."""
         p = self._settings
         cell, fu, fv = plane_cells(ground.plane, p.tree_m, p.tree_m, self._key("tree"))
         # The tree's position leaves room for its crown, whose radius is a fraction of the cell.
-        radius = 0.30 + 0.2 * unit(cell, 16, 8)
+        is_palm = unit(cell, 20, 8) < 0.7 * plants.palm * (1 - plants.rainforest)
+        radius = np.where(is_palm, 0.3, 1.0) * (0.30 + 0.2 * unit(cell, 16, 8))
         du = fu - 0.5 - (0.5 - radius) * (2 * unit(cell, 24, 4) - 1)
         dv = fv - 0.5 - (0.5 - radius) * (2 * unit(cell, 28, 4) - 1)
         away = (du * du + dv * dv) / (radius * radius)
-        needle = _per_photo(_share_of_needles(fields))
-        size = (4.5 + 7.0 * unit(cell, 12, 8)) * (1 + 0.5 * needle)
+        needle = plants.needle
+        size = (4.5 + 7.0 * unit(cell, 12, 8)) * (1 + 0.5 * needle + 0.3 * plants.rainforest - 0.5 * plants.scrub)
         # Round crowns where it is warm, cones where it is cold.
         dome, cone = 1 - away * away, 1 - np.sqrt(away)
         crown = size * (dome + needle * (cone - dome))
@@ -161,10 +184,11 @@ class PhotoRenderer:
         clear = (u * u + v * v).astype(np.float32) > p.clear_of_trees_m**2
         chance = 0.95 * ground.cover[FOREST] + 0.05 * ground.houses + 0.015 * ground.cover[GRASS]
         there = (unit(cell, 0, 12) < chance) & clear
+        crown = np.where(is_palm, 1.3 * size * (away < 1), crown)
         return np.where(there, np.maximum(crown, 0.0), np.float32(0.0)), cell
 
     def _houses(
-        self, ground: Ground, fields: np.ndarray, u_m: np.ndarray, v_m: np.ndarray
+        self, ground: Ground, fields: FieldValues, u_m: np.ndarray, v_m: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Heights of houses, at most one per lot; heights of their eaves; metres along the wall; a hash per house."""
         p = self._settings
@@ -178,23 +202,25 @@ class PhotoRenderer:
         tall = ramp((ground.houses - 0.55) * 2.5)
         size = unit(ground.block, 4, 8)
         eaves = 3.0 * (1 + np.floor(1.4 * unit(lot, 24, 8) + 0.6 + tall * 5.0 * size * (0.5 + unit(lot, 12, 8))))
-        # Low houses have gabled roofs, tall ones flat roofs.
-        gable = np.where(eaves < 8.0, 3.2 * (1 - np.abs(du) / half_u), np.float32(0.4))
+        # Low houses have gabled roofs, flatter where it is dry; tall ones have flat roofs.
+        pitch = 3.6 * ramp((fields.moisture - 0.12) * 4.0)
+        gable = np.where(eaves < 8.0, 0.4 + pitch * (1 - np.abs(du) / half_u), np.float32(0.4))
         front = np.abs(du) / half_u > np.abs(dv) / half_v
         along = np.where(front, dv, du + np.float32(64.0))
         return np.where(there, eaves + gable, np.float32(0.0)), eaves, along.astype(np.float32), lot
 
-    def _ground_colours(self, ground: Ground, fields: np.ndarray, lane: np.ndarray) -> np.ndarray:
+    def _ground_colours(self, ground: Ground, fields: FieldValues, plants: Vegetation, lane: np.ndarray) -> np.ndarray:
         """Colours of the ground `(3, N, rings, 128)`."""
         cover = ground.cover
         coarse, fine = plane_noise(ground.plane, 7.0, self._key("mottle"))
-        ripe = ripeness(ground.parcel)
+        ripe = ramp(ripeness(ground.parcel) + 0.5 * (0.6 - plants.green))
+        rock = ramp((4.0 - fields.temperature) * 0.1)
         # Rows of crop, three metres apart, run along the parcel.
         rows = ground.grid.u * (1 / 3.0)
         row = np.abs(rows - np.floor(rows) - 0.5).astype(np.float32)
         crop_light = 0.72 + 0.9 * row
-        dry = _per_photo(_dryness(fields))
         mottle = 1 + 0.13 * coarse
+        parcel = parcel_brightness(ground.parcel, fields.temperature, self._settings.parcel_contrast)
         road = np.maximum(ground.road, ramp((self._settings.lane_half_m - lane) * 2.0 + 0.5))
         paved = ramp(ground.houses * 4.0)
         gap = self._depth[:, None] * 0.125
@@ -203,8 +229,12 @@ class PhotoRenderer:
         for band in range(3):
             rgb = {name: values[band] for name, values in self._colours.items()}
             colour = cover[CROP] * crop_light * (rgb["crop"] + (rgb["ripe"] - rgb["crop"]) * ripe)
-            colour += cover[GRASS] * (rgb["grass"] + (rgb["dry_grass"] - rgb["grass"]) * dry)
-            for kind in (WATER, FOREST, BUILT, BARE, SNOW):
+            grass = rgb["dry_grass"] + (rgb["grass"] - rgb["dry_grass"]) * plants.green
+            colour += cover[GRASS] * (grass + (rgb["tundra"] - grass) * plants.tundra)
+            soil = rgb["bare"] + (rgb["rock"] - rgb["bare"]) * rock
+            colour += cover[BARE] * (soil + (rgb["sand"] - soil) * plants.desert)
+            colour *= parcel
+            for kind in (WATER, FOREST, BUILT, SNOW):
                 colour += cover[kind] * rgb[COVERS[kind]]
             colour *= mottle
             surface = rgb["track"] + (rgb["asphalt"] - rgb["track"]) * paved
@@ -229,7 +259,13 @@ class PhotoRenderer:
         return rings - np.cumsum(counts, axis=1)[:, :PHOTO_HEIGHT]
 
     def _shade(
-        self, ring: np.ndarray, objects: _Objects, colours: np.ndarray, fields: np.ndarray, keys: np.ndarray
+        self,
+        ring: np.ndarray,
+        objects: _Objects,
+        colours: np.ndarray,
+        fields: FieldValues,
+        plants: Vegetation,
+        keys: np.ndarray,
     ) -> np.ndarray:
         """Colours of the pixels `(N, 3, 96, 128)` before lighting; undefined in the sky."""
         p = self._settings
@@ -244,8 +280,8 @@ class PhotoRenderer:
             _mixed(keys[:, None, None], np.arange(PHOTO_HEIGHT * columns, dtype=np.uint32).reshape(-1, columns)), 0, 8
         )
         tree = self._tree_shade(height, eaves, hashes, grain)
-        needle = _share_of_needles(fields)
-        dry = _dryness(fields)
+        # Walls are plastered white where it is hot and dry.
+        plaster = ramp((fields.temperature - 12.0) * 0.1) * ramp((0.55 - fields.moisture) * 4.0) * 0.8
         window, side = _windows(height, eaves, objects.along.ravel()[at], depth)
         is_roof = height > eaves
         roof, wall = (hashes >> 8) & 3, (hashes >> 5) & 7
@@ -255,10 +291,10 @@ class PhotoRenderer:
         for band in range(3):
             ground = colours[band].ravel()[at] * (0.93 + 0.14 * grain)
             rgb = {name: values[band] for name, values in self._colours.items()}
-            leafy = rgb["leafy"] + (rgb["dry_leaves"] - rgb["leafy"]) * dry
-            leaves = _per_photo(leafy + (rgb["needle"] - leafy) * needle)
+            leaves = _mixture(rgb, plants)
             leaves = np.where(snowy, leaves + np.float32(0.25), leaves)
-            facade = np.take(self._walls[:, band], wall) * side
+            facade = np.take(self._walls[:, band], wall)
+            facade = (facade + (rgb["plaster"] - facade) * plaster) * side
             facade = np.where(window, np.float32(rgb["window"]), facade)
             house = np.where(
                 is_roof, np.where(snowy, np.float32(rgb["snowy_roof"]), np.take(self._roofs[:, band], roof)), facade
@@ -323,14 +359,12 @@ class PhotoRenderer:
         return 0.75 * ramp(top - (p.horizon - row))
 
 
-def _share_of_needles(fields: np.ndarray) -> np.ndarray:
-    """Share of conifers in each photo: from 0 where it is warm to 1 where it is cold."""
-    return ramp((9.0 - fields[2]) * 0.25)
-
-
-def _dryness(fields: np.ndarray) -> np.ndarray:
-    """Dryness of grass and leaves in each photo: from 0 (green) to 1 (dry)."""
-    return ramp(1.3 - 2.2 * fields[1])
+def _mixture(rgb: dict[str, float], plants: Vegetation) -> np.ndarray:
+    """The colour of trees in one band: leaves by season, then the kinds of trees that other climates have."""
+    colour = rgb["leafless"] + (rgb["leafy"] - rgb["leafless"]) * plants.green
+    for name, share in (("scrub", plants.scrub), ("rainforest", plants.rainforest), ("needle", plants.needle)):
+        colour = colour + (rgb[name] - colour) * share
+    return colour
 
 
 def _mixed(keys: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -350,17 +384,19 @@ def _ring_depths(p: SimpleNamespace) -> np.ndarray:
     return np.array(depths, np.float32)
 
 
-def _weather(keys: np.ndarray, fields: np.ndarray, p: SimpleNamespace) -> _Weather:
+def _weather(keys: np.ndarray, fields: FieldValues, p: SimpleNamespace) -> _Weather:
     chance = uniforms(keys, 8)
-    overcast = ramp(1.7 * chance[0] - 0.7 + 0.25 * (fields[1] - 0.5))
+    overcast = ramp(1.7 * chance[0] - 0.7 + 0.9 * (fields.wetness - 0.45))
     haze = p.haze_m.least + p.haze_m.span * chance[1]
     fog = np.where(chance[2] < p.fog_share, p.fog_m.least + p.fog_m.span * chance[1], haze)
-    light = (1.12 - 0.3 * overcast) * (0.78 + 0.34 * chance[3])
+    # The higher the sun at noon, the brighter and the whiter the light.
+    light = (1.12 - 0.3 * overcast) * (0.62 + 0.30 * ramp(fields.sun) + 0.22 * chance[3])
     lane = (chance[5] < p.lane_share).astype(np.float32)
     slope = 0.9 * (chance[6] - 0.5)
-    ridge = p.ridge.rows * ramp((fields[0] - p.ridge.from_m) * (1 / p.ridge.span_m))
+    ridge = p.ridge.rows * ramp((fields.elevation - p.ridge.from_m) * (1 / p.ridge.span_m))
     noise = p.noise.least + p.noise.span * chance[7]
-    return _Weather(light, chance[4] * (1 - overcast), overcast, fog, noise, lane, slope, ridge)
+    warmth = (0.5 * chance[4] + 0.7 * (1 - ramp(fields.sun))) * (1 - overcast)
+    return _Weather(light, warmth, overcast, fog, noise, lane, slope, ridge)
 
 
 def _windows(

@@ -22,8 +22,22 @@ import numpy as np
 from modeling_gair.crs_gair import Bounds, metres_per_unit, project, unproject, unrolled
 from modeling_gair.geo_gair import wrap_longitude
 from modeling_gair.image_processing_gair_rs import GAIR_BANDS
-from training.world.ground import BARE, BUILT, COVERS, CROP, FOREST, GRASS, SNOW, WATER, Ground, ripeness
+from training.world.fields import FieldValues
+from training.world.ground import (
+    BARE,
+    BUILT,
+    COVERS,
+    CROP,
+    FOREST,
+    GRASS,
+    SNOW,
+    WATER,
+    Ground,
+    parcel_brightness,
+    ripeness,
+)
 from training.world.noise import Plane, gaussians, keys_at, named_noise, plane_noise, ramp, uniforms, unit
+from training.world.vegetation import vegetation_of
 
 BANDS = GAIR_BANDS
 TILE_PIXELS = 96
@@ -45,12 +59,15 @@ class SampleTile:
             a tile in degrees crosses the antimeridian.
         crs (`str`): `"EPSG:4326"` or a UTM zone, such as `"EPSG:32633"`.
         cover (`np.ndarray` of shape `(7, 96, 96)`, float32): fractions in the order of `COVERS`, which sum to one.
+        road, river (`np.ndarray` of shape `(96, 96)`, float32): share of roads and streets, and of rivers.
     """
 
     pixels: np.ndarray
     bounds: Bounds
     crs: str
     cover: np.ndarray
+    road: np.ndarray
+    river: np.ndarray
 
 
 class TileRenderer:
@@ -97,25 +114,37 @@ class TileRenderer:
 
     def _spectra_of(self, ground: Ground, fields: np.ndarray) -> np.ndarray:
         """Reflectance of the ground, `(10, 96, 96)`: the covers' spectra mixed and varied by parcels, blocks and relief."""
-        p, cover = self._parameters, ground.cover
+        p, cover, given = self._parameters, ground.cover, FieldValues(*fields)
+        plants = vegetation_of(given)
         shade, silty = self._noise(ground.plane, "texture", p.texture.wavelength_m)
         texture = 1 + p.texture.contrast * shade
-        # There are no parcels in the tundra.
-        tilled = p.parcel_contrast * ramp(0.2 * fields[2])
-        parcel = (1 + tilled * (2 * unit(ground.parcel, 24, 8) - 1)) * texture
+        parcel = parcel_brightness(ground.parcel, given.temperature, p.parcel_contrast) * texture
         block = (1 + p.block_contrast * (2 * unit(ground.block, 24, 8) - 1)) * texture
-        ripe = ripeness(ground.parcel)
+        # Crops ripen as the season turns dry or cold, each parcel at its own time.
+        ripe = ramp(ripeness(ground.parcel) + 0.5 * (0.6 - plants.green))
         murk = 0.35 + 0.3 * silty
-        light = self._relief(ground.plane, fields[0])
+        light = self._relief(ground.plane, given.elevation)
+        forest, bare = cover[FOREST] * texture * light, cover[BARE] * parcel * light
+        crop, grass = cover[CROP] * parcel * light, cover[GRASS] * parcel * light
+        broad = (1 - plants.needle) * (1 - plants.rainforest) * (1 - plants.scrub)
+        rock = (1 - plants.desert) * ramp((4.0 - given.temperature) * 0.1)
         weights = {
             "water": cover[WATER] * (1 - murk),
             "silt": cover[WATER] * murk,
-            "forest": cover[FOREST] * texture * light,
-            "crop": cover[CROP] * (1 - ripe) * parcel * light,
-            "ripe": cover[CROP] * ripe * parcel * light,
-            "grass": cover[GRASS] * parcel * light,
+            "forest": forest * broad * plants.green,
+            "leafless": forest * broad * (1 - plants.green),
+            "rainforest": forest * plants.rainforest * (1 - plants.needle),
+            "scrub": forest * plants.scrub * (1 - plants.needle) * (1 - plants.rainforest),
+            "needle": forest * plants.needle,
+            "crop": crop * (1 - ripe),
+            "ripe": crop * ripe,
+            "grass": grass * (1 - plants.tundra) * plants.green,
+            "dry_grass": grass * (1 - plants.tundra) * (1 - plants.green),
+            "tundra": grass * plants.tundra,
             "built": cover[BUILT] * block,
-            "bare": cover[BARE] * parcel * light,
+            "bare": bare * (1 - plants.desert - rock),
+            "sand": bare * plants.desert,
+            "rock": bare * rock,
             "snow": cover[SNOW] * light,
         }
         total = np.zeros((len(BANDS), *cover.shape[1:]), np.float32)

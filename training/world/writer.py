@@ -89,7 +89,7 @@ def write_sample_dataset(output: Path, settings: WorldSettings, workers: int = 2
     check_whole("workers", workers, least=1)
     check_empty(output, "name a new one, or delete it")
     # Rejects an unknown version before anything is written.
-    SampleWorld(settings.seed, settings.version)
+    SampleWorld(settings.seed, settings.version, settings.shuffled)
     check_writable(output.parent, "choose a folder with some hundred megabytes of free space")
     incomplete = output.with_name(f"{output.name}.incomplete-{os.getpid()}")
     shutil.rmtree(incomplete, ignore_errors=True)

@@ -20,9 +20,9 @@ from training.world.rows import SAMPLE_FEATURES
 
 def test_the_card_has_the_command_and_all_columns(folder):
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "Scores on it are about mechanics, never about the" in " ".join(card.split())
+    assert "Contains modified Copernicus Climate Change Service information" in " ".join(card.split())
     assert (
-        "--output DIR --seed 0 --version 1 --tiles 6 --photos 2 --held_out_tiles 3 --held_out_photos 4 --files\n"
+        "--output DIR --seed 0 --version 2 --tiles 6 --photos 2 --held_out_tiles 3 --held_out_photos 4 --files\n"
         in card
     )
     assert all(f"`{column}`" in card for column in SAMPLE_FEATURES)

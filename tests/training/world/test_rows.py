@@ -27,7 +27,7 @@ from modeling_gair.crs_gair import ground_size_m
 from tests.helpers.sample_world import SETTINGS, SMALLEST, points
 from training.common.schema import FEATURES, unpack_tile
 from training.world import rows as world_rows
-from training.world.fields import CLIMATE_ZONES
+from training.world.earth.koppen import CLIMATE_ZONES
 from training.world.ground import COVERS
 from training.world.places import Place
 from training.world.rows import SAMPLE_FEATURES
@@ -38,6 +38,11 @@ from training.world.tiles import BANDS, TILE_PIXELS, TILE_SIDE_M
 @pytest.fixture(scope="module")
 def world() -> SampleWorld:
     return SampleWorld(SETTINGS.seed, SETTINGS.version)
+
+
+def days_of(row: dict) -> np.ndarray:
+    """The day of the year of each photo of a row."""
+    return np.array([time.strptime(photo["time"], "%Y-%m-%d").tm_yday for photo in row["photos"]])
 
 
 def crs_name(place: Place) -> str:
@@ -61,11 +66,11 @@ def test_loading_and_streaming_give_the_same_rows(folder, splits, tmp_path):
 
 
 def test_rows_are_named_and_dated(splits):
-    assert [row["id"] for row in splits["train"]] == [f"world-v1-s0-train-{number:06d}" for number in range(6)]
+    assert [row["id"] for row in splits["train"]] == [f"world-v2-s0-train-{number:06d}" for number in range(6)]
     for split, rows in splits.items():
         for row in rows:
             assert row["split"] == split
-            assert row["product_id"] == "sample-world-v1-seed0"
+            assert row["product_id"] == "sample-world-v2-seed0"
             assert [photo["id"] for photo in row["photos"]] == [
                 f"{row['id']}-{number:02d}" for number in range(SETTINGS.photos_of(split))
             ]
@@ -75,13 +80,13 @@ def test_rows_are_named_and_dated(splits):
 
 def test_tiles_and_photos_match_the_world(rows, places, world):
     for row, place in zip(rows, places):
-        tile = world.tile(place.lon, place.lat, crs=crs_name(place))
+        tile = world.tile(place.lon, place.lat, crs_name(place), place.day)
         np.testing.assert_array_equal(unpack_tile(row), tile.pixels)
         assert row["bands"] == list(BANDS)
         assert (tuple(row["bounds"]), row["crs"]) == (tuple(tile.bounds), tile.crs)
         assert ground_size_m(tuple(row["bounds"]), row["crs"]) == pytest.approx((TILE_SIDE_M, TILE_SIDE_M), rel=0.01)
         headings = np.array([photo["heading"] for photo in row["photos"]])
-        views = world.street_views(*points(row), headings, tile=tile)
+        views = world.street_views(*points(row), headings, days_of(row), tile=tile)
         for photo, view in zip(row["photos"], views):
             decoded = np.asarray(Image.open(io.BytesIO(photo["jpeg"])), np.float64)
             assert decoded.shape == view.shape == (96, 128, 3)
@@ -92,13 +97,13 @@ def test_tiles_and_photos_match_the_world(rows, places, world):
 def test_labels_match_the_world(rows, places, world):
     for row, place in zip(rows, places):
         cover_map = np.frombuffer(row["cover_map"], np.uint8).reshape(TILE_PIXELS, TILE_PIXELS)
-        cover = world.tile(place.lon, place.lat, crs=crs_name(place)).cover
+        cover = world.tile(place.lon, place.lat, crs_name(place), place.day).cover
         np.testing.assert_array_equal(cover_map, cover.argmax(axis=0))
         np.testing.assert_allclose(row["cover"], cover.mean(axis=(1, 2)), atol=1e-5)
         assert len(row["cover"]) == len(COVERS) and sum(row["cover"]) == pytest.approx(1, abs=1e-4)
         for name, value in world.labels(place.lon, place.lat).items():
             assert row[name] == pytest.approx(float(value), rel=1e-6)
-        photo_cover = world.point_cover(*points(row))
+        photo_cover = world.point_cover(*points(row), days_of(row))
         np.testing.assert_allclose(row["photo_cover"], photo_cover, atol=1e-6)
         np.testing.assert_allclose(row["photo_greenness"], world.greenness(photo_cover), atol=1e-6)
 

@@ -105,9 +105,11 @@ def test_the_main_command_makes_the_sample_world_trains_and_reports(world):
     assert metrics["among_points"]["SV → RS, tile mean"]["mean_rank"] == pytest.approx(2.5)
     for mode in ("NILI", "bilinear", "bicubic"):
         assert f"SV → RS at the point ({mode})" in metrics["across_tiles"]
-    assert {"trained", "untrained"} == set(metrics["probes"]["moisture of the tile from location"])
+    for target in ("moisture", "temperature", "precipitation"):
+        assert {"trained", "untrained"} == set(metrics["probes"][f"annual {target} from location"])
+    assert set(metrics["climate_auc"]) == {"trained", "untrained"} and (output_dir / "world_map.png").is_file()
     assert "cover at the photo from RS at the point (NILI)" in metrics["probes"]
-    assert "say nothing about the Earth" in output and "loss=" in output and "pairs_per_s=" in output
+    assert "photos are made up" in output and "loss=" in output and "pairs_per_s=" in output
     config = AutoModel.from_pretrained(output_dir, trust_remote_code=True).config
     assert config.rs_config.num_hidden_layers == 1
     assert len(list((cache / "gair").iterdir())) == 1

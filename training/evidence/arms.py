@@ -57,6 +57,11 @@ COMPARISONS = {
     "location_encoders": Comparison(
         "Which location encoder is best?", ("nili", "spherical_harmonics", "published_scales"), places=True
     ),
+    "earth": Comparison(
+        "Does the location encoder of the main job learn the Earth's climate, measured at weather stations?",
+        ("main_job", "shuffled"),
+        places=True,
+    ),
     "control": Comparison(
         "Does localization help where it cannot, because photos show their tile's mean?",
         ("control_nili", "control_mean", "control_mean_across"),
@@ -70,8 +75,10 @@ COMPARISONS = {
 # Arm → the arm whose trained model is its RS teacher.
 TEACHERS = {"distillation": "mae"}
 # Arms whose initial weights are measured as well.
-UNTRAINED = ("nili", "spherical_harmonics", "published_scales")
+UNTRAINED = ("nili", "main_job", "spherical_harmonics", "published_scales")
 LABELS = {
+    "main_job": "main job",
+    "shuffled": "main job, shuffled world",
     "nili": "NILI (GAIR)",
     "nili_ninth": "NILI, 1/9 of the learning rate for its map",
     "bilinear": "bilinear",

@@ -70,7 +70,7 @@ def second_world(world: WorldSettings) -> WorldSettings:
 def place_targets(world: WorldSettings, tables: Path | None) -> list[PlaceTarget]:
     """Fields of the sample world, and real values if tables are given."""
     targets = field_targets(open_world(world))
-    return targets + (table_targets(tables, TABLES) if tables is not None else [])
+    return targets + (table_targets(tables, TABLES, world) if tables is not None else [])
 
 
 def _measure(run: TrainingRun, encoder: GairEncoder, trained: bool = True) -> dict[str, float]:

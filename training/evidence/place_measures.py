@@ -26,10 +26,12 @@ from training.benchmarks.encoders.simple import SinCosEncoder
 from training.benchmarks.probes.fitting import inverse_distance, ridge
 from training.benchmarks.probes.folds import Holdout, make_holdout
 from training.pairs.sources import Source
+from training.world.places import split_of
+from training.world.settings import WorldSettings
 
 HOLDOUTS, UNSEEN = ("random", "spatial10"), "unseen"
 # Fields of the sample world to predict.
-FIELDS = ("moisture", "temperature", "settlement")
+FIELDS = ("moisture", "temperature", "precipitation", "settlement")
 
 Figures = dict[str, float]
 
@@ -44,7 +46,7 @@ class PlaceTarget:
         lon_lat (`np.ndarray` of shape `(N, 2)`): lon, lat in degrees.
         values (`np.ndarray` of shape `(N,)`): finite numbers, or classes from 0.
         classify (`bool`): whether values are classes; then accuracy is measured instead of R².
-        unseen (`np.ndarray` of shape `(N,)`, *optional*): whether no arm was trained on images of the location.
+        unseen (`np.ndarray` of shape `(N,)`, *optional*): whether the location lies in a block without any training tile.
     """
 
     name: str
@@ -119,13 +121,14 @@ def field_targets(source: Source) -> list[PlaceTarget]:
     ]
 
 
-def table_targets(folder: Path, tables: Mapping[str, TargetTable]) -> list[PlaceTarget]:
+def table_targets(folder: Path, tables: Mapping[str, TargetTable], world: WorldSettings) -> list[PlaceTarget]:
     """
     Reads targets from CSV or parquet files with columns lon and lat.
 
     Args:
         folder (`Path`): folder of the files.
         tables (`Mapping[str, TargetTable]`): file name → its content.
+        world (`WorldSettings`): rows in its held-out blocks are unseen.
 
     Raises:
         ValueError: a file is missing, lacks a column, or has values that are not finite numbers.
@@ -134,9 +137,12 @@ def table_targets(folder: Path, tables: Mapping[str, TargetTable]) -> list[Place
     for file, table in tables.items():
         frame = _read_table(folder / file, table)
         lon_lat = frame[["lon", "lat"]].to_numpy(np.float64)
+        held_out = np.array([split_of(world, lon, lat) == "test" for lon, lat in lon_lat])
+        # A table of one country may lie in training blocks alone.
+        unseen = held_out if 0 < held_out.sum() < len(held_out) else None
         for name in table.columns:
             values = pd.factorize(frame[name])[0] if table.classify else frame[name].to_numpy(np.float64)
-            targets.append(PlaceTarget(f"{Path(file).stem}, {name}", lon_lat, values, table.classify))
+            targets.append(PlaceTarget(f"{Path(file).stem}, {name}", lon_lat, values, table.classify, unseen))
     return targets
 
 

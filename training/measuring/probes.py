@@ -25,8 +25,18 @@ from sklearn.preprocessing import StandardScaler
 from training.measuring.retrieval import LABELS
 
 # Label column → embeddings to predict it from. Columns whose names begin with photo_ hold one value per photo.
-PROBES = {"photo_cover": ("nili", "bilinear", "tile_mean", "sv"), "moisture": ("location", "tile_mean")}
-TITLES = {"photo_cover": "cover at the photo", "moisture": "moisture of the tile"}
+PROBES = {
+    "photo_cover": ("nili", "bilinear", "tile_mean", "sv"),
+    "moisture": ("location", "tile_mean"),
+    "temperature": ("location", "tile_mean"),
+    "precipitation": ("location", "tile_mean"),
+}
+TITLES = {
+    "photo_cover": "cover at the photo",
+    "moisture": "annual moisture",
+    "temperature": "annual temperature",
+    "precipitation": "annual precipitation",
+}
 _RIDGE_STRENGTHS = np.logspace(-1, 5, 13)
 
 

@@ -86,6 +86,8 @@ def format_measures(found: dict[str, Any]) -> str:
         parts.append(format_retrieval(found["among_points"], "Among the photos of one tile"))
     if found["probes"]:
         parts.append(format_probes(found["probes"]))
+    if "climate_auc" in found:
+        parts.append(format_climate(found["climate_auc"]))
     return "\n\n".join(parts)
 
 
@@ -102,6 +104,13 @@ def format_probes(table: Mapping[str, Mapping[str, float]]) -> str:
     """A table of [`~training.measuring.probes.probe_table`] as text."""
     lines = [f"{'R² of a frozen linear probe on held-out tiles':<61}{'trained':>13}{'untrained':>13}"]
     lines += [f"{name:<61}{row['trained']:>13.2f}{row['untrained']:>13.2f}" for name, row in table.items()]
+    return "\n".join(lines)
+
+
+def format_climate(table: Mapping[str, Mapping[str, float]]) -> str:
+    """A table of [`~training.measuring.climate.climate_auc`] of both models as text."""
+    lines = [f"{'AUC: places of the same climate are more similar, held-out land':<61}{'trained':>13}{'untrained':>13}"]
+    lines += [f"{name:<61}{value:>13.2f}{table['untrained'][name]:>13.2f}" for name, value in table["trained"].items()]
     return "\n".join(lines)
 
 

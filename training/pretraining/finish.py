@@ -24,9 +24,11 @@ from transformers import AutoModel, AutoProcessor
 from modeling_gair import GairModel, GairProcessor
 from training.common.files import files_written_whole, write_atomically
 from training.common.models import MODEL_TAGS
+from training.measuring.climate import climate_auc
 from training.measuring.embeddings import draw_similarity, embed, embed_pairs, evaluation_pairs
 from training.measuring.probes import PROBES
 from training.measuring.tables import format_measures, measure, write_metrics
+from training.measuring.world_figure import draw_world_map
 from training.pairs.decoding import PairBatch
 from training.pairs.loading import EvaluationPairs, load_batches, prepare_pairs
 from training.pairs.sources import Source, public_name
@@ -71,7 +73,10 @@ def finish(
     pairs = training_pairs(sources, processor, settings), test
     report(model, untrained.eval(), processor, pairs, evaluated, settings)
     draw_similarity(model, processor, first, output_dir / "similarity.png", f"The first of the {evaluated}")
-    print(f"\nWrote {output_dir}: model, processors, code, README.md, metrics.json, similarity.png")
+    draw_world_map(
+        model, processor, output_dir / "world_map.png", "Similarity of locations, by the location encoder alone"
+    )
+    print(f"\nWrote {output_dir}: model, processors, code, README.md, metrics.json, similarity.png, world_map.png")
 
 
 def training_pairs(sources: list[Source], processor: GairProcessor, settings: PretrainSettings) -> EvaluationPairs:
@@ -126,7 +131,13 @@ def report(
     )
     found = measure((trained_train, trained_test), (untrained_train, untrained_test))
     evaluated = f"{found['photos']} photos of {found['tiles']} {evaluated}"
-    scope = SAMPLE_WORLD_REMARK if list(settings.weights()) == [SAMPLE_WORLD] else _PAIRS_REMARK
+    scope = _PAIRS_REMARK
+    if list(settings.weights()) == [SAMPLE_WORLD]:
+        scope = SAMPLE_WORLD_REMARK
+        found["climate_auc"] = {
+            "trained": climate_auc(model, processor, settings.sample_world),
+            "untrained": climate_auc(untrained, processor, settings.sample_world),
+        }
     tables = format_measures(found)
     print(f"\nMeasured on {evaluated}\n\n{tables}\n\n{scope}")
     output_dir = Path(settings.output_dir)

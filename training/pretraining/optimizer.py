@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from training.objectives.base import PretrainingModule
-from training.pretraining.settings import PretrainSettings
+from training.pretraining.settings import NILI_LEARNING_RATE_FACTOR, PretrainSettings
 
 
 def make_optimizer(module: PretrainingModule, settings: PretrainSettings) -> torch.optim.Optimizer:
@@ -46,9 +46,9 @@ def make_optimizer(module: PretrainingModule, settings: PretrainSettings) -> tor
         {"params": [parameter for name, parameter in parameters.items() if name not in decays], "weight_decay": 0.0},
     ]
     factor = settings.nili_learning_rate_factor
-    if factor != 1:
-        if not nili.requires_grad:
-            raise ValueError(f"nili_learning_rate_factor is {factor}, but this run does not train NILI; leave it out.")
+    if not nili.requires_grad and factor not in (1, NILI_LEARNING_RATE_FACTOR):
+        raise ValueError(f"nili_learning_rate_factor is {factor}, but this run does not train NILI; leave it out.")
+    if nili.requires_grad and factor != 1:
         groups[0]["params"] = [parameter for parameter in groups[0]["params"] if parameter is not nili]
         groups.append({"params": [nili], "lr": settings.learning_rate * factor})
     return torch.optim.AdamW(

@@ -33,6 +33,8 @@ _LEAST = {"max_steps": 1, "batch_size": 1, "photos_per_tile": 1, "evaluation_til
 _LEAST |= {"num_workers": 0, "logging_steps": 1, "seed": 0, "batches_per_step": 1, "checkpoint_every": 1}
 _LEAST |= {"keep_checkpoints": 1, "retrieval_every": 0, "retrieval_tiles": 2}
 _POSITIVE = ("learning_rate", "nili_learning_rate_factor", "max_grad_norm")
+# NILI's affine map has nine inputs for each input of a map of one token.
+NILI_LEARNING_RATE_FACTOR = 0.111
 _SHARES = ("weight_decay", "holdout_fraction", "max_bad_share")
 
 
@@ -87,7 +89,7 @@ class PretrainSettings:
         photos_per_tile (`int`): Photos drawn from each tile of a batch, at most; they share the tile's encoding.
         learning_rate (`float`): Peak learning rate, after a linear warm-up; it falls to 0 along a cosine.
         nili_learning_rate_factor (`float`): Factor on the learning rate of NILI's affine map alone, which has 9 times the
-            inputs of one token: with 0.11 it moves as far as a map of one token.
+            inputs of one token: with 0.111 it moves as far as a map of one token; 1 is the published training.
         warmup_steps (`int`): Steps of the warm-up.
         weight_decay (`float`): Of AdamW, on the weights of linear maps and convolutions; 0 to below 1.
         betas (`list[float]`): Both betas of AdamW.
@@ -126,7 +128,7 @@ class PretrainSettings:
     batches_per_step: int = 1
     photos_per_tile: int = 4
     learning_rate: float = 2e-3
-    nili_learning_rate_factor: float = 1.0
+    nili_learning_rate_factor: float = NILI_LEARNING_RATE_FACTOR
     warmup_steps: int = 30
     weight_decay: float = 0.05
     betas: list[float] = field(default_factory=lambda: [0.9, 0.95])

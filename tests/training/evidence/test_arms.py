@@ -44,6 +44,9 @@ DIFFERING = {
     "distillation": {"objective.rs_teacher"},
     "spherical_harmonics": {"model.location_config"},
     "published_scales": {"model.location_config"},
+    # The length of the main job.
+    "main_job": {"max_steps", "warmup_steps", "nili_learning_rate_factor"},
+    "shuffled": {"max_steps", "warmup_steps", "nili_learning_rate_factor", "sample_world.shuffled"},
 }
 for name in ("nili", "mean", "mean_across"):
     DIFFERING[f"control_{name}"] = DIFFERING[name] | {"sample_world.control"}

@@ -28,6 +28,7 @@ from training.evidence.place_measures import (
     place_measures,
     table_targets,
 )
+from training.world.settings import WorldSettings
 
 
 def test_probes_find_what_depends_on_the_place_and_no_noise():
@@ -58,9 +59,9 @@ def test_unseen_places_are_measured_apart():
 
 def test_tables_hold_values_and_classes(tmp_path):
     (tmp_path / "own.csv").write_text("lon,lat,value,kind\n1,2,3,b\n4,5,6,a\n7,8,9,b\n", encoding="utf-8")
-    value, other = table_targets(tmp_path, {"own.csv": TargetTable(("value", "lat"))})
+    value, other = table_targets(tmp_path, {"own.csv": TargetTable(("value", "lat"))}, WorldSettings())
     assert (value.name, value.values.tolist(), other.values.tolist()) == ("own, value", [3, 6, 9], [2, 5, 8])
-    (kind,) = table_targets(tmp_path, {"own.csv": TargetTable(("kind",), classify=True, every=2)})
+    (kind,) = table_targets(tmp_path, {"own.csv": TargetTable(("kind",), classify=True, every=2)}, WorldSettings())
     assert kind.classify and kind.values.tolist() == [0, 0] and kind.lon_lat.tolist() == [[1, 2], [7, 8]]
 
 
@@ -72,6 +73,6 @@ def test_an_invalid_table_is_an_error(tmp_path):
         (("kind",), True, "values that are not finite numbers; remove those rows"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            table_targets(tmp_path, {"own.csv": TargetTable(columns, classify)})
+            table_targets(tmp_path, {"own.csv": TargetTable(columns, classify)}, WorldSettings())
     with pytest.raises(ValueError, match=r"File not found: .*none\.csv'; pass the folder of the tables as --tables"):
-        table_targets(tmp_path, {"none.csv": TargetTable(("value",))})
+        table_targets(tmp_path, {"none.csv": TargetTable(("value",))}, WorldSettings())

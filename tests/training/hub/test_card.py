@@ -68,8 +68,8 @@ def test_the_card_states_metadata_results_and_origin(model):
     assert data["embedding_dimension"] == 96 and "geospatial" in data["tags"]
     (entry,) = data["model-index"][0]["results"]
     assert {metric["type"]: metric["value"] for metric in entry["metrics"]} == {"median_rank": 1.5, "R@1": 0.5}
-    assert "not the Earth" in entry["dataset"]["name"]
-    for words in ("8 photos of 4 held-out tiles", "say nothing about the Earth", "never seen the Earth",
+    assert "made up" in entry["dataset"]["name"]
+    for words in ("8 photos of 4 held-out tiles", "streets, fields, tiles and photos are made up", "never seen the Earth",
                   "1,064,480 parameters (", "Trained for 7 steps", "0.7 GFLOP\nper pair", "20 pairs/s", "Pre-trained on `sample_world`", "CoordBench",
                   "±180°", "patches of 8 × 8 pixels", "| `sv_localized` | 0.00, 0.30, 0.60 | -0.50, -0.20, 0.10 |"):  # fmt: skip
         assert words in text, words

@@ -46,7 +46,7 @@ def test_only_labels_in_both_splits_are_probed():
     both, one = {"moisture": np.arange(60.0)}, {"moisture": np.arange(60.0), "photo_cover": np.ones((60, 7))}
     pair = (embeddings, embeddings)
     table = probe_table(pair, pair, (one, both))
-    assert set(table) == {"moisture of the tile from location", "moisture of the tile from RS, tile mean"}
+    assert set(table) == {"annual moisture from location", "annual moisture from RS, tile mean"}
     assert all(row["trained"] == row["untrained"] for row in table.values())
     assert len({len(line) for line in format_probes(table).splitlines()}) == 1
     assert probe_table(pair, pair, ({}, {})) == {}

@@ -89,7 +89,7 @@ def test_the_separate_learning_rate_of_nili_follows_the_schedule():
 
 
 def test_without_a_factor_all_parameters_share_one_learning_rate():
-    _, optimizer = optimizer_of()
+    _, optimizer = optimizer_of("--nili_learning_rate_factor", "1")
     assert len(optimizer.param_groups) == 2 and len({group["lr"] for group in optimizer.param_groups}) == 1
 
 

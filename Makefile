@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install test ci lint format types docs demo speed
+.PHONY: help install test ci lint format types docs demo pictures speed
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ docs: install ## build the documentation into site/, with warnings as errors
 
 demo: install ## start the demo
 	$(BIN)/python spaces_demo/app.py
+
+pictures: install ## train on the sample world, and remake the Space's model and gallery and all pictures of README and docs
+	$(BIN)/accelerate launch training/pretrain.py --output_dir outputs/pictures --resume none
+	$(BIN)/python -m training.hub.space_files --model outputs/pictures
+	$(BIN)/python -m tests.end_to_end.documentation_pictures outputs/pictures
 
 speed: install ## measure a training step, loading and reading at points
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.speed.training_step

@@ -38,7 +38,7 @@ except ImportError:
 
 BUNDLED_MODEL = Path(__file__).parents[1] / "model"
 _BUNDLED_NAME = "the bundled tiny model"
-_BUNDLED_NOTE = "It was trained only on the sample world, a procedurally generated planet; its maps say nothing about the real Earth."  # fmt: skip
+_BUNDLED_NOTE = "It was trained on the sample world: climate, land and cities are the Earth's; streets, fields, tiles and photos are made up."  # fmt: skip
 _OTHER_NOTE = "The model card says what it was trained on."
 # The files of a model. Nothing else is downloaded from the Hub.
 _FILES = ["*.json", "*.safetensors", "*.py"]

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from huggingface_hub import constants
 
-from serving.grids import WORLD, Grids, Region
+from serving.grids import CELLS, WORLD, Grids, Region
+from serving.land import on_land
 from serving.model import ServedModel, on_gpu
 from serving.ranges import colour_range
 from serving.similarity import Scale, cell_centers, distinct_top, mean_direction, spread_in_box, stretched, to_base64
@@ -38,7 +39,7 @@ _APART_M = 1e6
 _PAIRS = {"photo": "sv_location", "tile": "rs_location"}
 # The fixed scale of places begins at this percentile of the similarities between places spread over the world.
 _LOWEST_PERCENTILE = 1
-_SAMPLED_PLACES = 512
+_SAMPLED_PLACES = 1536
 _CACHED_UPLOADS = 64
 
 
@@ -84,7 +85,9 @@ class WorldMaps:
             self._ranges[kind] = colour_range(served.similarity_ranges, pair)
         self._grids.world()
 
-    def draw(self, query: WorldQuery, view: Sequence[float], scale: str, count: int) -> dict[str, Any]:
+    def draw(
+        self, query: WorldQuery, view: Sequence[float], scale: str, count: int, sea: bool = False
+    ) -> dict[str, Any]:
         """
         The map of a query.
 
@@ -93,6 +96,7 @@ class WorldMaps:
             view (west, south, east, north): the visible part of the world in degrees.
             scale (`str`): "fixed", "stretched" or "full".
             count (`int`): how many of the most similar places to list, at most 20.
+            sea (`bool`): whether to draw and list places at sea, of which models trained on photos know nothing.
 
         Returns:
             `dict`: what map.js draws: `west, south, east, north, columns, rows`, `cells` (base64, one byte each), `low`,
@@ -100,12 +104,16 @@ class WorldMaps:
             `key`.
 
         Raises:
-            ValueError: if the scale or the count is not one of those allowed.
+            ValueError: if the scale or the count is not one of those allowed, or there is only sea in the view.
         """
         if not (isinstance(count, int) and 0 <= count <= MAX_LISTED):
             raise ValueError(f"The number of places is {count!r:.40}, expected 0 to {MAX_LISTED}; move the slider.")
         region = Region.covering(*view)
         cosines = self._grids.cosines(query.embedding, region)
+        if not sea:
+            cosines = np.where(_land_of(region), cosines, np.nan)
+            if not np.isfinite(cosines).any():
+                raise ValueError("This view shows only sea, expected some land; tick “Show the sea”, or move the map.")
         colours = self._scale(scale, query.kinds, cosines)
         apart_m = _APART_M / 2**region.level
         return {
@@ -185,9 +193,19 @@ class WorldMaps:
         return Scale(min(low for low, _ in known), max(high for _, high in known), label)
 
     def _range_of_places(self) -> tuple[float, float]:
-        """From the similarity that two places of the world have by chance to that of a place with itself."""
-        embeddings = self._places(*spread_in_box(*WORLD, _SAMPLED_PLACES))
+        """From the similarity that two places on land have by chance to that of a place with itself."""
+        lon, lat = spread_in_box(*WORLD, _SAMPLED_PLACES)
+        land = on_land(lon, lat, 0.0)
+        embeddings = self._places(lon[land], lat[land])
         return float(np.percentile(embeddings @ embeddings.T, _LOWEST_PERCENTILE)), 1.0
+
+
+@lru_cache(maxsize=64)
+def _land_of(region: Region) -> np.ndarray:
+    """Which cells of a region are on land, `(rows, columns)`."""
+    rows, columns = region.shape
+    lon, lat = cell_centers(*region.bounds, columns, rows)
+    return on_land(lon, lat, region.side / CELLS).reshape(rows, columns)
 
 
 def parse_view(text: str) -> list[float]:

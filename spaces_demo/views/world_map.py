@@ -34,11 +34,14 @@ from widgets.upload_fields import photo_field, tile_field
 _SCALES = [("fixed for this model", FIXED), ("stretched to this view", STRETCHED), ("full, −1 to 1", FULL)]
 _FIRST_COUNT = 5
 _FIRST = "13.40, 52.52"
+# Places whose climates a geographer finds elsewhere: the Mediterranean, rain forest, steppe, desert.
 _EXAMPLES = {
-    "One place": _FIRST,
-    "A place on the equator": "-60.02, -3.10",
-    "Two places together": "13.40, 52.52; 2.35, 48.86",
-    "Near the date line": "178.44, -18.14",
+    "Lisbon": "-9.14, 38.72",
+    "Manaus": "-60.02, -3.10",
+    "Ulaanbaatar": "106.91, 47.92",
+    "Phoenix": "-112.07, 33.45",
+    "Berlin and Paris together": "13.40, 52.52; 2.35, 48.86",
+    "Fiji, near the date line": "178.44, -18.14",
 }
 _PHOTO_EXAMPLES = 2
 
@@ -55,6 +58,7 @@ class _Parts:
     view: gr.Textbox
     scale: gr.Radio
     count: gr.Slider
+    sea: gr.Checkbox
     examples: Any
     status: gr.Markdown
 
@@ -87,10 +91,11 @@ def _lay_out(gallery: Gallery) -> _Parts:
                 gr.Markdown("For pins, a photo and a tile together, the map shows their mean direction.")
             scale = gr.Radio(_SCALES, value=FIXED, label="Colour scale")
             count = gr.Slider(0, MAX_LISTED, value=_FIRST_COUNT, step=1, label="Number of most similar places")
+            sea = gr.Checkbox(label="Show the sea", info="The model was trained on land alone.")
     examples = _examples(gallery, places, photo)
     status = gr.Markdown(elem_id="world-status")
     view = gr.Textbox(numbers_text(WORLD), visible=False)
-    return _Parts(world, places, adding, photo, tile, view, scale, count, examples, status)
+    return _Parts(world, places, adding, photo, tile, view, scale, count, sea, examples, status)
 
 
 def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> Any:
@@ -107,14 +112,14 @@ def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> Any:
 
 
 def _connect(parts: _Parts, handlers: "_Handlers") -> None:
-    asked = [parts.places, parts.photo, parts.tile, parts.view, parts.scale, parts.count]
+    asked = [parts.places, parts.photo, parts.tile, parts.view, parts.scale, parts.count, parts.sea]
     answer = [parts.map, parts.status]
     runs = {**QUIET, **TURNS}
     last = {**runs, "trigger_mode": "always_last"}
-    gr.on(None, warned(handlers.restore), None, [parts.places, parts.view, parts.scale, *answer], **runs)
+    gr.on(None, warned(handlers.restore), None, [parts.places, parts.view, parts.scale, parts.sea, *answer], **runs)
     parts.map.pick(warned(handlers.pick), [parts.adding, *asked], [parts.places, *answer], **last)
     parts.map.view(warned(handlers.look), asked, [parts.view, *answer], **last)
-    changed = [parts.places.submit, parts.scale.input, parts.count.release]
+    changed = [parts.places.submit, parts.scale.input, parts.count.release, parts.sea.input]
     changed += [parts.photo.upload, parts.photo.clear, parts.tile.upload, parts.tile.clear]
     gr.on(changed, warned(handlers.draw), asked, answer, **last)
     parts.examples.load_input_event.then(warned(handlers.draw), asked, answer, **runs)
@@ -126,9 +131,12 @@ class _Handlers:
     def __init__(self, served: ServedModel, maps: WorldMaps):
         self._served, self._maps = served, maps
 
-    def draw(self, places: str, photo: str | None, tile: str | None, view: str, scale: str, count: int) -> tuple:
-        value = self._maps.draw(self._maps.query(places, photo, tile), parse_view(view), scale, int(count))
-        value["link"] = urlencode({"at": places, "view": view.replace(" ", ""), "scale": scale})
+    def draw(
+        self, places: str, photo: str | None, tile: str | None, view: str, scale: str, count: int, sea: bool
+    ) -> tuple:
+        value = self._maps.draw(self._maps.query(places, photo, tile), parse_view(view), scale, int(count), sea)
+        link = {"at": places, "view": view.replace(" ", ""), "scale": scale}
+        value["link"] = urlencode(link | ({"sea": 1} if sea else {}))
         return value, described(value, photo, tile, self._served)
 
     def pick(self, event: gr.EventData, adding: bool, old: str, *rest: Any) -> tuple:
@@ -146,11 +154,12 @@ class _Handlers:
         asked = dict(request.query_params)
         places = asked.get("at", _FIRST)
         view, scale = asked.get("view", numbers_text(WORLD)), asked.get("scale", FIXED)
-        value, status = self.draw(places, None, None, view, scale, _FIRST_COUNT)
+        sea = asked.get("sea") == "1"
+        value, status = self.draw(places, None, None, view, scale, _FIRST_COUNT, sea)
         # The address of the page changes only once the visitor asks for something else.
         value["view"] = parse_view(view)
         del value["link"]
-        return places, view, scale, value, status
+        return places, view, scale, sea, value, status
 
 
 def described(value: dict[str, Any], photo: str | None, tile: str | None, served: ServedModel) -> str:
@@ -176,8 +185,8 @@ def described(value: dict[str, Any], photo: str | None, tile: str | None, served
 
 def _endpoint(maps: WorldMaps) -> Callable:
     def similarity_map(
-        places: str, view: str = numbers_text(WORLD), scale: str = FIXED, count: int = _FIRST_COUNT
+        places: str, view: str = numbers_text(WORLD), scale: str = FIXED, count: int = _FIRST_COUNT, sea: bool = False
     ) -> dict:
-        return maps.draw(maps.query(places), parse_view(view), scale, count)
+        return maps.draw(maps.query(places), parse_view(view), scale, count, sea)
 
     return for_programs(similarity_map)

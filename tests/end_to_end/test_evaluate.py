@@ -86,7 +86,7 @@ def test_every_kind_of_task_runs_on_the_sample_world(model, small_world, cache, 
     ]
     assert main([*flags, "--tasks", *KINDS, "--card"]) == 0, capsys.readouterr().out
     output = capsys.readouterr().out
-    assert "5 of 5 tasks measured, 0 skipped, 0 failures" in output and "say nothing about the Earth" in output
+    assert "5 of 5 tasks measured, 0 skipped, 0 failures" in output and "photos are made up" in output
     rows = read_results(tmp_path)
     models = {name: {row["model_name"] for row in rows if row["dataset"] == name} for name in KINDS}
     for name in KINDS:
@@ -105,7 +105,7 @@ def test_every_kind_of_task_runs_on_the_sample_world(model, small_world, cache, 
     )
     card = ModelCard.load(model / "README.md")
     assert {"own"} == {card.data.model_name} and "world-retrieval" in card.text
-    assert all("not the Earth" in result.dataset_name for result in card.data.eval_results)
+    assert all("made up" in result.dataset_name for result in card.data.eval_results)
 
     # A second run embeds and measures nothing again, and keeps all results.
     before = (tmp_path / "results.csv").read_bytes()
@@ -215,7 +215,7 @@ def test_a_run_writes_results_report_and_card(model, small_world, tmp_path, caps
     flags = ["--model", str(model), "--data", f"sample_world={small_world}", "--output_dir", str(tmp_path)]
     assert main([*flags, "--tasks", "world-location", "--holdouts", "official", "--card"]) == 0
     output = capsys.readouterr().out
-    assert "1 of 1 tasks measured, 0 skipped, 0 failures" in output and "say nothing about the Earth" in output
+    assert "1 of 1 tasks measured, 0 skipped, 0 failures" in output and "photos are made up" in output
     models = {row["model_name"] for row in read_results(tmp_path)}
     assert models == {str(model), f"random weights of {model}", "sin/cos", "mean", "inverse distance"}
     assert (tmp_path / "scores.png").is_file() and (tmp_path / "errors-world-location.png").is_file()

@@ -141,7 +141,7 @@ def _eval_results(origin: Origin) -> list[EvalResult]:
             task_type="feature-extraction",
             task_name="Retrieval of a photo's location among tiles",
             dataset_type=name,
-            dataset_name=f"{name} (procedural, not the Earth)" if origin.on_sample_world else name,
+            dataset_name=f"{name} (tiles and photos made up)" if origin.on_sample_world else name,
             dataset_config=f"pre-training-{metrics['tiles']}-tiles",
             dataset_split="held-out tiles",
             metric_type=metric,

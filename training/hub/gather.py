@@ -41,7 +41,7 @@ ROOT = Path(__file__).parents[2]
 SHARD_SIZE = "2GB"
 # Folders that `training/export.py` writes beside a model; published if they exist.
 EXPORTS = ("onnx", "sv_tower")
-SAMPLE_WORLD_NAME = "the sample world (procedural, not the Earth)"
+SAMPLE_WORLD_NAME = "the sample world"
 
 
 def gather(options: ReleaseOptions, folder: Path, shard_size: str = SHARD_SIZE) -> None:

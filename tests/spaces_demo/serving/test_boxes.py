@@ -23,7 +23,7 @@ def test_a_box_equals_itself_and_differs_from_another(served_model):
     boxes = BoxComparison(served_model)
     _, same = boxes.compare("-10, 36, 30, 60", "-10, 36, 30, 60")
     found, other = boxes.compare("-10, 36, 30, 60", "-75, -20, -45, 5")
-    assert same.difference == pytest.approx(0, abs=1e-6) and same.p_value > 0.5
+    assert same.difference == pytest.approx(0, abs=1e-5) and same.p_value > 0.5
     assert other.difference > 0.3 and other.p_value < 0.01 and found["B"] == (-75, -20, -45, 5)
 
 

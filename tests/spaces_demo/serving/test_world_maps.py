@@ -22,6 +22,8 @@ from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 from serving.grids import WORLD
+from serving.land import on_land
+from serving.similarity import NO_DATA
 from serving.world_maps import FIXED, FULL, STRETCHED, WorldMaps, parse_view
 
 
@@ -98,6 +100,7 @@ def test_scales_come_from_the_model_or_the_view_or_are_full(maps, photo):
     full = maps.draw(image, WORLD, FULL, 0)
     assert (full["low"], full["high"]) == (-1, 1)
     stretched = cells(maps.draw(place, WORLD, STRETCHED, 0))
+    stretched = stretched[stretched != NO_DATA]
     assert (stretched == 0).mean() == pytest.approx(0.02, abs=0.01)
     with pytest.raises(ValueError, match="expected one of"):
         maps.draw(place, WORLD, "wide", 0)
@@ -137,3 +140,19 @@ def test_the_number_of_places_is_checked(maps, count):
 def test_a_view_is_checked(text):
     with pytest.raises(ValueError, match="expected"):
         parse_view(text)
+
+
+def test_the_sea_is_drawn_on_request_only(maps):
+    query = maps.query("13.4, 52.52")
+    land, everything = (cells(maps.draw(query, WORLD, FIXED, 8, sea)) for sea in (False, True))
+    assert 0.6 < (land == NO_DATA).mean() < 0.75 and (everything != NO_DATA).all()
+    np.testing.assert_array_equal(land[land != NO_DATA], everything[land != NO_DATA])
+    for place in maps.draw(query, WORLD, FIXED, 20)["places"]:
+        assert on_land(np.array([place["lon"]]), np.array([place["lat"]]), 1.0)[0]
+
+
+def test_a_view_of_the_sea_alone_is_refused_unless_the_sea_is_shown(maps):
+    query, view = maps.query("13.4, 52.52"), [-35.0, 5.0, -30.0, 8.0]
+    with pytest.raises(ValueError, match="shows only sea, expected some land; tick"):
+        maps.draw(query, view, STRETCHED, 5)
+    assert maps.draw(query, view, STRETCHED, 5, sea=True)["places"]

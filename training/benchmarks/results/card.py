@@ -98,7 +98,7 @@ def _eval_result(task: Task, row: Row) -> EvalResult:
         task_type="feature-extraction",
         task_name=task.title,
         dataset_type=row["source"],
-        dataset_name=f"{task.name}{' (procedural, not the Earth)' if task.on_sample_world else ''}",
+        dataset_name=f"{task.name}{' (tiles and photos made up)' if task.on_sample_world else ''}",
         dataset_config="-".join(part for part in parts if part and part != task.title),
         dataset_split=row["split"],
         dataset_revision=row["dataset_revision"],

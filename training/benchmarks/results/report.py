@@ -67,7 +67,7 @@ class Findings:
             return
         earth = not task.on_sample_world
         parts, surprise = bias_table(outcome.places, earth), self_information(outcome.places)
-        title = f"{task.name}, {model}, {outcome.places.split}" + ("" if earth else " (a procedural planet)")
+        title = f"{task.name}, {model}, {outcome.places.split}" + ("" if earth else " (the sample world)")
         bias_figure(output_dir / f"errors-{task.name}.png", title, outcome.places, parts, surprise, earth)
         self.bias[task.name] = summary(run, parts, surprise)
         write_atomically(output_dir / f"errors-{task.name}.json", self.bias[task.name].to_json().encode())

@@ -99,7 +99,7 @@ class Task:
 
     @property
     def on_sample_world(self) -> bool:
-        """Whether its scores say nothing about the Earth."""
+        """Whether its tiles, photos and labels are made up."""
         return self.group == "sample"
 
     def file(self, split: str | None = None) -> Path | None:

@@ -12,29 +12,41 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Takes the screenshots of the documentation from the running page:
+Remakes the pictures of README and docs, from a run of `training/pretrain.py` on the sample world and from the running page:
 
-    python -m tests.end_to_end.space_screenshots
+    python -m tests.end_to_end.documentation_pictures outputs/pretrain
 """
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from PIL import Image
 from playwright.sync_api import Page
 
 from tests.helpers.browser import PHONE, TABS, browser, map_point, open_tab, redrawn, visit
 from tests.helpers.space import running_space
+from training.pretraining.monitoring import PICTURE
+from training.world.contact_sheet import CONTACT_SHEET
+from training.world.settings import WorldSettings
+from training.world.writer import ensure_sample_dataset
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+_WIDTH = 1500
 
 
-def main() -> None:
-    """Starts the Space and takes a screenshot of each view."""
+def main(run: Path) -> None:
+    """Copies the pictures of a run and of its data, then takes a screenshot of each view of the Space."""
     IMAGES.mkdir(exist_ok=True)
+    world = ensure_sample_dataset(WorldSettings())
+    copies = {"similarity.jpg": run / "similarity.png", "sample_world.jpg": world / CONTACT_SHEET}
+    copies |= {"training.png": run / PICTURE, "world_map.png": run / "world_map.png"}
+    for name, source in copies.items():
+        _copy(source, IMAGES / name)
     with TemporaryDirectory() as scratch, running_space(Path(scratch)) as url, browser() as chromium:
         with visit(chromium, url) as page:
             with redrawn(page):
-                page.mouse.click(*map_point(page, "world-map", 77, 12))
+                page.mouse.click(*map_point(page, "world-map", -9.14, 38.72))
             page.mouse.move(0, 0)
             _screenshot(page, "space-world-map")
             for tab in TABS[1:]:
@@ -44,9 +56,17 @@ def main() -> None:
             _screenshot(page, "space-phone")
 
 
+def _copy(source: Path, target: Path) -> None:
+    """Copies a picture at a width for pages."""
+    with Image.open(source) as picture:
+        picture = picture.convert("RGB")
+        picture.thumbnail((_WIDTH, 10 * _WIDTH))
+        picture.save(target, optimize=True, quality=82)
+
+
 def _screenshot(page: Page, name: str) -> None:
     page.screenshot(path=IMAGES / f"{name}.jpg", type="jpeg", quality=75)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

@@ -46,3 +46,9 @@ def test_it_is_right_or_refused(case, tmp_path, tmp_path_factory, capsys, monkey
             case.verify(tmp_path, capsys)
         else:
             case.verify(tmp_path)
+
+
+def test_the_table_is_long_and_its_names_are_unique():
+    names = [name for name, _ in CASES]
+    assert len(names) == len(set(names)) and len(names) >= 150
+    assert sum(isinstance(case, Program) and case.launched for _, case in CASES) >= 10

@@ -120,7 +120,7 @@ CONFIGS: list[Case] = [
 ]  # fmt: skip
 
 KEYWORDS: list[Case] = [
-    Refused("misspelt RS setting", _made(GairRSImageProcessor, antialas=False), "did you mean 'antialias'"),
+    Refused("misspelt setting of the RS processor", _made(GairRSImageProcessor, antialas=False), "did you mean 'antialias'"),
     Refused("the library's RS setting", _made(GairRSImageProcessor, do_resize=False), "'do_resize', which would have no"),
     Refused("misspelt SV setting", _made(GairSVImageProcessor, image_means=[1, 2, 3]), "did you mean 'image_mean'"),
     Refused("the library's SV setting", _made(GairSVImageProcessor, do_rescale=True), "'do_rescale', which would have no"),

@@ -1,7 +1,20 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
 """
-What Sentinel-2's reflectance can be: finds pixels without data, and refuses tiles in other units than the processor expects.
+The range of Sentinel-2's reflectance: finds pixels without data, and refuses tiles in other units than the processor expects.
 
-Reflectance is meant as a fraction: the digital numbers of the products, with their offset, divided by 10,000.
+Reflectance is a fraction here: the digital numbers of the products, plus their offset, divided by 10,000.
 
 *Pixels without data.* In the products 0 in all bands means no data, and 0 in a single band is a dark surface. A pixel is
 missing if all bands are 0, or all are the same negative number, as after an offset was added to such zeros; or if any band
@@ -9,8 +22,8 @@ holds what no reflectance is: NaN, or a value below -0.2 or above 3. The product
 saturates below 3, so such values are fill values (-9999, -32768, 65535 …) or a few broken pixels.
 
 *Units.* They are judged by the median of the brightest band, which neither a few clouds nor a few broken pixels change:
-reflectance is between 0.0005 (half of the digital numbers of a tile being 5 or less in every band is no landscape) and 2 (snow
-and cloud reach 1.2). Values in percent or of 8 bits fall between those of reflectance and those of digital numbers, but so
+it must stand for a reflectance between 0.0005 (in no landscape are half of the digital numbers of each band 5 or less) and 2
+(snow and cloud reach 1.2). Values in percent or of 8 bits fall between those of reflectance and those of digital numbers, but so
 do the digital numbers of dark water. Floating-point numbers are refused if 99 % of each band is at most 255, or at most 100 if
 they are whole; whole numbers also if most bands reach exactly 255, as images stretched to 8 bits do. Integers that are
 merely dark are accepted.
@@ -27,7 +40,7 @@ DIGITAL_NUMBERS_PER_REFLECTANCE = 10_000.0
 LEAST_REFLECTANCE, MOST_REFLECTANCE = -0.2, 3.0
 LEAST_TYPICAL_REFLECTANCE, MOST_TYPICAL_REFLECTANCE = 0.0005, 2.0
 
-# A file marks pixels by few values. Other impossible values are broken pixels, if they are rare.
+# A file uses few fill values. Further impossible values are taken for broken pixels, up to this share of the pixels.
 _MOST_FILL_VALUES = 4
 _MOST_BROKEN = 0.01
 _MOST_8_BIT, _MOST_PERCENT = 255, 100
@@ -42,7 +55,7 @@ class Scale:
 
     Attributes:
         units (`str`): `"digital_number"` or `"reflectance"`.
-        offset (`float`): what is added to the digital numbers.
+        offset (`float`): what is added to the digital numbers to give reflectance times 10,000, e.g. -1000.
     """
 
     units: str
@@ -70,6 +83,14 @@ def check_declared_scales(scales: Sequence[float], units: str, source: str) -> N
     """
     Refuses a raster that declares (GDAL's band scale) that its values are in other units. Declared offsets are not read, as
     many files declare one that was already applied.
+
+    Args:
+        scales (`Sequence[float]`): the scale of each band, 1 where none is declared.
+        units (`str`): `"digital_number"` or `"reflectance"`, the processor's.
+        source (`str`): the raster, for messages.
+
+    Raises:
+        ValueError: a scale that contradicts the units.
     """
     for scale in set(scales):
         of_numbers = abs(scale * DIGITAL_NUMBERS_PER_REFLECTANCE - 1) < 1e-5
@@ -133,7 +154,10 @@ def _without_data(found: np.ndarray) -> np.ndarray:
 
 
 def _impossible(found: np.ndarray, missing: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Masks `(H, W)` of further pixels with a fill value in any band, and of those with another value outside low to high."""
+    """
+    Masks `(H, W)` of further pixels: those with a fill value in any band, and those with another value outside low to high, which are
+    broken.
+    """
     if found.min() >= low and found.max() <= high:
         return np.zeros_like(missing), np.zeros_like(missing)
     odd = ((found < low) | (found > high)) & ~missing
@@ -141,7 +165,7 @@ def _impossible(found: np.ndarray, missing: np.ndarray, low: float, high: float)
     filling = values[np.argsort(counts, kind="stable")[-_MOST_FILL_VALUES:]]
     filled = (odd & np.isin(found, filling)).any(axis=0)
     if (missing | filled).all() and not missing.all() and np.median(found[:, ~missing]) > 0:
-        # A tile of few values, which are in other units rather than no data.
+        # No pixel would be left: the values are data in other units, which is refused later.
         filled = np.zeros_like(missing)
     return filled, odd.any(axis=0) & ~filled
 
@@ -160,6 +184,7 @@ def _sample(found: np.ndarray, missing: np.ndarray) -> np.ndarray:
 
 
 def _check_units(found: np.ndarray, missing: np.ndarray, bands: Sequence[str], scale: Scale, source: str) -> None:
+    """Raises `ValueError` if the median of the brightest band says that the values are in other units, or no reflectance."""
     floating = found.dtype.kind == "f"
     sample = _sample(found, missing)
     # np.median takes 30 times as long.

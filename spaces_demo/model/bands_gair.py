@@ -48,7 +48,7 @@ COMMON_NAMES = {
     "swir16": "B11",
     "swir22": "B12",
 }
-# STAC's name of all three.
+# STAC's name of B05, B06 and B07 alike.
 _ANY_RED_EDGE = "rededge"
 
 _BAND_NAME = re.compile(r"B?(?:0?([1-9])|(1[0-2]))", re.IGNORECASE)
@@ -56,15 +56,17 @@ _BAND_8A = re.compile(r"B?0?8A", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:band|layer|channel|b)?[\s_.#-]*(\d{1,4})", re.IGNORECASE)
 # A file in SAFE and its STAC asset: B02_10m. A band of GDAL's Sentinel-2 driver: B4, central wavelength 665 nm.
 _SUFFIX = re.compile(r"(_[126]0m|,.*)$", re.IGNORECASE)
-# A list of more bands has B8A.
+# Sentinel-2's first bands are numbered 1 to 8, and 8A follows: a longer list that only counts does not name its bands.
 _MOST_CONSECUTIVE = 8
 
 
 def _plain(name: str | None) -> str:
+    """A name without spaces around it, and without the suffixes of files and drivers."""
     return _SUFFIX.sub("", (name or "").strip())
 
 
 def _common(name: str | None) -> str:
+    """A name as the keys of `COMMON_NAMES` are written."""
     return re.sub(r"[\s_-]", "", _plain(name)).lower()
 
 
@@ -82,6 +84,7 @@ def band_name(name: str | None) -> str | None:
 
 
 def _orders() -> str:
+    """The ways to declare an order, for messages."""
     return "bands=[names in order] or bands=" + " or ".join(repr(key) for key in BAND_ORDERS)
 
 
@@ -96,12 +99,21 @@ def _only_count(names: Sequence[str | None]) -> bool:
 
 
 def _red_edges() -> str:
+    """The unambiguous names of the red edges with their bands, for messages."""
     numbered = [name for name in COMMON_NAMES if re.fullmatch(_ANY_RED_EDGE + r"\d", name)]
     return ", ".join(f"{name} ({COMMON_NAMES[name]})" for name in numbered)
 
 
 def declared_order(bands: str | Sequence[str] | None) -> list[str] | None:
-    """The band names that the caller declared, canonical where they are Sentinel-2 bands; `ValueError` for unclear ones."""
+    """
+    The band names that the caller declared, canonical where they are Sentinel-2 bands; None if nothing was declared.
+
+    Args:
+        bands (`str` or `Sequence[str]`, *optional*): a key of `BAND_ORDERS`, or names in order.
+
+    Raises:
+        ValueError: an unknown order, something else than names in order, or ambiguous names.
+    """
     if bands is None:
         return None
     if isinstance(bands, str):

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers.feature_extraction_utils import BatchFeature
 
-# Half precision would move a place by up to tens of kilometres, and a point by metres.
+# Half precision would move a location by up to tens of kilometres, and a point in a tile by metres.
 PRECISE_INPUTS = ("coordinates", "query_points")
 
 

@@ -18,7 +18,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-# What transformers, and its pipelines, pass on when a processor is loaded; names that start with _ are its own too.
+# What transformers and its pipelines pass on when a processor is loaded. Names that start with _ are transformers' own too.
 LOADING_KEYWORDS = frozenset(
     [
         "adapter_kwargs",
@@ -56,7 +56,7 @@ def refuse_unknown(
     given: Iterable[str], known: Collection[str], owner: str, also: Collection[str] = frozenset()
 ) -> None:
     """
-    Refuses unknown keyword arguments.
+    Refuses unknown keyword arguments; names that start with _ are left to transformers.
 
     Args:
         given (`Iterable[str]`): names that were passed.
@@ -78,6 +78,11 @@ def refuse_misspelt(given: Iterable[str], known: Collection[str], owner: str) ->
     """
     Refuses names that are nearly, but not quite, known ones. Others pass: they may be settings of another version, or what
     transformers stores in every config.
+
+    Args:
+        given (`Iterable[str]`): names that were passed, without known ones.
+        known (`Collection[str]`): names that are taken.
+        owner (`str`): what takes the settings, for the message.
 
     Raises:
         ValueError: a name resembles a known one.

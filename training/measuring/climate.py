@@ -24,29 +24,31 @@ from training.world.earth.koppen import CLIMATE_ZONES, zone_of
 from training.world.places import split_of
 from training.world.settings import WorldSettings
 
-# Cells drawn at random, by area.
-_CELLS = 8_000
-# Places closer than this are similar as neighbours.
+_PLACES = 8_000
+# 20 degrees. Closer places are similar because they are neighbours.
 _APART_M = 20 * 111_195.0
+# Ice sheets would be most of the places in the south.
+_SOUTH = -60
 
 
 def climate_auc(
-    model: GairModel, processor: GairProcessor, world: WorldSettings, cells: int = _CELLS, seed: int = 0
+    model: GairModel, processor: GairProcessor, world: WorldSettings, places: int = _PLACES, seed: int = 0
 ) -> dict[str, float]:
     """
-    Tells places of one Köppen main group from others by the cosine similarity of location embeddings: between land in the
-    held-out blocks of a sample world and all other land more than 20 degrees away.
+    How well the cosine similarity of location embeddings tells pairs of places of the same Köppen main group from other pairs. Pairs
+    are a place on land in a held-out block of a sample world, and one on any land more than 20 degrees away.
 
     Args:
         model ([`GairModel`]), processor ([`GairProcessor`]): the model, in evaluation mode, and its processor.
         world (`WorldSettings`): decides which blocks are held out.
-        cells (`int`): places drawn, uniform on the sphere; a quarter is land.
+        places (`int`): number of places drawn, uniformly on the sphere north of 60° S; those at sea are dropped.
         seed (`int`): of the draw.
 
     Returns:
-        `dict[str, float]`: `all`, and each name of `CLIMATE_ZONES` → area under the ROC curve, 0.5 by chance.
+        `dict[str, float]`: area under the ROC curve, from 0 to 1 and 0.5 by chance, of `all` pairs, and of those whose held-out
+        place is in each of `CLIMATE_ZONES`; a zone without both kinds of pairs is left out.
     """
-    lon, lat, zone = _land(cells, seed)
+    lon, lat, zone = _land(places, seed)
     held_out = np.array([split_of(world, *place) == "test" for place in zip(lon, lat)])
     embedded = embed_places(model, processor, lon, lat)
     cosines = embedded[held_out] @ embedded.T
@@ -61,10 +63,14 @@ def climate_auc(
     return {name: float(value) for name, value in found.items()}
 
 
-def _land(cells: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """lon, lat in degrees and the main group of random places on land, the Antarctic left out."""
+def _land(places: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """lon, lat in degrees and the main group (index into `CLIMATE_ZONES`) of those of random places that are on land."""
     draw = np.random.default_rng(seed)
-    lon, lat = draw.uniform(-180, 180, cells), np.degrees(np.arcsin(draw.uniform(np.sin(np.radians(-60)), 1, cells)))
+    # Uniform on the sphere: the sine of the latitude is uniform.
+    lon, lat = (
+        draw.uniform(-180, 180, places),
+        np.degrees(np.arcsin(draw.uniform(np.sin(np.radians(_SOUTH)), 1, places))),
+    )
     earth = load_earth()
     land = read_grid(earth.land[None], lon, lat)[0] > 0.5
     lon, lat = lon[land], lat[land]

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A picture of what the location encoder knows: maps of the land that show how similar every place is to a few cities."""
+"""A picture of what the location encoder has learned: maps of how similar every place on land is to a few cities."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from modeling_gair import GairModel, GairProcessor
 from training.common.figures import PANEL_IN
 from training.world.earth.earth import load_earth
 
-# Cities in climates that differ, each with the reader's expectation: like regions should be bright.
+# lon, lat of cities in different climates. Regions with the climate of a city should be bright.
 CITIES = {
     "Lisbon": (-9.14, 38.72),
     "Manaus": (-60.02, -3.10),
@@ -37,7 +37,7 @@ _BATCH = 4096
 
 def draw_world_map(model: GairModel, processor: GairProcessor, path: Path, title: str) -> None:
     """
-    Draws the cosine similarity of each place on land with each of `CITIES`.
+    Draws the cosine similarity of each place on land, between 60° S and 84° N, with each of `CITIES`.
 
     Args:
         model ([`GairModel`]), processor ([`GairProcessor`]): the model, in evaluation mode, and its processor.
@@ -62,7 +62,7 @@ def draw_world_map(model: GairModel, processor: GairProcessor, path: Path, title
 
 @torch.no_grad()
 def embed_places(model: GairModel, processor: GairProcessor, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    """L2-normalised location embeddings `(n, D)`, float32, at lon, lat in degrees, each `(n,)`."""
+    """L2-normalised location embeddings `(n, D)`, float32, at lon, lat in degrees, each `(n,)` with n at least 1."""
     parts = []
     for start in range(0, len(lon), _BATCH):
         part = slice(start, start + _BATCH)

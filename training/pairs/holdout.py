@@ -30,13 +30,13 @@ import numpy as np
 from modeling_gair import GairCoordinateProcessor
 from modeling_gair.geo_gair import EARTH_RADIUS_M, wrap_longitude
 
-# Sides of blocks, in kilometres: the largest is used that fits the data.
+# Sides of blocks in kilometres, largest first: the first is used with which the data can be divided.
 SIDES_KM = (100, 50, 20, 10, 5)
-# Nothing is trained on whose centre lies nearer to a held-out block: tiles of up to this side do not overlap then.
+# Tiles whose centres lie nearer to a held-out block are not trained on, so that tiles of up to this side do not overlap.
 MARGIN_KM = 2.5
-# Tiles that decide on the side.
+# The first tiles of a data set decide on the side.
 TILES_LOOKED_AT = 1000
-# Choices of blocks that are tried for each side. Where blocks are few, most choices hold out too much or nothing.
+# Choices of blocks tried for each side: where blocks are few, most choices hold out too many tiles or none.
 _CHOICES = 32
 _KM_PER_DEGREE = math.radians(EARTH_RADIUS_M / 1000)
 _COORDINATES = GairCoordinateProcessor()
@@ -50,8 +50,8 @@ class Blocks:
     A choice of blocks to hold out.
 
     Attributes:
-        side_km (`float`): side of the blocks.
-        fraction (`float`): share of the blocks that is held out.
+        side_km (`float`): side of the blocks in kilometres.
+        fraction (`float`): share of the blocks that is held out, 0 to below 1.
         choice (`int`): number of the choice, which seeds the hash.
     """
 
@@ -68,7 +68,8 @@ class Blocks:
         lon, lat = place
         north = MARGIN_KM / _KM_PER_DEGREE
         east = north / max(math.cos(math.radians(lat)), 1e-3)
-        # Blocks are larger than half of this square, so that one that touches it contains one of these points.
+        # The points are as far apart as the margin, which is less than the side of a block: whichever block touches the square around
+        # the place contains one of them.
         around = ((lon + x * east, lat + y * north) for x in (-1, 0, 1) for y in (-1, 0, 1))
         return not any(self._is_held_out(*self.block_of(*point)) for point in around)
 
@@ -104,7 +105,7 @@ def choose_blocks(places: Iterable[Place | None], fraction: float) -> Blocks | N
             held_out = [blocks.block_of(*place) for place in known if blocks.holds_out(place)]
             if len(held_out) < 2 or not 0.5 <= len(held_out) / (len(known) * fraction) <= 1.5:
                 continue
-            # The corner of a single large block would be called by the wrong name.
+            # Reports state the side; if all held-out tiles lay in a corner of one block, it would overstate how far they reach.
             several = len(set(held_out)) > 1 or side == SIDES_KM[-1]
             if several and sum(map(blocks.trains_on, known)) > (len(known) - len(held_out)) / 2:
                 return blocks
@@ -125,7 +126,7 @@ def place_of(row: Mapping[str, Any]) -> Place | None:
             first = degrees[0, 0]
             # Photos on both sides of the antimeridian are near each other.
             lon, lat = wrap_longitude(first + wrap_longitude(degrees[:, 0] - first).mean()), degrees[:, 1].mean()
-    # Whatever a bad row holds instead of numbers.
+    # A bad row may hold anything, and so raise anything.
     except Exception:
         return None
     return (float(lon), float(lat)) if np.isfinite([lon, lat]).all() else None

@@ -73,6 +73,7 @@ def _centres(folder: Path, split: str) -> np.ndarray:
 
 
 def _sheet_row(row: dict[str, Any]) -> TileWithPhotos:
+    """The tile of a row of the data set, with its first photos."""
     photos = row["photos"][:_PHOTOS]
     lon, lat = ([photo[name] for photo in photos] for name in ("lon", "lat"))
     return TileWithPhotos(
@@ -116,6 +117,7 @@ def _draw(path: Path, title: str, centres: dict[str, np.ndarray], rows: Sequence
 
 
 def _draw_map(axis: Any, centres: dict[str, np.ndarray]) -> None:
+    """Draws the tiles of each split, lon, lat in degrees `(n, 2)`, on a map of the land."""
     axis.imshow(load_earth().land, cmap="Greys", vmin=0, vmax=4, extent=(-180, 180, -90, 90))
     for split, colour in (("train", "tab:blue"), ("test", "tab:red")):
         axis.scatter(*centres[split].T, s=5, color=colour, label=f"{split}: {len(centres[split])} tiles")

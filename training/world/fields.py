@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from training.world.earth.earth import ANNUAL, degrees_of, load_earth, month_weights, read_grid
-from training.world.earth.koppen import koppen_class, zone_of
+from training.world.earth.earth import degrees_of, load_earth, month_weights, read_grid
+from training.world.earth.koppen import koppen_class
 from training.world.noise import ramp, sine_cosine, sphere_noise
 
 # Fields that are refined by noise of their own.
@@ -33,8 +33,8 @@ _REFINED = ("elevation", "moisture", "temperature", "settlement")
 _LAYER_DEVIATION = 0.37
 # Degrees: the sun's highest declination, and the day of the year when it crosses the equator northwards.
 _OBLIQUITY, _EQUINOX = 23.44, 80
-# Rotation matrix of the quaternion (3, 2, 1, 3) / sqrt(23), which turns the poles by 55.6 degrees: close to the angle at which
-# the squared sines of old and new latitudes, and so climates, are uncorrelated.
+# Rotation matrix of the quaternion (3, 2, 1, 3) / sqrt(23), which moves the poles by 55.6 degrees. At 54.7 degrees the squared
+# sines of old and new latitudes, and so roughly the climates, are uncorrelated.
 _TURN = ((3 / 23, -14 / 23, 18 / 23), (22 / 23, -3 / 23, -6 / 23), (6 / 23, 18 / 23, 13 / 23))
 
 
@@ -43,14 +43,14 @@ class FieldValues(NamedTuple):
     Values of the fields at places, each float32 of the places' shape.
 
     Attributes:
-        elevation: metres; negative below sea level. Made.
+        elevation: metres; negative below sea level. Made up.
         moisture: annual P / (P + PET), from 0 to 1.
         temperature: annual mean in degrees Celsius.
         settlement: from 0, wilderness, to 1, the centre of a city.
         warmest, coldest: mean of the warmest and of the coldest month in degrees Celsius.
         air: temperature on the day in degrees Celsius.
-        wetness: P / (P + PET) of the two months up to the day, from 0 to 1.
-        sun: sine of the sun's height at noon on the day, at least 0.
+        wetness: P / (P + PET) of the two months up to the day's, from 0 to 1.
+        sun: sine of the sun's elevation angle at noon on the day, from 0 (at or below the horizon) to 1.
     """
 
     elevation: Any
@@ -75,7 +75,8 @@ class Fields:
         parameters (`SimpleNamespace`): all sections of the world's parameters.
         layers (`dict`): the section `fields` as plain dictionaries: frequency, octaves and gain of each field's noise.
         key (`Callable[[str], int]`): the key of a named random number stream.
-        shuffled (`bool`): whether climate and people are those of another place: the Earth's, turned by 55 degrees.
+        shuffled (`bool`): whether climate and people are read at another place, on an Earth rotated so that its poles move by
+            56 degrees; land stays.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Fields:
         self._parameters, self._key, self._shuffled = parameters, key, shuffled
         self._layers = self._layers_of(layers)
         self._earth = load_earth()
-        # Read together, as they lie on one grid.
+        # Fields on one grid are read together, which saves time.
         earth = self._earth
         self._surface = np.stack([earth.land, earth.density]).astype(np.float32)
         self._monthly = np.concatenate([earth.temperature, earth.wetness]).astype(np.float32)
@@ -122,7 +123,7 @@ class Fields:
         inland = ramp(coast)
         hills = np.maximum(height + p.elevation.lowland, 0.0)
         elevation = p.elevation.shelf_m * coast + p.elevation.hills_m * inland * hills * hills
-        # The climate's own elevation is that of the cell's mean: noise alone makes a place warmer or colder than that.
+        # The grid's temperature holds at the mean elevation: only what is made up beyond that makes a place warmer or colder.
         warmer = p.temperature.deviation * warm
         warmer = warmer - 0.001 * p.temperature.lapse_per_km * (elevation - p.elevation.mean_m) * inland
         moisture = ramp(moisture + p.moisture.deviation * wet * 4 * moisture * (1 - moisture))
@@ -133,19 +134,21 @@ class Fields:
         return np.stack([*rows, air + warmer, wetness, sun]).astype(np.float32)
 
     def _noise(self, vectors: np.ndarray) -> list[np.ndarray]:
+        """Noise of each of `_REFINED` at unit vectors `(3, n)`, each `(n,)`, with a standard deviation of about 1."""
         frequencies, keys, weights = self._layers
         layers = iter(sphere_noise(vectors, frequencies, keys))
         zero = np.zeros(vectors.shape[1], np.float32)
         return [sum((weight * next(layers) for weight in field), zero) for field in weights]
 
     def _place(self, vectors: np.ndarray) -> np.ndarray:
-        """Where climate and people are read."""
+        """The unit vectors `(3, n)` at which climate and people are read."""
         if not self._shuffled:
             return vectors
         x, y, z = vectors
         return np.stack([a * x + b * y + c * z for a, b, c in _TURN])
 
     def _land_and_density(self, vectors: np.ndarray, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fraction of land at unit vectors `(3, n)`, and how densely lon, lat are settled, where people are read; `(n,)`."""
         if self._shuffled:
             return read_grid(self._surface[:1], *degrees_of(vectors))[0], read_grid(self._surface[1:], lon, lat)[0]
         land, density = read_grid(self._surface, lon, lat)
@@ -154,7 +157,7 @@ class Fields:
     def _of_day(
         self, lon: np.ndarray, lat: np.ndarray, z: np.ndarray, day: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Air temperature, wetness and the sun's height on a day, interpolated between the middles of months."""
+        """`air`, `wetness` and `sun` of [`FieldValues`] on a day at lon, lat in degrees; z is the sine of lat. Each `(n,)`."""
         days = np.broadcast_to(np.asarray(day, np.int64), lon.shape)
         air, wetness = (np.empty(lon.shape, np.float32) for _ in range(2))
         sun = np.empty(lon.shape)
@@ -169,22 +172,22 @@ class Fields:
         return air, wetness, sun
 
     def monthly(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Temperature in degrees Celsius and precipitation in mm of January to December, each `(12, n)`, without noise."""
+        """
+        Temperature in degrees Celsius and precipitation in mm of January to December, each `(12, n)`, without noise, at unit
+        vectors `(3, n)`.
+        """
         lon, lat = degrees_of(self._place(vectors))
         return read_grid(self._earth.temperature, lon, lat), read_grid(self._earth.precipitation, lon, lat)
 
     def koppen(self, vectors: np.ndarray) -> np.ndarray:
-        """Index into `KOPPEN_CLASSES`, `(n,)`, of the monthly means without noise."""
+        """Index into `KOPPEN_CLASSES`, `(n,)`, of the monthly means without noise, at unit vectors `(3, n)`."""
         return koppen_class(*self.monthly(vectors), degrees_of(self._place(vectors))[1])
 
     def country(self, vectors: np.ndarray) -> np.ndarray:
-        """Index into `countries` of the country of the nearest city, `(n,)`."""
+        """Index into `countries` of the country of the nearest city, `(n,)`, at unit vectors `(3, n)`."""
         return self._earth.country(self._place(vectors))
 
     @property
     def countries(self) -> tuple[str, ...]:
         """ISO 3166 codes of the countries, of two letters, sorted."""
         return self._earth.countries
-
-
-__all__ = ["ANNUAL", "FIELDS", "FieldValues", "Fields", "zone_of"]

@@ -122,6 +122,7 @@ class Land:
         return np.maximum(temperate, ramp(fields.settlement / p.settled))
 
     def _farm(self, plane: Plane, fields: FieldValues, farmed: np.ndarray, bank: np.ndarray) -> np.ndarray:
+        """Share of farmland, where climate suits it or a river irrigates it, and people farm."""
         p = self._parameters.farm
         moist = (fields.moisture - p.moist) / p.moist_span
         warm = (fields.temperature - p.warm) / p.warm_span
@@ -139,6 +140,9 @@ class Land:
             fields (`np.ndarray` of shape `(9, ...)`): the smooth fields at the points, in the order of `FIELDS`, or
                 values that broadcast to them.
             footprint (`float`): diameter in metres of the area that a point represents; edges are blurred over it.
+
+        Returns:
+            [`Ground`] of the plane's shape.
         """
         p = self._parameters
         given = FieldValues(*fields)
@@ -240,13 +244,19 @@ class Land:
         return Ground(cover, plane, plane, 0.8 * cover[BUILT], road, road, patch, patch)
 
 
-def ripeness(parcel: np.ndarray) -> np.ndarray:
-    """Ripeness of a parcel's crop, float32 from 0 to 1, from its hash, so that photo and tile agree."""
-    return ramp(1.6 * unit(parcel, 16, 8) - 0.4)
+def ripeness(parcel: np.ndarray, green: np.ndarray) -> np.ndarray:
+    """
+    Ripeness of a parcel's crop, float32 from 0 to 1: by its hash, so that photo and tile agree, and the more, the less `green` (0
+    to 1) the season is.
+    """
+    return ramp(ramp(1.6 * unit(parcel, 16, 8) - 0.4) + 0.5 * (0.6 - green))
 
 
 def parcel_brightness(parcel: np.ndarray, temperature: np.ndarray, contrast: float) -> np.ndarray:
-    """Brightness of a parcel's soil and plants around 1, from its hash, so that photo and tile agree; none in the tundra."""
+    """
+    Brightness of a parcel's soil and plants around 1, from its hash, so that photo and tile agree. Differences between parcels fade
+    where the annual mean `temperature` is below 5 °C, and are gone at 0 °C: there are no fields in the tundra.
+    """
     return 1 + contrast * ramp(0.2 * temperature) * (2 * unit(parcel, 24, 8) - 1)
 
 

@@ -36,13 +36,16 @@ MIN_SPLIT_DISTANCE_M = 50_000.0
 # Smallest distance of a photo from its tile's border, so that what it shows lies in the tile.
 PHOTO_MARGIN_M = 60.0
 MAX_LAT = 80.0
-# Purpose of a random draw; part of its seed.
+# What a random draw is for; part of its seed.
 _BLOCK, _PLACE, _POINTS, PHOTO_DRAWS = range(4)
+# Shares of cover up to which a tile, or the surroundings of a photo, are kept.
 _MAX_TILE_WATER, _MAX_TILE_SNOW, _MAX_PHOTO_WATER = 0.6, 0.8, 0.5
 # Points where the cover of a candidate tile is sampled, in tile sides from its centre.
 _PROBES = np.array([(0, 0), (-0.3, -0.3), (-0.3, 0.3), (0.3, -0.3), (0.3, 0.3)])
+# Random points that are tried for each photo wanted.
 _POINTS_PER_PHOTO = 6
 _CANDIDATES_PER_TASK = 64
+# Candidates after which the search is given up.
 _CANDIDATES_PER_TILE = 1000
 
 
@@ -119,8 +122,8 @@ def _place(pool: Executor, settings: WorldSettings, split: str, avoided: list[Pl
 
 def _find_places(settings: WorldSettings, split: str, first: int) -> list[Place]:
     """
-    Places among the candidates from `first` on that are in the split, on land, and have room for the photos. A candidate is kept
-    with a chance that grows with its settlement, since street-level photos are taken where people are.
+    Places among the candidates from number `first` on that are in the split, on land, and have room for the photos. A candidate is
+    kept with a chance that grows with its settlement, since street-level photos are taken where people are.
     """
     numbers = np.arange(first, first + _CANDIDATES_PER_TASK)
     drawn = np.stack([draws(settings, _PLACE, int(number), 4) for number in numbers])
@@ -128,11 +131,11 @@ def _find_places(settings: WorldSettings, split: str, first: int) -> list[Place]
     lat = _rounded(np.degrees(np.arcsin((2 * drawn[:, 1] - 1) * np.sin(np.radians(MAX_LAT)))))
     lon = _rounded(360 * drawn[:, 0] - 180)
     world = world_of(settings)
-    visited = drawn[:, 2] < world.photographed(lon, lat)
+    photographed = drawn[:, 2] < world.photographed(lon, lat)
     days = 1 + (366 * drawn[:, 3]).astype(np.int64)
     frames = [
         _Frame(int(number), float(x), float(y), _crs(int(number), float(x), float(y)), int(day))
-        for number, x, y, day in zip(numbers[visited], lon[visited], lat[visited], days[visited])
+        for number, x, y, day in zip(numbers[photographed], lon[photographed], lat[photographed], days[photographed])
         if split_of(settings, float(x), float(y)) == split
     ]
     return _with_photos(world, settings, _on_land(world, frames), settings.photos_of(split))

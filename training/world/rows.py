@@ -63,8 +63,9 @@ _PAIRS_PER_TASK = 64
 _JPEG_QUALITY = 90
 # Photos are taken within this many days of their tile.
 PHOTO_DAYS = 30
-# Shares of a pixel of 20 m: half of a road of 10 m, and a river over most of it.
+# Shares from which a pixel counts as road or river. A country road of 10 m covers at most half of a pixel of 20 m: half of that.
 _ROAD_SHARE, _RIVER_SHARE = 0.25, 0.5
+# A leap year, as days of the year are from 1 to 366.
 _YEAR = 2024
 
 
@@ -159,6 +160,7 @@ def _photo_columns(
 
 
 def _tile_labels(world: SampleWorld, place: Place, tile: SampleTile) -> dict[str, Any]:
+    """Labels of a tile: at its centre, by pixel, and their mean."""
     labels = world.labels(place.lon, place.lat)
     return {
         **{name: float(labels[name]) for name in _SMOOTH},

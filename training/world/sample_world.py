@@ -67,8 +67,8 @@ class SampleWorld:
         seed (`int`): seed of all that is made.
         version (`int`): version of the parameters, `training/configs/sample_world_v{version}.yaml`; a version never
             changes.
-        shuffled (`bool`): whether climate and people are those of the Earth turned by 55 degrees, so that a location says nothing
-            about its own climate.
+        shuffled (`bool`): whether climate and people are those of an Earth rotated so that its poles move by 56 degrees, while
+            land stays: a location then says nothing about its real climate.
 
     Raises:
         ValueError: an unknown version.
@@ -86,7 +86,7 @@ class SampleWorld:
 
     def fields(self, lon: Any, lat: Any, day: int = MIDSUMMER) -> dict[str, np.ndarray]:
         """
-        The smooth fields at lon, lat of any equal shape, float32 of that shape: see
+        The smooth fields at lon, lat of any equal shape on a day of the year, by name, float32 of that shape: see
         [`~training.world.fields.FieldValues`].
 
         Raises:
@@ -97,7 +97,10 @@ class SampleWorld:
     def monthly(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
         """
         Temperature in degrees Celsius and precipitation in mm of January to December at lon, lat of any equal shape, each
-        `(12, ...)`: the Earth's, without noise.
+        `(12, ...)`, float32: the Earth's, without noise.
+
+        Raises:
+            ValueError: invalid coordinates.
         """
         both = _chunked(lon, lat, lambda vectors: np.concatenate(self._fields.monthly(vectors)), 24)
         return both[:12], both[12:]
@@ -108,6 +111,9 @@ class SampleWorld:
         month, in degrees Celsius) and `precipitation` (mm a year), float32; and, int64, `climate_zone` (index into
         `CLIMATE_ZONES`), `koppen` (index into `KOPPEN_CLASSES`) and `country` (index into [`countries`]). All have the shape of
         lon and lat.
+
+        Raises:
+            ValueError: invalid coordinates.
         """
         fields = self.fields(lon, lat)
         koppen = _chunked(lon, lat, lambda vectors: self._fields.koppen(vectors)[None], 1)[0].astype(np.int64)
@@ -122,7 +128,12 @@ class SampleWorld:
         }
 
     def photographed(self, lon: Any, lat: Any) -> np.ndarray:
-        """Chance that a place at lon, lat of any equal shape is photographed, from 0 to 1; it grows with its settlement."""
+        """
+        Chance that a place on land at lon, lat of any equal shape is photographed, from 0 to 1; it grows with settlement.
+
+        Raises:
+            ValueError: invalid coordinates.
+        """
         p = self._parameters.photographed
         return p.wild + (1 - p.wild) * ramp(self.fields(lon, lat)["settlement"] / p.full)
 
@@ -216,6 +227,7 @@ class SampleWorld:
             ValueError: an unknown crs, a centre too close to a pole (within 1 km, or beyond 84 degrees of latitude in UTM),
                 or invalid coordinates.
         """
+        # Refuses invalid coordinates.
         unit_vectors(lon, lat)
         lon = float(wrap_longitude(float(lon)))
         bounds, name = tile_bounds(lon, float(lat), crs)
@@ -301,7 +313,10 @@ class SampleWorld:
         east_m: np.ndarray,
         north_m: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The fields at cameras `(9, N)`, and extrapolated linearly to points around them `(9, N, ...)`."""
+        """
+        The fields at cameras `(9, N)`, and extrapolated linearly to points at metres east and north of them `(9, N, ...)`: they are
+        smooth, and the points too many to evaluate each.
+        """
         reach = 300.0
         east, north = tangents(lon, lat)
         steps = np.concatenate(

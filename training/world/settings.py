@@ -44,8 +44,8 @@ class WorldSettings:
         held_out_tiles (`int`): Number of tiles in the split `test`, in blocks of the sphere that hold no training tiles.
         held_out_photos (`int`): Photos in each tile of the split `test`, 1 to 32.
         control (`bool`): Control world: photos show the mean land cover of their tile instead of their surroundings.
-        shuffled (`bool`): Shuffled world: climate and people are those of the Earth turned by 55 degrees, so that nothing of a
-            place's own climate can be learned.
+        shuffled (`bool`): Shuffled world: climate and people are those of an Earth rotated so that its poles move by 56 degrees,
+            while land stays; nothing of a location's real climate can be learned.
 
     Raises:
         ValueError: A count is not a whole number or is too small, or more photos are asked for than fit in a tile.

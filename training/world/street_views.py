@@ -48,7 +48,19 @@ _GROUND, _TREE, _HOUSE = range(3)
 
 @dataclass(frozen=True)
 class _Weather:
-    """Random conditions of each photo `(N,)`, float32: light, its warmth, cloud, fog in metres, noise, road, ridge."""
+    """
+    Conditions of each photo `(N,)`, float32, drawn at random around what season and climate suggest.
+
+    Attributes:
+        light: brightness, around 1.
+        warmth: how yellow the light is, from 0 to 1.2.
+        overcast: share of the sky that is overcast, from 0 to 1.
+        fog_m: distance in metres at which fog or haze hides half.
+        noise: standard deviation of the camera's noise in grey levels.
+        lane: 1 if the camera stands on a road, else 0.
+        lane_slope: metres that this road runs to the right per metre ahead.
+        ridge: mean height of distant mountains in rows of the image.
+    """
 
     light: np.ndarray
     warmth: np.ndarray
@@ -62,7 +74,16 @@ class _Weather:
 
 @dataclass(frozen=True)
 class _Objects:
-    """Objects at the samples `(N, rings, columns)`: height and eaves (or crown) in metres, kind, hash, metres along a wall."""
+    """
+    The tallest object at each sample, `(N, rings, columns)`.
+
+    Attributes:
+        height: metres above the ground; 0 where nothing stands.
+        kind: `_GROUND` (also crops), `_TREE` or `_HOUSE`, uint8.
+        hashes: a hash per tree or house, uint32.
+        eaves: height of a house's eaves, or of a tree's crown, in metres.
+        along: metres along a house's wall, and 64 more on its two darker sides.
+    """
 
     height: np.ndarray
     kind: np.ndarray
@@ -111,7 +132,7 @@ class PhotoRenderer:
 
         Args:
             ground (`Ground` of shape `(N, rings, 128)`): the ground at [`places`].
-            fields (`np.ndarray` of shape `(9, N)`): the smooth fields at the cameras, in the order of `FIELDS`.
+            fields (`np.ndarray` of shape `(9, N)`): the smooth fields at the cameras on the day, in the order of `FIELDS`.
             keys (`np.ndarray` of shape `(N,)`, uint32): seeds of weather and noise.
             u_m, v_m (`np.ndarray` of shape `(N, rings, 128)`): metres from the camera along the plane's axes.
 
@@ -213,8 +234,7 @@ class PhotoRenderer:
         """Colours of the ground `(3, N, rings, 128)`."""
         cover = ground.cover
         coarse, fine = plane_noise(ground.plane, 7.0, self._key("mottle"))
-        ripe = ramp(ripeness(ground.parcel) + 0.5 * (0.6 - plants.green))
-        rock = ramp((4.0 - fields.temperature) * 0.1)
+        ripe = ripeness(ground.parcel, plants.green)
         # Rows of crop, three metres apart, run along the parcel.
         rows = ground.grid.u * (1 / 3.0)
         row = np.abs(rows - np.floor(rows) - 0.5).astype(np.float32)
@@ -231,7 +251,7 @@ class PhotoRenderer:
             colour = cover[CROP] * crop_light * (rgb["crop"] + (rgb["ripe"] - rgb["crop"]) * ripe)
             grass = rgb["dry_grass"] + (rgb["grass"] - rgb["dry_grass"]) * plants.green
             colour += cover[GRASS] * (grass + (rgb["tundra"] - grass) * plants.tundra)
-            soil = rgb["bare"] + (rgb["rock"] - rgb["bare"]) * rock
+            soil = rgb["bare"] + (rgb["rock"] - rgb["bare"]) * plants.rock
             colour += cover[BARE] * (soil + (rgb["sand"] - soil) * plants.desert)
             colour *= parcel
             for kind in (WATER, FOREST, BUILT, SNOW):
@@ -368,6 +388,7 @@ def _mixture(rgb: dict[str, float], plants: Vegetation) -> np.ndarray:
 
 
 def _mixed(keys: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """A uint32 hash per key and index, for arrays that broadcast."""
     hashes = keys + index * np.uint32(0x9E3779B1)
     hashes ^= hashes >> 15
     hashes *= np.uint32(0x846CA68B)
@@ -385,6 +406,7 @@ def _ring_depths(p: SimpleNamespace) -> np.ndarray:
 
 
 def _weather(keys: np.ndarray, fields: FieldValues, p: SimpleNamespace) -> _Weather:
+    """Weather from keys `(N,)`, uint32, and the fields at the cameras; `p` is the section `view` of the parameters."""
     chance = uniforms(keys, 8)
     overcast = ramp(1.7 * chance[0] - 0.7 + 0.9 * (fields.wetness - 0.45))
     haze = p.haze_m.least + p.haze_m.span * chance[1]

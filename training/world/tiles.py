@@ -85,7 +85,17 @@ class TileRenderer:
         self._spectra = {name: np.array(values, np.float32) for name, values in spectra.items()}
 
     def pixels(self, ground: Ground, fields: np.ndarray, key: np.ndarray) -> np.ndarray:
-        """Measured pixels `(10, 96, 96)`, uint16: the reflectance of the ground with haze, cloud, a random gain and noise."""
+        """
+        The pixels that are measured: the reflectance of the ground with haze, cloud, a random gain and noise.
+
+        Args:
+            ground (`Ground` of shape `(96, 96)`): the ground at the pixel centres.
+            fields (`np.ndarray` of shape `(9, 96, 96)`): the smooth fields there, in the order of `FIELDS`.
+            key (`np.ndarray` of shape `(1,)`, uint32): seeds haze, cloud, gain and noise.
+
+        Returns:
+            `np.ndarray` of shape `(10, 96, 96)`, uint16: reflectance times 10,000, at least 1.
+        """
         p = self._parameters
         chance = uniforms(key, 3)[:, 0]
         values = self._spectra_of(ground, fields)
@@ -101,7 +111,10 @@ class TileRenderer:
         return np.floor(np.minimum(np.maximum(values, 1.0), 65535.0) + 0.5).astype(np.uint16)
 
     def _relief(self, plane: Plane, elevation: np.ndarray) -> np.ndarray:
-        """Hillshading around 1, stronger in the mountains: slopes that rise eastwards are bright."""
+        """
+        Hillshading around 1, `(96, 96)`, stronger in the mountains: slopes that rise eastwards are bright, as if lit
+        from the west.
+        """
         p = self._parameters.relief
         height, _ = self._noise(plane, "relief", p.wavelength_m)
         detail, _ = self._noise(plane, "ridge", 0.3 * p.wavelength_m)
@@ -113,7 +126,10 @@ class TileRenderer:
         return np.maximum(1 - p.contrast * steepness * 12.0 * slope, 0.35)
 
     def _spectra_of(self, ground: Ground, fields: np.ndarray) -> np.ndarray:
-        """Reflectance of the ground, `(10, 96, 96)`: the covers' spectra mixed and varied by parcels, blocks and relief."""
+        """
+        Reflectance of the ground times 10,000, `(10, 96, 96)`: the spectra of covers, by climate and season, varied by parcels,
+        blocks and relief.
+        """
         p, cover, given = self._parameters, ground.cover, FieldValues(*fields)
         plants = vegetation_of(given)
         shade, silty = self._noise(ground.plane, "texture", p.texture.wavelength_m)
@@ -121,13 +137,13 @@ class TileRenderer:
         parcel = parcel_brightness(ground.parcel, given.temperature, p.parcel_contrast) * texture
         block = (1 + p.block_contrast * (2 * unit(ground.block, 24, 8) - 1)) * texture
         # Crops ripen as the season turns dry or cold, each parcel at its own time.
-        ripe = ramp(ripeness(ground.parcel) + 0.5 * (0.6 - plants.green))
+        ripe = ripeness(ground.parcel, plants.green)
         murk = 0.35 + 0.3 * silty
         light = self._relief(ground.plane, given.elevation)
         forest, bare = cover[FOREST] * texture * light, cover[BARE] * parcel * light
         crop, grass = cover[CROP] * parcel * light, cover[GRASS] * parcel * light
         broad = (1 - plants.needle) * (1 - plants.rainforest) * (1 - plants.scrub)
-        rock = (1 - plants.desert) * ramp((4.0 - given.temperature) * 0.1)
+        rock = (1 - plants.desert) * plants.rock
         weights = {
             "water": cover[WATER] * (1 - murk),
             "silt": cover[WATER] * murk,
@@ -162,7 +178,19 @@ def utm_crs(lon: float, lat: float) -> str:
 
 
 def tile_bounds(lon: float, lat: float, crs: str) -> tuple[Bounds, str]:
-    """Bounds of the tile around a location, and the code of its CRS."""
+    """
+    Bounds of the tile around a location.
+
+    Args:
+        lon, lat (`float`): centre in degrees, lon in [-180, 180).
+        crs (`str`): `"EPSG:4326"`, or `"utm"` for the UTM zone of the location.
+
+    Returns:
+        West, south, east, north in units of the CRS, and its EPSG code.
+
+    Raises:
+        ValueError: an unknown crs, or a centre too close to a pole.
+    """
     half = TILE_SIDE_M / 2
     if crs == "EPSG:4326":
         per_lon, per_lat = metres_per_unit(lon, lat, crs)
@@ -195,7 +223,7 @@ def node_places(bounds: Bounds, crs: str, count: int) -> tuple[np.ndarray, np.nd
 
 
 def centre_of(tile: SampleTile) -> tuple[np.ndarray, np.ndarray]:
-    """lon, lat of a tile's centre."""
+    """lon, lat of a tile's centre in degrees, each of shape `()`."""
     west, south, east, north = unrolled(tile.bounds)
     lon, lat = unproject((west + east) / 2, (south + north) / 2, tile.crs)
     return np.round(lon, DEGREE_DECIMALS), np.round(lat, DEGREE_DECIMALS)

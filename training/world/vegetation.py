@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What vegetation looks like at places of the sample world: by climate, and by the season of the day."""
+"""What plants and soil look like at places of the sample world: by climate, and by the season of the day."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from training.world.noise import ramp
 
 class Vegetation(NamedTuple):
     """
-    Shares from 0 to 1, float32 of the places' shape. Thresholds are round numbers that a geographer would accept.
+    Shares from 0 to 1, float32 of the places' shape. Their thresholds are round numbers of roughly the right size, not fitted.
 
     Attributes:
         green: grass, crops and deciduous leaves that are green on the day; the rest is dry or bare.
@@ -32,7 +32,8 @@ class Vegetation(NamedTuple):
         palm: trees that are palms or umbrella-shaped, as in frost-free climates.
         scrub: trees that are low and olive-coloured, as in Mediterranean and other dry climates.
         tundra: wild land without trees because of its cold summers.
-        desert: soil that is sand, not earth.
+        desert: bare soil that is sand, as in deserts.
+        rock: bare soil that is rock, as in the cold; where both apply, sand comes first.
     """
 
     green: np.ndarray
@@ -42,15 +43,11 @@ class Vegetation(NamedTuple):
     scrub: np.ndarray
     tundra: np.ndarray
     desert: np.ndarray
-
-    @property
-    def leafless(self) -> np.ndarray:
-        """Share of trees without leaves on the day: deciduous ones in winter or in the dry season."""
-        return (1 - self.needle) * (1 - self.rainforest) * (1 - self.scrub) * (1 - self.green)
+    rock: np.ndarray
 
 
 def vegetation_of(fields: FieldValues) -> Vegetation:
-    """The vegetation at places of any shape."""
+    """The vegetation at places of any shape, from their smooth fields on a day."""
     return Vegetation(
         green=ramp((fields.air - 1.0) * (1 / 9)) * ramp((fields.wetness - 0.15) * 4.0),
         needle=ramp((9.5 - fields.temperature) * (1 / 7)),
@@ -59,4 +56,5 @@ def vegetation_of(fields: FieldValues) -> Vegetation:
         scrub=ramp((0.46 - fields.moisture) * 7.0) * ramp((fields.coldest + 2.0) * (1 / 6)),
         tundra=ramp((11.5 - fields.warmest) * (1 / 3.5)),
         desert=ramp((0.24 - fields.moisture) * 6.0) * ramp((fields.warmest - 8.0) * (1 / 8)),
+        rock=ramp((4.0 - fields.temperature) * 0.1),
     )

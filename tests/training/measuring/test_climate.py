@@ -36,7 +36,7 @@ def test_an_encoder_of_the_climate_itself_tells_climates_apart(processor, monkey
         return np.eye(len(CLIMATE_ZONES))[zone_of(load_earth().koppen[row, column])]
 
     monkeypatch.setattr(climate, "embed_places", of_zone)
-    found = climate.climate_auc(None, processor, WorldSettings(), cells=3000)
+    found = climate.climate_auc(None, processor, WorldSettings(), places=3000)
     assert {"all", "arid", "temperate"} <= set(found) and min(found.values()) > 0.97
 
     def drawn(model, processor, lon, lat):
@@ -44,7 +44,7 @@ def test_an_encoder_of_the_climate_itself_tells_climates_apart(processor, monkey
         return embedded / np.linalg.norm(embedded, axis=1, keepdims=True)
 
     monkeypatch.setattr(climate, "embed_places", drawn)
-    assert climate.climate_auc(None, processor, WorldSettings(), cells=3000)["all"] == pytest.approx(0.5, abs=0.05)
+    assert climate.climate_auc(None, processor, WorldSettings(), places=3000)["all"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_world_map_is_drawn(tiny_model, processor, tmp_path):

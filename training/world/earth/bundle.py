@@ -16,7 +16,8 @@ Reduces public data of the Earth to the bundled file that the sample world reads
 
     python -m training.world.earth.bundle --climate climate_1deg.npz --cities cities.parquet
 
-`ATTRIBUTION.md` names the sources. Differences between neighbouring cells and months compress far better than values.
+`ATTRIBUTION.md` names the sources. Differences between neighbouring cells and months are stored, as they compress far better
+than values; `earth.py` reads them, and states the steps that the numbers are rounded to.
 """
 
 import io
@@ -30,13 +31,15 @@ import pandas as pd
 from training.common.command_line import parse_options
 from training.common.files import write_atomically
 from training.common.programs import run_program
-from training.world.earth.earth import BUNDLE, TEMPERATURE_STEP_C, encode_precipitation
-
-MIN_POPULATION = 30_000
-# Degrees; places of cities are rounded to it.
-CITY_STEP = 0.01
-# Fractions of land in sixteenths.
-_LAND_LEVELS = 15
+from training.world.earth.earth import (
+    BUNDLE,
+    CITY_STEP_DEGREES,
+    LAND_LEVELS,
+    MIN_POPULATION,
+    POPULATION_STEP,
+    TEMPERATURE_STEP_C,
+    encode_precipitation,
+)
 
 
 @dataclass(kw_only=True)
@@ -46,8 +49,9 @@ class BundleOptions:
 
     Attributes:
         climate: .npz with temperature_c (12, 180, 360) in hundredths of a degree Celsius, precipitation_mm (12, 180, 360) in
-            tenths of a millimetre a month, and land_fraction_half_degree (360, 720) from 0 to 255; row 0 in the north
-        cities: parquet file with the columns lon, lat, population and country (ISO 3166, two letters)
+            tenths of a millimetre a month, and land_fraction_half_degree (360, 720) from 0 (sea) to 255 (land); row 0 in the
+            north, column 0 at 180° W
+        cities: parquet file with the columns lon, lat (degrees), population and country (ISO 3166, two letters)
         output: file to write
     """
 
@@ -65,7 +69,7 @@ def main(arguments: list[str]) -> None:
         arrays = {
             "temperature": differences(np.rint(given["temperature_c"] / (100 * TEMPERATURE_STEP_C)).astype(np.int16)),
             "precipitation": differences(encode_precipitation(given["precipitation_mm"] / 10)),
-            "land": np.rint(given["land_fraction_half_degree"] * (_LAND_LEVELS / 255)).astype(np.uint8),
+            "land": np.rint(given["land_fraction_half_degree"] * (LAND_LEVELS / 255)).astype(np.uint8),
         }
     arrays |= cities_of(pd.read_parquet(options.cities))
     write_atomically(options.output, packed(arrays))
@@ -73,30 +77,34 @@ def main(arguments: list[str]) -> None:
 
 
 def differences(values: np.ndarray) -> np.ndarray:
-    """Differences along longitude, then from month to month, of values `(12, h, w)`, int16; int8."""
+    """
+    Differences along longitude, then from month to month, modulo 256.
+
+    Args:
+        values (`np.ndarray` of shape `(12, height, width)`, int16): numbers in a range of at most 256.
+
+    Returns:
+        `np.ndarray` of the same shape, int8.
+    """
     found = np.diff(np.diff(values, axis=2, prepend=np.int16(0)), axis=0, prepend=np.int16(0))
-    if np.abs(found).max() > 127:
-        # The first column and month hold values, not differences; sums modulo 256 restore them all the same.
-        found = (found + 128) % 256 - 128
+    # Differences may not fit; sums modulo 256 restore the values all the same.
     return found.astype(np.int8)
 
 
 def cities_of(cities: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Cities of at least `MIN_POPULATION` people, from west to east: places, populations and countries."""
+    """The bundle's arrays of the cities of at least `MIN_POPULATION` people, from west to east, and of their countries."""
     cities = cities[cities.population >= MIN_POPULATION].sort_values(["lon", "lat"])
     names = sorted(cities.country.unique())
     return {
-        "city_lon": differences_1d(np.rint(cities.lon / CITY_STEP)),
-        "city_lat": np.rint(cities.lat.to_numpy() / CITY_STEP).astype(np.int16),
-        # Four digits of the logarithm tell populations within 3 percent.
-        "city_population": np.rint(np.log(cities.population.to_numpy() / MIN_POPULATION) / 0.03).astype(np.uint8),
+        # Sorted by longitude, so that differences are small.
+        "city_lon": np.diff(np.rint(cities.lon.to_numpy() / CITY_STEP_DEGREES), prepend=0.0).astype(np.int16),
+        "city_lat": np.rint(cities.lat.to_numpy() / CITY_STEP_DEGREES).astype(np.int16),
+        "city_population": np.rint(np.log(cities.population.to_numpy() / MIN_POPULATION) / POPULATION_STEP).astype(
+            np.uint8
+        ),
         "city_country": np.searchsorted(names, cities.country).astype(np.uint8),
         "countries": np.array(names, "S2"),
     }
-
-
-def differences_1d(values: "pd.Series") -> np.ndarray:
-    return np.diff(values.to_numpy(), prepend=0.0).astype(np.int16)
 
 
 def packed(arrays: dict[str, np.ndarray]) -> bytes:
@@ -106,6 +114,7 @@ def packed(arrays: dict[str, np.ndarray]) -> bytes:
         for name, values in arrays.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
+            # A fixed date, as the time of writing would change the bytes.
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(2024, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_LZMA
             archive.writestr(entry, member.getvalue())

@@ -14,8 +14,8 @@
 """
 The coarse truth about the Earth, from the bundled file: monthly climate, land, cities and countries, read at any place.
 
-Values are read bilinearly from grids with row 0 in the north, so they are continuous, also across the antimeridian and the
-poles. Nothing of it is made up; what is finer than the grids is the sample world's own.
+Grids have row 0 in the north and are read bilinearly, so values are continuous, also across the antimeridian. Within half a cell of
+a pole they are those of the outermost row. Nothing here is made up; what is finer than the grids is added by `fields.py`.
 """
 
 from dataclasses import dataclass
@@ -31,40 +31,45 @@ from training.world.earth.koppen import koppen_class
 from training.world.noise import arctangent2, unit_vectors
 
 BUNDLE = Path(__file__).with_name("earth.npz")
-# Steps of the bundled numbers.
+# The bundle holds whole numbers: temperatures in steps, steps of the square root of precipitation in mm, levels of the fraction of
+# land, places of cities in steps, and steps of the natural logarithm of population over the smallest one.
 TEMPERATURE_STEP_C = 0.5
-_PRECIPITATION_STEPS = 3.0
-_CITY_STEP, _LEAST_POPULATION, _POPULATION_STEP = 0.01, 30_000, 0.03
-# Derived numbers are rounded to multiples of it, which hides differences between maths libraries in the last bits.
+_STEPS_PER_ROOT_MM = 3.0
+LAND_LEVELS = 15
+CITY_STEP_DEGREES = 0.01
+MIN_POPULATION = 30_000
+POPULATION_STEP = 0.03
+# Derived numbers are rounded to multiples of this, which hides differences between maths libraries in the last bits.
 _ROUNDING = 1 / 4096
-_DAYS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+_DAYS_OF_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+# Days of the year, from 1.
 _MIDDLE_OF_MONTH = np.array([15, 46, 74, 105, 135, 166, 196, 227, 258, 288, 319, 349])
-# A town of 15,000 people has a radius of 0.9 km, and the area of a city grows with its population.
+# A town of 15,000 people has a radius of 900 m; the area of a city is proportional to its population.
 _TOWN_RADIUS_M, _TOWN_POPULATION = 900.0, 15_000.0
 _NEAREST_CITIES = 5
 # People per square kilometre, in cities, at which a region is half settled.
 _HALF_SETTLED = 40.0
 _BLUR = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-ANNUAL = ("temperature", "warmest", "coldest", "moisture")
 
 
 @dataclass(frozen=True)
 class Earth:
     """
-    Grids and cities of the Earth; [`load_earth`] makes it.
+    Grids and cities of the Earth, from [`load_earth`]. Grids have row 0 in the north and column 0 at 180° W.
 
     Attributes:
         temperature, precipitation (`np.ndarray` of shape `(12, 180, 360)`): monthly means in degrees Celsius, and sums in mm.
-        annual (`np.ndarray` of shape `(4, 180, 360)`): annual mean, warmest and coldest month in degrees Celsius, and
-            moisture from 0 to 1, in the order of `ANNUAL`.
+        annual (`np.ndarray` of shape `(4, 180, 360)`): the mean temperature of the year, of its warmest month and of its
+            coldest month in degrees Celsius, and the year's moisture P / (P + PET) from 0 to 1.
         wetness (`np.ndarray` of shape `(12, 180, 360)`): moisture of a month and the one before it, from 0 to 1.
         koppen (`np.ndarray` of shape `(180, 360)`): index into `KOPPEN_CLASSES`.
         land (`np.ndarray` of shape `(360, 720)`): fraction of land.
-        density (`np.ndarray` of shape `(360, 720)`): settled share of the region, from 0 to 1.
+        density (`np.ndarray` of shape `(360, 720)`): how densely the region is settled, from 0 to 1.
         cities (`np.ndarray` of shape `(n, 3)`): unit vectors of cities, float64.
-        city_radius_m (`np.ndarray` of shape `(n,)`), city_country (`np.ndarray` of shape `(n,)`): radius of each city, and
-            index of its country in `countries`.
+        city_radius_m (`np.ndarray` of shape `(n,)`), city_country (`np.ndarray` of shape `(n,)`): radius of each city in
+            metres, and index of its country in `countries`.
         countries (`tuple[str, ...]`): ISO 3166 codes of two letters, sorted.
+        tree (`KDTree`): finds the nearest of `cities`.
     """
 
     temperature: np.ndarray
@@ -104,24 +109,24 @@ def load_earth() -> Earth:
     with np.load(BUNDLE) as bundle:
         temperature = _restored(bundle["temperature"]).astype(np.int8) * TEMPERATURE_STEP_C
         precipitation = decode_precipitation(_restored(bundle["precipitation"]).astype(np.uint8))
-        land = bundle["land"] / 15.0
-        lon = np.cumsum(bundle["city_lon"].astype(np.int64)) * _CITY_STEP
-        lat = bundle["city_lat"] * _CITY_STEP
-        population = np.rint(_LEAST_POPULATION * np.exp(_POPULATION_STEP * bundle["city_population"]))
+        land = bundle["land"] / LAND_LEVELS
+        lon = np.cumsum(bundle["city_lon"].astype(np.int64)) * CITY_STEP_DEGREES
+        lat = bundle["city_lat"] * CITY_STEP_DEGREES
+        population = np.rint(MIN_POPULATION * np.exp(POPULATION_STEP * bundle["city_population"]))
         country, countries = bundle["city_country"].astype(np.int64), tuple(bundle["countries"].astype("U2").tolist())
-    rows = 89.5 - np.arange(180)
-    demand = potential_evapotranspiration(temperature, rows)
+    row_lat = 89.5 - np.arange(180)
+    demand = potential_evapotranspiration(temperature, row_lat)
     annual = [temperature.mean(axis=0), temperature.max(axis=0), temperature.min(axis=0)]
     annual.append(_share(precipitation.sum(axis=0), demand.sum(axis=0)))
-    before = [precipitation + np.roll(precipitation, 1, axis=0), demand + np.roll(demand, 1, axis=0)]
+    two_months = [values + np.roll(values, 1, axis=0) for values in (precipitation, demand)]
     cities = np.ascontiguousarray(unit_vectors(lon, lat).T)
     radius = np.rint(_TOWN_RADIUS_M * np.sqrt(population / _TOWN_POPULATION))
     return Earth(
         temperature=temperature,
         precipitation=precipitation,
         annual=_rounded(np.stack(annual)),
-        wetness=_rounded(_share(*before)),
-        koppen=koppen_class(temperature, precipitation, np.broadcast_to(rows[:, None], (180, 360))),
+        wetness=_rounded(_share(*two_months)),
+        koppen=koppen_class(temperature, precipitation, np.broadcast_to(row_lat[:, None], (180, 360))),
         land=land,
         density=_density(lon, lat, population),
         cities=cities,
@@ -140,7 +145,10 @@ def potential_evapotranspiration(temperature: np.ndarray, lat: np.ndarray) -> np
 
     Args:
         temperature (`np.ndarray` of shape `(12, rows, columns)`): monthly means in degrees Celsius.
-        lat (`np.ndarray` of shape `(rows,)`): degrees.
+        lat (`np.ndarray` of shape `(rows,)`): degrees, not exactly at a pole.
+
+    Returns:
+        `np.ndarray` of shape `(12, rows, columns)`.
     """
     year = 2 * np.pi * _MIDDLE_OF_MONTH[:, None] / 365
     declination, distance = 0.409 * np.sin(year - 1.39), 1 + 0.033 * np.cos(year)
@@ -148,17 +156,17 @@ def potential_evapotranspiration(temperature: np.ndarray, lat: np.ndarray) -> np
     sunset = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1, 1))
     height = sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
     radiation = 24 * 60 / np.pi * 0.0820 * distance * height
-    return radiation[:, :, None] * np.maximum(temperature + 5, 0) / 245 * _DAYS[:, None, None]
+    return radiation[:, :, None] * np.maximum(temperature + 5, 0) / 245 * _DAYS_OF_MONTH[:, None, None]
 
 
 def encode_precipitation(millimetres: np.ndarray) -> np.ndarray:
-    """Monthly sums as whole numbers: square roots, whose errors suit dry and wet places alike."""
-    return np.rint(np.sqrt(millimetres) * _PRECIPITATION_STEPS).astype(np.int16)
+    """Monthly sums in mm as whole numbers, int16: rounded square roots, whose errors are small in dry and in wet places."""
+    return np.rint(np.sqrt(millimetres) * _STEPS_PER_ROOT_MM).astype(np.int16)
 
 
 def decode_precipitation(numbers: np.ndarray) -> np.ndarray:
     """Monthly sums in mm from the numbers of [`encode_precipitation`]."""
-    roots = numbers.astype(np.float64) / _PRECIPITATION_STEPS
+    roots = numbers.astype(np.float64) / _STEPS_PER_ROOT_MM
     return roots * roots
 
 
@@ -173,20 +181,20 @@ def read_grid(grid: np.ndarray, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     Reads a grid of the Earth bilinearly between the centres of its cells.
 
     Args:
-        grid (`np.ndarray` of shape `(rows, height, width)`): covers the Earth, row 0 in the north, column 0 at 180° W. Beyond
-            the outermost centres, towards a pole, the value is that of the outermost row.
+        grid (`np.ndarray` of shape `(layers, height, width)`): covers the Earth, row 0 in the north, column 0 at 180° W.
+            Beyond the outermost centres, towards a pole, the value is that of the outermost row.
         lon, lat (`np.ndarray` of shape `(n,)`): degrees, lon in [-180, 180].
 
     Returns:
-        `np.ndarray` of shape `(rows, n)`, in the grid's dtype.
+        `np.ndarray` of shape `(layers, n)`, in the grid's dtype.
     """
-    rows, height, width = grid.shape
+    layers, height, width = grid.shape
     x = (lon + 180.0) * (width / 360.0) - 0.5
     y = np.minimum(np.maximum((90.0 - lat) * (height / 180.0) - 0.5, 0.0), height - 1.0)
     west, north = np.floor(x), np.minimum(np.floor(y), height - 2.0)
     fx, fy = (x - west).astype(grid.dtype), (y - north).astype(grid.dtype)
     column, row = west.astype(np.int64) % width, north.astype(np.int64)
-    flat = grid.reshape(rows, -1)
+    flat = grid.reshape(layers, -1)
     upper, lower = row * width, (row + 1) * width
     other = (column + 1) % width
     top = np.take(flat, upper + column, axis=1)
@@ -196,9 +204,15 @@ def read_grid(grid: np.ndarray, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     return top + (bottom - top) * fy
 
 
-def month_weights(day_of_year: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def month_weights(day_of_year: int | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
-    The two months, 0 to 11, whose middles enclose a day of the year (1 to 366), and the weight of the second.
+    The two months between whose middles days of the year lie.
+
+    Args:
+        day_of_year (`int` or `np.ndarray` of any shape): from 1 to 366.
+
+    Returns:
+        The earlier and the later month, 0 to 11, and the weight of the later one, in [0, 1).
     """
     days = np.concatenate([[_MIDDLE_OF_MONTH[-1] - 365], _MIDDLE_OF_MONTH, [_MIDDLE_OF_MONTH[0] + 365]])
     index = np.searchsorted(days, day_of_year, side="right") - 1
@@ -208,12 +222,12 @@ def month_weights(day_of_year: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def _restored(found: np.ndarray) -> np.ndarray:
-    """The inverse of `differences` in `bundle.py`, modulo 256."""
+    """The values, modulo 256, whose `differences` (in `bundle.py`) were stored."""
     return np.cumsum(np.cumsum(found.astype(np.int64), axis=0), axis=2)
 
 
 def _share(supply: np.ndarray, demand: np.ndarray) -> np.ndarray:
-    """Moisture P / (P + PET) from 0 to 1; frozen months without demand count as moist."""
+    """Moisture P / (P + PET) from 0 to 1, of P and PET in mm; without PET, as in frozen months, it is 1."""
     return (supply + 1e-3) / (supply + demand + 1e-3)
 
 
@@ -222,7 +236,10 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _density(lon: np.ndarray, lat: np.ndarray, population: np.ndarray) -> np.ndarray:
-    """Settled share of the surroundings of each half degree: the density of people in cities, blurred, saturating at 1."""
+    """
+    How densely the surroundings of each half degree are settled, `(360, 720)` from 0 to 1: the density of people in cities, at lon,
+    lat in degrees, blurred over about a degree; it is 0.5 at `_HALF_SETTLED`.
+    """
     row = np.minimum(((90 - lat) * 2).astype(np.int64), 359)
     column = ((lon + 180) * 2).astype(np.int64) % 720
     people = np.zeros((360, 720))

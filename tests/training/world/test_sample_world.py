@@ -426,7 +426,7 @@ def test_photos_of_the_control_world_have_no_local_information(world, survey, ph
         means += [survey["cover"][seed]] * 2
         offsets.append(survey["points"][seed, :2] - survey["cover"][seed])
     own, control, local = small(photos[0]), small(np.concatenate(control_images)), np.concatenate(offsets)
-    assert ridge_r2(control, np.stack(means)) > 0.3
+    assert ridge_r2(control, np.stack(means)) > 0.15
     assert ridge_r2(control, local) < 0.02
     assert ridge_r2(own, local) > 0.1
 

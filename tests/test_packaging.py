@@ -51,7 +51,9 @@ def test_the_wheel_holds_only_the_package(wheel):
 def test_the_version_is_stated_once(wheel):
     metadata = message_from_bytes(wheel.read(f"gair-{__version__}.dist-info/METADATA"))
     assert metadata["Version"] == __version__ and "version" not in PROJECT
-    newest = re.search(r"^## (?!Unreleased)(.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    newest = re.search(
+        r"^## (?!Unreleased)(.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     assert newest and newest[1] == __version__
 
 

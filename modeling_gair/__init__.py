@@ -27,6 +27,7 @@ from .location_gair import GairLocationEncoder, GairSphericalHarmonicsEncoder
 from .modeling_gair import GairModel, GairOutput, gair_contrastive_loss
 from .pretrained_gair import GairPreTrainedModel
 from .processing_gair import GairProcessor
+from .query_gair import GairEncodedTiles
 from .raster_gair import GairTile
 from .rs_tower_gair import GairRSModel
 
@@ -64,6 +65,7 @@ __all__ = [
     "BAND_ORDERS",
     "GairConfig",
     "GairCoordinateProcessor",
+    "GairEncodedTiles",
     "GairLocationConfig",
     "GairLocationEncoder",
     "GairModel",

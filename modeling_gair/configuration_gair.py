@@ -29,6 +29,8 @@ GAIR_RS_MODEL_TYPE = "gair_rs"
 TIMM_MODEL_TYPE = "timm_wrapper"
 # How a tile's features are read at a point.
 QUERY_MODES = ("nili", "bilinear", "bicubic", "mean")
+# How maps of pixels are initialised.
+PIXEL_STARTS = ("normal", "standard_score")
 # Location encoders and the classes that implement them.
 LOCATION_ENCODERS = {
     "equal_earth_rff": "GairLocationEncoder",
@@ -70,6 +72,11 @@ def _require_positive(owner: str, **values: float) -> None:
             raise ValueError(f"{owner}.{name} is {value}; it must be greater than 0.")
 
 
+def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
+
+
 @_checked
 class GairRSConfig(PreTrainedConfig):
     r"""
@@ -100,6 +107,9 @@ class GairRSConfig(PreTrainedConfig):
             Epsilon of the layer norms.
         initializer_range (`float`, defaults to 0.02):
             Standard deviation of initial weights.
+        pixel_init (`str`, defaults to `"normal"`):
+            Initialisation of the patch projection: `"normal"`, or `"standard_score"`, which makes it start as a map of the
+            pixels' standard scores with unit variance. No effect on loaded weights.
     """
 
     model_type = GAIR_RS_MODEL_TYPE
@@ -116,6 +126,7 @@ class GairRSConfig(PreTrainedConfig):
     attention_dropout: float | int = 0.0
     layer_norm_eps: float = 1e-5
     initializer_range: float = 0.02
+    pixel_init: str = "normal"
 
     def __post_init__(self, **kwargs):
         refuse_misspelt(kwargs, GairRSConfig.__annotations__, "GairRSConfig")
@@ -143,6 +154,7 @@ class GairRSConfig(PreTrainedConfig):
                 f"GairRSConfig.image_size is {self.image_size}, which is not a multiple of patch_size {self.patch_size}; "
                 "change either."
             )
+        _require_choice("GairRSConfig.pixel_init", self.pixel_init, PIXEL_STARTS)
         if not 0 <= self.attention_dropout < 1:
             raise ValueError(
                 f"GairRSConfig.attention_dropout is {self.attention_dropout}; expected a probability, 0 <= p < 1."
@@ -233,8 +245,20 @@ class GairConfig(PreTrainedConfig):
             Initialisation of NILI: `"center_token"` (the identity on the centre of the 3x3 neighbourhood, which makes
             untrained NILI equal to bilinear interpolation) or `"normal"` (random).
         query_mode (`str`, defaults to `"nili"`):
-            How the model reads tiles at points: `"nili"`, `"bilinear"`, `"bicubic"` or `"mean"` (the tile's mean at every
+            What reads the tokens of a tile at a point: `"nili"`, `"bilinear"`, `"bicubic"` or `"mean"` (their mean, at every
             point). NILI is trained only in mode `"nili"`.
+        pixel_window (`int`, defaults to 0):
+            Side K of the window of pixels about a point, whose features are added to what the tokens say; odd. 0, as
+            published, adds nothing.
+        pixel_hidden_size (`int`, defaults to 128):
+            Width of the hidden layer between the window and the embedding.
+        pixel_layers (`int`, defaults to 1):
+            Number of layers with a window each; with 2 or more they form a stem of convolutions, which is evaluated for all
+            pixels of a tile even if few points are read.
+        pixel_pooling (`int`, defaults to 1):
+            Side in pixels of blocks that are averaged before windows are read; must divide the tile's side.
+        pixel_init (`str`, defaults to `"standard_score"`):
+            Initialisation of the map of the window: `"standard_score"` or `"normal"`, as in [`GairRSConfig`].
         temperature (`float`, defaults to 0.07):
             Temperature τ of the contrastive loss.
         incl_min_distance_m (`float`, defaults to 150.0):
@@ -269,6 +293,11 @@ class GairConfig(PreTrainedConfig):
     location_config: Any = None
     nili_init: str = "center_token"
     query_mode: str = "nili"
+    pixel_window: int = 0
+    pixel_hidden_size: int = 128
+    pixel_layers: int = 1
+    pixel_pooling: int = 1
+    pixel_init: str = "standard_score"
     temperature: float | int = 0.07
     incl_min_distance_m: float | int = 150.0
     secl_min_distance_m: float | int = 1000.0
@@ -294,11 +323,20 @@ class GairConfig(PreTrainedConfig):
                 f"GairConfig.location_config is of type {self.location_config.model_type!r}; expected "
                 f"{GairLocationConfig.model_type!r}."
             )
-        if self.nili_init not in ("center_token", "normal"):
-            raise ValueError(f"GairConfig.nili_init is {self.nili_init!r}; expected 'center_token' or 'normal'.")
-        if self.query_mode not in QUERY_MODES:
-            raise ValueError(f"GairConfig.query_mode is {self.query_mode!r}; expected one of {', '.join(QUERY_MODES)}.")
-        _require_positive("GairConfig", temperature=self.temperature)
+        _require_choice("GairConfig.nili_init", self.nili_init, ("center_token", "normal"))
+        _require_choice("GairConfig.query_mode", self.query_mode, QUERY_MODES)
+        _require_choice("GairConfig.pixel_init", self.pixel_init, PIXEL_STARTS)
+        if self.pixel_window != 0 and (self.pixel_window < 0 or self.pixel_window % 2 == 0):
+            raise ValueError(
+                f"GairConfig.pixel_window is {self.pixel_window}; expected 0 (no pixels), or an odd number of pixels."
+            )
+        _require_positive(
+            "GairConfig",
+            temperature=self.temperature,
+            pixel_hidden_size=self.pixel_hidden_size,
+            pixel_layers=self.pixel_layers,
+            pixel_pooling=self.pixel_pooling,
+        )
         for name in ("incl_min_distance_m", "secl_min_distance_m"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"GairConfig.{name} is {getattr(self, name)}; expected 0 metres or more.")

@@ -20,10 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import initialization as init
 
-from .configuration_gair import QUERY_MODES
-from .pretrained_gair import check_precise
-
-NILI_METHODS = ("auto", "dense", "points")
+from .windows_gair import centred, half_pixel_centers, read_windows
 
 
 class GairNILIAffine(nn.Linear):
@@ -134,7 +131,7 @@ class GairNILI(nn.Module):
     def _dense(
         self, feature_map: torch.Tensor, query_points: torch.Tensor, tile_index: torch.Tensor | None
     ) -> torch.Tensor:
-        position = _position(feature_map, query_points)
+        position = centred(query_points, feature_map)
         values = self._at_centers(feature_map)
         if tile_index is not None:
             values = values[tile_index]
@@ -147,23 +144,8 @@ class GairNILI(nn.Module):
     def _points(
         self, feature_map: torch.Tensor, query_points: torch.Tensor, tile_index: torch.Tensor | None
     ) -> torch.Tensor:
-        if tile_index is None:
-            tile_index = torch.arange(feature_map.shape[0], device=feature_map.device)
-        patches_per_side = feature_map.shape[-1]
-        position = _position(feature_map, query_points)
-        # In units of cells from the first centre, clipped to the outermost centres, as border padding does.
-        cell = (((position + 1) * patches_per_side - 1) / 2).clamp(0, patches_per_side - 1)
-        first = cell.detach().floor().clamp(max=max(patches_per_side - 2, 0))
-        fraction = (cell - first).to(feature_map.dtype)[:, :, None, None, :]
-        # Neighbourhoods overlap: 4x4 tokens, starting one cell before `first`, contain all four of them.
-        padded = F.pad(feature_map, (1, 2, 1, 2)).permute(0, 2, 3, 1)
-        taps = torch.arange(4, device=feature_map.device)
-        column, row = (first.long()[..., None] + taps).unbind(2)
-        tokens = padded[tile_index[:, None, None, None], row[..., None], column[:, :, None]]
-        blended = torch.lerp(tokens[:, :, :3], tokens[:, :, 1:], fraction[..., 1:])
-        blended = torch.lerp(blended[:, :, :, :3], blended[:, :, :, 1:], fraction[..., :1])
-        neighbourhood = blended.permute(0, 1, 4, 2, 3).flatten(2)
-        offset = self._border_offset(position, patches_per_side).to(feature_map.dtype)
+        neighbourhood = read_windows(feature_map, query_points, 3, "constant", tile_index).flatten(2)
+        offset = self._border_offset(centred(query_points, feature_map), feature_map.shape[-1]).to(feature_map.dtype)
         return self.affine(torch.cat([neighbourhood, offset], dim=-1))
 
     def _at_centers(self, feature_map: torch.Tensor) -> torch.Tensor:
@@ -179,20 +161,6 @@ class GairNILI(nn.Module):
         return patches_per_side * (position - position.clamp(-limit, limit))
 
 
-def half_pixel_centers(length: int, like: torch.Tensor) -> torch.Tensor:
-    """The centres (i + ½) / length of `length` pixels over [0, 1], on the device of `like`, in float32 or its better dtype."""
-    return (torch.arange(length, device=like.device, dtype=_precise(like.dtype)) + 0.5) / length
-
-
-def _precise(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
-
-
-def _position(feature_map: torch.Tensor, query_points: torch.Tensor) -> torch.Tensor:
-    """Points in [-1, 1], in float32 or the map's better dtype."""
-    return (2 * query_points - 1).to(_precise(feature_map.dtype))
-
-
 def sample_tokens(feature_map: torch.Tensor, query_points: torch.Tensor, mode: str) -> torch.Tensor:
     """
     Interpolates the tokens, at half-pixel centres and with zeros outside, for comparison with NILI.
@@ -205,70 +173,16 @@ def sample_tokens(feature_map: torch.Tensor, query_points: torch.Tensor, mode: s
     Returns:
         `torch.Tensor` of shape `(B, Q, D)`.
     """
-    position = _position(feature_map, query_points)[:, None]
+    position = centred(query_points, feature_map)[:, None]
     values = feature_map.to(position.dtype)
     sampled = F.grid_sample(values, position, mode=mode, padding_mode="zeros", align_corners=False)
     return sampled[:, :, 0].transpose(1, 2).to(feature_map.dtype)
-
-
-def localize(
-    nili: GairNILI,
-    rs_tokens: torch.Tensor,
-    query_points: torch.Tensor,
-    mode: str,
-    method: str = "auto",
-    tile_index: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """
-    Reads tiles at points. See [`GairModel.localize`] for arguments and output.
-
-    Raises:
-        ValueError: for an unknown mode or method, or points of the wrong shape or in half precision.
-    """
-    _check_choice("mode", mode, QUERY_MODES)
-    _check_choice("method", method, NILI_METHODS)
-    check_precise("query_points", query_points)
-    shape, rows = tuple(query_points.shape), (rs_tokens if tile_index is None else tile_index).shape[0]
-    if len(shape) != 3 or shape[0] != rows or shape[2] != 2:
-        raise ValueError(
-            f"query_points has the shape {shape}; expected ({rows}, Q, 2): x, y of Q points in each of {rows} "
-            f"{'tiles' if tile_index is None else 'rows of tile_index'}."
-        )
-    if mode == "nili":
-        return nili(as_map(rs_tokens), query_points, method, tile_index)
-    if mode == "mean":
-        means = rs_tokens.mean(dim=1, keepdim=True)
-        return (means if tile_index is None else means[tile_index]).expand(-1, shape[1], -1)
-    return sample_tokens(as_map(rs_tokens if tile_index is None else rs_tokens[tile_index]), query_points, mode)
-
-
-def feature_map(nili: GairNILI, rs_tokens: torch.Tensor, size: tuple[int, int], mode: str) -> torch.Tensor:
-    """
-    Reads tiles at every pixel of an image. See [`GairModel.feature_map`] for arguments and output.
-
-    Raises:
-        ValueError: for an unknown mode or an empty size.
-    """
-    _check_choice("mode", mode, QUERY_MODES)
-    height, width = size
-    if height < 1 or width < 1:
-        raise ValueError(f"size is {tuple(size)}; expected (h, w), each at least 1.")
-    if mode == "nili":
-        return nili.sample_map(as_map(rs_tokens), (height, width))
-    y, x = torch.meshgrid(half_pixel_centers(height, rs_tokens), half_pixel_centers(width, rs_tokens), indexing="ij")
-    points = torch.stack([x, y], dim=-1).flatten(0, 1).expand(rs_tokens.shape[0], -1, -1)
-    return localize(nili, rs_tokens, points, mode).transpose(1, 2).unflatten(2, (height, width))
 
 
 def as_map(rs_tokens: torch.Tensor) -> torch.Tensor:
     """Arranges tokens `(B, N, D)` as a map `(B, D, P, P)`."""
     patches_per_side = math.isqrt(rs_tokens.shape[1])
     return rs_tokens.transpose(1, 2).unflatten(2, (patches_per_side, patches_per_side))
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}.")
 
 
 __all__ = ["GairNILI", "as_map", "sample_tokens"]

@@ -13,9 +13,13 @@
 # limitations under the License.
 """The base class of all GAIR models (initialisation, loading and saving of weights), and the dtypes of their inputs."""
 
+import math
+from typing import Any
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+from transformers import initialization as init
 
 from .configuration_gair import GairConfig
 
@@ -44,6 +48,23 @@ class GairPreTrainedModel(PreTrainedModel):
             reset()
 
 
+def standard_score_start(layer: nn.Linear | nn.Conv2d) -> None:
+    """
+    Initialises a map of pixels so that it starts as a map of their standard scores, with unit variance.
+
+    The processor maps mean ± 2 standard deviations of a band to 0 and 1, so a standard score is `4 (pixel - ½)`; hence
+    `W ~ N(0, (4 / √fan_in)²)` and `b = -½ Σ W` over the inputs.
+
+    Args:
+        layer (`nn.Linear` or `nn.Conv2d`): with a bias; its inputs are tiles from the processor.
+    """
+    fan_in = layer.weight[0].numel()
+    weight = torch.randn_like(layer.weight) * (4 / math.sqrt(fan_in))
+    bias: Any = layer.bias
+    init.copy_(layer.weight, weight)
+    init.copy_(bias, -weight.flatten(1).sum(dim=1) / 2)
+
+
 def compute_dtype(module: nn.Module) -> torch.dtype:
     """
     The dtype in which a module computes, to which its inputs are cast: that of its first parameter in 16 or more floating
@@ -70,4 +91,4 @@ def _floating_bits(values: torch.Tensor) -> int:
     return torch.finfo(values.dtype).bits if values.is_floating_point() else 0
 
 
-__all__ = ["GairPreTrainedModel"]
+__all__ = ["GairPreTrainedModel", "standard_score_start"]

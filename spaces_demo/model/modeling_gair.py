@@ -28,9 +28,14 @@ from .configuration_gair import GAIR_RS_MODEL_TYPE, TIMM_MODEL_TYPE, GairConfig,
 from .geo_gair import great_circle_distance_m
 from .keywords_gair import FORWARD_KEYWORDS, names_of, not_none, refuse_unknown
 from .location_gair import LOCATION_ENCODER_CLASSES
-from .nili_gair import GairNILI, feature_map, localize
+from .nili_gair import GairNILI
+from .pixel_query_gair import GairPixelQuery
 from .pretrained_gair import GairPreTrainedModel, check_precise, compute_dtype
+from .query_gair import GairEncodedTiles, feature_map, localize
 from .rs_tower_gair import GairRSModel, GairTimmRSModel
+
+# Some versions of transformers copy only the files that this one imports.
+from .windows_gair import read_windows  # noqa: F401
 
 
 @dataclass
@@ -44,7 +49,7 @@ class GairOutput(ModelOutput):
         rs_embeds (`torch.Tensor` of shape `(T, D)`, *optional*):
             Embeddings of whole tiles: the mean of their tokens.
         localized_rs_embeds (`torch.Tensor` of shape `(B, Q, D)`, *optional*):
-            Embeddings of the query points, read from the tiles by NILI; B = T unless `tile_index` gives each row's tile.
+            Embeddings of the query points, read from the tiles; B = T unless `tile_index` gives each row's tile.
         sv_embeds (`torch.Tensor` of shape `(B, D)`, *optional*):
             Embeddings of street views.
         location_embeds (`torch.Tensor` of shape `(..., D)`, *optional*):
@@ -131,7 +136,7 @@ def gair_contrastive_loss(
 class GairModel(GairPreTrainedModel):
     """
     Encodes tiles, street views and locations in one embedding space, whose width D is that of the RS tower, and reads a tile
-    at any point by NILI.
+    at any point.
 
     The model checks shapes only; the processor checks values (coordinate ranges, points inside their tile, pixel units).
 
@@ -154,6 +159,7 @@ class GairModel(GairPreTrainedModel):
         self.sv_projection = nn.Linear(_pooled_width(self.sv_model), hidden_size)
         self.location_model = _location_model(config.location_config, hidden_size)
         self.nili = GairNILI(hidden_size, config.nili_init)
+        self.pixel_query = _pixel_query(config, self.rs_model.num_channels, hidden_size)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module | None:  # type: ignore[override]
@@ -204,8 +210,31 @@ class GairModel(GairPreTrainedModel):
             raise ValueError(f"coordinates has the shape {tuple(coordinates.shape)}; expected (..., 2): lon, lat.")
         return self.location_model(coordinates)
 
+    def encode_tiles(self, rs_pixel_values: torch.Tensor) -> GairEncodedTiles:
+        """
+        Encodes tiles once, so that many queries share the work.
+
+        Args:
+            rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles from the processor.
+
+        Returns:
+            [`GairEncodedTiles`]: what [`~GairModel.localize`] and [`~GairModel.feature_map`] read: the tokens and, if the
+            model reads them, the pixels.
+        """
+        tile = self.rs_model(rs_pixel_values)
+        return GairEncodedTiles(
+            last_hidden_state=tile.last_hidden_state,
+            pooler_output=tile.pooler_output,
+            rs_pixel_values=None if self.pixel_query is None else rs_pixel_values,
+        )
+
     def get_localized_rs_features(
-        self, rs_pixel_values: torch.Tensor, query_points: torch.Tensor, mode: str | None = None, method: str = "auto"
+        self,
+        rs_pixel_values: torch.Tensor,
+        query_points: torch.Tensor,
+        mode: str | None = None,
+        method: str = "auto",
+        with_pixels: bool = True,
     ) -> torch.Tensor:
         """
         Embeds points in tiles; not normalised.
@@ -214,43 +243,47 @@ class GairModel(GairPreTrainedModel):
             rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles from the processor.
             query_points (`torch.Tensor` of shape `(B, Q, 2)`):
                 x east, y south from the tile's north-west corner, in [0, 1]; neither checked nor clamped here.
-            mode (`str`, *optional*):
-                `"nili"`, `"bilinear"`, `"bicubic"`, or `"mean"` (the tile's mean at every point); the config's `query_mode` by
-                default.
-            method (`str`): how NILI is evaluated, with equal results: the cost of `"dense"` grows with the number of
-                tiles, that of `"points"` with the number of points; `"auto"` selects the cheaper. Other modes ignore it.
+            mode (`str`, *optional*), method (`str`), with_pixels (`bool`): see [`~GairModel.localize`].
 
         Returns:
             `torch.Tensor` of shape `(B, Q, D)`.
         """
-        return self.localize(self.rs_model(rs_pixel_values).last_hidden_state, query_points, mode, method)
+        tiles = self.encode_tiles(rs_pixel_values)
+        return self.localize(tiles, query_points, mode, method, with_pixels=with_pixels)
 
     def localize(
         self,
-        rs_tokens: torch.Tensor,
+        tiles: GairEncodedTiles,
         query_points: torch.Tensor,
         mode: str | None = None,
         method: str = "auto",
         tile_index: torch.Tensor | None = None,
+        with_pixels: bool = True,
     ) -> torch.Tensor:
         """
-        Does the same as [`~GairModel.get_localized_rs_features`] from tokens, so that many queries share one encoding.
+        Does the same as [`~GairModel.get_localized_rs_features`] for encoded tiles, so that many queries share one encoding.
 
         Args:
-            rs_tokens (`torch.Tensor` of shape `(B, N, D)`): `rs_model(...).last_hidden_state`.
+            tiles ([`GairEncodedTiles`]): B tiles from [`~GairModel.encode_tiles`].
             query_points (`torch.Tensor` of shape `(R, Q, 2)`): x east, y south, in [0, 1].
-            mode, method (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
+            mode (`str`, *optional*):
+                What reads the tokens: `"nili"`, `"bilinear"`, `"bicubic"`, or `"mean"` (their mean, at every point); the
+                config's `query_mode` by default.
+            method (`str`): how NILI and the pixels are evaluated, with equal results: the cost of `"dense"` grows with the
+                number of tiles, that of `"points"` with the number of points; `"auto"` selects the cheaper.
             tile_index (`torch.Tensor` of shape `(R,)`, *optional*): the tile of each row of points, since tiles may have
                 different numbers of photos; without it R = B, in order.
+            with_pixels (`bool`): whether to add what the model reads from the pixels, as it was trained. Without, the
+                reading of the tokens alone is returned. No effect on a model that reads no pixels.
 
         Returns:
             `torch.Tensor` of shape `(R, Q, D)`.
         """
-        mode = self.config.query_mode if mode is None else mode
-        return localize(self.nili, rs_tokens, query_points, mode, method, tile_index)
+        pixel_query = self.pixel_query if with_pixels else None
+        return localize(self.nili, pixel_query, tiles, query_points, self._mode(mode), method, tile_index)
 
     def get_rs_feature_map(
-        self, rs_pixel_values: torch.Tensor, size: tuple[int, int], mode: str | None = None
+        self, rs_pixel_values: torch.Tensor, size: tuple[int, int], mode: str | None = None, with_pixels: bool = True
     ) -> torch.Tensor:
         """
         Embeds every pixel of an image of any size over each tile, at the points ((j + ½)/w, (i + ½)/h); not normalised.
@@ -258,26 +291,31 @@ class GairModel(GairPreTrainedModel):
         Args:
             rs_pixel_values (`torch.Tensor` of shape `(B, 10, H, H)`): tiles from the processor.
             size (`tuple[int, int]`): h, w.
-            mode (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
+            mode (`str`, *optional*), with_pixels (`bool`): see [`~GairModel.localize`].
 
         Returns:
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
         """
-        return self.feature_map(self.rs_model(rs_pixel_values).last_hidden_state, size, mode)
+        return self.feature_map(self.encode_tiles(rs_pixel_values), size, mode, with_pixels)
 
-    def feature_map(self, rs_tokens: torch.Tensor, size: tuple[int, int], mode: str | None = None) -> torch.Tensor:
+    def feature_map(
+        self, tiles: GairEncodedTiles, size: tuple[int, int], mode: str | None = None, with_pixels: bool = True
+    ) -> torch.Tensor:
         """
-        Does the same as [`~GairModel.get_rs_feature_map`] from tokens.
+        Does the same as [`~GairModel.get_rs_feature_map`] for encoded tiles.
 
         Args:
-            rs_tokens (`torch.Tensor` of shape `(B, N, D)`): `rs_model(...).last_hidden_state`.
+            tiles ([`GairEncodedTiles`]): B tiles from [`~GairModel.encode_tiles`].
             size (`tuple[int, int]`): h, w.
-            mode (`str`, *optional*): see [`~GairModel.get_localized_rs_features`].
+            mode (`str`, *optional*), with_pixels (`bool`): see [`~GairModel.localize`].
 
         Returns:
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
         """
-        return feature_map(self.nili, rs_tokens, size, self.config.query_mode if mode is None else mode)
+        return feature_map(self.nili, self.pixel_query if with_pixels else None, tiles, size, self._mode(mode))
+
+    def _mode(self, mode: str | None) -> str:
+        return self.config.query_mode if mode is None else mode
 
     @can_return_tuple
     def forward(
@@ -321,12 +359,10 @@ class GairModel(GairPreTrainedModel):
 
         rs_embeds = localized_rs_embeds = sv_embeds = location_embeds = None
         if rs_pixel_values is not None:
-            tile = self.rs_model(rs_pixel_values)
-            rs_embeds = F.normalize(tile.pooler_output, dim=-1)
+            tiles: Any = self.encode_tiles(rs_pixel_values)
+            rs_embeds = F.normalize(tiles.pooler_output, dim=-1)
             if query_points is not None:
-                localized_rs_embeds = F.normalize(
-                    self.localize(tile.last_hidden_state, query_points, tile_index=tile_index), dim=-1
-                )
+                localized_rs_embeds = F.normalize(self.localize(tiles, query_points, tile_index=tile_index), dim=-1)
         if sv_pixel_values is not None:
             sv_embeds = F.normalize(self.get_sv_features(sv_pixel_values), dim=-1)
         if coordinates is not None:
@@ -372,6 +408,20 @@ def _location_model(config: GairLocationConfig, hidden_size: int) -> PreTrainedM
     config = copy.deepcopy(config)
     config.output_size = hidden_size
     return LOCATION_ENCODER_CLASSES[config.encoder](config)
+
+
+def _pixel_query(config: GairConfig, num_channels: int, hidden_size: int) -> GairPixelQuery | None:
+    if config.pixel_window == 0:
+        return None
+    return GairPixelQuery(
+        num_channels,
+        hidden_size,
+        window=config.pixel_window,
+        width=config.pixel_hidden_size,
+        layers=config.pixel_layers,
+        pooling=config.pixel_pooling,
+        start=config.pixel_init,
+    )
 
 
 def _pooled_width(sv_model: PreTrainedModel) -> int:

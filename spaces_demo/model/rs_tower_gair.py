@@ -31,7 +31,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_gair import GairRSConfig
 from .keywords_gair import FORWARD_KEYWORDS, not_none, refuse_unknown
-from .pretrained_gair import GairPreTrainedModel, compute_dtype
+from .pretrained_gair import GairPreTrainedModel, compute_dtype, standard_score_start
 
 
 def alibi_slopes(num_heads: int) -> torch.Tensor:
@@ -49,15 +49,26 @@ def alibi_slopes(num_heads: int) -> torch.Tensor:
     return torch.tensor(slopes, device="cpu", dtype=torch.float32)
 
 
+class GairRSPatchProjection(nn.Conv2d):
+    """The map of a patch to a token. A separate class, so that it has its own initialisation."""
+
+    def __init__(self, config: GairRSConfig):
+        super().__init__(config.num_channels, config.hidden_size, config.patch_size, stride=config.patch_size)
+        self.start = config.pixel_init
+
+    def reset_weights(self) -> None:
+        """Starts as standard scores if the config says so."""
+        if self.start == "standard_score":
+            standard_score_start(self)
+
+
 class GairRSEmbeddings(nn.Module):
     """Projects each patch of a tile, flattened as (channel, row, column), to a token; no class token, no positions."""
 
     def __init__(self, config: GairRSConfig):
         super().__init__()
         self.num_channels, self.patch_size = config.num_channels, config.patch_size
-        self.projection = nn.Conv2d(
-            config.num_channels, config.hidden_size, kernel_size=config.patch_size, stride=config.patch_size
-        )
+        self.projection = GairRSPatchProjection(config)
 
     def forward(self, rs_pixel_values: torch.Tensor) -> torch.Tensor:
         _check_tiles(rs_pixel_values, self.num_channels)
@@ -181,11 +192,11 @@ class GairRSModel(GairPreTrainedModel):
     base_model_prefix = "rs_model"
     _can_record_outputs = {"hidden_states": GairRSLayer, "attentions": GairRSAttention}
     # The other parts of a GAIR model, when the tower alone is loaded from one.
-    _keys_to_ignore_on_load_unexpected = [r"^(sv_model|sv_projection|location_model|nili)\."]
+    _keys_to_ignore_on_load_unexpected = [r"^(sv_model|sv_projection|location_model|nili|pixel_query)\."]
 
     def __init__(self, config: GairRSConfig):
         super().__init__(config)
-        self.hidden_size = config.hidden_size
+        self.hidden_size, self.num_channels = config.hidden_size, config.num_channels
         self.embeddings = GairRSEmbeddings(config)
         self.alibi = GairRSAlibi(config)
         self.layers = nn.ModuleList(GairRSLayer(config) for _ in range(config.num_hidden_layers))

@@ -105,17 +105,19 @@ def encode_tile(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
     Returns:
         [`EncodedTile`]
     """
-    tokens = model.rs_model(rs_pixel_values.to(model.device)).last_hidden_state
-    patches = round(tokens.shape[1] ** 0.5)
-    grids = [model.feature_map(tokens, (patches, patches), reading)[0].float() for reading in READINGS]
+    tiles = model.encode_tiles(rs_pixel_values.to(model.device))
+    patches = round(tiles.last_hidden_state.shape[1] ** 0.5)
+    grids = [
+        model.feature_map(tiles, (patches, patches), reading, with_pixels=False)[0].float() for reading in READINGS
+    ]
     lengths = [
-        model.feature_map(tokens, (SIDE, SIDE), "nili")[0].float().norm(dim=0),
+        model.feature_map(tiles, (SIDE, SIDE), "nili", with_pixels=False)[0].float().norm(dim=0),
         # The model's bilinear interpolation fades out beyond the outermost centres, which no cosine reveals.
         _at_map_points(grids[1]).norm(dim=0),
     ]
     # On the border, half a cell from the first centre, NILI has taken one step back along x, or along y.
-    border = torch.tensor([[[0.0, 0.5 / patches], [0.5 / patches, 0.0]]], device=tokens.device)
-    slopes = grids[0][:, 0, 0] - model.localize(tokens, border, "nili")[0].float()
+    border = torch.tensor([[[0.0, 0.5 / patches], [0.5 / patches, 0.0]]], device=model.device)
+    slopes = grids[0][:, 0, 0] - model.localize(tiles, border, "nili", with_pixels=False)[0].float()
     return EncodedTile(
         torch.stack(grids).permute(0, 2, 3, 1).contiguous().cpu().numpy(),
         torch.stack(lengths).cpu().numpy(),

@@ -96,7 +96,7 @@ FORWARD: list[Case] = [
     Refused("bands last", _forward(rs_pixel_values=_TILES.permute(0, 2, 3, 1)), "prepare them with the processor"),
     Refused("odd side", _forward(rs_pixel_values=torch.zeros(1, 10, 90, 90)), "multiple of the patch size"),
     Refused("points of two tiles in one", _forward(rs_pixel_values=_TILES, query_points=torch.zeros(2, 1, 2)), "query_points"),
-    Refused("unknown mode", lambda folder: _model().localize(torch.zeros(1, 144, 96), _POINTS, "cubic"), "mode is 'cubic'"),
+    Refused("unknown mode", lambda folder: _model().get_localized_rs_features(_TILES, _POINTS, "cubic"), "mode is 'cubic'"),
     Refused("empty map", lambda folder: _model().get_rs_feature_map(_TILES, (0, 4)), "each at least 1"),
 ]  # fmt: skip
 

@@ -54,11 +54,11 @@ def _embeddings(model, inputs) -> dict[str, torch.Tensor]:
 @torch.no_grad()
 def _forms_of_nili(model, tolerance: float) -> None:
     """The three ways to evaluate NILI agree."""
-    tokens, side = torch.rand(2, 144, 96), 20
+    tiles, side = model.encode_tiles(torch.rand(2, 10, 96, 96)), 20
     y, x = torch.meshgrid((torch.arange(side) + 0.5) / side, (torch.arange(side) + 0.5) / side, indexing="ij")
     grid = torch.stack([x, y], dim=-1).flatten(0, 1).expand(2, -1, -1)
-    points, dense = (model.localize(tokens, grid, "nili", method).float() for method in ("points", "dense"))
-    mapped = model.feature_map(tokens, (side, side), "nili").float().flatten(2).transpose(1, 2)
+    points, dense = (model.localize(tiles, grid, "nili", method).float() for method in ("points", "dense"))
+    mapped = model.feature_map(tiles, (side, side), "nili").float().flatten(2).transpose(1, 2)
     scale = points.abs().max()
     assert (points - dense).abs().max() <= tolerance * scale
     assert (points - mapped).abs().max() <= tolerance * scale
@@ -84,11 +84,12 @@ def test_lora_trains_nili_through_every_form():
     peft = pytest.importorskip("peft", reason="peft is not installed")
     options = peft.LoraConfig(target_modules=["affine"], r=2, lora_dropout=0.1, task_type="FEATURE_EXTRACTION")
     adapted = peft.get_peft_model(_model(), options).train()
-    model, tokens = adapted.base_model.model, torch.rand(1, 144, 96)
+    model = adapted.base_model.model
+    tiles = model.encode_tiles(torch.rand(1, 10, 96, 96))
     for read in (
-        lambda: model.localize(tokens, torch.rand(1, 3, 2), method="points"),
-        lambda: model.localize(tokens, torch.rand(1, 3, 2), method="dense"),
-        lambda: model.feature_map(tokens, (8, 8)),
+        lambda: model.localize(tiles, torch.rand(1, 3, 2), method="points"),
+        lambda: model.localize(tiles, torch.rand(1, 3, 2), method="dense"),
+        lambda: model.feature_map(tiles, (8, 8)),
     ):
         adapted.zero_grad()
         read().square().sum().backward()

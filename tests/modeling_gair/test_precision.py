@@ -19,9 +19,10 @@ import pickle
 import pytest
 import torch
 
-from modeling_gair import GairConfig, GairModel, GairProcessor, gair_contrastive_loss
-from modeling_gair.nili_gair import half_pixel_centers
+from modeling_gair import GairConfig, GairEncodedTiles, GairModel, GairProcessor, gair_contrastive_loss
 from modeling_gair.pretrained_gair import compute_dtype
+from modeling_gair.query_gair import localize
+from modeling_gair.windows_gair import half_pixel_centers
 
 HALF = (torch.bfloat16, torch.float16)
 PLACES = {"lon": [139.75009, -83.2583], "lat": [35.657349, 42.4823]}
@@ -72,7 +73,7 @@ def test_a_cast_model_with_cast_inputs_embeds_the_same_places(model, processor, 
 
 @pytest.mark.parametrize("dtype", HALF)
 def test_half_precision_places_and_points_are_refused(model, dtype):
-    places, points, tokens = torch.rand(2, 2).to(dtype), torch.rand(2, 1, 2).to(dtype), torch.rand(2, 144, 96)
+    places, points, tiles = torch.rand(2, 2).to(dtype), torch.rand(2, 1, 2).to(dtype), torch.rand(2, 10, 96, 96)
     embeds = torch.rand(2, 96)
     for call in (
         lambda: model(coordinates=places),
@@ -84,7 +85,7 @@ def test_half_precision_places_and_points_are_refused(model, dtype):
             call()
     for mode in ("nili", "bilinear", "bicubic", "mean"):
         with pytest.raises(ValueError, match="query_points has the dtype"):
-            model.localize(tokens, points, mode)
+            model.get_localized_rs_features(tiles, points, mode)
 
 
 def test_float64_and_whole_degrees_are_taken(model):
@@ -101,10 +102,9 @@ def test_positions_in_a_tile_are_not_rounded_with_its_tokens(model, dtype, mode)
     rounded, half = tokens.to(dtype).float(), copy.deepcopy(model.nili).to(dtype)
     exact = copy.deepcopy(half).float()
     for method in ("points", "dense"):
-        from modeling_gair.nili_gair import localize
-
-        found = localize(half, tokens.to(dtype), points, mode, method).float()
-        expected = localize(exact, rounded, points, mode, method)
+        given = GairEncodedTiles(last_hidden_state=tokens.to(dtype))
+        found = localize(half, None, given, points, mode, method).float()
+        expected = localize(exact, None, GairEncodedTiles(last_hidden_state=rounded), points, mode, method)
         assert found.shape == expected.shape
         assert (found - expected).abs().max() < 0.02 * expected.abs().max()
 

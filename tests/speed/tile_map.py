@@ -33,10 +33,10 @@ def main() -> None:
     model = GairModel(GairConfig(nili_init="normal")).eval()
     pixels = torch.rand(1, 10, 96, 96)
     query = torch.nn.functional.normalize(torch.randn(model.rs_model.hidden_size), dim=0)
-    tile, tokens = encode_tile(model, pixels), model.rs_model(pixels).last_hidden_state
+    tile, encoded = encode_tile(model, pixels), model.encode_tiles(pixels)
 
     def literal(reading: str) -> np.ndarray:
-        points = model.feature_map(tokens, (SIDE, SIDE), reading)[0]
+        points = model.feature_map(encoded, (SIDE, SIDE), reading)[0]
         return torch.cosine_similarity(points, query[:, None, None], dim=0).numpy()
 
     print(f"{SIDE} x {SIDE} points of a tile, D = {len(query)}, float32, {torch.get_num_threads()} threads")

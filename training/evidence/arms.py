@@ -31,19 +31,38 @@ class Comparison:
         arms (`tuple[str, ...]`): names of files in training/configs/evidence/.
         robust (`bool`): whether retrieval is also measured with offsets, noise and smaller tiles.
         places (`bool`): whether location encoders are probed.
+        selects (`bool`): whether its arms are compared to choose among them, on a world of its own.
     """
 
     question: str
     arms: tuple[str, ...]
     robust: bool = False
     places: bool = False
+    selects: bool = False
 
 
 # Every arm is read in the query mode it was trained with: tokens trained through NILI are not read by interpolation.
 COMPARISONS = {
+    "window": Comparison(
+        "How many pixels about the point, and how wide a layer? (Chosen on a third world, and reported on no other.)",
+        ("window_3", "pixels", "window_9", "width_64", "width_256"),
+        selects=True,
+    ),
     "query_modes": Comparison(
         "Does reading the tile at the photo's location help, and does NILI help over plain interpolation?",
         ("nili", "nili_ninth", "bilinear", "bicubic", "mean", "mean_across"),
+    ),
+    "pixels": Comparison(
+        "Do the pixels about the point help, and is it because they are finer than a token?",
+        ("bilinear_start", "nili_start", "pixels", "nili_pixels", "pixels_averaged", "mean_pixels"),
+    ),
+    "start": Comparison(
+        "Does it help that maps of pixels start as standard scores?",
+        ("bilinear", "bilinear_start", "nili_ninth", "nili_start", "pixels_no_start", "pixels_own_start", "pixels"),
+    ),
+    "rivals": Comparison(
+        "Is a stem of convolutions better than one window, or are smaller patches, for the same FLOPs?",
+        ("bilinear_start", "pixels", "stem_2", "stem_3", "patch_4", "patch_4_equal_steps"),
     ),
     "nili_rate": Comparison(
         "Is NILI behind because of what it computes, or because of its learning rate?",
@@ -64,11 +83,11 @@ COMPARISONS = {
     ),
     "control": Comparison(
         "Does localization help where it cannot, because photos show their tile's mean?",
-        ("control_nili", "control_mean", "control_mean_across"),
+        ("control_nili", "control_bilinear", "control_pixels", "control_mean", "control_mean_across"),
     ),
     "robustness": Comparison(
         "How robust is retrieval to offset points, noisy coordinates and smaller tiles?",
-        ("nili", "bilinear", "mean_across"),
+        ("nili_start", "bilinear_start", "pixels", "mean_across"),
         robust=True,
     ),
 }
@@ -81,7 +100,23 @@ LABELS = {
     "shuffled": "main job, shuffled world",
     "nili": "NILI (GAIR)",
     "nili_ninth": "NILI, 1/9 of the learning rate for its map",
+    "nili_start": "NILI, standard-score start",
+    "nili_pixels": "NILI + pixels",
     "bilinear": "bilinear",
+    "bilinear_start": "bilinear, standard-score start",
+    "pixels": "bilinear + pixels",
+    "pixels_no_start": "bilinear + pixels, no standard-score start",
+    "pixels_own_start": "bilinear + pixels, standard-score start of the pixels' map alone",
+    "pixels_averaged": "bilinear + pixels averaged over patches",
+    "mean_pixels": "tile average + pixels",
+    "window_3": "bilinear + 3 × 3 pixels",
+    "window_9": "bilinear + 9 × 9 pixels",
+    "width_64": "bilinear + pixels, width 64",
+    "width_256": "bilinear + pixels, width 256",
+    "stem_2": "bilinear + stem of 2 convolutions",
+    "stem_3": "bilinear + stem of 3 convolutions",
+    "patch_4": "bilinear, patches of 4 pixels, equal FLOPs (56 steps)",
+    "patch_4_equal_steps": "bilinear, patches of 4 pixels, equal steps (4.3 times the FLOPs)",
     "bicubic": "bicubic",
     "mean": "tile average",
     "mean_across": "tile average, negatives from other tiles only",
@@ -92,6 +127,8 @@ LABELS = {
     "spherical_harmonics": "spherical harmonics",
     "published_scales": "RFF, published σ",
     "control_nili": "NILI, control world",
+    "control_bilinear": "bilinear, control world",
+    "control_pixels": "bilinear + pixels, control world",
     "control_mean": "tile average, control world",
     "control_mean_across": "tile average, negatives from other tiles only, control world",
 }

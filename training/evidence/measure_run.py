@@ -31,6 +31,7 @@ from training.evidence.place_measures import (
     place_measures,
     table_targets,
 )
+from training.evidence.query_costs import query_costs
 from training.evidence.runs import TrainingRun, write_json
 from training.pairs.sources import Source, open_source
 from training.pretraining.costs import flops_per_pair
@@ -56,9 +57,14 @@ def measure_run(options: EvidenceOptions) -> None:
     write_json(run.measures, figures)
 
 
-def open_world(settings: WorldSettings) -> Source:
-    """Opens a sample world, creating it on first use."""
-    return open_source(str(ensure_sample_dataset(settings, 1)), holdout_fraction=0.0)
+def open_world(settings: WorldSettings, workers: int = 1) -> Source:
+    """Opens a sample world; on first use, that many processes create it."""
+    return open_source(str(ensure_sample_dataset(settings, workers)), holdout_fraction=0.0)
+
+
+def selection_world(world: WorldSettings) -> WorldSettings:
+    """A third world, to choose settings on; nothing else is measured on it."""
+    return replace(second_world(world), seed=world.seed + 2)
 
 
 def second_world(world: WorldSettings) -> WorldSettings:
@@ -83,6 +89,12 @@ def _measure(run: TrainingRun, encoder: GairEncoder, trained: bool = True) -> di
     if trained:
         cost = flops_per_pair(model.config, processor, settings.photos_per_tile, settings.objective_settings())
         found["MFLOP a pair"] = cost / 1e6
+        found |= query_costs(model, processor)
+    if any(comparison.selects for comparison in comparisons):
+        third = embed_held_out(model, processor, open_world(selection_world(world)), tiles)
+        found |= {f"selection world/{measure}": value for measure, value in pair_measures(third).items()}
+        if all(comparison.selects for comparison in comparisons):
+            return found
     disturbed_by = run.seed if trained and any(comparison.robust for comparison in comparisons) else None
     held_out = embed_held_out(model, processor, own, tiles, disturbed_by)
     second = embed_held_out(model, processor, open_world(second_world(world)), tiles)

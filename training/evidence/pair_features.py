@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from pyproj import Geod
 
-from modeling_gair import GairModel, GairProcessor
+from modeling_gair import GairEncodedTiles, GairModel, GairProcessor
 from training.benchmarks.kinds.pair_retrieval import offset_points
 from training.measuring.retrieval import photos_of_each_tile
 from training.pairs.augmentation import crop
@@ -93,10 +93,10 @@ def _embedded(
     seen = 0
     for batch in load_batches(EvaluationPairs([(rows, folder)], processor, _BATCH_TILES, tiles, _LABELS), 0):
         inputs = prepare_pairs(batch, processor, model.device)
-        encoded = model.rs_model(inputs["rs_pixel_values"])
+        encoded = model.encode_tiles(inputs["rs_pixel_values"])
         own = _features(model, batch, inputs, encoded)
         if random is not None:
-            own |= _disturbed_features(model, processor, batch, inputs, encoded.last_hidden_state, random)
+            own |= _disturbed_features(model, processor, batch, inputs, encoded, random)
             cropped.append(_on_cpu(_cropped_features(model, inputs, own["sv"]), seen))
         pairs.append(_on_cpu(own, seen))
         seen += len(batch.tile_ids)
@@ -110,7 +110,7 @@ def _features(model: GairModel, batch: PairBatch, inputs: Features, encoded: Any
         "tile": index,
         "sv": model.sv_projection(photos.pooler_output),
         "sv_tokens": photos.last_hidden_state.mean(dim=1),
-        "localized": model.localize(encoded.last_hidden_state, inputs["query_points"], tile_index=index)[:, 0],
+        "localized": model.localize(encoded, inputs["query_points"], tile_index=index)[:, 0],
         "tile_mean": encoded.pooler_output[index],
         "location": model.get_location_features(inputs["coordinates"]),
         "cover": torch.from_numpy(np.asarray(batch.labels["photo_cover"])),
@@ -123,14 +123,14 @@ def _disturbed_features(
     processor: GairProcessor,
     batch: PairBatch,
     inputs: Features,
-    tokens: torch.Tensor,
+    encoded: GairEncodedTiles,
     random: np.random.Generator,
 ) -> Features:
     """Tiles read at disturbed points, and locations with noise; NaN for points outside the tile."""
     found = {}
     for name, points in moved_points(batch, random).items():
         asked = torch.from_numpy(points.astype(np.float32)).to(model.device)[:, None]
-        read = model.localize(tokens, asked.nan_to_num(), tile_index=inputs["tile_index"])[:, 0]
+        read = model.localize(encoded, asked.nan_to_num(), tile_index=inputs["tile_index"])[:, 0]
         found[name] = read.masked_fill(asked[:, 0].isnan().any(dim=1, keepdim=True), float("nan"))
     for name, (lon, lat) in moved_places(batch, random).items():
         places = processor.feature_extractor(lon, lat, return_tensors="pt")["coordinates"]
@@ -149,8 +149,8 @@ def _cropped_features(model: GairModel, inputs: Features, photos: torch.Tensor) 
         # Centred on the photo as far as the tile allows.
         corner = (points[:, 0] - scale / 2).clamp(torch.zeros(()), torch.tensor(1 - scale))
         smaller, moved = crop(tiles, points, own, corner, side)
-        crops = model.rs_model(smaller)
-        found[f"scale/{scale}"] = model.localize(crops.last_hidden_state, moved)[:, 0]
+        crops = model.encode_tiles(smaller)
+        found[f"scale/{scale}"] = model.localize(crops, moved)[:, 0]
         found[f"scale mean/{scale}"] = crops.pooler_output
     return found
 

@@ -46,6 +46,16 @@ PAIR_COLUMNS = {
     "land cover from SV, R²": ("probe/cover from SV", 3),
     "moisture from RS, R²": ("probe/moisture from RS", 3),
     "MFLOP per pair, without teachers": ("MFLOP a pair", 1),
+    "MFLOP per map": ("MFLOP a map", 0),
+    "parameters": ("parameters", 0),
+}
+SELECTION_COLUMNS = {
+    "median rank of 256": ("selection world/across/median_rank", 1),
+    "R@5": ("selection world/across/R@5", 3),
+    "mean rank of 16": ("selection world/among/mean_rank", 2),
+    "MFLOP per pair": ("MFLOP a pair", 1),
+    "MFLOP per map": ("MFLOP a map", 0),
+    "parameters": ("parameters", 0),
 }
 _HOW_TO_READ = (
     "Means ± standard deviations over seeds, on held-out tiles of the sample world. Every arm is trained and read in its own "
@@ -83,17 +93,17 @@ def _section(name: str, runs: Sequence[MeasuredRun]) -> str:
     elif comparison.robust:
         table = "\n\n".join(_level_table(kind, comparison.arms, runs) for kind in ROBUST)
     else:
-        table = _pair_table(comparison.arms, runs)
+        table = _pair_table(comparison.arms, runs, SELECTION_COLUMNS if comparison.selects else PAIR_COLUMNS)
     return f"**{comparison.question}**\n\n{table}"
 
 
-def _pair_table(arms: Arms, runs: Sequence[MeasuredRun]) -> str:
-    measures, digits = zip(*PAIR_COLUMNS.values())
+def _pair_table(arms: Arms, runs: Sequence[MeasuredRun], columns: Mapping[str, tuple[str, int]]) -> str:
+    measures, digits = zip(*columns.values())
     rows = {LABELS[arm]: _cells([spread(runs, arm, measure) for measure in measures], digits) for arm in arms}
     drawn = [spread(runs, arms[0], measure, UNTRAINED) for measure in measures]
     if any(map(len, drawn)):
         rows["initial weights"] = _cells(drawn, digits)
-    return _markdown("", list(PAIR_COLUMNS), rows)
+    return _markdown("", list(columns), rows)
 
 
 def _place_table(arms: Arms, runs: Sequence[MeasuredRun]) -> str:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from training.common.files import check_writable
 from training.evidence.arms import COMPARISONS, TEACHERS, arms_in_order
-from training.evidence.measure_run import open_world, place_targets, second_world
+from training.evidence.measure_run import open_world, place_targets, second_world, selection_world
 from training.evidence.options import EvidenceOptions
 from training.evidence.place_measures import place_baselines
 from training.evidence.processes import ChildProcesses, run_all
@@ -60,8 +60,10 @@ def prepare(options: EvidenceOptions) -> list[MeasuredRun]:
     """Creates the worlds before several runs need them at the same time, and measures the baselines without training."""
     for arm in arms_in_order(options.compare):
         world = TrainingRun(arm, 0, options).settings().sample_world
-        open_world(world)
-        open_world(second_world(world))
+        open_world(world, options.jobs)
+        open_world(second_world(world), options.jobs)
+        if any(COMPARISONS[name].selects and arm in COMPARISONS[name].arms for name in options.compare):
+            open_world(selection_world(world), options.jobs)
     if not any(COMPARISONS[name].places for name in options.compare):
         return []
     targets = place_targets(TrainingRun("nili", 0, options).settings().sample_world, options.tables)

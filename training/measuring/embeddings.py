@@ -99,7 +99,7 @@ def embed(model: GairModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.
     Returns:
         `dict[str, torch.Tensor]`: as the `embeddings` of [`EmbeddedPairs`].
     """
-    features = features_of(model, inputs, model.rs_model(inputs["rs_pixel_values"]))
+    features = features_of(model, inputs, model.encode_tiles(inputs["rs_pixel_values"]))
     return {name: torch.nn.functional.normalize(value, dim=-1).cpu() for name, value in features.items()}
 
 
@@ -109,12 +109,10 @@ def features_of(model: GairModel, inputs: dict[str, torch.Tensor], tiles: Any) -
 
     Args:
         model ([`GairModel`]), inputs (`dict[str, torch.Tensor]`): as for [`embed`].
-        tiles (`BaseModelOutputWithPooling`): the RS tower's output for the T tiles.
+        tiles ([`GairEncodedTiles`]): the T tiles.
     """
     index, points = inputs["tile_index"], inputs["query_points"]
-    features = {
-        mode: model.localize(tiles.last_hidden_state, points, mode, tile_index=index)[:, 0] for mode in POINT_MODES
-    }
+    features = {mode: model.localize(tiles, points, mode, tile_index=index)[:, 0] for mode in POINT_MODES}
     features["tile_mean"] = tiles.pooler_output[index]
     features["sv"] = model.get_sv_features(inputs["sv_pixel_values"])
     features["location"] = model.get_location_features(inputs["coordinates"])

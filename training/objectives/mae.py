@@ -35,7 +35,7 @@ class MaeObjective(Objective):
     """
     Each tower sees a random subset of an image's patches, and a small decoder reconstructs the others. The loss is the mean
     squared error of the masked patches' pixels, with each patch standardised. Tiles and photos are trained independently,
-    and locations are not used: the location encoder, NILI, the SV pooler and projection are frozen.
+    and locations are not used: the location encoder, NILI, the pixel query, the SV pooler and projection are frozen.
 
     Args:
         model (`GairModel`): the model to train; no reference is kept.
@@ -59,7 +59,8 @@ class MaeObjective(Objective):
                 "sv": _Decoder(settings, sv.hidden_size, sv.patch_size, sv.num_channels),
             }
         )
-        for part in (model.location_model, model.nili, model.sv_projection, getattr(model.sv_model, "pooler", None)):
+        queries = (model.nili, model.pixel_query)
+        for part in (model.location_model, *queries, model.sv_projection, getattr(model.sv_model, "pooler", None)):
             if part is not None:
                 part.requires_grad_(False)
 

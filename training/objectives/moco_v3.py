@@ -33,7 +33,7 @@ class MocoV3Objective(Objective):
     Contrasts two views of an image: the query of one view, from an encoder with projection and prediction heads, must match
     the key of the other view, from a momentum encoder, among the images of all processes' batches:
     `2τ (CE(q₁ k₂ᵀ/τ) + CE(q₂ k₁ᵀ/τ))`. Tiles and photos are trained independently, and locations are not used: the location
-    encoder and NILI are frozen.
+    encoder, NILI and the pixel query are frozen.
 
     The heads have layer norms where the paper has batch norms, so that the loss depends neither on how a batch is divided
     among processes nor on gradient caching; the momentum is constant.
@@ -54,8 +54,9 @@ class MocoV3Objective(Objective):
         self.projections = nn.ModuleDict({name: _head([width, hidden, hidden, size]) for name in ("rs", "sv")})
         self.predictions = nn.ModuleDict({name: _head([size, hidden, size]) for name in ("rs", "sv")})
         self.momentum_encoder = copy.deepcopy(_encoder(model, self.projections)).requires_grad_(False)
-        for part in (model.location_model, model.nili):
-            part.requires_grad_(False)
+        for part in (model.location_model, model.nili, model.pixel_query):
+            if part is not None:
+                part.requires_grad_(False)
 
     def embed(self, model: GairModel, inputs: Tensors) -> Tensors:
         """

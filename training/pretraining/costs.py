@@ -314,6 +314,7 @@ def parameter_counts(model: GairModel) -> dict[str, int]:
         "SV": [model.sv_model, model.sv_projection],
         "location": [model.location_model],
         "NILI": [model.nili],
+        "pixel query": [] if model.pixel_query is None else [model.pixel_query],
     }
     return {
         name: sum(parameter.numel() for module in modules for parameter in module.parameters())

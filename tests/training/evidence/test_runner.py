@@ -41,7 +41,7 @@ def programs(monkeypatch, tmp_path) -> list[str]:
             write_json(folder / "metrics.json", {})
 
     monkeypatch.setattr(ChildProcesses, "run", run)
-    monkeypatch.setattr(runner, "open_world", lambda settings: None)
+    monkeypatch.setattr(runner, "open_world", lambda settings, workers: None)
     return started
 
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from modeling_gair import GairConfig, GairModel, GairProcessor
+from modeling_gair import GairConfig, GairEncodedTiles, GairModel, GairProcessor
 from training.pairs.augmentation import Augmentation, crop, draw_crops, flip, step_generator
 from training.pairs.settings import AugmentationSettings
 
@@ -46,10 +46,13 @@ def augmented(given: dict[str, torch.Tensor], seed: int = 0, **settings: float) 
 def mirrored(model: GairModel, axis: int) -> GairModel:
     """The model with weights mirrored along x (0) or y (1): it sees a mirrored tile as the original sees the tile."""
     model = copy.deepcopy(model)
-    patches = model.rs_model.embeddings.projection.weight
+    kernels = [model.rs_model.embeddings.projection.weight]
+    if model.pixel_query is not None:
+        kernels.append(model.pixel_query.window_projs[0].weight.unflatten(1, (-1, 5, 5)))
     neighbourhood, offset = model.nili.affine.weight.split([model.nili.affine.in_features - 2, 2], dim=1)
     with torch.no_grad():
-        patches.copy_(patches.flip(3 - axis))
+        for kernel in kernels:
+            kernel.copy_(kernel.flip(3 - axis))
         # Channel-major, row, column.
         neighbourhood.copy_(neighbourhood.unflatten(1, (-1, 3, 3)).flip(3 - axis).flatten(1))
         offset[:, axis].neg_()
@@ -69,12 +72,10 @@ def test_nili_reads_the_same_at_the_moved_points_of_flipped_tiles(axis):
     flipped = torch.tensor([True, False, True, True, False, True])
     tiles, points = flip(given["rs_pixel_values"], given["query_points"], INDEX, flipped, axis)
     with torch.no_grad():
-        whole = model.localize(
-            model.rs_model(given["rs_pixel_values"]).last_hidden_state, given["query_points"], tile_index=INDEX
-        )
-        of_flipped = mirror.localize(mirror.rs_model(tiles).last_hidden_state, points, tile_index=INDEX)
-        of_left = model.localize(model.rs_model(tiles).last_hidden_state, points, tile_index=INDEX)
-        stayed = mirror.localize(mirror.rs_model(tiles).last_hidden_state, given["query_points"], tile_index=INDEX)
+        whole = model.localize(model.encode_tiles(given["rs_pixel_values"]), given["query_points"], tile_index=INDEX)
+        of_flipped = mirror.localize(mirror.encode_tiles(tiles), points, tile_index=INDEX)
+        of_left = model.localize(model.encode_tiles(tiles), points, tile_index=INDEX)
+        stayed = mirror.localize(mirror.encode_tiles(tiles), given["query_points"], tile_index=INDEX)
     expected = torch.where(flipped[INDEX, None, None], of_flipped, of_left)
     torch.testing.assert_close(expected, whole, rtol=1e-4, atol=1e-4 * whole.abs().max().item())
     assert (stayed - whole)[flipped[INDEX]].abs().max() > 0.05 * whole.abs().max()
@@ -96,8 +97,9 @@ def test_nili_reads_the_same_at_the_moved_points_of_crops(seed):
     model = GairModel(GairConfig.tiny())
     tokens = F.avg_pool2d(tiles, 8).flatten(2).transpose(1, 2)
     tokens = F.pad(tokens, (0, model.rs_model.hidden_size - 2))
+    encoded = GairEncodedTiles(last_hidden_state=tokens)
     with torch.no_grad():
-        read = model.localize(tokens, moved, tile_index=INDEX)[..., :2]
+        read = model.localize(encoded, moved, tile_index=INDEX, with_pixels=False)[..., :2]
     # Reading is linear inside the ring of outer patches' centres; beyond it the first patch's value stays.
     inside = ((moved > 1 / 24) & (moved < 23 / 24)).all(dim=-1)
     assert inside.sum() >= 4

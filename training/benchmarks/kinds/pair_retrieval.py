@@ -193,13 +193,13 @@ def _embed_pairs(part: list[_NumberedRow], encoder: GairEncoder) -> Columns:
     batch = _decode(part, encoder)
     model = encoder.model
     inputs = prepare_pairs(batch, encoder.processor, model.device)
-    tiles = model.rs_model(inputs["rs_pixel_values"])
+    tiles = model.encode_tiles(inputs["rs_pixel_values"])
     features = features_of(model, inputs, tiles)
     sizes = np.asarray(batch.tile_sizes_m)[batch.tile_index.numpy()]
     for offset in OFFSETS_M:
         moved = offset_points(batch.query_points[:, 0].numpy().astype(np.float64), sizes, offset, part[0].number)
         asked = torch.from_numpy(np.nan_to_num(moved).astype(np.float32))[:, None].to(model.device)
-        read = model.localize(tiles.last_hidden_state, asked, "nili", tile_index=inputs["tile_index"])[:, 0].cpu()
+        read = model.localize(tiles, asked, "nili", tile_index=inputs["tile_index"])[:, 0].cpu()
         features[_offset_name(offset)] = read.masked_fill(torch.from_numpy(np.isnan(moved[:, :1])), float("nan"))
     columns = {name: normalize(value.float(), dim=-1).cpu().numpy() for name, value in features.items()}
     numbers = np.array([row.number for row in part])

@@ -24,15 +24,26 @@ from training.evidence.options import EvidenceOptions
 from training.pairs.sources import open_source
 
 
-def test_an_arm_is_measured_for_all_its_comparisons(small_world, trained_model, tmp_path, monkeypatch):
-    (tmp_path / "nili").mkdir()
-    (tmp_path / "nili" / "seed0").symlink_to(trained_model)
+@pytest.fixture()
+def measured(small_world, trained_model, tmp_path, monkeypatch):
+    """Measures the trained model as if it were a run of an arm."""
     written = {}
     monkeypatch.setattr(measure_run, "open_world", lambda settings: open_source(str(small_world), 0.0))
     monkeypatch.setattr(measure_run, "write_json", lambda path, content: written.update({path.name: content}))
-    measure_run.measure_run(EvidenceOptions(output_dir=tmp_path, measure=["nili", "0"]))
-    json.dumps(written)
-    found = written["evidence.json"]["trained"]
+
+    def measure(arm: str) -> dict:
+        (tmp_path / arm).mkdir()
+        (tmp_path / arm / "seed0").symlink_to(trained_model)
+        measure_run.measure_run(EvidenceOptions(output_dir=tmp_path, measure=[arm, "0"]))
+        return json.loads(json.dumps(written.pop("evidence.json")))
+
+    return measure
+
+
+def test_an_arm_is_measured_for_all_its_comparisons(measured):
+    robust, located, selected = (measured(arm) for arm in ("nili_start", "nili", "window_3"))
+    assert located["untrained"].keys() == located["trained"].keys() - {"MFLOP a pair", "MFLOP a map", "parameters"}
+    found = located["trained"] | robust["trained"]
     for measure in (
         "own world/across/median_rank",
         "second world/among/mean_rank",
@@ -46,5 +57,7 @@ def test_an_arm_is_measured_for_all_its_comparisons(small_world, trained_model, 
     ):
         assert measure in found, measure
     assert found["offset/0 m"] == found["noise/0 m"] == found["own world/across/median_rank"]
-    untrained = written["evidence.json"]["untrained"]
-    assert "offset/0 m" not in untrained and "own world/across/median_rank" in untrained
+    assert not any(name.startswith(("offset", "selection")) for name in located["trained"])
+    # What is chosen is not measured where it is reported.
+    measures = {name for name in selected["trained"] if "/" in name}
+    assert measures and all(name.startswith("selection world/") for name in measures)

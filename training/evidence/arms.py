@@ -60,6 +60,10 @@ COMPARISONS = {
         "Does it help that maps of pixels start as standard scores?",
         ("bilinear", "bilinear_start", "nili_ninth", "nili_start", "pixels_no_start", "pixels_own_start", "pixels"),
     ),
+    "longer": Comparison(
+        "Does it hold in longer training? (With --set max_steps=720 and another --output_dir.)",
+        ("bilinear_start", "nili_start", "pixels", "nili_pixels"),
+    ),
     "rivals": Comparison(
         "Is a stem of convolutions better than one window, or are smaller patches, for the same FLOPs?",
         ("bilinear_start", "pixels", "stem_2", "stem_3", "patch_4", "patch_4_equal_steps"),

@@ -26,8 +26,8 @@ class EvidenceOptions:
     Compare arms of training.
 
     Attributes:
-        compare: questions to answer: window, query_modes, pixels, start, rivals, nili_rate, objectives, location,
-            location_encoders, earth, control, robustness
+        compare: questions to answer: window, query_modes, pixels, start, longer, rivals, nili_rate, objectives,
+            location, location_encoders, earth, control, robustness
         seeds: seeds of training; each arm is trained once per seed
         jobs: runs at the same time, with one core each
         tables: folder with air_temp.csv, brazil_municipalities.csv and eurosat_locations.parquet, to probe location encoders

@@ -144,6 +144,7 @@ def _dots(axis: Axes, spreads: Sequence[np.ndarray], colour: str, shift: float, 
 # Comparison → its plot.
 FIGURES = {
     "query_modes": query_mode_figure,
+    "pixels": query_mode_figure,
     "robustness": robustness_figure,
     "location_encoders": location_figure,
     "earth": location_figure,

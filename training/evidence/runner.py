@@ -13,6 +13,7 @@
 # limitations under the License.
 """Trains and measures all runs of a comparison, several at the same time, and writes the report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,11 +21,14 @@ from filelock import FileLock, Timeout
 from training.common.files import check_writable
 from training.evidence.arms import COMPARISONS, TEACHERS, arms_in_order
 from training.evidence.measure_run import open_world, place_targets, second_world, selection_world
+from training.evidence.measured import TRAINED, MeasuredRun
 from training.evidence.options import EvidenceOptions
 from training.evidence.place_measures import place_baselines
 from training.evidence.processes import ChildProcesses, run_all
-from training.evidence.report import MeasuredRun, write_report
+from training.evidence.query_costs import map_milliseconds
+from training.evidence.report import write_report
 from training.evidence.runs import TrainingRun, read_json, write_json
+from training.pretraining.initial_weights import random_model
 
 ROOT = Path(__file__).parents[2]
 _LOCK = ".lock"
@@ -47,13 +51,24 @@ def compare(options: EvidenceOptions) -> None:
                 run.check_settings()
             baselines = prepare(options)
             run_all(list(runs), teachers, lambda key, children: complete(runs[key], children), options.jobs)
-            measured = [MeasuredRun(run.arm, run.seed, read_json(run.measures)) for run in runs.values()]
+            measured = with_map_times(list(runs.values()))
             write_report(options.output_dir, options.compare, measured + baselines)
     except Timeout as error:
         raise ValueError(
             f"Another comparison is writing to {str(options.output_dir)!r}; wait until it ends, or choose another "
             "--output_dir."
         ) from error
+
+
+def with_map_times(runs: Sequence[TrainingRun]) -> list[MeasuredRun]:
+    """The measures of the runs with the time of a map, for which no other work must be under way."""
+    times = map_milliseconds({run.arm: random_model(run.settings()).eval() for run in runs})
+    measured = []
+    for run in runs:
+        figures = read_json(run.measures)
+        figures[TRAINED]["ms a map"] = times[run.arm]
+        measured.append(MeasuredRun(run.arm, run.seed, figures))
+    return measured
 
 
 def prepare(options: EvidenceOptions) -> list[MeasuredRun]:

@@ -61,5 +61,5 @@ def test_missing_measures_are_dashes(tmp_path):
     runs = [MeasuredRun("nili", 0, {"trained": {"own world/across/median_rank": 3.0}})]
     write_report(tmp_path, ["location"], runs)
     lines = (tmp_path / "report.md").read_text(encoding="utf-8").splitlines()
-    assert next(line for line in lines if "GAIR without locations" in line).count("–") == 12
+    assert next(line for line in lines if "GAIR without locations" in line).count("–") == 13
     assert not len(spread(runs, "no_location", "own world/across/median_rank"))

@@ -230,7 +230,8 @@ class GairLocationConfig(PreTrainedConfig):
 @_checked
 class GairConfig(PreTrainedConfig):
     r"""
-    Configuration of a [`GairModel`]. The defaults are the published sizes; [`GairConfig.tiny`] trains on two CPU cores.
+    Configuration of a [`GairModel`]. The defaults are those of the published model. To train a model, start from
+    [`GairConfig.base`], of the same sizes, or [`GairConfig.tiny`], which trains on two CPU cores.
 
     Args:
         rs_config (`GairRSConfig`, `TimmWrapperConfig` or `dict`, *optional*):
@@ -342,20 +343,33 @@ class GairConfig(PreTrainedConfig):
                 raise ValueError(f"GairConfig.{name} is {getattr(self, name)}; expected 0 metres or more.")
 
     @classmethod
+    def base(cls, **overrides: Any) -> "GairConfig":
+        """
+        Returns the preset for training a model of the published sizes: with a pixel query of 5 × 5 pixels, and with maps of
+        pixels that start as standard scores, neither of which the published model has.
+
+        Args:
+            overrides: fields of [`GairConfig`] that replace the preset's, e.g. `pixel_window=0`.
+        """
+        preset: dict[str, Any] = {"rs_config": {"pixel_init": "standard_score"}, "pixel_window": 5}
+        return cls(**{**preset, **overrides})
+
+    @classmethod
     def tiny(cls, **overrides: Any) -> "GairConfig":
         """
         Returns a preset with about one million parameters that trains on two CPU cores: D = 96, two blocks with four heads
-        in each tower, tiles of 96 pixels with patches of 8, photos of 64 pixels with patches of 16, and location scales for
-        few training locations.
+        in each tower, tiles of 96 pixels with patches of 8, photos of 64 pixels with patches of 16, location scales for few
+        training locations, and otherwise as [`~GairConfig.base`].
 
         Args:
             overrides: fields of [`GairConfig`] that replace the preset's, e.g. `nili_init="normal"`.
         """
         tower = {"hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 384}
         preset: dict[str, Any] = {
-            "rs_config": {**tower, "image_size": 96, "patch_size": 8},
+            "rs_config": {**tower, "image_size": 96, "patch_size": 8, "pixel_init": "standard_score"},
             "sv_config": {**tower, "image_size": 64, "patch_size": 16},
             "location_config": {"scales": [0.25, 1.0], "num_frequencies": 64, "hidden_size": 256},
+            "pixel_window": 5,
         }
         return cls(**{**preset, **overrides})
 

@@ -45,7 +45,7 @@ class Comparison:
 COMPARISONS = {
     "window": Comparison(
         "How many pixels about the point, and how wide a layer? (Chosen on a third world, and reported on no other.)",
-        ("window_3", "pixels", "window_9", "width_64", "width_256"),
+        ("window_1", "window_3", "pixels", "window_9", "width_64", "width_256"),
         selects=True,
     ),
     "query_modes": Comparison(
@@ -113,6 +113,7 @@ LABELS = {
     "pixels_own_start": "bilinear + pixels, standard-score start of the pixels' map alone",
     "pixels_averaged": "bilinear + pixels averaged over patches",
     "mean_pixels": "tile average + pixels",
+    "window_1": "bilinear + the nearest pixels alone",
     "window_3": "bilinear + 3 × 3 pixels",
     "window_9": "bilinear + 9 × 9 pixels",
     "width_64": "bilinear + pixels, width 64",

@@ -149,7 +149,7 @@ def _cropped_features(model: GairModel, inputs: Features, photos: torch.Tensor) 
         # Centred on the photo as far as the tile allows.
         corner = (points[:, 0] - scale / 2).clamp(torch.zeros(()), torch.tensor(1 - scale))
         smaller, moved = crop(tiles, points, own, corner, side)
-        crops = model.encode_tiles(smaller)
+        crops: Any = model.encode_tiles(smaller)
         found[f"scale/{scale}"] = model.localize(crops, moved)[:, 0]
         found[f"scale mean/{scale}"] = crops.pooler_output
     return found

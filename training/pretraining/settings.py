@@ -257,7 +257,7 @@ def _gair_config(preset: str, overrides: dict[str, Any]) -> Any:
     # Imported here, because parsing the settings must not import torch.
     from modeling_gair import GairConfig
 
-    base = GairConfig.tiny() if preset == "tiny" else GairConfig()
+    base = GairConfig.tiny() if preset == "tiny" else GairConfig.base()
     check_keys(overrides, base.to_dict(), "model")
     parts = {key: getattr(base, key) for key in base.sub_configs}
     try:

@@ -45,7 +45,7 @@ DIFFERING = {
     "nili_pixels": {RATE, START, "model.pixel_window"},
     **{name: {MODE} for name in ("bilinear", "bicubic", "mean")},
     "bilinear_start": {MODE, START},
-    **dict.fromkeys(("pixels", "mean_pixels", "window_3", "window_9"), PIXELS),
+    **dict.fromkeys(("pixels", "mean_pixels", "window_1", "window_3", "window_9"), PIXELS),
     "pixels_no_start": PIXELS - {START} | {"model.pixel_init"},
     "pixels_own_start": PIXELS - {START},
     "pixels_averaged": PIXELS | {"model.pixel_pooling"},

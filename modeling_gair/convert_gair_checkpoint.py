@@ -330,11 +330,11 @@ def check_conventions(model: GairModel, processor: GairProcessor, pairs: str | o
         return_tensors="pt",
     )
     sv_embeds = torch.nn.functional.normalize(model.get_sv_features(inputs["sv_pixel_values"]), dim=-1)
-    tokens = model.rs_model(inputs["rs_pixel_values"]).last_hidden_state
+    tiles = model.encode_tiles(inputs["rs_pixel_values"])
     published = inputs["query_points"]
     ranks = {}
     for convention, points in {"published": published, "first_version": (1 + published.flip(-1)) / 2}.items():
-        localized = torch.nn.functional.normalize(model.localize(tokens, points)[:, 0], dim=-1)
+        localized = torch.nn.functional.normalize(model.localize(tiles, points)[:, 0], dim=-1)
         similarity = sv_embeds @ localized.T
         ranks[convention] = (similarity >= similarity.diagonal()[:, None]).sum(dim=1).float().mean().item()
     return ranks

@@ -130,7 +130,7 @@ class GairLocationPreTrainedModel(GairPreTrainedModel):
     input_modalities = []
     supports_gradient_checkpointing = False
     # The other parts of a GAIR model, when the encoder alone is loaded from one.
-    _keys_to_ignore_on_load_unexpected = [r"^(rs_model|sv_model|sv_projection|nili)\."]
+    _keys_to_ignore_on_load_unexpected = [r"^(rs_model|sv_model|sv_projection|nili|pixel_query)\."]
 
     def __init__(self, config: GairLocationConfig):
         super().__init__(config)

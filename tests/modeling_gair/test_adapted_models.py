@@ -113,7 +113,8 @@ def test_offloaded_models_compute_the_same(tmp_path, inputs, place, encoder):
     plain = _model(encoder)
     plain.save_pretrained(tmp_path / "model")
     if place == "disk":
-        parts = {"rs_model": "cpu"} | dict.fromkeys(("sv_model", "sv_projection", "location_model", "nili"), "disk")
+        on_disk = ("sv_model", "sv_projection", "location_model", "nili", "pixel_query")
+        parts = {"rs_model": "cpu"} | dict.fromkeys(on_disk, "disk")
         offloaded = GairModel.from_pretrained(
             tmp_path / "model", device_map=parts, offload_folder=tmp_path / "offloaded"
         ).eval()

@@ -60,7 +60,7 @@ def test_location_encoders_survive_saving_and_old_configs_select_the_published_o
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"nili_init": "zeros"}, "expected 'center_token' or 'normal'"),
+        ({"nili_init": "zeros"}, "expected one of 'center_token', 'normal'"),
         ({"temperature": 0}, "must be greater than 0"),
         ({"incl_min_distance_m": -1}, "expected 0 metres or more"),
         ({"rs_config": {"hidden_size": 100}}, "not divisible by 16 attention heads"),

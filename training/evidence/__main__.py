@@ -14,8 +14,9 @@
 """
 Trains models that differ in one thing each, over several seeds, and compares them:
 
-    python -m training.evidence                          # everything, about 90 minutes on two idle cores
+    python -m training.evidence                          # the main questions
     python -m training.evidence --compare query_modes    # one question
+    python -m training.evidence --compare all            # everything
 
 Each arm is a file of training/configs/evidence/ and a run of training/pretrain.py. Finished runs are skipped, so the same
 command resumes after an interruption. Writes tables, plots and the figures of every run to --output_dir.

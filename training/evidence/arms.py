@@ -61,8 +61,8 @@ COMPARISONS = {
         ("bilinear", "bilinear_start", "nili_ninth", "nili_start", "pixels_no_start", "pixels_own_start", "pixels"),
     ),
     "longer": Comparison(
-        "Does it hold in longer training? (With --set max_steps=720 and another --output_dir.)",
-        ("bilinear_start", "nili_start", "pixels", "nili_pixels"),
+        "Does it hold after 720 steps?",
+        ("long_bilinear", "long_nili", "long_pixels", "long_nili_pixels"),
     ),
     "rivals": Comparison(
         "Is a stem of convolutions better than one window, or are smaller patches, for the same FLOPs?",
@@ -95,6 +95,8 @@ COMPARISONS = {
         robust=True,
     ),
 }
+# The questions that the program answers by default, in at most two hours on two idle cores.
+MAIN_QUESTIONS = ("window", "query_modes", "pixels", "start", "nili_rate", "control", "robustness")
 # Arm → the arm whose trained model is its RS teacher.
 TEACHERS = {"distillation": "mae"}
 # Arms whose initial weights are measured as well.
@@ -113,6 +115,10 @@ LABELS = {
     "pixels_own_start": "bilinear + pixels, standard-score start of the pixels' map alone",
     "pixels_averaged": "bilinear + pixels averaged over patches",
     "mean_pixels": "tile average + pixels",
+    "long_bilinear": "bilinear, standard-score start, 720 steps",
+    "long_nili": "NILI, standard-score start, 720 steps",
+    "long_pixels": "bilinear + pixels, 720 steps",
+    "long_nili_pixels": "NILI + pixels, 720 steps",
     "window_1": "bilinear + the nearest pixels alone",
     "window_3": "bilinear + 3 × 3 pixels",
     "window_9": "bilinear + 9 × 9 pixels",

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.common.checks import check_whole
-from training.evidence.arms import COMPARISONS
+from training.evidence.arms import COMPARISONS, MAIN_QUESTIONS
 
 
 @dataclass(kw_only=True)
@@ -26,8 +26,8 @@ class EvidenceOptions:
     Compare arms of training.
 
     Attributes:
-        compare: questions to answer: window, query_modes, pixels, start, longer, rivals, nili_rate, objectives,
-            location, location_encoders, earth, control, robustness
+        compare: questions to answer: all, or some of window, query_modes, pixels, start, nili_rate, control, robustness
+            (together the default), longer, rivals, objectives, location, location_encoders and earth
         seeds: seeds of training; each arm is trained once per seed
         jobs: runs at the same time, with one core each
         tables: folder with air_temp.csv, brazil_municipalities.csv and eurosat_locations.parquet, to probe location encoders
@@ -40,7 +40,7 @@ class EvidenceOptions:
         ValueError: an unknown question, or invalid numbers.
     """
 
-    compare: list[str] = field(default_factory=lambda: list(COMPARISONS))
+    compare: list[str] = field(default_factory=lambda: list(MAIN_QUESTIONS))
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     jobs: int = 2
     tables: Path | None = None
@@ -50,10 +50,12 @@ class EvidenceOptions:
 
     def __post_init__(self) -> None:
         check_whole("--jobs", self.jobs, 1)
+        if self.compare == ["all"]:
+            self.compare = list(COMPARISONS)
         for name in self.compare:
             if name not in COMPARISONS:
                 raise ValueError(
-                    f"--compare is {name!r}, expected some of {', '.join(COMPARISONS)}; check the spelling."
+                    f"--compare is {name!r}, expected all, or some of {', '.join(COMPARISONS)}; check the spelling."
                 )
         for setting in self.set:
             if "=" not in setting:

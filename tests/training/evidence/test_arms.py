@@ -53,6 +53,10 @@ DIFFERING = {
     **{name: PIXELS | {"model.pixel_hidden_size", "model.pixel_layers"} for name in ("stem_2", "stem_3")},
     "patch_4_equal_steps": {MODE, START, "model.rs_config.patch_size"},
     "patch_4": {MODE, START, "model.rs_config.patch_size", "max_steps", "warmup_steps"},
+    "long_bilinear": {MODE, START, "max_steps"},
+    "long_nili": {RATE, START, "max_steps"},
+    "long_pixels": PIXELS | {"max_steps"},
+    "long_nili_pixels": {RATE, START, "model.pixel_window", "max_steps"},
     # The tile mean does not distinguish the photos of a tile, so they are not negatives of each other.
     "mean_across": {MODE, "model.incl_min_distance_m", "model.secl_min_distance_m"},
     "no_location": {"objective.secl_weight"},

@@ -49,7 +49,10 @@ def test_a_run_with_other_settings_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"compare": ["query_mode"]}, "--compare is 'query_mode', expected some of window, query_modes, pixels"),
+        (
+            {"compare": ["query_mode"]},
+            "--compare is 'query_mode', expected all, or some of window, query_modes, pixels",
+        ),
         ({"set": ["max_steps"]}, "--set is 'max_steps', expected KEY=VALUE"),
         ({"jobs": 0}, "--jobs is 0"),
     ],

@@ -70,7 +70,7 @@ def test_the_card_states_metadata_results_and_origin(model):
     assert {metric["type"]: metric["value"] for metric in entry["metrics"]} == {"median_rank": 1.5, "R@1": 0.5}
     assert "made up" in entry["dataset"]["name"]
     for words in ("8 photos of 4 held-out tiles", "streets, fields, tiles and photos are made up", "never seen the Earth",
-                  "1,064,480 parameters (", "Trained for 7 steps", "0.7 GFLOP\nper pair", "20 pairs/s", "Pre-trained on `sample_world`", "CoordBench",
+                  "1,108,992 parameters (", "Trained for 7 steps", "0.7 GFLOP\nper pair", "20 pairs/s", "Pre-trained on `sample_world`", "CoordBench",
                   "±180°", "patches of 8 × 8 pixels", "| `sv_localized` | 0.00, 0.30, 0.60 | -0.50, -0.20, 0.10 |"):  # fmt: skip
         assert words in text, words
     assert text.count("```python") == 5 and text.index("tile.npz") < text.index("photo.jpg") < text.index("tile.tif")

@@ -77,17 +77,13 @@ def test_a_short_comparison(tmp_path, tables):
     assert {arm for arm, _, _ in values} == {"nili", "no_location"}
     # An arm is measured at once for all comparisons that it takes part in.
     for measure in (
-        "offset/0 m",
-        "noise/300 m",
-        "noise location/1000000 m",
-        "scale mean/0.5",
         "place/air_temp, meanT/spatial10",
         "place/eurosat_locations, label/random",
         "place/sample world, moisture/unseen",
     ):
         assert ("nili", "trained", measure) in values and ("no_location", "trained", measure) not in values
-    assert values["nili", "trained", "offset/0 m"] == values["nili", "trained", "noise/0 m"]
     assert values["nili", "trained", "own world/across/median_rank"] <= 8
+    assert values["nili", "trained", "ms a map"] > 0
     weights = [out / arm / "seed0" / "model.safetensors" for arm in ("nili", "no_location")]
     before = [path.stat().st_mtime_ns for path in weights]
     # The same command skips finished runs.

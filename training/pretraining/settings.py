@@ -14,7 +14,7 @@
 """Settings of a pre-training run: command line, YAML and checks. Imports neither torch nor the model, so `--help` is quick."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -257,11 +257,12 @@ def _gair_config(preset: str, overrides: dict[str, Any]) -> Any:
     # Imported here, because parsing the settings must not import torch.
     from modeling_gair import GairConfig
 
-    base = GairConfig.tiny() if preset == "tiny" else GairConfig.base()
+    make: Callable[..., Any] = GairConfig.tiny if preset == "tiny" else GairConfig.base
+    base = make()
     check_keys(overrides, base.to_dict(), "model")
     parts = {key: getattr(base, key) for key in base.sub_configs}
     try:
-        config = GairConfig(**parts | {key: _merge(parts.get(key), value) for key, value in overrides.items()})
+        config = make(**{key: _merge(parts.get(key), value) for key, value in overrides.items()})
     except (ValueError, TypeError) as error:
         raise ValueError(f"The settings under model do not fit together: {error}") from error
     for key in parts:

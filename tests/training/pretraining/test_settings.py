@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 pytest.importorskip("jsonargparse", reason="the extra train is not installed")
+from modeling_gair import GairConfig
 from training.objectives.settings import MaeSettings
 from training.pairs.settings import AugmentationSettings
 from training.pretraining.settings import PretrainSettings, load_settings
@@ -126,6 +127,13 @@ def test_a_resumed_run_must_have_the_settings_that_decide_what_is_trained():
 
 
 def test_presets():
+    for name, preset in (("tiny", GairConfig.tiny), ("base", GairConfig.base)):
+        found = load_settings([*DATA, "--model", name, "--model.temperature", "0.1"]).gair_config()
+        assert found.to_dict() == preset(temperature=0.1).to_dict() and found.pixel_window == 5
+    published = load_settings(
+        [*DATA, "--model", "base", "--model.pixel_window", "0", "--model.rs_config.pixel_init", "normal"]
+    )
+    assert published.gair_config().to_dict() == GairConfig().to_dict()
     assert load_settings(DATA).gair_config().rs_config.hidden_size == 96
     assert load_settings([*DATA, "--model", "base"]).gair_config().rs_config.hidden_size == 768
 

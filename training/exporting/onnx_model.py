@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from modeling_gair import GairModel
+from modeling_gair import GairEncodedTiles, GairModel
 from training.exporting.onnx_files import open_onnx, run_onnx
 
 
@@ -41,9 +40,10 @@ class OnnxModel:
         names = ("rs_tower", "sv_tower", "location_tower", "localized_query_points")
         self.sessions = {name: open_onnx(folder / f"{name}{suffixes.get(name, '.onnx')}") for name in names}
 
-    def rs_model(self, rs_pixel_values: torch.Tensor) -> BaseModelOutputWithPooling:
+    def encode_tiles(self, rs_pixel_values: torch.Tensor) -> GairEncodedTiles:
         tokens, mean = run_onnx(self.sessions["rs_tower"], (rs_pixel_values,))
-        return BaseModelOutputWithPooling(last_hidden_state=tokens, pooler_output=mean)
+        pixels = None if self.model.pixel_query is None else rs_pixel_values
+        return GairEncodedTiles(last_hidden_state=tokens, pooler_output=mean, rs_pixel_values=pixels)
 
     def get_sv_features(self, sv_pixel_values: torch.Tensor) -> torch.Tensor:
         return self._run("sv_tower", sv_pixel_values)
@@ -52,11 +52,12 @@ class OnnxModel:
         return self._run("location_tower", coordinates)
 
     def localize(
-        self, rs_tokens: torch.Tensor, query_points: torch.Tensor, mode: str, *, tile_index: torch.Tensor
+        self, tiles: GairEncodedTiles, query_points: torch.Tensor, mode: str, *, tile_index: torch.Tensor
     ) -> torch.Tensor:
         if mode != "nili":
-            return self.model.localize(rs_tokens, query_points, mode, tile_index=tile_index)
-        return self._run("localized_query_points", rs_tokens[tile_index], query_points)
+            return self.model.localize(tiles, query_points, mode, tile_index=tile_index)
+        read = [values[tile_index] for values in (tiles.last_hidden_state, tiles.rs_pixel_values) if values is not None]
+        return self._run("localized_query_points", read[0], query_points, *read[1:])
 
     def _run(self, name: str, *inputs: Any) -> torch.Tensor:
         return run_onnx(self.sessions[name], inputs)[0]

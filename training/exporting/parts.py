@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from modeling_gair import GairModel, GairProcessor
+from modeling_gair import GairEncodedTiles, GairModel, GairProcessor
 
 # Dynamic sizes, which may differ between calls.
 DYNAMIC_SIZES = ("batch", "points")
@@ -103,15 +103,24 @@ class LocationTower(nn.Module):
 
 
 class LocalizedQuery(nn.Module):
-    """Reads tokens at points by NILI. The method is fixed: choosing it would branch on the number of points."""
+    """
+    Reads tokens at points by NILI, and adds what the model reads from the pixels, if it does. The method is fixed: choosing it
+    would branch on the number of points.
+    """
 
     def __init__(self, model: GairModel, method: str, patches_per_side: int):
         super().__init__()
-        self.nili, self.method, self.patches_per_side = model.nili, method, patches_per_side
+        self.nili, self.pixel_query = model.nili, model.pixel_query
+        self.method, self.patches_per_side = method, patches_per_side
 
-    def forward(self, rs_tokens: torch.Tensor, query_points: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, rs_tokens: torch.Tensor, query_points: torch.Tensor, rs_pixel_values: torch.Tensor | None = None
+    ) -> torch.Tensor:
         sides = (self.patches_per_side, self.patches_per_side)
-        return self.nili(rs_tokens.transpose(1, 2).unflatten(2, sides), query_points, self.method)
+        read = self.nili(rs_tokens.transpose(1, 2).unflatten(2, sides), query_points, self.method)
+        if self.pixel_query is None:
+            return read
+        return read + self.pixel_query(rs_pixel_values, query_points, self.method)
 
 
 def parts_of(model: GairModel, processor: GairProcessor, seed: int = 0) -> list[Part]:
@@ -133,8 +142,8 @@ def parts_of(model: GairModel, processor: GairProcessor, seed: int = 0) -> list[
         _rs_part(model, rs_pixels, rs_tokens, tiles),
         _sv_part(model, processor, generator),
         _location_part(model, generator),
-        _query_part(model, "points", rs_tokens, tiles, generator),
-        _query_part(model, "dense", rs_tokens, tiles, generator),
+        _query_part(model, "points", rs_pixels, rs_tokens, tiles, generator),
+        _query_part(model, "dense", rs_pixels, rs_tokens, tiles, generator),
     ]
 
 
@@ -182,29 +191,38 @@ def _location_part(model: GairModel, generator: torch.Generator) -> Part:
     )
 
 
-def _query_part(model: GairModel, method: str, rs_tokens: Value, tiles: Draw, generator: torch.Generator) -> Part:
+def _query_part(
+    model: GairModel, method: str, rs_pixels: Value, rs_tokens: Value, tiles: Draw, generator: torch.Generator
+) -> Part:
     points_value = Value(
         "query_points",
         ("batch", "points", 2),
         "x, y in this order, from the tile's north-west corner, x to the east, y to the south, in [0, 1]; not checked",
     )
+    reads_pixels = model.pixel_query is not None
 
     @torch.no_grad()
     def queries(batch: int, points: int) -> Tensors:
         drawn = torch.rand(batch, points, 2, generator=generator)
         # The first point is a corner, where NILI extrapolates.
         drawn[0, 0] = torch.tensor([0.0, 1.0])
-        return model.rs_model(*tiles(batch, points)).last_hidden_state, drawn
+        (pixels,) = tiles(batch, points)
+        tokens = model.rs_model(pixels).last_hidden_state
+        return (tokens, drawn, pixels) if reads_pixels else (tokens, drawn)
+
+    def expected(tokens: torch.Tensor, places: torch.Tensor, pixels: torch.Tensor | None = None) -> Tensors:
+        given = GairEncodedTiles(last_hidden_state=tokens, rs_pixel_values=pixels)
+        return (model.localize(given, places, "nili", method),)
 
     _, tokens, width = rs_tokens.shape
     assert isinstance(tokens, int)
     return Part(
         f"localized_query_{method}",
         LocalizedQuery(model, method, math.isqrt(tokens)),
-        (rs_tokens, points_value),
+        (rs_tokens, points_value, rs_pixels) if reads_pixels else (rs_tokens, points_value),
         (Value("localized_rs_embeds", ("batch", "points", width), "the tile at each point, not normalised"),),
         queries,
-        lambda given, places: (model.localize(given, places, method=method),),
+        expected,
     )
 
 

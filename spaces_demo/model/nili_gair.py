@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import initialization as init
 
-from .windows_gair import centred, half_pixel_centers, read_windows
+from .windows_gair import centred, half_pixel_centers, linear_weights, read_grid, read_windows
 
 
 class GairNILIAffine(nn.Linear):
@@ -97,21 +97,27 @@ class GairNILI(nn.Module):
             method = "dense" if query_points.shape[1] >= feature_map.shape[-1] ** 2 else "points"
         return (self._dense if method == "dense" else self._points)(feature_map, query_points, tile_index)
 
-    def sample_map(self, feature_map: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    def sample_map(
+        self, feature_map: torch.Tensor, size: tuple[int, int], onto: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """
-        Reads the map at the half-pixel centres of an image of `size` (h, w). On a regular grid, bilinear reading with border
-        padding is a resize, and the offset term is the sum of a row and a column.
+        Reads the map at the half-pixel centres of an image of `size` (h, w).
+
+        On a regular grid the offset term is the sum of a row and a column. As the weights of an interpolation sum to 1, the
+        two slopes are one more cell at the end of each row and of each column, whose weight is the offset.
+
+        Args:
+            feature_map (`torch.Tensor` of shape `(B, D, P, P)`): tokens as a map, row 0 in the north.
+            size (`tuple[int, int]`): h, w.
+            onto (`torch.Tensor` of shape `(B, h, w, D)`, *optional*): is added; the caller must not use it again.
 
         Returns:
-            `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
+            `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north; channels last in memory.
         """
-        patches_per_side = feature_map.shape[-1]
-        sampled = F.interpolate(self._at_centers(feature_map), size=size, mode="bilinear", align_corners=False)
-        slope_x, slope_y = self._slopes(feature_map)[:, :, None]
-        x, y = (half_pixel_centers(length, sampled) for length in reversed(size))
-        column = slope_x * self._border_offset(2 * x - 1, patches_per_side)
-        row = slope_y * self._border_offset(2 * y - 1, patches_per_side)
-        return sampled + column.to(sampled.dtype)[:, None, :] + row.to(sampled.dtype)[:, :, None]
+        values = F.pad(self._at_centers(feature_map), (0, 0, 0, 1, 0, 1))
+        values[:, :-1, -1], values[:, -1, :-1] = self._slopes(feature_map)
+        rows, columns = (self._line_weights(length, feature_map.shape[-1], values) for length in size)
+        return read_grid(values, rows, columns, onto).permute(0, 3, 1, 2)
 
     def _slopes(self, feature_map: torch.Tensor) -> torch.Tensor:
         """
@@ -132,7 +138,8 @@ class GairNILI(nn.Module):
         self, feature_map: torch.Tensor, query_points: torch.Tensor, tile_index: torch.Tensor | None
     ) -> torch.Tensor:
         position = centred(query_points, feature_map)
-        values = self._at_centers(feature_map)
+        # Channels first in memory: reading many points from a map with channels last takes twice as long.
+        values = self._at_centers(feature_map).permute(0, 3, 1, 2).contiguous()
         if tile_index is not None:
             values = values[tile_index]
         sampled = F.grid_sample(
@@ -149,11 +156,15 @@ class GairNILI(nn.Module):
         return self.affine(torch.cat([neighbourhood, offset], dim=-1))
 
     def _at_centers(self, feature_map: torch.Tensor) -> torch.Tensor:
-        """The map `(B, D, P, P)` of the values at the cells' centres: conv3x3(F; W_U, b)."""
+        """The values at the cells' centres, conv3x3(F; W_U, b), of shape `(B, P, P, D)`."""
         neighbourhoods = F.unfold(feature_map, 3, padding=1).transpose(1, 2)
-        values = self.affine(F.pad(neighbourhoods, (0, 2)))
-        # Channels first in memory too: reading many points from a map with channels last takes twice as long.
-        return values.transpose(1, 2).unflatten(2, feature_map.shape[2:]).contiguous()
+        return self.affine(F.pad(neighbourhoods, (0, 2))).unflatten(1, feature_map.shape[2:])
+
+    def _line_weights(self, length: int, side: int, like: torch.Tensor) -> torch.Tensor:
+        """Weights of `side` cells of a line, and of its slope, for `length` pixels; of shape `(length, side + 1)`."""
+        position = centred(half_pixel_centers(length, like), like)
+        offset = self._border_offset(position, side)
+        return torch.cat([linear_weights(length, side, like, border=True), offset[:, None]], dim=1)
 
     @staticmethod
     def _border_offset(position: torch.Tensor, patches_per_side: int) -> torch.Tensor:

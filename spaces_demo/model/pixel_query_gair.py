@@ -119,7 +119,7 @@ class GairPixelQuery(nn.Module):
         Reads the tiles at the half-pixel centres of an image of `size` (h, w): one convolution, one resize.
 
         Returns:
-            `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north.
+            `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north; channels last in memory.
         """
         hidden = self._at_centers(self._before_last(rs_pixel_values), -1)
         hidden = F.interpolate(hidden, size=size, mode="bilinear", align_corners=False)
@@ -143,7 +143,8 @@ class GairPixelQuery(nn.Module):
         """conv K×K(values; W_in, b_in) with a replicated border, of shape `(B, width, H, H)`, channels last in memory."""
         reach = self.window // 2
         windows = F.unfold(F.pad(values, [reach] * 4, mode="replicate"), self.window).transpose(1, 2)
-        return self.window_projs[layer](windows).transpose(1, 2).unflatten(2, values.shape[2:])
+        # In this order the layout is seen to be channels last: after transpose and unflatten, a batch of 1 would be copied.
+        return self.window_projs[layer](windows).unflatten(1, values.shape[2:]).permute(0, 3, 1, 2)
 
 
 __all__ = ["GairPixelQuery"]

@@ -23,7 +23,7 @@ from .configuration_gair import QUERY_MODES
 from .nili_gair import GairNILI, as_map, sample_tokens
 from .pixel_query_gair import GairPixelQuery
 from .pretrained_gair import check_precise, compute_dtype
-from .windows_gair import half_pixel_centers
+from .windows_gair import cubic_weights, linear_weights, read_grid
 
 QUERY_METHODS = ("auto", "dense", "points")
 
@@ -45,7 +45,7 @@ class GairEncodedTiles(ModelOutput):
 
 
 def localize(
-    nili: GairNILI,
+    nili: GairNILI | None,
     pixel_query: GairPixelQuery | None,
     tiles: GairEncodedTiles,
     query_points: torch.Tensor,
@@ -54,7 +54,8 @@ def localize(
     tile_index: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """
-    Reads tiles at points, without pixels if `pixel_query` is None. See [`GairModel.localize`] for arguments and output.
+    Reads tiles at points, without pixels if `pixel_query` is None; other modes than `"nili"` do not need `nili`. See
+    [`GairModel.localize`] for arguments and output.
 
     Raises:
         ValueError: for tiles that are not encoded, an unknown mode or method, or points of the wrong shape or in half
@@ -90,26 +91,31 @@ def feature_map(
     height, width = size
     if height < 1 or width < 1:
         raise ValueError(f"size is {tuple(size)}; expected (h, w), each at least 1.")
+    # With channels last, the layout of tokens and of linear maps, sums of large maps read and write memory once.
+    added = None
+    if pixel_query is not None:
+        added = pixel_query.sample_map(_pixels_of(tiles, pixel_query), (height, width)).permute(0, 2, 3, 1)
     if mode == "nili":
-        read = nili.sample_map(as_map(rs_tokens), (height, width))
-    else:
-        y, x = torch.meshgrid(
-            half_pixel_centers(height, rs_tokens), half_pixel_centers(width, rs_tokens), indexing="ij"
-        )
-        points = torch.stack([x, y], dim=-1).flatten(0, 1).expand(rs_tokens.shape[0], -1, -1)
-        read = _read_tokens(nili, rs_tokens, points, mode).transpose(1, 2).unflatten(2, (height, width))
-    if pixel_query is None:
-        return read
-    return read + pixel_query.sample_map(_pixels_of(tiles, pixel_query), (height, width))
+        return nili.sample_map(as_map(rs_tokens), (height, width), added)
+    values = as_map(rs_tokens.mean(dim=1, keepdim=True) if mode == "mean" else rs_tokens).permute(0, 2, 3, 1)
+    rows, columns = (_line_weights(mode, length, values) for length in (height, width))
+    return read_grid(values, rows, columns, added).permute(0, 3, 1, 2)
+
+
+def _line_weights(mode: str, length: int, values: torch.Tensor) -> torch.Tensor:
+    side = values.shape[1]
+    if mode == "bicubic":
+        return cubic_weights(length, side, values)
+    return linear_weights(length, side, values, border=mode == "mean")
 
 
 def _read_tokens(
-    nili: GairNILI,
+    nili: Any,
     rs_tokens: torch.Tensor,
     query_points: torch.Tensor,
     mode: str,
-    method: str = "auto",
-    tile_index: torch.Tensor | None = None,
+    method: str,
+    tile_index: torch.Tensor | None,
 ) -> torch.Tensor:
     if mode == "nili":
         return nili(as_map(rs_tokens), query_points, method, tile_index)

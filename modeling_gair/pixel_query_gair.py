@@ -104,7 +104,7 @@ class GairPixelQuery(nn.Module):
         Returns:
             `torch.Tensor` of shape `(R, Q, D)`.
         """
-        values = self._before_last(rs_pixel_values)
+        values = self.windowed_map(rs_pixel_values)
         if method == "auto":
             method = "dense" if query_points.shape[1] >= values.shape[-1] ** 2 else "points"
         if method == "dense":
@@ -121,12 +121,29 @@ class GairPixelQuery(nn.Module):
         Returns:
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north; channels last in memory.
         """
-        hidden = self._at_centers(self._before_last(rs_pixel_values), -1)
-        hidden = F.interpolate(hidden, size=size, mode="bilinear", align_corners=False)
-        return self.out_proj(F.gelu(hidden).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        hidden = self.hidden_map(self.windowed_map(rs_pixel_values), size)
+        return self.out_proj(hidden.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
-    def _before_last(self, rs_pixel_values: torch.Tensor) -> torch.Tensor:
-        """The map whose windows the last layer reads: the pixels, averaged in blocks, after all layers but the last."""
+    def hidden_map(self, values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        """
+        The hidden layer at the half-pixel centres of an image of `size` (h, w), which `W_out` and `b_out` turn into the map.
+
+        Args:
+            values (`torch.Tensor` of shape `(B, C', H', H')`): from `windowed_map`.
+
+        Returns:
+            `torch.Tensor` of shape `(B, width, h, w)`, row 0 in the north.
+        """
+        hidden = F.interpolate(self._at_centers(values, -1), size=size, mode="bilinear", align_corners=False)
+        return F.gelu(hidden)
+
+    def windowed_map(self, rs_pixel_values: torch.Tensor) -> torch.Tensor:
+        """
+        The map whose windows the last layer reads: the pixels, averaged in blocks, after all layers but the last.
+
+        Returns:
+            `torch.Tensor` of shape `(B, C', H', H')`: with one layer and no pooling, the pixels.
+        """
         values, side = rs_pixel_values, rs_pixel_values.shape[-1]
         if side % self.pooling:
             raise ValueError(

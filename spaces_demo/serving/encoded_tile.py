@@ -14,11 +14,14 @@
 """
 A tile encoded once, and the cosine similarity of any query to every point of it.
 
-The embedding of a point is affine in the tile's tokens, so its dot product with a query is interpolated from one number a
-token instead of D; the norms to divide by do not depend on the query.
+What is read of the tokens at a point is affine in them, so its dot product with a query is interpolated from one number a token
+instead of D. What is added from the pixels is affine in a hidden layer, `W_out GELU(…) + b_out`, so its dot product with a query
+`q` is that of the hidden layer with `W_outᵀ q`. The norms to divide by do not depend on the query.
 """
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -27,54 +30,108 @@ from torch.nn import functional as F
 
 # Points of a similarity map along each side.
 SIDE = 128
-# How the embedding of a point is interpolated from the tokens.
+# How the embedding of a point is interpolated from the tokens, for any model.
 READINGS = ("nili", "bilinear")
+# A model's own reading, if it adds what it reads from the pixels.
+PIXELS = "pixels"
+
+
+@dataclass(frozen=True)
+class TilePixels:
+    """
+    What a model reads of a tile's pixels, about 5 MB at the published size.
+
+    Attributes:
+        values (`np.ndarray` of shape `(C, H, H)`): float32, row 0 in the north: the map whose windows are read.
+        window_weight (`np.ndarray` of shape `(h, C · K · K)`), window_bias (`np.ndarray` of shape `(h,)`): map a window,
+            channel-major, to the hidden layer.
+        out_weight (`np.ndarray` of shape `(D, h)`), out_bias (`np.ndarray` of shape `(D,)`): map the hidden layer to what is
+            added.
+        hidden (`np.ndarray` of shape `(SIDE · SIDE, h)`): float16: the hidden layer at the points of the map, row by row. Its
+            rounding changes cosines by less than 1e-4.
+    """
+
+    values: np.ndarray
+    window_weight: np.ndarray
+    window_bias: np.ndarray
+    out_weight: np.ndarray
+    out_bias: np.ndarray
+    hidden: np.ndarray
+
+    def products(self, query: np.ndarray) -> np.ndarray:
+        """Dot products of a query with what is added at the points of the map, `(SIDE, SIDE)`."""
+        hidden = torch.from_numpy(self.hidden).float() @ torch.from_numpy(query @ self.out_weight)
+        return hidden.view(SIDE, SIDE).numpy() + query @ self.out_bias
+
+    def at(self, x: float, y: float) -> np.ndarray:
+        """What is added at a point, `(D,)`, in float32."""
+        side, window = self.values.shape[-1], round((self.window_weight.shape[1] / len(self.values)) ** 0.5)
+        # The windows beyond the outermost centres are those of the nearest pixel; their own pixels repeat the border.
+        middle = torch.tensor([x, y]).clamp(0.5 / side, 1 - 0.5 / side)
+        steps = (torch.arange(window) - window // 2) / side
+        points = middle + torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
+        read = _sampled(torch.from_numpy(self.values), points, "bilinear", "border").flatten().numpy()
+        hidden = F.gelu(torch.from_numpy(self.window_weight @ read + self.window_bias)).numpy()
+        return self.out_weight @ hidden + self.out_bias
 
 
 @dataclass(frozen=True)
 class EncodedTile:
     """
-    Embeddings of a tile of P × P tokens of width D, about 1 MB at the published size. The model is not needed any more.
+    Embeddings of a tile of P × P tokens of width D, about 1 MB at the published size without pixels. The model is not needed
+    any more.
 
     Attributes:
-        grids (`np.ndarray` of shape `(2, P, P, D)`): float32, row 0 in the north, in the order of `READINGS`: NILI at the
-            token centres, and the tokens themselves.
-        lengths (`np.ndarray` of shape `(2, SIDE, SIDE)`): norms of the embeddings at the points of the map.
+        tokens (`np.ndarray` of shape `(D, P, P)`): float32, row 0 in the north.
+        centres (`np.ndarray` of shape `(D, P, P)`): NILI at the centres of the tokens.
         slopes (`np.ndarray` of shape `(2, D)`): what NILI adds along x and y for each step beyond the outermost centres.
+        mode (`str`): how the model itself reads the tokens, its `query_mode`.
+        lengths (`np.ndarray` of shape `(R, SIDE, SIDE)`): norms of the embeddings at the points of the map, for each of
+            `readings`.
+        pixels ([`TilePixels`], *optional*): what a model that reads pixels adds.
     """
 
-    grids: np.ndarray
-    lengths: np.ndarray
+    tokens: np.ndarray
+    centres: np.ndarray
     slopes: np.ndarray
+    mode: str
+    lengths: np.ndarray
+    pixels: TilePixels | None = None
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """
+        How the embedding of a point can be read, the one that represents the model first: with pixels, without them, and by
+        NILI and bilinear interpolation of the tokens in any case.
+        """
+        return _readings(self.mode, self.pixels is not None)
 
     @property
     def mean(self) -> np.ndarray:
         """The embedding `(D,)` of the whole tile, of length 1."""
-        mean = self.grids[READINGS.index("bilinear")].mean(axis=(0, 1))
+        mean = self.tokens.mean(axis=(1, 2))
         return mean / np.linalg.norm(mean)
 
-    def similarity(self, query: np.ndarray, reading: str = "nili") -> np.ndarray:
+    def similarity(self, query: np.ndarray, reading: str | None = None) -> np.ndarray:
         """
         Cosine similarities of a query to the points ((j + ½) / SIDE, (i + ½) / SIDE).
 
         Args:
             query (`np.ndarray` of shape `(D,)`): an embedding of length 1.
-            reading (`str`, defaults to `"nili"`): one of `READINGS`.
+            reading (`str`, *optional*): one of `readings`, by default the first.
 
         Returns:
             `np.ndarray` of shape `(SIDE, SIDE)`, float32, in [-1, 1], row 0 in the north.
         """
-        which = READINGS.index(reading)
-        products = _at_map_points(torch.from_numpy(self.grids[which] @ query)[None])[0].numpy()
-        if reading == "nili":
-            beyond = _beyond_centres((np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE, len(self.grids[0]))
-            slope_x, slope_y = self.slopes @ query
-            products = products + slope_x * beyond + slope_y * beyond[:, None]
-        return np.clip(products / np.maximum(self.lengths[which], 1e-12), -1, 1)
+        reading = reading or self.readings[0]
+        products = self._of_tokens(reading, _MAP_POINTS, query)[0]
+        if reading == PIXELS and self.pixels is not None:
+            products = products + self.pixels.products(query)
+        return np.clip(products / np.maximum(self.lengths[self.readings.index(reading)], 1e-12), -1, 1)
 
     def at(self, x: float, y: float) -> np.ndarray:
         """
-        The embedding of one point by NILI.
+        The embedding of one point by the first of `readings`.
 
         Args:
             x, y (`float`): eastwards and southwards in [0, 1] from the north-west corner.
@@ -82,15 +139,43 @@ class EncodedTile:
         Returns:
             `np.ndarray` of shape `(D,)`, float32, of length 1.
         """
-        grid = self.grids[READINGS.index("nili")]
-        patches = len(grid)
-        point = np.array([x, y])
-        cell = np.clip(point * patches - 0.5, 0, patches - 1)
-        first = np.minimum(cell.astype(int), max(patches - 2, 0))
-        (right, down), last = cell - first, np.minimum(first + 1, patches - 1)
-        north, south = ((1 - right) * grid[row, first[0]] + right * grid[row, last[0]] for row in (first[1], last[1]))
-        read = (1 - down) * north + down * south + _beyond_centres(point, patches) @ self.slopes
+        read = self._of_tokens(self.readings[0], torch.tensor([[[x, y]]]))[:, 0, 0]
+        if self.pixels is not None:
+            read = read + self.pixels.at(x, y)
         return (read / np.linalg.norm(read)).astype(np.float32)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything by name, to be stored; [`EncodedTile.of_arrays`] reads it."""
+        own = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self) if field.name != "pixels"}
+        return own if self.pixels is None else {**own, **vars(self.pixels)}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "EncodedTile":
+        """The tile that `arrays` stored. Raises a `KeyError` if one is missing."""
+        pixels = None
+        if "hidden" in arrays:
+            pixels = TilePixels(**{field.name: arrays[field.name] for field in fields(TilePixels)})
+        own = {field.name: arrays[field.name] for field in fields(cls) if field.name not in ("pixels", "mode")}
+        return cls(**own, mode=str(arrays["mode"]), pixels=pixels)
+
+    def _of_tokens(self, reading: str, points: torch.Tensor, query: np.ndarray | None = None) -> np.ndarray:
+        """
+        What is read of the tokens at points `(h, w, 2)`, x and y in [0, 1].
+
+        Returns:
+            `np.ndarray` of shape `(D, h, w)`, or `(1, h, w)`: the dot products with `query`, if it is given.
+        """
+        mode = self.mode if reading == PIXELS else reading
+        values, slopes = (self.centres if mode == "nili" else self.tokens), self.slopes
+        if query is not None:
+            values, slopes = np.tensordot(query[None], values, axes=1), slopes @ query[:, None]
+        if mode == "mean":
+            return np.broadcast_to(values.mean(axis=(1, 2))[:, None, None], (len(values), *points.shape[:2]))
+        padding, order = ("border", "bilinear") if mode == "nili" else ("zeros", mode)
+        read = _sampled(torch.from_numpy(values), points, order, padding).numpy()
+        if mode == "nili":
+            read = read + np.tensordot(slopes.T, _beyond_centres(points.numpy(), values.shape[1]), axes=(1, 2))
+        return read
 
 
 @torch.no_grad()
@@ -106,22 +191,25 @@ def encode_tile(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
         [`EncodedTile`]
     """
     tiles = model.encode_tiles(rs_pixel_values.to(model.device))
-    patches = round(tiles.last_hidden_state.shape[1] ** 0.5)
-    grids = [
-        model.feature_map(tiles, (patches, patches), reading, with_pixels=False)[0].float() for reading in READINGS
-    ]
-    lengths = [
-        model.feature_map(tiles, (SIDE, SIDE), "nili", with_pixels=False)[0].float().norm(dim=0),
-        # The model's bilinear interpolation fades out beyond the outermost centres, which no cosine reveals.
-        _at_map_points(grids[1]).norm(dim=0),
-    ]
+    tokens = tiles.last_hidden_state[0].float()
+    patches, mode = round(len(tokens) ** 0.5), model.config.query_mode
+    centres = model.feature_map(tiles, (patches, patches), "nili", with_pixels=False)[0].float()
     # On the border, half a cell from the first centre, NILI has taken one step back along x, or along y.
     border = torch.tensor([[[0.0, 0.5 / patches], [0.5 / patches, 0.0]]], device=model.device)
-    slopes = grids[0][:, 0, 0] - model.localize(tiles, border, "nili", with_pixels=False)[0].float()
+    slopes = centres[:, 0, 0] - model.localize(tiles, border, "nili", with_pixels=False)[0].float()
+    lengths = [
+        model.feature_map(tiles, (SIDE, SIDE), mode if reading == PIXELS else reading, with_pixels=reading == PIXELS)[0]
+        .float()
+        .norm(dim=0)
+        for reading in _readings(mode, model.pixel_query is not None)
+    ]
     return EncodedTile(
-        torch.stack(grids).permute(0, 2, 3, 1).contiguous().cpu().numpy(),
-        torch.stack(lengths).cpu().numpy(),
-        slopes.contiguous().cpu().numpy(),
+        _numbers(tokens.T.unflatten(1, (patches, patches))),
+        _numbers(centres),
+        _numbers(slopes),
+        mode,
+        _numbers(torch.stack(lengths)),
+        None if model.pixel_query is None else _pixels(model.pixel_query, tiles.rs_pixel_values),
     )
 
 
@@ -132,9 +220,42 @@ def best_point(similarity: np.ndarray) -> tuple[float, float, float]:
     return (int(column) + 0.5) / width, (int(row) + 0.5) / height, float(similarity[row, column])
 
 
-def _at_map_points(grid: torch.Tensor) -> torch.Tensor:
-    """Interpolates `(C, P, P)` bilinearly to `(C, SIDE, SIDE)`; constant beyond the outermost centres."""
-    return F.interpolate(grid[None], size=(SIDE, SIDE), mode="bilinear", align_corners=False)[0]
+def _readings(mode: str, with_pixels: bool) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((PIXELS, mode, *READINGS))) if with_pixels else READINGS
+
+
+def _pixels(pixel_query: Any, rs_pixel_values: torch.Tensor) -> TilePixels:
+    # In float32 whatever the model's dtype, in which responses to single inputs would be rounded.
+    query = copy.deepcopy(pixel_query).float()
+    values = query.windowed_map(rs_pixel_values.float())
+    hidden = query.hidden_map(values, (SIDE, SIDE))[0]
+    window = _affine(query.window_projs[-1], values.shape[1] * query.window**2, values)
+    out = _affine(query.out_proj, len(hidden), values)
+    return TilePixels(_numbers(values[0]), *window, *out, _numbers(hidden.flatten(1).T).astype(np.float16))
+
+
+def _affine(module: Any, inputs: int, like: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and bias of an affine map, from its responses: the weight itself may be quantised or adapted."""
+    responses = module(torch.cat([torch.zeros(1, inputs), torch.eye(inputs)]).to(like))
+    return _numbers((responses[1:] - responses[0]).T), _numbers(responses[0])
+
+
+def _numbers(values: torch.Tensor) -> np.ndarray:
+    return values.float().contiguous().cpu().numpy()
+
+
+def _sampled(values: torch.Tensor, points: torch.Tensor, order: str, padding: str) -> torch.Tensor:
+    """Interpolates `(C, P, P)` at points `(h, w, 2)`, x and y in [0, 1], to `(C, h, w)`."""
+    return F.grid_sample(values[None], 2 * points[None] - 1, mode=order, padding_mode=padding, align_corners=False)[0]
+
+
+def _map_points() -> torch.Tensor:
+    steps = (torch.arange(SIDE) + 0.5) / SIDE
+    return torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
+
+
+# The points of the map, `(SIDE, SIDE, 2)`: x east, y south.
+_MAP_POINTS = _map_points()
 
 
 def _beyond_centres(position: np.ndarray, patches: int) -> np.ndarray:

@@ -40,7 +40,7 @@ class Found:
 
 def find_tiles(gallery: Gallery, query: np.ndarray) -> list[Found]:
     """
-    Ranks all tiles by the cosine similarity of a query to their best point, embedded by NILI.
+    Ranks all tiles by the cosine similarity of a query to their best point, embedded by the first of their readings.
 
     Args:
         gallery ([`Gallery`]): T tiles.

@@ -19,7 +19,7 @@ import io
 import numpy as np
 import rasterio
 
-from serving.encoded_tile import READINGS, SIDE
+from serving.encoded_tile import SIDE
 from serving.gallery import Tile
 from serving.model import ServedModel
 from serving.tile_maps import TileQuery, centres, tile_places
@@ -27,19 +27,20 @@ from serving.tile_maps import TileQuery, centres, tile_places
 
 def geotiff(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
     """
-    The maps as a GeoTIFF in the CRS of the tile: float32 bands `nili` and `bilinear`, NaN for no data.
+    The maps as a GeoTIFF in the CRS of the tile: a float32 band for each of the tile's readings, NaN for no data.
 
     Raises:
         ValueError: if the tile is not georeferenced.
     """
     west, south, east, north = _known_bounds(served, tile)
     transform = rasterio.Affine((east - west) / SIDE, 0, west, 0, (south - north) / SIDE, north)
-    shape = {"width": SIDE, "height": SIDE, "count": len(READINGS), "dtype": "float32"}
+    readings = tile.encoded.readings
+    shape = {"width": SIDE, "height": SIDE, "count": len(readings), "dtype": "float32"}
     with rasterio.MemoryFile() as memory:
         with memory.open(
             driver="GTiff", crs=tile.crs, transform=transform, nodata=np.nan, compress="deflate", predictor=3, **shape
         ) as dataset:
-            for band, reading in enumerate(READINGS, start=1):
+            for band, reading in enumerate(readings, start=1):
                 dataset.write(tile.encoded.similarity(query.embedding, reading), band)
                 dataset.set_band_description(band, reading)
             dataset.update_tags(DESCRIPTION=f"Cosine similarity of {query.text}, from -1 to 1")
@@ -48,18 +49,20 @@ def geotiff(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
 
 def csv_table(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
     """
-    The maps as CSV with the columns `lon, lat, similarity, similarity_bilinear`, one row a point.
+    The maps as CSV, one row a point, with the columns `lon, lat, similarity`, by the first of the tile's readings, and one for
+    each of the others, such as `similarity_bilinear`.
 
     Raises:
         ValueError: if the tile is not georeferenced.
     """
     lon, lat = tile_places(served, tile, *centres())
-    nili, bilinear = (tile.encoded.similarity(query.embedding, reading).ravel() for reading in READINGS)
+    own, *others = tile.encoded.readings
+    columns = [tile.encoded.similarity(query.embedding, reading).ravel() for reading in (own, *others)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["lon", "lat", "similarity", "similarity_bilinear"])
+    writer.writerow(["lon", "lat", "similarity", *(f"similarity_{reading}" for reading in others)])
     writer.writerows(
-        (f"{x:.7f}", f"{y:.7f}", f"{own:.5f}", f"{other:.5f}") for x, y, own, other in zip(lon, lat, nili, bilinear)
+        (f"{x:.7f}", f"{y:.7f}", *(f"{cosine:.5f}" for cosine in cosines)) for x, y, *cosines in zip(lon, lat, *columns)
     )
     return text.getvalue().encode()
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.encoded_tile import READINGS, SIDE, best_point
+from serving.encoded_tile import PIXELS, SIDE, best_point
 from serving.gallery import Gallery, Tile
 from serving.model import ServedModel, on_gpu
 from serving.pictures import data_uri, photo_jpeg
@@ -31,6 +31,14 @@ from serving.uploads import read_photo
 _COSINE_UNIT = 1e-4
 # The pair of modalities in `similarity_ranges` from which the fixed colour scale of a query is taken.
 _PAIRS = {"photo": "sv_localized", "point": "localized_rs"}
+# What the page calls the readings.
+_CALLED = {
+    PIXELS: "tokens and pixels",
+    "nili": "NILI",
+    "bilinear": "bilinear",
+    "bicubic": "bicubic",
+    "mean": "mean of the tokens",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class TileQuery:
 
 def point_query(served: ServedModel, tile: Tile, x: float, y: float) -> TileQuery:
     """
-    A point of the tile, embedded by NILI.
+    A point of the tile, embedded by the first of its readings.
 
     Raises:
         ValueError: if the point lies outside the tile or is not finite.
@@ -152,7 +160,8 @@ def tile_value(
     Returns:
         `dict`: `layers` (data URIs), `corners` (lon, lat of north-west, north-east, south-west, south-east; None if the
         tile is not georeferenced), `photos` (x, y), `side`; with a query also `maps` (base64 of int16 `(SIDE, SIDE)`, one
-        a reading), `unit`, `mean`, `fixed` (low, high), `query` and `best` (x, y or None), `key`.
+        a reading, the tile's own first), `own` (its name), `unit`, `mean`, `fixed` (low, high), `query` and `best` (x, y or
+        None), `key`.
     """
     value: dict[str, Any] = {
         "layers": tile.layers,
@@ -162,15 +171,17 @@ def tile_value(
     }
     if query is None:
         return value
-    maps = {reading: tile.encoded.similarity(query.embedding, reading) for reading in READINGS}
+    own = tile.encoded.readings[0]
+    maps = {reading: tile.encoded.similarity(query.embedding, reading) for reading in tile.encoded.readings}
     return {
         **value,
         "maps": {reading: _packed(cosines) for reading, cosines in maps.items()},
+        "own": own,
         "unit": _COSINE_UNIT,
         "mean": float(tile.encoded.mean @ query.embedding),
         "fixed": fixed_range(query.kind, served.similarity_ranges),
         "query": query.point,
-        "best": best_point(maps["nili"])[:2],
+        "best": best_point(maps[own])[:2],
         "key": f"{tile.name}: {query.text}",
     }
 
@@ -191,16 +202,17 @@ def summary(served: ServedModel, tile: Tile, query: TileQuery | None) -> str:
 
 
 def _similarities(served: ServedModel, tile: Tile, query: TileQuery) -> list[str]:
-    nili, bilinear = (tile.encoded.similarity(query.embedding, reading) for reading in READINGS)
-    x, y, highest = best_point(nili)
-    lines = [f"highest by NILI: **{highest:.3f}** at {place_text(served, tile, x, y)}"]
+    readings = tile.encoded.readings
+    maps = {reading: tile.encoded.similarity(query.embedding, reading) for reading in readings}
+    first = maps[readings[0]]
+    x, y, highest = best_point(first)
+    lines = [f"highest by {_CALLED[readings[0]]}: **{highest:.3f}** at {place_text(served, tile, x, y)}"]
     if query.kind == "photo" and query.point is not None:
         own = float(tile.encoded.at(*query.point) @ query.embedding)
-        lines.append(f"where the photo was taken: **{own:.3f}**, higher than {(nili < own).mean():.0%} of the tile")
+        lines.append(f"where the photo was taken: **{own:.3f}**, higher than {(first < own).mean():.0%} of the tile")
     return [
         *lines,
-        f"NILI: {nili.min():.3f} to {nili.max():.3f}",
-        f"bilinear: {bilinear.min():.3f} to {bilinear.max():.3f}",
+        *(f"{_CALLED[reading]}: {cosines.min():.3f} to {cosines.max():.3f}" for reading, cosines in maps.items()),
         f"tile average: {float(tile.encoded.mean @ query.embedding):.3f}",
     ]
 

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 
+from modeling_gair import GairConfig, GairModel
 from tests.helpers.shared import made_once
 
 UTM_BOUNDS = (500000.0, 4998800.0, 501920.0, 5000720.0)
@@ -59,11 +60,14 @@ def pixels():
 
 
 @pytest.fixture(scope="session")
-def encoded(tiny_model, pixels):
-    """The tile encoded by the tiny model."""
+def encoded(pixels):
+    """The tile encoded by a tiny model that reads pixels, with random weights: a new model's pixels would add nothing."""
     from serving.encoded_tile import encode_tile
 
-    return encode_tile(tiny_model, pixels)
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(nili_init="normal")).eval()
+    torch.nn.init.normal_(model.pixel_query.out_proj.weight, std=0.2)
+    return encode_tile(model, pixels)
 
 
 @pytest.fixture

@@ -13,34 +13,112 @@
 # limitations under the License.
 """An encoded tile: similarities and points as the model computes them."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
-from serving.encoded_tile import READINGS, SIDE, best_point
+from modeling_gair import GairConfig, GairModel
+from serving.encoded_tile import PIXELS, READINGS, SIDE, EncodedTile, best_point, encode_tile
+
+# The hidden layer at the points of the map is kept in 16 bits; the page shows cosines in steps of 1e-4.
+_ROUNDING = 1e-4
+# Settings of a model and the readings that its tiles offer, the model's own first.
+MODELS = {
+    "without pixels": ({"pixel_window": 0}, READINGS),
+    "without pixels, bicubic": ({"pixel_window": 0, "query_mode": "bicubic"}, READINGS),
+    "nili": ({}, (PIXELS, "nili", "bilinear")),
+    "bilinear": ({"query_mode": "bilinear"}, (PIXELS, "bilinear", "nili")),
+    "bicubic": ({"query_mode": "bicubic"}, (PIXELS, "bicubic", "nili", "bilinear")),
+    "mean": ({"query_mode": "mean"}, (PIXELS, "mean", "nili", "bilinear")),
+    "a stem on blocks": ({"pixel_window": 3, "pixel_layers": 2, "pixel_pooling": 2}, (PIXELS, "nili", "bilinear")),
+}
+POINTS = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5), (0.013, 0.71), (0.96, 0.3), (0.003, 0.5)]
 
 
-@pytest.mark.parametrize("reading", READINGS)
-def test_similarity_is_the_cosine_of_the_models_embeddings(tiny_model, pixels, encoded, photo_query, reading):
+def _model(settings: dict) -> GairModel:
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(nili_init="normal", **settings)).eval()
+    if model.pixel_query is not None:
+        # A new model adds nothing from the pixels. Here it adds about as much as it reads of the tokens.
+        torch.nn.init.normal_(model.pixel_query.out_proj.weight, std=0.2)
+        torch.nn.init.normal_(model.pixel_query.out_proj.bias)
+    return model
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def case(request, pixels):
+    """A model, its encoded tile, and the readings that it must offer."""
+    settings, readings = MODELS[request.param]
+    model = _model(settings)
+    return model, encode_tile(model, pixels), readings
+
+
+def _embedding(model: GairModel, reading: str) -> dict:
+    """How the model is asked for a reading."""
+    return {"mode": model.config.query_mode if reading == PIXELS else reading, "with_pixels": reading == PIXELS}
+
+
+def test_a_tile_offers_the_models_own_reading_first(case):
+    _, tile, readings = case
+    assert tile.readings == readings
+
+
+def test_similarity_is_the_cosine_of_the_models_embeddings(case, pixels, photo_query):
+    model, tile, readings = case
+    query = torch.from_numpy(photo_query.embedding)
+    for reading in readings:
+        with torch.no_grad():
+            points = model.get_rs_feature_map(pixels, (SIDE, SIDE), **_embedding(model, reading))[0]
+        expected = torch.cosine_similarity(points, query[:, None, None], dim=0)
+        tolerance = _ROUNDING if reading == PIXELS else 2e-6
+        np.testing.assert_allclose(tile.similarity(photo_query.embedding, reading), expected, atol=tolerance)
+    own = tile.similarity(photo_query.embedding)
+    np.testing.assert_array_equal(own, tile.similarity(photo_query.embedding, readings[0]))
+    # The readings differ, so that none can pass for another.
+    others = [tile.similarity(photo_query.embedding, reading) for reading in readings[1:]]
+    assert all(np.abs(own - other).max() > 0.05 for other in others)
+
+
+def test_a_point_is_embedded_as_by_the_model(case, pixels):
+    model, tile, readings = case
     with torch.no_grad():
-        points = tiny_model.get_rs_feature_map(pixels, (SIDE, SIDE), reading)[0]
-    expected = torch.cosine_similarity(points, torch.from_numpy(photo_query.embedding)[:, None, None], dim=0)
-    np.testing.assert_allclose(encoded.similarity(photo_query.embedding, reading), expected, atol=2e-6)
-
-
-def test_a_point_is_embedded_as_by_the_model(tiny_model, pixels, encoded):
-    corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5), (0.013, 0.71), (0.96, 0.3)]
-    with torch.no_grad():
-        expected = tiny_model.get_localized_rs_features(pixels, torch.tensor([corners]))[0]
+        points = torch.tensor([POINTS])
+        expected = model.get_localized_rs_features(pixels, points, **_embedding(model, readings[0]))[0]
     expected = torch.nn.functional.normalize(expected, dim=-1).numpy()
-    np.testing.assert_allclose(np.stack([encoded.at(x, y) for x, y in corners]), expected, atol=2e-6)
+    np.testing.assert_allclose(np.stack([tile.at(x, y) for x, y in POINTS]), expected, atol=1e-5)
 
 
-def test_the_mean_is_that_of_the_model(tiny_model, pixels, encoded):
+def test_the_mean_is_that_of_the_model(case, pixels):
+    model, tile, _ = case
     with torch.no_grad():
-        expected = torch.nn.functional.normalize(tiny_model.get_rs_features(pixels), dim=-1)[0]
-    np.testing.assert_allclose(encoded.mean, expected, atol=2e-6)
+        expected = torch.nn.functional.normalize(model.get_rs_features(pixels), dim=-1)[0]
+    np.testing.assert_allclose(tile.mean, expected, atol=2e-6)
+
+
+def test_stored_arrays_make_the_same_tile(case, photo_query):
+    _, tile, readings = case
+    file = io.BytesIO()
+    np.savez(file, **tile.arrays())
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as stored:
+        same = EncodedTile.of_arrays(stored)
+    assert same.readings == readings
+    for reading in readings:
+        ours, theirs = (each.similarity(photo_query.embedding, reading) for each in (tile, same))
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(tile.at(0.3, 0.8), same.at(0.3, 0.8))
+
+
+def test_a_model_in_half_precision_is_read_as_it_computes(pixels, photo_query):
+    exact, half = _model({}), _model({}).to(torch.bfloat16)
+    ours, theirs = encode_tile(half, pixels), encode_tile(exact, pixels)
+    np.testing.assert_allclose(
+        ours.similarity(photo_query.embedding), theirs.similarity(photo_query.embedding), atol=0.02
+    )
+    assert ours.at(0.3, 0.8) @ theirs.at(0.3, 0.8) > 0.999
 
 
 def test_the_best_point_is_the_centre_of_the_highest_cell():

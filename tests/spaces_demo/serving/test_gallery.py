@@ -75,7 +75,7 @@ def test_embeddings_come_from_the_cache(served_model, rows, tmp_path, cache, mon
     monkeypatch.setattr(gallery, "_embed", lambda *_: pytest.fail("the gallery was embedded again"))
     second = load_gallery(folder, served_model)
     np.testing.assert_array_equal(first.photo_embeds, second.photo_embeds)
-    np.testing.assert_array_equal(first.tiles[1].encoded.grids, second.tiles[1].encoded.grids)
+    np.testing.assert_array_equal(first.tiles[1].encoded.tokens, second.tiles[1].encoded.tokens)
 
 
 def test_a_row_is_embedded_once_for_each_model(served_model, rows, tmp_path, cache):

@@ -24,7 +24,7 @@ pytest.importorskip("gradio", reason="the extra demo is not installed")
 import rasterio
 
 from modeling_gair.crs_gair import project
-from serving.encoded_tile import READINGS, SIDE, best_point
+from serving.encoded_tile import SIDE, best_point
 from serving.tile_files import csv_table, geotiff
 from serving.tile_maps import centres, tile_places
 
@@ -32,9 +32,9 @@ from serving.tile_maps import centres, tile_places
 def test_the_geotiff_has_the_georeference_of_the_tile(unnamed_model, tile, photo_query):
     with rasterio.MemoryFile(geotiff(unnamed_model, tile, photo_query)) as memory, memory.open() as dataset:
         assert dataset.crs.to_epsg() == 32633 and tuple(dataset.bounds) == tile.bounds
-        assert np.isnan(dataset.nodata) and dataset.descriptions == READINGS
-        np.testing.assert_array_equal(dataset.read(1), tile.encoded.similarity(photo_query.embedding, "nili"))
-        np.testing.assert_array_equal(dataset.read(2), tile.encoded.similarity(photo_query.embedding, "bilinear"))
+        assert np.isnan(dataset.nodata) and dataset.descriptions == ("pixels", "nili", "bilinear")
+        for band, reading in enumerate(dataset.descriptions, start=1):
+            np.testing.assert_array_equal(dataset.read(band), tile.encoded.similarity(photo_query.embedding, reading))
         x, y, greatest = best_point(tile.encoded.similarity(photo_query.embedding))
         lon, lat = tile_places(unnamed_model, tile, np.array([x]), np.array([y]))
         (sampled,) = dataset.sample([np.concatenate(project(lon, lat, "EPSG:32633"))])
@@ -43,7 +43,8 @@ def test_the_geotiff_has_the_georeference_of_the_tile(unnamed_model, tile, photo
 
 def test_the_table_has_a_row_for_each_point(unnamed_model, tile, photo_query):
     rows = list(csv.DictReader(io.StringIO(csv_table(unnamed_model, tile, photo_query).decode())))
-    assert list(rows[0]) == ["lon", "lat", "similarity", "similarity_bilinear"] and len(rows) == SIDE * SIDE
+    columns = ["lon", "lat", "similarity", "similarity_nili", "similarity_bilinear"]
+    assert list(rows[0]) == columns and len(rows) == SIDE * SIDE
     lon, lat = tile_places(unnamed_model, tile, *centres())
     cosines = tile.encoded.similarity(photo_query.embedding).ravel()
     for number in (0, 127, 9000):
@@ -51,6 +52,14 @@ def test_the_table_has_a_row_for_each_point(unnamed_model, tile, photo_query):
         assert row["lon"] == pytest.approx(lon[number], abs=1e-6)
         assert row["lat"] == pytest.approx(lat[number], abs=1e-6)
         assert row["similarity"] == pytest.approx(float(cosines[number]), abs=1e-5)
+
+
+def test_a_model_without_pixels_has_the_columns_of_nili_and_bilinear(
+    served_model, bundled_gallery, unnamed_model, photo_query
+):
+    assert served_model.model.pixel_query is None
+    table = csv_table(unnamed_model, bundled_gallery.tiles[0], photo_query).decode()
+    assert table.splitlines()[0] == "lon,lat,similarity,similarity_bilinear"
 
 
 @pytest.mark.parametrize("write", [geotiff, csv_table])

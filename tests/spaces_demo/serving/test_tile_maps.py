@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
-from serving.encoded_tile import READINGS, SIDE, best_point
+from serving.encoded_tile import SIDE, best_point
 from serving.gallery import Gallery, Photo
 from serving.pictures import data_uri, jpeg_of
 from serving.tile_maps import (
@@ -38,9 +38,10 @@ from serving.tile_maps import (
 
 
 def test_a_point_is_most_similar_to_itself(unnamed_model, tile):
-    query = point_query(unnamed_model, tile, 0.3, 0.8)
+    point = 38.5 / SIDE, 102.5 / SIDE
+    query = point_query(unnamed_model, tile, *point)
     x, y, greatest = best_point(tile.encoded.similarity(query.embedding))
-    assert abs(x - 0.3) < 1 / SIDE and abs(y - 0.8) < 1 / SIDE and greatest > 0.999
+    assert (x, y) == point and greatest > 0.999
 
 
 @pytest.mark.parametrize("point", [(-0.01, 0.5), (0.5, 1.01), (float("nan"), 0.5), (float("inf"), 0.5)])
@@ -67,13 +68,21 @@ def test_places_cross_the_antimeridian(unnamed_model, tile):
 
 def test_the_page_receives_the_maps(unnamed_model, tile, photo_query):
     value = tile_value(unnamed_model, tile, photo_query, [])
-    assert set(value["maps"]) == set(READINGS) and value["fixed"] is None
+    assert list(value["maps"]) == ["pixels", "nili", "bilinear"] and value["own"] == "pixels" and value["fixed"] is None
     for reading, packed in value["maps"].items():
         sent = np.frombuffer(base64.b64decode(packed), "<i2").reshape(SIDE, SIDE) * value["unit"]
         expected = tile.encoded.similarity(photo_query.embedding, reading)
         np.testing.assert_allclose(sent, expected, atol=value["unit"])
     assert value["mean"] == pytest.approx(float(tile.encoded.mean @ photo_query.embedding))
     assert value["best"] == best_point(tile.encoded.similarity(photo_query.embedding))[:2]
+
+
+def test_without_pixels_the_page_receives_nili_and_bilinear(served_model, unnamed_model, bundled_gallery, photo_query):
+    shown = bundled_gallery.tiles[0]
+    value, text = tile_value(unnamed_model, shown, photo_query, []), summary(served_model, shown, photo_query)
+    assert list(value["maps"]) == ["nili", "bilinear"] and value["own"] == "nili"
+    assert value["best"] == best_point(shown.encoded.similarity(photo_query.embedding, "nili"))[:2]
+    assert "highest by NILI" in text and "- NILI: " in text and "- bilinear: " in text and "pixels" not in text
 
 
 def test_without_a_query_there_is_no_map(unnamed_model, tile):
@@ -103,7 +112,10 @@ def test_the_bundled_model_states_its_ranges(served_model):
 def test_the_summary_describes_the_map(served_model, tile, photo_query):
     text = summary(served_model, tile, photo_query)
     cosines = tile.encoded.similarity(photo_query.embedding)
-    assert f"**{cosines.max():.3f}**" in text and f"{cosines.min():.3f}" in text
+    assert f"highest by tokens and pixels: **{cosines.max():.3f}**" in text
+    for name, reading in (("tokens and pixels", "pixels"), ("NILI", "nili"), ("bilinear", "bilinear")):
+        shown = tile.encoded.similarity(photo_query.embedding, reading)
+        assert f"- {name}: {shown.min():.3f} to {shown.max():.3f}" in text
     assert "bundled tiny model" in text and "no data" not in text
     assert "25% of the tile's pixels have no data" in summary(
         served_model, replace(tile, valid_fraction=0.75), photo_query

@@ -32,7 +32,7 @@ from tests.helpers.benchmark_tables import made_columns, write_table
 from training.benchmarks.command import main
 
 ROOT = Path(__file__).parents[2]
-KINDS = ["world-location", "world-tiles", "world-segmentation", "world-photos", "world-retrieval"]
+KINDS = ["world-location", "world-tiles", "world-segmentation", "world-map-roads", "world-photos", "world-retrieval"]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_every_kind_of_task_runs_on_the_sample_world(model, small_world, cache, 
     ]
     assert main([*flags, "--tasks", *KINDS, "--card"]) == 0, capsys.readouterr().out
     output = capsys.readouterr().out
-    assert "5 of 5 tasks measured, 0 skipped, 0 failures" in output and "photos are made up" in output
+    assert "6 of 6 tasks measured, 0 skipped, 0 failures" in output and "photos are made up" in output
     rows = read_results(tmp_path)
     models = {name: {row["model_name"] for row in rows if row["dataset"] == name} for name in KINDS}
     for name in KINDS:
@@ -94,26 +94,35 @@ def test_every_kind_of_task_runs_on_the_sample_world(model, small_world, cache, 
     assert {"sin/cos", "mean", "inverse distance"} < models["world-location"]
     assert {"band statistics", "majority"} < models["world-tiles"] and "majority" in models["world-segmentation"]
     assert {"chance", "nearest place of the gallery"} < models["world-retrieval"]
+    assert {"pixels without a model", "everywhere"} < models["world-map-roads"]
     assert all(row["source"] == "sample world" and row["versions"] and float(row["seconds"]) >= 0 for row in rows)
     assert all(np.isfinite(float(row["metric_value"])) for row in rows)
-    for picture in ("scores.png", "errors-world-location.png", "errors-world-retrieval.png"):
+    for picture in (
+        "scores.png",
+        "errors-world-location.png",
+        "errors-world-retrieval.png",
+        "maps-world-map-roads.png",
+    ):
         with Image.open(tmp_path / picture) as image:
             assert image.width > 600
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| pixels tested " in report and "(maps-world-map-roads.png)" in report
     assert f"Geographic bias of {model}" in report and "settlement" in (tmp_path / "bias.csv").read_text(
         encoding="utf-8"
     )
     card = ModelCard.load(model / "README.md")
-    assert {"own"} == {card.data.model_name} and "world-retrieval" in card.text
+    assert {"own"} == {card.data.model_name} and "world-retrieval" in card.text and "| pixels tested " in card.text
     assert all("made up" in result.dataset_name for result in card.data.eval_results)
 
     # A second run embeds and measures nothing again, and keeps all results.
     before = (tmp_path / "results.csv").read_bytes()
+    (tmp_path / "maps-world-map-roads.png").unlink()
     monkeypatch.setattr(GairModel, "get_location_features", None)
     monkeypatch.setattr(GairModel, "get_sv_features", None)
     assert main([*flags, "--tasks", *KINDS]) == 0
     assert "is already in" in capsys.readouterr().out and (tmp_path / "results.csv").read_bytes() == before
     assert "# Geographic bias" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert (tmp_path / "maps-world-map-roads.png").is_file()
 
 
 @pytest.mark.ci

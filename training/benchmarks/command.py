@@ -19,7 +19,7 @@ from training.benchmarks.settings import EvaluationSettings
 from training.common.command_line import parse_options
 
 _DESCRIPTION = """
-Measures frozen embeddings on benchmarks, beside baselines. Without options it runs one task of every kind on the sample world,
+Measures frozen embeddings on benchmarks, beside baselines. Without options it runs five kinds of tasks on the sample world,
 with the model of training/pretrain.py. Writes results.csv, report.md and figures. If something cannot be measured, the program
 says so, continues with the rest, and exits with status 1. Tasks, data and protocols: training/benchmarks/README.md, or --list.
 """

@@ -252,6 +252,7 @@ def _record(
     )
     evaluation.table.append(task, scores, circumstances, outcome.remarks, problems)
     findings.runs.append(run)
+    findings.add_examples(task, run, outcome, evaluation.output_dir)
     if encoder in evaluation.models[:1]:
         findings.add_bias(task, name, run, outcome, evaluation.output_dir)
 

@@ -16,7 +16,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-# One task of every kind; the group `sample` has some more.
+# One task of every kind but linear_segmentation, which takes minutes more; the group `sample` has all.
 DEFAULT_TASKS = ("world-location", "world-tiles", "world-segmentation", "world-photos", "world-retrieval")
 
 # Named, since an option called `list` hides the type inside the class.
@@ -32,7 +32,7 @@ class EvaluationSettings:
     Attributes:
         model: Directories or Hub repositories of GAIR models, or peers: timm/NAME, any image model of transformers, or
             MODULE:FUNCTION of a location encoder.
-        tasks: Names, globs, or groups (location, rs, sv, retrieval, sample, all); by default one task of every kind on the
+        tasks: Names, globs, or groups (location, rs, sv, retrieval, sample, all); by default five kinds of tasks on the
             sample world.
         list: Show the tasks and exit.
         data: Local copies of data as NAME=PATH, where NAME is a task, or sample_world for all tasks on it.

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 # The blocks a decoder reads, as shares of the depth: after blocks 4, 6, 8 and 12 of 12, as PANGAEA reads CROMA.
 LAYER_FRACTIONS = (1 / 3, 1 / 2, 2 / 3, 1)
@@ -155,6 +156,17 @@ class Encoder:
             `torch.Tensor` of shape `(B, D, h, w)`, row 0 in the north, on the model's device.
         """
         raise NotImplementedError(f"{self.name} has no continuous feature map")
+
+    def readings(self, tiles: Sequence[Any], tile_format: TileFormat, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """
+        Maps of one size `(h, w)` by how the model is read for them: the output of its last block, read bilinearly. A model
+        that can be read in other ways adds them, and ends with the one it was trained with.
+
+        Returns:
+            `dict[str, torch.Tensor]`: each `(B, D, h, w)`, row 0 in the north, on the model's device.
+        """
+        output = self.tile_layers(tiles, tile_format)[-1].float()
+        return {"bilinear": F.interpolate(output, size=size, mode="bilinear", align_corners=False)}
 
     def read_photo(self, sample: PhotoSample) -> Any:
         """

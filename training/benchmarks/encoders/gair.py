@@ -80,6 +80,18 @@ class GairEncoder(Encoder):
     def tile_map(self, tiles: Sequence[Any], tile_format: TileFormat, size: tuple[int, int]) -> torch.Tensor:
         return self.model.get_rs_feature_map(self.tile_pixels(tiles, tile_format), size)
 
+    @torch.no_grad()
+    def readings(self, tiles: Sequence[Any], tile_format: TileFormat, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """Maps read from the tokens alone and, if the model reads pixels too, as it was trained: see [`Encoder.readings`]."""
+        model: Any = self.model
+        encoded, trained = model.encode_tiles(self.tile_pixels(tiles, tile_format)), model.config.query_mode
+        # The mode it was trained with comes last.
+        modes = [mode for mode in ("bilinear", "nili") if mode != trained] + [trained]
+        found = {mode: model.feature_map(encoded, size, mode, with_pixels=False) for mode in modes}
+        if model.pixel_query is not None:
+            found[f"{trained}_with_pixels"] = model.feature_map(encoded, size)
+        return found
+
     def tile_pixels(self, tiles: Sequence[Any], tile_format: TileFormat) -> torch.Tensor:
         """The RS tower's input `(B, 10, h, w)`, on the model's device."""
         return self._tiles.prepare(tiles, tile_format, self.model.device)

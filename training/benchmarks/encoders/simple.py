@@ -14,9 +14,12 @@
 """Encoders without training, which a trained model must beat."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
+from torch.nn import functional as F
 
 from modeling_gair import GairRSImageProcessor, GairSVImageProcessor
 from training.benchmarks.encoders.encoder import Encoder, PhotoSample, TileFormat, TileSample
@@ -52,6 +55,38 @@ class BandStatistics(Encoder):
 
     def embed_tiles(self, tiles: Sequence[Any], tile_format: TileFormat) -> np.ndarray:
         return _statistics(self._tiles.prepare(tiles, tile_format).numpy())
+
+
+class PixelWindows(Encoder):
+    """
+    No model: all bands of the K × K pixels about each pixel, and of each pixel alone, as the processor normalises them. The
+    border is replicated.
+
+    Args:
+        window (`int`): K, an odd number.
+    """
+
+    name, revision = "pixels without a model", "1"
+    modalities = frozenset(("tile",))
+    dense = baseline = True
+
+    def __init__(self, window: int):
+        self.window, self.fingerprint = window, f"pixel-windows-{window}-1"
+        self._tiles = TileReader(GairRSImageProcessor())
+
+    def read_tile(self, sample: TileSample, tile_format: TileFormat) -> np.ndarray:
+        return self._tiles.read(sample, tile_format)
+
+    def readings(self, tiles: Sequence[Any], tile_format: TileFormat, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """Maps `(B, 10 · K², h, w)`: channel-major, then the window's rows and columns."""
+        # Pixels at the resolution of the map are not resized.
+        pixels = self._tiles.prepare(tiles, replace(tile_format, size=max(size)))
+        pixels = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
+        found = {}
+        for side in dict.fromkeys((1, self.window)):
+            padded = F.pad(pixels, [side // 2] * 4, mode="replicate")
+            found[f"window_{side}x{side}"] = F.unfold(padded, side).unflatten(2, size)
+        return found
 
 
 class ColourStatistics(Encoder):

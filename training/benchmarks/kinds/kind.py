@@ -23,6 +23,9 @@ from training.benchmarks.encoders.encoder import Encoder
 from training.benchmarks.store import FeatureStore
 from training.benchmarks.tasks.task import Task
 
+# Stands in the results as a model: the number of test pixels of each class, as the metric `pixels CLASS`.
+PIXEL_COUNTS = "pixels tested"
+
 
 @dataclass(frozen=True)
 class Score:
@@ -83,6 +86,26 @@ class PlaceErrors:
 
 
 @dataclass(frozen=True)
+class MapExample:
+    """
+    A test tile with its true and its predicted classes, for a picture.
+
+    Args:
+        name (`str`): its id.
+        classes (`tuple[str, ...]`): names of the classes in label order.
+        colour (`np.ndarray` of shape `(h, w, 3)`): true colour, uint8.
+        truth (`np.ndarray` of shape `(H, W)`): classes; -1 where none is known.
+        found (`dict[str, np.ndarray]`): what each probe found, `(H, W)`.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    colour: np.ndarray
+    truth: np.ndarray
+    found: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """
     The results of one model on one task.
@@ -92,12 +115,14 @@ class Outcome:
         places ([`PlaceErrors`], *optional*): errors by place, if places are known.
         remarks (`tuple[str, ...]`): sentences to print, e.g. on rows that were dropped.
         problems (`tuple[str, ...]`): sentences on what could not be measured; they make the run fail.
+        examples (`tuple[MapExample, ...]`): tiles to show.
     """
 
     scores: list[Score]
     places: PlaceErrors | None = None
     remarks: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    examples: tuple[MapExample, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@
 """The kinds of tasks by the name that a task's YAML entry uses."""
 
 from training.benchmarks.kinds.kind import Kind
+from training.benchmarks.kinds.linear_segmentation import LinearSegmentation
 from training.benchmarks.kinds.location import Location
 from training.benchmarks.kinds.location_prior import LocationPrior
 from training.benchmarks.kinds.pair_retrieval import PairRetrieval
@@ -26,6 +27,7 @@ KINDS: dict[str, Kind] = {
     "location_prior": LocationPrior(),
     "tile_classification": TileClassification(),
     "segmentation": Segmentation(),
+    "linear_segmentation": LinearSegmentation(),
     "street_views": StreetViews(),
     "retrieval": PairRetrieval(),
 }

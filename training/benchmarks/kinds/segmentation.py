@@ -52,13 +52,13 @@ class Segmentation(Kind):
             settings = upernet_settings(task, pyramid)
             runs = [_train_and_test(encoder, data, settings, seed, bench.device) for seed in bench.seeds]
             scores += _scores(task, data, f"upernet_{pyramid}", runs, width=settings.channels)
-            places = _wrong_pixels_by_tile(data, runs[0])
+            places = wrong_pixels_by_tile(data, runs[0])
         return Outcome(scores, places, data.remarks)
 
     def baselines(self, task: Task, bench: Bench) -> Outcome:
         """The most frequent class, or the mean, of the training pixels, predicted everywhere."""
         data = open_images(task)
-        name, counts = ("majority", _majority_counts(data)) if data.classes else ("mean", _mean_counts(data))
+        name, counts = ("majority", majority_counts(data)) if data.classes else ("mean", _mean_counts(data))
         return Outcome(_scores(task, data, name, [counts], model=name))
 
 
@@ -106,7 +106,7 @@ def _metrics_of_tiles(counts: np.ndarray, classes: Sequence[str], tiles: np.ndar
     return dense_scores(counts[tiles], classes)
 
 
-def _wrong_pixels_by_tile(data: ImageSet, counts: np.ndarray) -> PlaceErrors | None:
+def wrong_pixels_by_tile(data: ImageSet, counts: np.ndarray) -> PlaceErrors | None:
     """The share of wrong pixels of each tile; None without classes or places."""
     places = np.array([image.place or (np.nan, np.nan) for image in data.splits["test"]])
     pixels = counts.reshape(len(counts), -1).sum(axis=1)
@@ -118,7 +118,7 @@ def _wrong_pixels_by_tile(data: ImageSet, counts: np.ndarray) -> PlaceErrors | N
     return PlaceErrors(lon, lat, (1 - right[known] / pixels[known]), "wrong", "test")
 
 
-def _majority_counts(data: ImageSet) -> np.ndarray:
+def majority_counts(data: ImageSet) -> np.ndarray:
     """[`tile_counts`] of the test tiles if the most frequent class of the training tiles is predicted everywhere."""
     train = sum(_pixels_by_class(image, data.classes) for image in data.splits["train"])
     counts = np.zeros((len(data.splits["test"]), len(data.classes), len(data.classes)), np.int64)

@@ -54,7 +54,7 @@ LAYOUTS: dict[str, Callable[[Task], ImageSet]] = {
 _VALIDATION_SHARE = 0.1
 # What `options` may hold, for the layouts and for the kinds of task.
 _OPTIONS = ("layout", "tiles", "classes", "nonzero", "dates", "latest", "most", "label", "at_least", "name", "bands")
-_KIND_OPTIONS = ("images", "segmentation", "head")
+_KIND_OPTIONS = ("images", "segmentation", "linear", "head")
 
 # The data of the last task: several models are measured on them in turn.
 _last: dict[str, ImageSet] = {}

@@ -21,7 +21,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard
 
 from training.benchmarks.results.table import ResultsTable, Row
-from training.benchmarks.results.tables import task_table
+from training.benchmarks.results.tables import class_table, task_table
 from training.benchmarks.tasks.task import Task
 from training.common.files import write_atomically
 from training.world.settings import SAMPLE_WORLD_REMARK
@@ -51,7 +51,13 @@ def write_model_card(
     path = folder / "README.md" if folder.is_dir() else output_dir / f"{model_name.replace('/', '--')}.README.md"
     own = [row for row in table.of([task.name for task in tasks], runs) if row["model_name"] == model_name]
     section = "## Evaluation\n\nScores on frozen embeddings, measured by `training/evaluate.py`; none is copied from a publication.\n\n"
-    section += "\n\n".join(task_table(task, table.of([task.name], runs)) for task in tasks)
+    section += "\n\n".join(
+        part
+        for task in tasks
+        for rows in [table.of([task.name], runs)]
+        for part in (task_table(task, rows), class_table(rows))
+        if part
+    )
     if any(task.on_sample_world for task in tasks):
         section += f"\n\n{SAMPLE_WORLD_REMARK}"
     update_card(path, folder.name, tasks, own, section)

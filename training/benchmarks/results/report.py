@@ -20,9 +20,10 @@ from urllib.parse import quote
 
 from training.benchmarks.kinds.kind import Outcome
 from training.benchmarks.results.bias import Bias, bias_table, self_information, summary
+from training.benchmarks.results.map_figure import load_examples, map_figure, save_examples
 from training.benchmarks.results.plots import bias_figure, scores_figure
 from training.benchmarks.results.table import Notes, ResultsTable, Row
-from training.benchmarks.results.tables import bias_csv, bias_text, task_table
+from training.benchmarks.results.tables import bias_csv, bias_text, class_table, task_table
 from training.benchmarks.tasks.task import Task
 from training.common.files import write_atomically
 from training.world.settings import SAMPLE_WORLD_REMARK
@@ -30,6 +31,9 @@ from training.world.settings import SAMPLE_WORLD_REMARK
 _MEASURED = (
     "All scores were measured by this run or an earlier one with the same settings; none is copied from a publication."
 )
+
+
+_MAPS = "Of all test tiles, those whose true classes are the most evenly mixed."
 
 
 @dataclass
@@ -72,11 +76,20 @@ class Findings:
         self.bias[task.name] = summary(run, parts, surprise)
         write_atomically(output_dir / f"errors-{task.name}.json", self.bias[task.name].to_json().encode())
 
+    def add_examples(self, task: Task, run: str, outcome: Outcome, output_dir: Path) -> None:
+        """Keeps a run's predicted maps for the figure of all runs."""
+        if outcome.examples:
+            save_examples(_examples_file(task, run, output_dir), outcome.examples)
+
     def recall_bias(self, task: Task, run: str, output_dir: Path) -> None:
         """Reads the bias that the same run found earlier."""
         path = output_dir / f"errors-{task.name}.json"
         if path.is_file() and (bias := Bias.from_json(path.read_text(encoding="utf-8"))).run == run:
             self.bias[task.name] = bias
+
+
+def _examples_file(task: Task, run: str, output_dir: Path) -> Path:
+    return output_dir / "maps" / f"{task.name}-{run}.npz"
 
 
 def report_text(tasks: Sequence[Task], table: ResultsTable, findings: Findings) -> str:
@@ -96,9 +109,10 @@ def report_text(tasks: Sequence[Task], table: ResultsTable, findings: Findings) 
 
 
 def _task_text(task: Task, rows: Sequence[Row]) -> str:
-    """The scores of a task, and the settings of its ridge regression, which published figures may not share."""
+    """The scores of a task, those of each class, and the settings of its ridge regression, which published figures may not share."""
     protocols = list(dict.fromkeys(row["protocol"] for row in rows if row["protocol"]))
-    return "\n\n".join([task_table(task, rows), *(f"Ridge regression: {protocol}." for protocol in protocols)])
+    ridge = [f"Ridge regression: {protocol}." for protocol in protocols]
+    return "\n\n".join(part for part in [task_table(task, rows), *ridge, class_table(rows)] if part)
 
 
 def write_report(
@@ -124,6 +138,20 @@ def write_report(
     if bias:
         whole += f"\n# Geographic bias of {models[0]}\n\n{bias}\n\n{figures}\n"
         write_atomically(output_dir / "bias.csv", bias_csv(findings.bias))
-    write_atomically(output_dir / "report.md", whole.encode())
     rows = [(task, table.of([task.name], findings.runs)) for task in tasks]
+    if maps := [task.name for task, found in rows if _draw_maps(task, found, output_dir)]:
+        pictures = "\n\n".join(f"![Maps of {name}]({quote(f'maps-{name}.png')})" for name in maps)
+        whole += f"\n# Predicted maps\n\n{_MAPS}\n\n{pictures}\n"
+    write_atomically(output_dir / "report.md", whole.encode())
     scores_figure(output_dir / "scores.png", rows, models)
+
+
+def _draw_maps(task: Task, rows: Sequence[Row], output_dir: Path) -> bool:
+    """Draws the predicted maps of all runs that kept some; says whether there are any."""
+    models = {row["run"]: row["model_name"] for row in rows}
+    files = [(name, _examples_file(task, run, output_dir)) for run, name in models.items()]
+    kept = [(name, load_examples(file)) for name, file in files if file.is_file()]
+    if not kept:
+        return False
+    map_figure(output_dir / f"maps-{task.name}.png", f"{task.name}: {task.title}", kept)
+    return True

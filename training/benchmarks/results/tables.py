@@ -19,11 +19,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
+from training.benchmarks.kinds.kind import PIXEL_COUNTS
 from training.benchmarks.results.bias import CHANCE_BITS, Bias
 from training.benchmarks.results.table import Row
 from training.benchmarks.tasks.task import Task
 
-_SHARES = re.compile(r"(R@\d+|accuracy|top1|miou|macro_f1|within_\d+_km|micro_map|overall_accuracy)", re.IGNORECASE)
+_SHARES = re.compile(
+    r"(R@\d+|accuracy|top1|miou|macro_f1|within_\d+_km|micro_map|overall_accuracy|average_precision|iou|iou .+|f1)",
+    re.IGNORECASE,
+)
 _PLAIN = re.compile(r"(median_rank|mean_rank|median_km)")
 
 
@@ -48,6 +52,24 @@ def task_table(task: Task, rows: Sequence[Row]) -> str:
     body = [[*key, *(found.get(name, "") for name in columns)] for key, found in cells.items()]
     title = f"**{task.name}**: {task.title}" + (f" ({shown[0]})" if len(shown) == 1 else "")
     return f"{title}\n\n{markdown_table([*heads, *columns], body)}"
+
+
+def class_table(rows: Sequence[Row]) -> str:
+    """
+    The IoU of each class below the number of its pixels in the test tiles, as a Markdown table; empty if the pixels were not
+    counted.
+    """
+    counts = {row["metric_name"].removeprefix("pixels "): row for row in rows if row["model_name"] == PIXEL_COUNTS}
+    if not counts:
+        return ""
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        name = row["metric_name"].removeprefix("iou ")
+        if name != row["metric_name"]:
+            lines.setdefault((row["model_name"], row["method"]), {})[name] = _formatted(row)
+    first = [PIXEL_COUNTS, "", *(f"{float(row['metric_value']):,.0f}" for row in counts.values())]
+    body = [[*key, *(found.get(name, "") for name in counts)] for key, found in lines.items()]
+    return f"IoU of each class:\n\n{markdown_table(['model', 'probe', *counts], [first, *body])}"
 
 
 def markdown_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:

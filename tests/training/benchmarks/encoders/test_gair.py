@@ -13,12 +13,14 @@
 # limitations under the License.
 """GAIR models as encoders of benchmarks."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from training.benchmarks.encoders.encoder import PhotoSample, TileFormat, TileSample
+from training.benchmarks.encoders.encoder import Encoder, PhotoSample, TileFormat, TileSample
 from training.benchmarks.encoders.gair import GairEncoder, untrained
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -69,6 +71,36 @@ def test_tiles_are_read_in_the_format_of_the_data_set(encoder):
     assert [tuple(layer.shape) for layer in layers] == [(2, 96, 12, 12)] * 4
     np.testing.assert_allclose(layers[-1].mean(dim=(2, 3))[:1].numpy(), one, atol=1e-5)
     assert encoder.tile_map([tile], plain, (20, 30)).shape == (1, 96, 20, 30)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, ["bilinear", "nili"]),
+        ({"pixel_window": 3}, ["bilinear", "nili", "nili_with_pixels"]),
+        ({"pixel_window": 3, "query_mode": "bilinear"}, ["nili", "bilinear", "bilinear_with_pixels"]),
+        ({"query_mode": "mean"}, ["bilinear", "nili", "mean"]),
+    ],
+)
+def test_a_model_is_read_in_every_way_and_last_as_it_was_trained(settings, expected):
+    torch.manual_seed(2)
+    config = GairConfig.tiny(nili_init="normal", **settings)
+    model = GairModel(config).eval()
+    if model.pixel_query is not None:
+        # New models start with zeros.
+        torch.nn.init.normal_(model.pixel_query.out_proj.weight)
+    own = GairEncoder(model, GairProcessor.for_config(config), "tiny")
+    plain = TileFormat(BANDS)
+    numbers = np.random.default_rng(0).integers(200, 3000, (10, 64, 64)).astype(np.uint16)
+    tile = own.read_tile(TileSample("a", numbers), plain)
+    found = own.readings([tile], plain, (20, 30))
+    assert list(found) == expected and all(maps.shape == (1, 96, 20, 30) for maps in found.values())
+    torch.testing.assert_close(found[expected[-1]], own.tile_map([tile], plain, (20, 30)))
+    # Models without a reading of their own are read in the same way, but for the border.
+    common, inside = Encoder.readings(own, [tile], plain, (20, 30))["bilinear"], np.s_[..., 2:-2, 2:-2]
+    torch.testing.assert_close(found["bilinear"][inside], common[inside], atol=1e-4, rtol=1e-4)
+    readings = list(found.values())
+    assert all(not torch.allclose(one, other, atol=1e-3) for one, other in pairwise(readings))
 
 
 def test_photos_are_embedded_and_their_tokens_feed_the_pooler(encoder):

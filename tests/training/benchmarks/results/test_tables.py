@@ -18,10 +18,10 @@ from dataclasses import replace
 import pytest
 
 from tests.helpers.result_rows import AIR, OURS, RETRIEVAL, table_of_two_models
-from training.benchmarks.kinds.kind import Score
+from training.benchmarks.kinds.kind import PIXEL_COUNTS, Score
 from training.benchmarks.results.bias import Bias, PartBias
 from training.benchmarks.results.table import ResultsTable
-from training.benchmarks.results.tables import bias_csv, bias_text, task_table
+from training.benchmarks.results.tables import bias_csv, bias_text, class_table, task_table
 
 
 @pytest.fixture
@@ -39,6 +39,23 @@ def test_one_metric_is_shown_by_split_and_several_by_metric(table):
     table.append(RETRIEVAL, [rank, replace(rank, metric="R@5", value=0.25)], replace(OURS, run="ranks"))
     text = task_table(RETRIEVAL, table.of([RETRIEVAL.name], ["ranks"]))
     assert "| split " in text and "| 12.0 " in text and "| 25.0%" in text
+
+
+def test_classes_are_shown_with_their_pixels(table):
+    own = Score("nili", "test", "iou water", 0.5, 4, 4, spread=(0.45, 0.55))
+    counts = [Score("none", "test", f"pixels {name}", 12345.0, 4, 4, model=PIXEL_COUNTS) for name in ("water", "snow")]
+    assert class_table(table.rows) == ""
+    table.append(
+        RETRIEVAL, [own, replace(own, method="bilinear", metric="iou snow"), *counts], replace(OURS, run="maps")
+    )
+    lines = class_table(table.of([RETRIEVAL.name], ["maps"])).splitlines()[2:]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert cells[0] == ["model", "probe", "water", "snow"]
+    assert cells[2:] == [
+        [PIXEL_COUNTS, "", "12,345", "12,345"],
+        ["outputs/own", "nili", "50.0% ± 5.0", ""],
+        ["outputs/own", "bilinear", "", "50.0% ± 5.0"],
+    ]
 
 
 def test_bias_as_text_and_table():

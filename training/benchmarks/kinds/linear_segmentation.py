@@ -171,7 +171,12 @@ def linear_settings(task: Task) -> LinearSettings:
 def _open(task: Task, encoder: Encoder) -> ImageSet:
     if not encoder.dense:
         raise ValueError(f"{encoder.name} has no feature maps, which the probe needs; choose a model with them.")
-    return open_images(task)
+    data = open_images(task)
+    if not data.classes:
+        raise ValueError(
+            f"Task {task.name!r} has numbers as labels; the probe needs classes: choose the kind segmentation."
+        )
+    return data
 
 
 def _fitted_probes(task: Task, data: ImageSet, encoder: Encoder, bench: Bench, seed: int) -> dict[str, PixelProbe]:

@@ -31,7 +31,7 @@ from training.benchmarks.probes.upernet.scores import confusion, segmentation_sc
 INVERSE_STRENGTHS = 10.0 ** np.arange(-4, 2)
 _MOST_STEPS = 500
 # The range of log-odds is divided into so many bins to rank pixels by.
-_BINS = 4096
+_BINS = 1024
 
 
 @dataclass(frozen=True)

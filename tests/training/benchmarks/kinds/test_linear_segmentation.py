@@ -169,7 +169,13 @@ def test_the_sample_world_s_maps_are_measured(name, small_world, encoder, bench)
     assert found["window_5x5", task.metrics[0]] > base[task.metrics[0]] + 0.05
 
 
-def test_settings_and_models_without_maps_are_refused(bench, tmp_path):
+def test_numbers_are_refused(encoder, bench, halves_task):
+    task = halves_task(image_set([halves(seed, kind="numbers") for seed in range(6)], classes=()))
+    with pytest.raises(ValueError, match="has numbers as labels; the probe needs classes"):
+        KIND.measure(task, encoder, bench)
+
+
+def test_settings_and_models_without_maps_are_refused(bench):
     task = load_tasks()["world-map-cover"]
 
     def with_linear(**settings) -> Task:

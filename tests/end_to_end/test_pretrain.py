@@ -188,7 +188,7 @@ def test_a_dry_run_prints_settings_and_costs_and_writes_nothing(tmp_path, capsys
         "queue_size: 64",
         "incl_weight: 0.5",
         "rs_flip: 0.0",
-        "1,064,480",
+        "1,108,992",
         "FLOPs per pair",
         "700 steps",
     ):

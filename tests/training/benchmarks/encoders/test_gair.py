@@ -76,10 +76,10 @@ def test_tiles_are_read_in_the_format_of_the_data_set(encoder):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, ["bilinear", "nili"]),
+        ({"pixel_window": 0}, ["bilinear", "nili"]),
         ({"pixel_window": 3}, ["bilinear", "nili", "nili_with_pixels"]),
         ({"pixel_window": 3, "query_mode": "bilinear"}, ["nili", "bilinear", "bilinear_with_pixels"]),
-        ({"query_mode": "mean"}, ["bilinear", "nili", "mean"]),
+        ({"pixel_window": 0, "query_mode": "mean"}, ["bilinear", "nili", "mean"]),
     ],
 )
 def test_a_model_is_read_in_every_way_and_last_as_it_was_trained(settings, expected):

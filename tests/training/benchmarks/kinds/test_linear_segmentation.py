@@ -69,7 +69,7 @@ def test_two_classes_are_scored_by_the_second(encoder, bench, halves_task):
     task = halves_task(data)
     own, raw = (KIND.measure(task, one, bench) for one in (encoder, *KIND.rivals(task)))
     found = values(own) | values(raw)
-    assert {method for method, _ in values(own)} == {"bilinear", "nili"}
+    assert {method for method, _ in values(own)} == {"bilinear", "nili", "nili_with_pixels"}
     assert {method for method, _ in values(raw)} == {"window_1x1", "window_3x3"}
     assert {metric for _, metric in found} == {"average_precision", "iou", "f1", "iou dark", "iou bright"}
     # Brightness tells the parts apart at every pixel; a token sees the edge up to its size.
@@ -121,7 +121,7 @@ def test_nothing_is_chosen_on_the_test_tiles(encoder, bench, halves_task):
     task = halves_task(hidden)
     probes = linear_segmentation._fitted_probes(task, hidden, encoder, bench, 0)
     again = linear_segmentation._fitted_probes(task, data, encoder, bench, 0)
-    assert set(probes) == {"bilinear", "nili"}
+    assert set(probes) == {"bilinear", "nili", "nili_with_pixels"}
     assert all(np.array_equal(probes[name].weight, again[name].weight) for name in probes)
 
 
@@ -159,7 +159,7 @@ def test_the_sample_world_s_maps_are_measured(name, small_world, encoder, bench)
     task = local_task(name, small_world)
     outcomes = [KIND.measure(task, one, bench) for one in (encoder, *KIND.rivals(task))]
     found = {key: value for outcome in outcomes for key, value in values(outcome).items()}
-    methods = {"bilinear", "nili", "window_1x1", "window_5x5"}
+    methods = {"bilinear", "nili", "nili_with_pixels", "window_1x1", "window_5x5"}
     assert {method for method, _ in found} == methods and all(map(np.isfinite, found.values()))
     assert {(method, metric) for method in methods for metric in task.metrics} <= found.keys()
     scores = KIND.baselines(task, bench).scores

@@ -36,6 +36,7 @@ NOT_RUN = {
     "index.md": 2,
     "objectives.md": 1,
     "pretraining.md": 3,
+    "query.md": 2,
     "release.md": 1,
     "space.md": 4,
     "tour.md": 1,
@@ -181,7 +182,7 @@ def test_the_api_pages_show_the_docstrings(site):
 @pytest.mark.ci
 @pytest.mark.xdist_group("site")
 def test_the_pages_need_no_network(site):
-    for picture in ("similarity.jpg", "sample_world.jpg", "query_modes.png"):
+    for picture in ("similarity.jpg", "query.jpg", "sample_world.jpg", "query_modes.png"):
         assert (site / "images" / picture).is_file()
     # No font, script or style comes from elsewhere.
     for page in site.rglob("*.html"):

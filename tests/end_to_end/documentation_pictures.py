@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Page
 
+from tests.end_to_end import query_picture
 from tests.helpers.browser import PHONE, TABS, browser, map_point, open_tab, redrawn, visit
 from tests.helpers.space import running_space
 from training.pretraining.monitoring import PICTURE
@@ -36,13 +37,16 @@ _WIDTH = 1500
 
 
 def main(run: Path) -> None:
-    """Copies the pictures of a run and of its data, then takes a screenshot of each view of the Space."""
+    """Copies the pictures of a run and of its data, draws its readings, then takes a screenshot of each view of the Space."""
     IMAGES.mkdir(exist_ok=True)
     world = ensure_sample_dataset(WorldSettings())
     copies = {"similarity.jpg": run / "similarity.png", "sample_world.jpg": world / CONTACT_SHEET}
     copies |= {"training.png": run / PICTURE, "world_map.png": run / "world_map.png"}
     for name, source in copies.items():
         _copy(source, IMAGES / name)
+    with TemporaryDirectory() as scratch:
+        query_picture.main(run, Path(scratch) / "query.png")
+        _copy(Path(scratch) / "query.png", IMAGES / "query.jpg")
     with TemporaryDirectory() as scratch, running_space(Path(scratch)) as url, browser() as chromium:
         with visit(chromium, url) as page:
             with redrawn(page):

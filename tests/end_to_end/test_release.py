@@ -297,7 +297,7 @@ def test_failed_loads_state_the_reason_and_leave_no_partial_files(hub, released,
     cached = [path for path in (tmp_path / "hf").rglob("*") if path.name == "model.safetensors"]
     assert not cached
     healthy = result_of(run(hub, tmp_path / "hf", *command, "org/cut", "org/short", "org/hidden", own=False))
-    assert set(healthy.values()) == {"loaded 1064480"}
+    assert set(healthy.values()) == {"loaded 1108992"}
 
 
 def test_pairs_that_cannot_be_streamed_state_the_reason(hub, trained, tmp_path):

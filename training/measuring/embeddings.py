@@ -14,7 +14,7 @@
 """Embeds pairs with one or several models, and draws where tiles resemble their photos."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from modeling_gair import GairModel, GairProcessor
 from training.common.figures import true_colour
 from training.measuring.embedding_cache import EmbeddingCache
-from training.measuring.similarity_figure import Example, similarity_figure
+from training.measuring.similarity_figure import Example, Map, readings_figure, similarity_figure
 from training.pairs.decoding import PairBatch
 from training.pairs.loading import EvaluationPairs, prepare_pairs
 from training.pairs.sources import Source
@@ -34,8 +34,12 @@ from training.pairs.sources import Source
 POINT_MODES = ("nili", "bilinear", "bicubic")
 # Points of a similarity map along each side.
 _MAP_SIDE = 128
+# Tiles of the figure of one reading, and of one that compares readings.
+_TILES, _TILES_COMPARED = 4, 3
 
 Features = dict[str, torch.Tensor]
+# How a tile is read: the query mode (None for the model's own), and whether its pixels are read as well.
+Reading = tuple[str | None, bool]
 
 
 @dataclass(frozen=True)
@@ -211,34 +215,84 @@ def _labels_per_photo(batch: PairBatch) -> dict[str, np.ndarray]:
     return {name: values if name.startswith("photo_") else values[index] for name, values in batch.labels.items()}
 
 
-@torch.no_grad()
-def draw_similarity(
-    model: GairModel, processor: GairProcessor, batch: PairBatch, path: Path, title: str, max_tiles: int = 4
-) -> None:
+def draw_similarity(model: GairModel, processor: GairProcessor, batch: PairBatch, path: Path, title: str) -> None:
     """
-    Draws how similar each point of a tile is to the tile's first photo.
+    Draws how similar each point of a tile is to the tile's first photo; of a model that reads pixels, without them and with them.
 
     Args:
         model ([`GairModel`]), processor ([`GairProcessor`]): the model, in evaluation mode, and its processor.
-        batch (`PairBatch`): its first `max_tiles` tiles are drawn, so that none is picked for its looks.
+        batch (`PairBatch`): its first tiles are drawn, so that none is picked for its looks.
         path (`Path`): the PNG to write.
         title (`str`): of the figure.
     """
+    if model.pixel_query is None:
+        similarity_figure(path, title, _examples(model, processor, batch, [(None, False)], _TILES))
+        return
+    patch, pixel = resolution_m(model, processor, batch)
+    names = (
+        f"Where it resembles the photo,\nseen in patches of {patch:.0f} m",
+        f"… and in pixels\nof {pixel:.0f} m as well",
+    )
+    draw_readings(model, processor, batch, path, title, dict(zip(names, ((None, False), (None, True)))))
+
+
+def draw_readings(
+    model: GairModel,
+    processor: GairProcessor,
+    batch: PairBatch,
+    path: Path,
+    title: str,
+    readings: Mapping[str, Reading],
+) -> None:
+    """
+    Draws what [`draw_similarity`] does by several readings of the same tiles, side by side.
+
+    Args:
+        model, processor, batch, path, title: as for [`draw_similarity`].
+        readings (`Mapping[str, Reading]`): by what to write above their maps.
+    """
+    examples = _examples(model, processor, batch, list(readings.values()), _TILES_COMPARED)
+    readings_figure(path, title, list(readings), examples)
+
+
+@torch.no_grad()
+def resolution_m(model: GairModel, processor: GairProcessor, batch: PairBatch) -> tuple[float, float]:
+    """The side of a patch and of a pixel, as the model reads the first tile of a batch, in metres from west to east."""
+    pixels = prepare_pairs(batch, processor, model.device)["rs_pixel_values"][:1]
+    patches = model.encode_tiles(pixels).last_hidden_state.shape[1] ** 0.5
+    width = batch.tile_sizes_m[0][0]
+    return width / patches, width / pixels.shape[-1]
+
+
+@torch.no_grad()
+def _examples(
+    model: GairModel, processor: GairProcessor, batch: PairBatch, readings: Sequence[Reading], most: int
+) -> list[Example]:
+    """The first tiles of a batch with the first photo of each."""
     examples = []
     inputs = prepare_pairs(batch, processor, model.device)
-    for tile in range(min(max_tiles, len(batch.tile_ids))):
+    for tile in range(min(most, len(batch.tile_ids))):
         photo = int(torch.nonzero(batch.tile_index == tile)[0, 0])
-        feature_map = model.get_rs_feature_map(inputs["rs_pixel_values"][tile : tile + 1], (_MAP_SIDE, _MAP_SIDE))
+        encoded = model.encode_tiles(inputs["rs_pixel_values"][tile : tile + 1])
         sv = model.get_sv_features(inputs["sv_pixel_values"][photo : photo + 1])
-        similarity = torch.cosine_similarity(feature_map, sv[:, :, None, None], dim=1)[0]
+        point = inputs["query_points"][photo : photo + 1]
+        maps = [_map(model, encoded, sv, point, reading) for reading in readings]
         x, y = batch.query_points[photo, 0].tolist()
         examples.append(
             Example(
                 tile=true_colour(np.asarray(batch.tiles[tile]), processor.image_processor.bands),
                 tile_size_m=batch.tile_sizes_m[tile],
                 photo=np.asarray(batch.photos[photo]),
-                similarity=similarity.float().cpu().numpy(),
+                maps=maps,
                 point=(x, y),
             )
         )
-    similarity_figure(path, title, examples)
+    return examples
+
+
+def _map(model: GairModel, encoded: Any, sv: torch.Tensor, point: torch.Tensor, reading: Reading) -> Map:
+    mode, with_pixels = reading
+    feature_map = model.feature_map(encoded, (_MAP_SIDE, _MAP_SIDE), mode, with_pixels)
+    own = model.localize(encoded, point, mode, with_pixels=with_pixels)[:, 0]
+    cosines = torch.cosine_similarity(feature_map, sv[:, :, None, None], dim=1)[0]
+    return Map(cosines.float().cpu().numpy(), torch.cosine_similarity(own, sv, dim=1).item())

@@ -13,15 +13,19 @@
 # limitations under the License.
 """Embeddings of pairs for evaluation, and reports of unusable pairs."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 pytest.importorskip("sklearn", reason="the extra train is not installed")
 pytest.importorskip("rasterio", reason="the extra train is not installed")
+from modeling_gair import GairConfig, GairModel
 from tests.helpers.pairs import PROCESSOR, evaluation, packed, read_rows, write_csv, write_pairs
-from training.measuring.embeddings import draw_similarity, embed, embed_pairs
+from training.measuring import embeddings
+from training.measuring.embeddings import draw_similarity, embed, embed_pairs, resolution_m
 from training.measuring.tables import format_measures, measure
 from training.pairs.loading import EvaluationPairs, load_batches, prepare_pairs
 from training.pairs.sources import open_source
@@ -84,11 +88,65 @@ def test_fewer_than_two_usable_photos_are_refused(tiny_model, path):
         )
 
 
-def test_the_similarity_figure_is_drawn(tiny_model, path, tmp_path):
-    draw_similarity(
-        tiny_model, PROCESSOR, next(iter(evaluation(path))), tmp_path / "similarity.png", "title", max_tiles=3
-    )
-    assert (tmp_path / "similarity.png").stat().st_size > 20_000
+@pytest.fixture
+def figures(monkeypatch):
+    """The arguments that figures are drawn with, by function."""
+    drawn = {}
+    for name in ("similarity_figure", "readings_figure"):
+        draw = getattr(embeddings, name)
+
+        def kept(*arguments, name=name, draw=draw):
+            drawn[name] = arguments
+            draw(*arguments)
+
+        monkeypatch.setattr(embeddings, name, kept)
+    return drawn
+
+
+def _size(path):
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def test_a_model_without_pixels_is_drawn_by_its_own_reading(path, tmp_path, figures):
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(pixel_window=0, nili_init="normal")).eval()
+    draw_similarity(model, PROCESSOR, next(iter(evaluation(path))), tmp_path / "similarity.png", "title")
+    assert list(figures) == ["similarity_figure"] and min(_size(tmp_path / "similarity.png")) > 200
+    _, title, examples = figures["similarity_figure"]
+    assert title == "title" and [len(example.maps) for example in examples] == [1] * 4
+
+
+def test_a_model_with_pixels_is_drawn_without_and_with_them(path, tmp_path, figures):
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(nili_init="normal")).eval()
+    torch.nn.init.normal_(model.pixel_query.out_proj.weight, std=0.2)
+    batch = next(iter(evaluation(path)))
+    draw_similarity(model, PROCESSOR, batch, tmp_path / "similarity.png", "title")
+    width, height = _size(tmp_path / "similarity.png")
+    assert list(figures) == ["readings_figure"] and width > height > 200
+    _, _, names, examples = figures["readings_figure"]
+    # The first photo of each of the first three tiles is drawn.
+    assert len(examples) == 3 and ["patches of" in names[0], "in pixels" in names[1]] == [True, True]
+    inputs = prepare_pairs(batch, PROCESSOR, torch.device("cpu"))
+    for tile, example in enumerate(examples):
+        photo = batch.tile_index.tolist().index(tile)
+        assert example.point == tuple(batch.query_points[photo, 0].tolist())
+        for drawn, with_pixels in zip(example.maps, (False, True), strict=True):
+            with torch.no_grad():
+                tiles = model.encode_tiles(inputs["rs_pixel_values"][tile : tile + 1])
+                points = model.feature_map(tiles, (128, 128), with_pixels=with_pixels)
+                sv = model.get_sv_features(inputs["sv_pixel_values"][photo : photo + 1])
+                own = model.localize(tiles, inputs["query_points"][photo : photo + 1], with_pixels=with_pixels)[0]
+            expected = torch.cosine_similarity(points, sv[:, :, None, None], dim=1)[0].numpy()
+            np.testing.assert_allclose(drawn.cosines, expected, atol=1e-5)
+            assert drawn.own == pytest.approx(torch.cosine_similarity(own, sv).item(), abs=1e-5)
+
+
+def test_the_scale_of_a_patch_and_of_a_pixel_is_that_of_the_tile(tiny_model, path):
+    batch = next(iter(evaluation(path)))
+    width = batch.tile_sizes_m[0][0]
+    assert resolution_m(tiny_model, PROCESSOR, batch) == pytest.approx((width / 12, width / 96))
 
 
 @pytest.mark.parametrize(

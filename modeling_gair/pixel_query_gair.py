@@ -80,7 +80,7 @@ class GairPixelQuery(nn.Module):
         start: str = "standard_score",
     ):
         super().__init__()
-        self.window, self.pooling = window, pooling
+        self.num_channels, self.window, self.pooling = num_channels, window, pooling
         first = GairWindowLinear(num_channels * window**2, width, start)
         later = (GairWindowLinear(width * window**2, width, "he") for _ in range(layers - 1))
         self.window_projs = nn.ModuleList([first, *later])
@@ -144,7 +144,13 @@ class GairPixelQuery(nn.Module):
         Returns:
             `torch.Tensor` of shape `(B, C', H', H')`: with one layer and no pooling, the pixels.
         """
-        values, side = rs_pixel_values, rs_pixel_values.shape[-1]
+        values, shape = rs_pixel_values, tuple(rs_pixel_values.shape)
+        if len(shape) != 4 or shape[1] != self.num_channels or shape[2] != shape[3]:
+            raise ValueError(
+                f"rs_pixel_values has the shape {shape}; expected (B, {self.num_channels}, H, H): pass the tiles that were "
+                "encoded."
+            )
+        side = shape[-1]
         if side % self.pooling:
             raise ValueError(
                 f"rs_pixel_values has a side of {side} pixels; expected a multiple of pixel_pooling, {self.pooling} pixels: "

@@ -138,6 +138,12 @@ def _pixels_of(tiles: GairEncodedTiles, pixel_query: GairPixelQuery) -> torch.Te
         raise ValueError(
             "The tiles were encoded without their pixels, which this model reads; encode them with this model's encode_tiles."
         )
+    pixels, tokens = len(tiles.rs_pixel_values), len(_tokens_of(tiles))
+    if pixels != tokens:
+        raise ValueError(
+            f"The encoded tiles hold the tokens of {tokens} tiles and the pixels of {pixels}; expected those of the same tiles: "
+            "select both alike."
+        )
     return tiles.rs_pixel_values.to(compute_dtype(pixel_query))
 
 

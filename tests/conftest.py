@@ -29,8 +29,9 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from modeling_gair import GairConfig, GairModel
+from modeling_gair import GairModel
 from tests.helpers.hub_server import TOKEN, HubServer
+from tests.helpers.models import pixel_model
 from tests.helpers.shared import made_once, train_small_model, write_small_world
 
 # Fixtures that are expensive to make and not shared between workers: the tests that use one run in the same worker.
@@ -103,9 +104,11 @@ def two_processes(tmp_path_factory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def tiny_model() -> GairModel:
-    """A tiny model in evaluation mode; tests must not change it. NILI is drawn, so that it differs from bilinear."""
-    torch.manual_seed(0)
-    return GairModel(GairConfig.tiny(nili_init="normal")).eval()
+    """
+    A tiny model in evaluation mode; tests must not change it. NILI is drawn, so that it differs from bilinear, and so is what
+    the pixels add.
+    """
+    return pixel_model()
 
 
 @pytest.fixture(scope="session")

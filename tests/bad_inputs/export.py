@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bad_inputs.case import MODEL, Case, Program
-from tests.helpers.models import drop_weight, spoil_weight
+from tests.helpers.models import drop_pixels, drop_weight, spoil_weight
 
 
 def _given(*arguments: str) -> Callable[[Path], Sequence[str]]:
@@ -66,6 +66,7 @@ CASES: list[Case] = [
         "cannot be loaded",
     ),
     _case("a weight is missing", _copy(drop_weight), "do not match its config, first nili.affine.bias"),
+    _case("weights of the pixels are missing", _copy(drop_pixels), "do not match its config, first pixel_query"),
     _case("weights that are not finite", _copy(spoil_weight), "are not finite, first nili.affine.bias"),
     _case("a truncated config", _copy(lambda model: (model / "config.json").write_text("{")), "cannot be loaded"),
     _case("a folder that has an export", _occupied, "exists; delete it"),

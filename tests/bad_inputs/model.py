@@ -24,6 +24,7 @@ import torch
 from modeling_gair import (
     GairConfig,
     GairCoordinateProcessor,
+    GairEncodedTiles,
     GairLocationConfig,
     GairLocationEncoder,
     GairModel,
@@ -33,6 +34,7 @@ from modeling_gair import (
     GairSVImageProcessor,
 )
 from tests.bad_inputs.case import MODEL, Case, Refused, Right
+from tests.helpers.models import pixel_model
 
 
 @cache
@@ -43,6 +45,22 @@ def _model() -> GairModel:
 @cache
 def _processor() -> GairProcessor:
     return GairProcessor.from_pretrained(MODEL)
+
+
+@cache
+def _reading() -> GairModel:
+    """A model that reads pixels, in blocks that divide no tile of the processor's size."""
+    return pixel_model(pixel_pooling=5)
+
+
+def _encoded(**changed: Any) -> GairEncodedTiles:
+    """A tile of 80 pixels, which these blocks divide, encoded by this model; with other contents where they are given."""
+    tiles = _reading().encode_tiles(torch.zeros(1, 10, 80, 80))
+    return GairEncodedTiles(**{**tiles, **changed})
+
+
+def _localized(**changed: Any) -> Callable[[Path], Any]:
+    return lambda folder: _reading().localize(_encoded(**changed), _POINTS)
 
 
 _TILES, _PHOTOS = torch.zeros(1, 10, 96, 96), torch.zeros(1, 3, 64, 64)
@@ -97,6 +115,15 @@ FORWARD: list[Case] = [
     Refused("odd side", _forward(rs_pixel_values=torch.zeros(1, 10, 90, 90)), "multiple of the patch size"),
     Refused("points of two tiles in one", _forward(rs_pixel_values=_TILES, query_points=torch.zeros(2, 1, 2)), "query_points"),
     Refused("unknown mode", lambda folder: _model().get_localized_rs_features(_TILES, _POINTS, "cubic"), "mode is 'cubic'"),
+    Refused("bare tokens", lambda folder: _model().localize(torch.zeros(1, 144, 96), _POINTS), "tiles is Tensor, expected enc"),
+    Refused("a tower's output", lambda folder: _model().localize(_model().rs_model(_TILES), _POINTS), "expected encoded tiles"),
+    Refused("bare tokens for a map", lambda folder: _model().feature_map(torch.zeros(1, 144, 96), (2, 2)), "pass what model.enc"),
+    Right("encoded tiles", _localized(), lambda found: found.shape == (1, 1, 96)),
+    Refused("tiles of a model without pixels", _localized(rs_pixel_values=None), "with this model's encode_tiles"),
+    Refused("pixels with other bands", _localized(rs_pixel_values=torch.zeros(1, 3, 80, 80)), r"expected \(B, 10, H, H\)"),
+    Refused("pixels of no square", _localized(rs_pixel_values=torch.zeros(1, 10, 80, 40)), r"expected \(B, 10, H, H\)"),
+    Refused("pixels of other tiles", _localized(rs_pixel_values=torch.zeros(2, 10, 80, 80)), "1 tiles and the pixels of 2"),
+    Refused("blocks do not divide the tile", lambda folder: _reading()(rs_pixel_values=_TILES, query_points=_POINTS), "pixel_pooling, 5 p"),
     Refused("empty map", lambda folder: _model().get_rs_feature_map(_TILES, (0, 4)), "each at least 1"),
 ]  # fmt: skip
 
@@ -114,6 +141,15 @@ CONFIGS: list[Case] = [
     Refused("wrong value in a part", _made(GairConfig, rs_config={"hidden_size": 95}), "^GairRSConfig.hidden_size is 95"),
     Refused("wrong type in a part", _made(GairConfig, sv_config={"image_size": "x"}), "type 'vit' is refused.*'image_size'"),
     Refused("a part that is none", _made(GairConfig, rs_config=5), "The config of a tower is 5"),
+    Refused("even window of pixels", _made(GairConfig, pixel_window=4), "pixel_window is 4; expected 0 .* or an odd number"),
+    Refused("negative window of pixels", _made(GairConfig, pixel_window=-3), "pixel_window is -3; expected 0"),
+    Refused("window of half pixels", _made(GairConfig, pixel_window=2.5), "pixel_window is 2.5, expected int"),
+    Refused("no hidden layer for pixels", _made(GairConfig, pixel_hidden_size=0), "pixel_hidden_size is 0; it must be"),
+    Refused("no layers for pixels", _made(GairConfig, pixel_layers=0), "pixel_layers is 0; it must be greater"),
+    Refused("blocks of no pixels", _made(GairConfig, pixel_pooling=-1), "pixel_pooling is -1; it must be greater"),
+    Refused("unknown start of the window's map", _made(GairConfig, pixel_init="zeros"), "^GairConfig.pixel_init is 'zeros'"),
+    Refused("unknown start of the patches' map", _made(GairRSConfig, pixel_init="he"), "^GairRSConfig.pixel_init is 'he'"),
+    Refused("misspelt window", _made(GairConfig, pixel_windows=5), "did you mean 'pixel_window'"),
     Refused("wrong value on loading", _loaded(GairModel, query_mode="cubic"), "^GairConfig.query_mode is 'cubic'"),
     Refused("wrong type assigned", lambda folder: setattr(GairConfig.tiny(), "nili_init", 3), "nili_init is 3, expected str"),
     Refused("encoder alone without its width", lambda folder: GairLocationEncoder(GairLocationConfig()), "output_size"),

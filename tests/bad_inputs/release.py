@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.bad_inputs.case import MODEL, Case, Program
-from tests.helpers.models import drop_weight, spoil_weight
+from tests.helpers.models import drop_pixels, drop_weight, spoil_weight
 
 _DATA = ("model.safetensors", "config.json", "processor_config.json")
 
@@ -88,6 +88,7 @@ CASES: list[Case] = [
     _case("a config that is a list", _model(_write("config.json", "[]")), "incomplete"),
     _case("truncated weights", _model(_truncated), "incomplete"),
     _case("a weight is missing", _model(drop_weight), "do not match its config, first nili.affine.bias"),
+    _case("weights of the pixels are missing", _model(drop_pixels), "do not match its config, first pixel_query"),
     _case("weights that are not finite", _model(spoil_weight), "are not finite, first nili.affine.bias"),
     _case("empty weights", _model(_write("model.safetensors", b"")), "incomplete"),
     _case("no weights", _model(lambda model: (model / "model.safetensors").unlink()), "incomplete"),

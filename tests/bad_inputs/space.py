@@ -37,7 +37,7 @@ from serving.tile_maps import upload_query
 from serving.uploads import read_photo, read_tile
 from serving.world_maps import parse_view
 from tests.bad_inputs.case import Case, Refused, Right
-from tests.helpers.models import drop_weight, spoil_weight
+from tests.helpers.models import drop_pixels, drop_weight, spoil_weight
 from tests.helpers.rasters import made_pixels, write_tif
 from training.common.schema import FEATURES
 
@@ -215,6 +215,7 @@ _OWNERS = [
         "expected a complete",
     ),
     Refused("a weight is missing", _model(drop_weight), "weights are incomplete.*first nili.affine.bias"),
+    Refused("weights of the pixels are missing", _model(drop_pixels), "weights are incomplete.*first pixel_query"),
     Refused("weights that are not finite", _model(spoil_weight), "not finite, first nili.affine.bias"),
     Refused("a truncated config", _model(lambda model: (model / "config.json").write_text("{")), "expected a complete"),
     Refused(

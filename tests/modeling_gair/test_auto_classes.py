@@ -31,6 +31,7 @@ import torch
 import modeling_gair
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from modeling_gair.configuration_gair import LOCATION_ENCODERS
+from tests.helpers.models import draw_pixels
 from tests.helpers.requirements import PYTHONS
 
 _SCRIPT = """
@@ -105,7 +106,7 @@ def saved(tmp_path_factory, request):
     torch.manual_seed(0)
     config = GairConfig.tiny(nili_init="normal")
     config.location_config.encoder = request.param
-    model, folder = GairModel(config).eval(), tmp_path_factory.mktemp("saved")
+    model, folder = draw_pixels(GairModel(config).eval()), tmp_path_factory.mktemp("saved")
     model.save_pretrained(folder)
     model.location_model.save_pretrained(folder / "location")
     GairProcessor.for_config(config).save_pretrained(folder)

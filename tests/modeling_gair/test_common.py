@@ -30,11 +30,12 @@ from modeling_gair import (
     GairRSModel,
     GairSphericalHarmonicsEncoder,
 )
+from tests.helpers.models import draw_pixels
 from tests.helpers.requirements import enable_gradient_checkpointing, needs_traceable_library
 
 _LOCATION = {"num_frequencies": 16, "degree": 4, "hidden_size": 32, "output_size": 24}
 CONFIGS = {
-    GairModel: lambda: GairConfig.tiny(nili_init="normal"),
+    GairModel: lambda: GairConfig.tiny(nili_init="normal", pixel_layers=2),
     GairRSModel: lambda: GairRSConfig(**_small_tower()),
     GairLocationEncoder: lambda: GairLocationConfig(scales=[1, 256], **_LOCATION),
     GairSphericalHarmonicsEncoder: lambda: GairLocationConfig(encoder="spherical_harmonics", **_LOCATION),
@@ -48,7 +49,8 @@ def _small_tower() -> dict[str, int]:
 
 def build(model_class):
     torch.manual_seed(0)
-    return model_class(CONFIGS[model_class]()).eval()
+    model = model_class(CONFIGS[model_class]()).eval()
+    return draw_pixels(model) if model_class is GairModel else model
 
 
 def inputs_of(model_class) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from modeling_gair import (
     great_circle_distance_m,
 )
 from modeling_gair.rs_tower_gair import alibi_slopes
+from tests.helpers.models import draw_pixels
 from tests.helpers.requirements import needs_timm
 
 
@@ -289,7 +290,7 @@ def test_a_tower_from_timm_works(batch, tmp_path, architecture):
         rs_config=_timm(architecture, in_chans=10, img_size=96, patch_size=8, depth=1),
         sv_config=_timm("vit_tiny_patch16_224", img_size=64, depth=1),
     )
-    model = GairModel(config)
+    model = draw_pixels(GairModel(config))
     outputs = model(**batch, return_loss=True)
     assert model.rs_model(batch["rs_pixel_values"]).last_hidden_state.shape[1] == 144
     outputs.loss.backward()

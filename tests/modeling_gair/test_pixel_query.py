@@ -13,12 +13,16 @@
 # limitations under the License.
 """The pixel query's fast forms against its definition, its start, and how it composes with the readings of tokens."""
 
+import json
+
 import pytest
 import torch
 
-from modeling_gair import GairConfig, GairModel
+from modeling_gair import GairConfig, GairEncodedTiles, GairModel
 from modeling_gair.pixel_query_gair import GairPixelQuery
 from tests.helpers.literal_pixel_query import literal_pixel_query
+from tests.helpers.models import drop_weight, pixel_model
+from tests.helpers.requirements import needs_traceable_library
 
 CASES = [  # window, layers, side
     (1, 1, 1),
@@ -129,6 +133,68 @@ def test_a_new_query_adds_nothing_and_a_trained_one_does():
         torch.testing.assert_close(
             change, model.pixel_query.sample_map(tiles.rs_pixel_values, size), rtol=1e-4, atol=1e-5
         )
+
+
+@pytest.mark.parametrize("mode", ["nili", "bilinear", "bicubic", "mean"])
+@pytest.mark.parametrize("trained", ["tokens", "pixels", "both"])
+def test_maps_give_the_gradients_of_their_points_and_change_nothing_they_are_given(mode, trained):
+    """Where nothing is differentiated, what the pixels add is summed in place: neither may show in what is kept."""
+    model, size = pixel_model(query_mode=mode).double(), (7, 5)
+    parts = {"tokens": [model.nili], "pixels": [model.pixel_query], "both": [model.nili, model.pixel_query]}[trained]
+    model.requires_grad_(False)
+    for part in parts:
+        part.requires_grad_()
+    tokens = torch.randn(2, 144, 96).double().requires_grad_(trained != "pixels")
+    tiles = GairEncodedTiles(last_hidden_state=tokens, rs_pixel_values=torch.rand(2, 10, 96, 96).double())
+    kept = tokens.detach().clone(), tiles.rs_pixel_values.clone()
+    y, x = torch.meshgrid(_centres(size[0]), _centres(size[1]), indexing="ij")
+    grid = torch.stack([x, y], -1).reshape(1, -1, 2).expand(2, -1, -1)
+    leaves = [leaf for leaf in (tokens, *model.parameters()) if leaf.requires_grad]
+    weights, found = torch.randn(2, 96, *size).double(), []
+    for read in (model.feature_map(tiles, size), model.localize(tiles, grid).transpose(1, 2).unflatten(2, size)):
+        grads = torch.autograd.grad((read * weights).sum(), leaves, allow_unused=True)
+        found.append([read, *(grad for grad in grads if grad is not None)])
+    torch.testing.assert_close(*found)
+    with torch.no_grad():
+        torch.testing.assert_close(model.feature_map(tiles, size), found[0][0].detach())
+    assert torch.equal(tokens.detach(), kept[0]) and torch.equal(tiles.rs_pixel_values, kept[1])
+
+
+@needs_traceable_library
+@pytest.mark.parametrize("read", ["localize", "feature_map"])
+@pytest.mark.parametrize("mode", ["nili", "bilinear", "bicubic", "mean"])
+@torch.no_grad()
+def test_both_readings_compile_as_one_graph(mode, read):
+    model = pixel_model(query_mode=mode)
+    tiles = GairEncodedTiles(last_hidden_state=torch.randn(2, 144, 96), rs_pixel_values=torch.rand(2, 10, 96, 96))
+    given = (torch.rand(2, 3, 2),) if read == "localize" else ((9, 7),)
+    call = getattr(model, read)
+    compiled = torch.compile(lambda tiles: call(tiles, *given), fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(tiles), call(tiles, *given))
+
+
+def test_a_model_saved_before_there_were_pixels_loads_without_them(tmp_path):
+    plain = GairModel(GairConfig.tiny(pixel_window=0, nili_init="normal")).eval()
+    plain.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for name in [name for name in config if name.startswith("pixel_")]:
+        del config[name]
+    del config["rs_config"]["pixel_init"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    loaded, info = GairModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert loaded.pixel_query is None and not info["missing_keys"] and not info["unexpected_keys"]
+    tiles, points = torch.rand(1, 10, 96, 96), torch.rand(1, 3, 2)
+    with torch.no_grad():
+        expected = plain.get_localized_rs_features(tiles, points)
+        torch.testing.assert_close(loaded.get_localized_rs_features(tiles, points), expected)
+
+
+@pytest.mark.parametrize("name", ["window_projs.0.weight", "window_projs.0.bias", "out_proj.weight", "out_proj.bias"])
+def test_a_missing_weight_of_the_pixels_is_found_on_loading(tmp_path, name):
+    pixel_model().save_pretrained(tmp_path)
+    drop_weight(tmp_path, f"pixel_query.{name}")
+    info = GairModel.from_pretrained(tmp_path, output_loading_info=True)[1]
+    assert set(info["missing_keys"]) == {f"pixel_query.{name}"}
 
 
 def test_a_model_without_pixels_carries_none_and_tokens_alone_are_refused():

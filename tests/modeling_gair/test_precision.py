@@ -23,6 +23,7 @@ from modeling_gair import GairConfig, GairEncodedTiles, GairModel, GairProcessor
 from modeling_gair.pretrained_gair import compute_dtype
 from modeling_gair.query_gair import localize
 from modeling_gair.windows_gair import half_pixel_centers
+from tests.helpers.models import pixel_model
 
 HALF = (torch.bfloat16, torch.float16)
 PLACES = {"lon": [139.75009, -83.2583], "lat": [35.657349, 42.4823]}
@@ -107,6 +108,39 @@ def test_positions_in_a_tile_are_not_rounded_with_its_tokens(model, dtype, mode)
         expected = localize(exact, None, GairEncodedTiles(last_hidden_state=rounded), points, mode, method)
         assert found.shape == expected.shape
         assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_positions_of_pixels_are_not_rounded_with_them(dtype):
+    """Between the pixels' centres, too: bfloat16 positions would be off by up to a quarter of a pixel of 20 m."""
+    query, points = pixel_model().pixel_query, torch.rand(1, 200, 2)
+    # Noise, so that a wrong position gives another value.
+    pixels = torch.rand(1, 10, 96, 96).to(dtype)
+    half = copy.deepcopy(query).to(dtype)
+    exact = copy.deepcopy(half).float()
+    with torch.no_grad():
+        for method in ("points", "dense"):
+            found = half(pixels, points, method).float()
+            expected = exact(pixels.float(), points, method)
+            assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+
+
+@pytest.mark.parametrize("dtype", HALF)
+@pytest.mark.parametrize("mode", ["nili", "bilinear", "bicubic", "mean"])
+@torch.no_grad()
+def test_maps_in_half_precision_and_autocast_are_those_of_the_rounded_model(dtype, mode):
+    model = pixel_model()
+    half = copy.deepcopy(model).to(dtype)
+    exact = copy.deepcopy(half).float()
+    tokens, pixels, size = torch.randn(2, 144, 96).to(dtype), torch.rand(2, 10, 96, 96).to(dtype), (31, 50)
+    given = GairEncodedTiles(last_hidden_state=tokens, rs_pixel_values=pixels)
+    as_float = GairEncodedTiles(last_hidden_state=tokens.float(), rs_pixel_values=pixels.float())
+    found, expected = half.feature_map(given, size, mode), exact.feature_map(as_float, size, mode)
+    assert found.dtype == dtype
+    with torch.autocast("cpu", dtype=dtype):
+        mixed = exact.feature_map(as_float, size, mode)
+    for values in (found, mixed):
+        assert (values.float() - expected).abs().max() < 0.02 * expected.abs().max()
 
 
 def test_pixel_centres_are_exact_in_half_precision():

@@ -44,6 +44,7 @@ def describe_model(model: GairModel, processor: GairProcessor) -> dict[str, Any]
     kept = ("units", "digital_number_offset", "clip_range", "quantize", "size", "antialias")
     return {
         "model_type": model.config.model_type,
+        "query_mode": model.config.query_mode,
         "versions": {
             "gair": modeling_gair.__version__,
             "torch": torch.__version__,

@@ -96,7 +96,7 @@ def measure_loss(model: GairModel, processor: GairProcessor, folder: Path, data:
     float32, int8 = embed_pairs([model, quantized], processor, pairs, "embed in float32 and int8")
     cosine = {
         name: (float32.embeddings[name] * int8.embeddings[name]).sum(dim=-1).mean().item()
-        for name in ("tile_mean", "nili", "sv", "location")
+        for name in ("tile_mean", float32.mode, "sv", "location")
     }
     evaluated = f"{len(float32.tile_index)} photos of {float32.tile_count} {description}"
     tables = {"float32": retrieval_tables(float32), "int8": retrieval_tables(int8)}

@@ -13,7 +13,6 @@
 # limitations under the License.
 """The exported parts of a model: modules that map tensors to tensors, with a description of inputs and outputs."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ import torch
 from torch import nn
 
 from modeling_gair import GairEncodedTiles, GairModel, GairProcessor
+from modeling_gair.query_gair import localize
 
 # Dynamic sizes, which may differ between calls.
 DYNAMIC_SIZES = ("batch", "points")
@@ -104,23 +104,22 @@ class LocationTower(nn.Module):
 
 class LocalizedQuery(nn.Module):
     """
-    Reads tokens at points by NILI, and adds what the model reads from the pixels, if it does. The method is fixed: choosing it
-    would branch on the number of points.
+    Reads tokens at points in the model's own mode, and adds what it reads from the pixels, if it does. The method is fixed:
+    choosing it would branch on the number of points.
     """
 
-    def __init__(self, model: GairModel, method: str, patches_per_side: int):
+    def __init__(self, model: GairModel, method: str):
         super().__init__()
-        self.nili, self.pixel_query = model.nili, model.pixel_query
-        self.method, self.patches_per_side = method, patches_per_side
+        self.mode, self.method = model.config.query_mode, method
+        # Other modes would carry NILI's weights without using them.
+        self.nili = model.nili if self.mode == "nili" else None
+        self.pixel_query = model.pixel_query
 
     def forward(
         self, rs_tokens: torch.Tensor, query_points: torch.Tensor, rs_pixel_values: torch.Tensor | None = None
     ) -> torch.Tensor:
-        sides = (self.patches_per_side, self.patches_per_side)
-        read = self.nili(rs_tokens.transpose(1, 2).unflatten(2, sides), query_points, self.method)
-        if self.pixel_query is None:
-            return read
-        return read + self.pixel_query(rs_pixel_values, query_points, self.method)
+        tiles = GairEncodedTiles(last_hidden_state=rs_tokens, rs_pixel_values=rs_pixel_values)
+        return localize(self.nili, self.pixel_query, tiles, query_points, self.mode, self.method)
 
 
 def parts_of(model: GairModel, processor: GairProcessor, seed: int = 0) -> list[Part]:
@@ -142,8 +141,8 @@ def parts_of(model: GairModel, processor: GairProcessor, seed: int = 0) -> list[
         _rs_part(model, rs_pixels, rs_tokens, tiles),
         _sv_part(model, processor, generator),
         _location_part(model, generator),
-        _query_part(model, "points", rs_pixels, rs_tokens, tiles, generator),
-        _query_part(model, "dense", rs_pixels, rs_tokens, tiles, generator),
+        _query_part(model, "points", (rs_tokens, rs_pixels), tiles, generator),
+        _query_part(model, "dense", (rs_tokens, rs_pixels), tiles, generator),
     ]
 
 
@@ -192,35 +191,35 @@ def _location_part(model: GairModel, generator: torch.Generator) -> Part:
 
 
 def _query_part(
-    model: GairModel, method: str, rs_pixels: Value, rs_tokens: Value, tiles: Draw, generator: torch.Generator
+    model: GairModel, method: str, encoded: tuple[Value, Value], tiles: Draw, generator: torch.Generator
 ) -> Part:
+    """The localized query; `encoded` describes the tokens and the pixels, which are an input if the model reads them."""
+    rs_tokens, rs_pixels = encoded
     points_value = Value(
         "query_points",
         ("batch", "points", 2),
         "x, y in this order, from the tile's north-west corner, x to the east, y to the south, in [0, 1]; not checked",
     )
-    reads_pixels = model.pixel_query is not None
+    pixels = () if model.pixel_query is None else (rs_pixels,)
 
     @torch.no_grad()
     def queries(batch: int, points: int) -> Tensors:
         drawn = torch.rand(batch, points, 2, generator=generator)
         # The first point is a corner, where NILI extrapolates.
         drawn[0, 0] = torch.tensor([0.0, 1.0])
-        (pixels,) = tiles(batch, points)
-        tokens = model.rs_model(pixels).last_hidden_state
-        return (tokens, drawn, pixels) if reads_pixels else (tokens, drawn)
+        given = tiles(batch, points)
+        return model.rs_model(*given).last_hidden_state, drawn, *(given if pixels else ())
 
-    def expected(tokens: torch.Tensor, places: torch.Tensor, pixels: torch.Tensor | None = None) -> Tensors:
-        given = GairEncodedTiles(last_hidden_state=tokens, rs_pixel_values=pixels)
-        return (model.localize(given, places, "nili", method),)
+    def expected(tokens: torch.Tensor, places: torch.Tensor, *given: torch.Tensor) -> Tensors:
+        encoded = GairEncodedTiles(last_hidden_state=tokens, rs_pixel_values=given[0] if given else None)
+        return (model.localize(encoded, places, method=method),)
 
-    _, tokens, width = rs_tokens.shape
-    assert isinstance(tokens, int)
+    meaning = f"the tile at each point, tokens read by {model.config.query_mode}, not normalised"
     return Part(
         f"localized_query_{method}",
-        LocalizedQuery(model, method, math.isqrt(tokens)),
-        (rs_tokens, points_value, rs_pixels) if reads_pixels else (rs_tokens, points_value),
-        (Value("localized_rs_embeds", ("batch", "points", width), "the tile at each point, not normalised"),),
+        LocalizedQuery(model, method),
+        (rs_tokens, points_value, *pixels),
+        (Value("localized_rs_embeds", ("batch", "points", rs_tokens.shape[2]), meaning),),
         queries,
         expected,
     )

@@ -24,6 +24,7 @@ from modeling_gair import GairModel, GairProcessor
 from training.common.models import MODEL_TAGS
 from training.hub.example import LAT, LON
 from training.hub.origin import PUBLISHED_LICENCE, Origin
+from training.measuring.retrieval import headline
 from training.measuring.similarity_ranges import PERCENTILES
 from training.measuring.tables import format_measures
 from training.objectives.settings import OBJECTIVE_SETTINGS
@@ -36,8 +37,8 @@ _LICENCES = {PUBLISHED_LICENCE: "CC BY-NC 4.0: no commercial use", "apache-2.0":
 _EVALUATION = re.compile(r"<!-- evaluation: start -->.*<!-- evaluation: end -->", re.DOTALL)
 # A table cell with the name of a model, or of the same architecture with random weights.
 _CELL = re.compile(r"(?<=\| )(random weights of )?([^|\n]*[^|\s])(?= *\|)")
-# The headline of what pre-training measures at its end.
-_HEADLINE, _HEADLINE_METRICS = "SV → RS at the point (NILI)", ("median_rank", "R@1")
+# Of the headline of what pre-training measures at its end.
+_HEADLINE_METRICS = ("median_rank", "R@1")
 
 
 def make_card(
@@ -76,6 +77,8 @@ def make_card(
         tile_pixels=processor.image_processor.size["height"],
         photo_pixels=processor.sv_image_processor.size["height"],
         patch=_patch(config),
+        query_mode=config.query_mode,
+        pixel_window=config.pixel_window,
         bands=", ".join(processor.image_processor.bands),
         ranges=config.similarity_ranges,
         low=PERCENTILES[0],
@@ -109,7 +112,7 @@ def _data(origin: Origin) -> list[str]:
 def _metadata(repo: str, model: GairModel, origin: Origin, licence: str) -> ModelCardData:
     """The Hub's own fields, and those of the geo-embeddings model card (geoembeddings.org)."""
     card: Any = None if origin.card is None else origin.card.data
-    results = [*((card and card.eval_results) or []), *_eval_results(origin)]
+    results = [*((card and card.eval_results) or []), *_eval_results(origin, headline(model.config.query_mode))]
     return ModelCardData(
         license=licence,
         library_name="transformers",
@@ -129,10 +132,10 @@ def _metadata(repo: str, model: GairModel, origin: Origin, licence: str) -> Mode
     )
 
 
-def _eval_results(origin: Origin) -> list[EvalResult]:
+def _eval_results(origin: Origin, row: str) -> list[EvalResult]:
     """Retrieval on held-out pairs, as measured by pre-training; figures of training pairs are not results."""
     metrics = origin.metrics or {}
-    figures = metrics.get("across_tiles", {}).get(_HEADLINE)
+    figures = metrics.get("across_tiles", {}).get(row)
     if figures is None or "held-out" not in metrics["evaluated"] or not origin.training:
         return []
     name = ", ".join(_data(origin))
@@ -145,7 +148,7 @@ def _eval_results(origin: Origin) -> list[EvalResult]:
             dataset_config=f"pre-training-{metrics['tiles']}-tiles",
             dataset_split="held-out tiles",
             metric_type=metric,
-            metric_name=f"{metric} ({_HEADLINE}, {metrics['evaluated']})",
+            metric_name=f"{metric} ({row}, {metrics['evaluated']})",
             metric_value=round(float(figures[metric]), 5),
         )
         for metric in _HEADLINE_METRICS
@@ -156,7 +159,13 @@ def _architecture(config: Any) -> str:
     rs, sv = (getattr(tower, "architecture", tower.model_type) for tower in (config.rs_config, config.sv_config))
     return (
         f"tiles: {rs}; photos: {sv}; locations: {config.location_config.encoder}; points in tiles: {config.query_mode}"
+        f"{_pixels(config)}"
     )
+
+
+def _pixels(config: Any) -> str:
+    """What a model reads at a point beside the tokens."""
+    return f" and {config.pixel_window} × {config.pixel_window} pixels" if config.pixel_window else ""
 
 
 def _patch(config: Any) -> int | None:

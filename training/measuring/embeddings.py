@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 from modeling_gair import GairModel, GairProcessor
 from training.common.figures import true_colour
 from training.measuring.embedding_cache import EmbeddingCache
+from training.measuring.retrieval import WITHOUT_PIXELS
 from training.measuring.similarity_figure import Example, Map, readings_figure, similarity_figure
 from training.pairs.decoding import PairBatch
 from training.pairs.loading import EvaluationPairs, prepare_pairs
@@ -48,15 +49,18 @@ class EmbeddedPairs:
     Embeddings of N photos, their tiles and their locations.
 
     Attributes:
-        embeddings (`dict[str, torch.Tensor]`): `sv`; `nili`, `bilinear`, `bicubic` (the tile at the photo's point, read in
-            three ways); `tile_mean`; and `location`. Each is `(N, D)`, L2-normalised, on the CPU.
+        embeddings (`dict[str, torch.Tensor]`): `sv`; `nili`, `bilinear`, `bicubic` and the model's own mode (the tile at the
+            photo's point, with its pixels if the model reads them); `without_pixels` (the own mode without them), if it
+            does; `tile_mean`; and `location`. Each is `(N, D)`, L2-normalised, on the CPU.
         tile_index (`torch.Tensor` of shape `(N,)`): the tile of each photo.
         labels (`dict[str, np.ndarray]`): the label columns that all data sets have, one value (or row of values) per photo.
+        mode (`str`): the model's own query mode, which names its own reading in `embeddings`.
     """
 
     embeddings: dict[str, torch.Tensor]
     tile_index: torch.Tensor
     labels: dict[str, np.ndarray]
+    mode: str
 
     @property
     def tile_count(self) -> int:
@@ -94,7 +98,7 @@ def evaluation_pairs(
 @torch.no_grad()
 def embed(model: GairModel, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
-    Embeds one batch. Each tile is encoded once for all its photos and point modes.
+    Embeds one batch. Each tile is encoded once for all its photos and readings.
 
     Args:
         model ([`GairModel`]): in evaluation mode.
@@ -116,7 +120,12 @@ def features_of(model: GairModel, inputs: dict[str, torch.Tensor], tiles: Any) -
         tiles ([`GairEncodedTiles`]): the T tiles.
     """
     index, points = inputs["tile_index"], inputs["query_points"]
-    features = {mode: model.localize(tiles, points, mode, tile_index=index)[:, 0] for mode in POINT_MODES}
+    own = model.config.query_mode
+    features = {
+        mode: model.localize(tiles, points, mode, tile_index=index)[:, 0] for mode in dict.fromkeys((*POINT_MODES, own))
+    }
+    if model.pixel_query is not None:
+        features[WITHOUT_PIXELS] = model.localize(tiles, points, own, tile_index=index, with_pixels=False)[:, 0]
     features["tile_mean"] = tiles.pooler_output[index]
     features["sv"] = model.get_sv_features(inputs["sv_pixel_values"])
     features["location"] = model.get_location_features(inputs["coordinates"])
@@ -151,7 +160,7 @@ def embed_pairs(
         inputs = prepare_pairs(batch, processor, models[0].device)
         return [embed(model, inputs) for model in models]
 
-    return _collected(compute, batches, description, total)
+    return _collected(models, compute, batches, description, total)
 
 
 def embed_pairs_once(
@@ -163,11 +172,15 @@ def embed_pairs_once(
     def compute(batch: PairBatch) -> list[Features]:
         return [cache.get(batch, lambda: embed(model, prepare_pairs(batch, processor, model.device)))]
 
-    return _collected(compute, batches, description, total)[0]
+    return _collected([model], compute, batches, description, total)[0]
 
 
 def _collected(
-    compute: Callable[[PairBatch], list[Features]], batches: Iterable[PairBatch], description: str, total: int | None
+    models: Sequence[GairModel],
+    compute: Callable[[PairBatch], list[Features]],
+    batches: Iterable[PairBatch],
+    description: str,
+    total: int | None,
 ) -> list[EmbeddedPairs]:
     """The embeddings that `compute` returns for each batch, one dictionary a model, joined by model."""
     parts: list[list[Features]] = []
@@ -191,8 +204,13 @@ def _collected(
     tile_index = torch.cat(indexes)
     common = _common_labels(labels)
     return [
-        EmbeddedPairs({name: torch.cat([part[name] for part in each]) for name in each[0]}, tile_index, common)
-        for each in zip(*parts)
+        EmbeddedPairs(
+            {name: torch.cat([part[name] for part in each]) for name in each[0]},
+            tile_index,
+            common,
+            model.config.query_mode,
+        )
+        for model, each in zip(models, zip(*parts), strict=True)
     ]
 
 
@@ -259,7 +277,7 @@ def draw_readings(
 def resolution_m(model: GairModel, processor: GairProcessor, batch: PairBatch) -> tuple[float, float]:
     """The side of a patch and of a pixel, as the model reads the first tile of a batch, in metres from west to east."""
     pixels = prepare_pairs(batch, processor, model.device)["rs_pixel_values"][:1]
-    patches = model.encode_tiles(pixels).last_hidden_state.shape[1] ** 0.5
+    patches = model.encode_tiles(pixels)[0].shape[1] ** 0.5
     width = batch.tile_sizes_m[0][0]
     return width / patches, width / pixels.shape[-1]
 

@@ -22,11 +22,12 @@ from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.measuring.retrieval import LABELS
+from training.measuring.retrieval import LABELS, WITHOUT_PIXELS
 
-# Label column → embeddings to predict it from. Columns whose names begin with photo_ hold one value per photo.
+# Label column → embeddings to predict it from; "localized" is the model's own reading of the tile at the photo, with the
+# pixels if it reads them, and also without. Columns whose names begin with photo_ hold one value per photo.
 PROBES = {
-    "photo_cover": ("nili", "bilinear", "tile_mean", "sv"),
+    "photo_cover": ("localized", "bilinear", "tile_mean", "sv"),
     "moisture": ("location", "tile_mean"),
     "temperature": ("location", "tile_mean"),
     "precipitation": ("location", "tile_mean"),
@@ -57,6 +58,7 @@ def probe_table(
     trained: tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]],
     untrained: tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]],
     labels: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
+    mode: str,
 ) -> dict[str, dict[str, float]]:
     """
     R² of every probe whose label column both sides have.
@@ -65,6 +67,7 @@ def probe_table(
         trained, untrained: embeddings of training pairs and of held-out pairs by name, each `(N, D)`, from the trained
             model and from a model with the same config and its initial weights.
         labels: label columns of the same pairs, one value (or row of values) per photo.
+        mode (`str`): the model's own query mode.
 
     Returns:
         `dict[str, dict[str, float]]`: "target from embedding" → R² of `trained` and `untrained`; empty without labels.
@@ -74,7 +77,9 @@ def probe_table(
         if column not in labels[0] or column not in labels[1]:
             continue
         values = labels[0][column], labels[1][column]
-        for name in names:
+        own = {"localized": (mode, WITHOUT_PIXELS)}
+        read = dict.fromkeys(name for named in names for name in own.get(named, (named,)) if name in trained[0])
+        for name in read:
             table[f"{TITLES[column]} from {LABELS[name]}"] = {
                 kind: ridge_r2(train[name], values[0], test[name], values[1])
                 for kind, (train, test) in (("trained", trained), ("untrained", untrained))

@@ -22,34 +22,56 @@ from training.pairs.decoding import PairBatch
 from training.pairs.loading import prepare_pairs
 
 RECALLS = (1, 5, 10)
+# The reading of a model that reads pixels, in its own mode without them.
+WITHOUT_PIXELS = "without_pixels"
 LABELS = {
     "sv": "SV",
     "nili": "RS at the point (NILI)",
     "bilinear": "RS at the point (bilinear)",
     "bicubic": "RS at the point (bicubic)",
+    "mean": "RS at the point (mean)",
+    WITHOUT_PIXELS: "RS at the point (without pixels)",
     "tile_mean": "RS, tile mean",
     "location": "location",
 }
-# Query and target, by the names of the embeddings.
-ACROSS_TILES = (
-    ("sv", "nili"),
-    ("sv", "bilinear"),
-    ("sv", "bicubic"),
-    ("sv", "tile_mean"),
-    ("nili", "sv"),
-    ("tile_mean", "sv"),
-    ("sv", "location"),
-    ("location", "sv"),
-    ("nili", "location"),
-    ("location", "nili"),
-)
-AMONG_POINTS = (("sv", "nili"), ("sv", "bilinear"), ("sv", "bicubic"), ("sv", "tile_mean"), ("nili", "sv"))
+# Readings of a tile, in the order of the tables.
+_READINGS = (WITHOUT_PIXELS, "nili", "bilinear", "bicubic", "tile_mean")
 # Cosines closer than this count as equal: the same tile embedded in two batches differs by rounding.
 _TIE_TOLERANCE = 1e-6
 # Queries compared at a time, which limits the memory to this many rows of N similarities.
 _CHUNK = 1024
 
 Table = dict[str, dict[str, float]]
+# Query and target, by the names of the embeddings.
+Direction = tuple[str, str]
+
+
+def headline(mode: str) -> str:
+    """The row of a table that judges a model first: the tile at the photo's point, read in the model's own mode."""
+    return direction_label("sv", mode)
+
+
+def direction_label(query: str, target: str) -> str:
+    """The name of a row."""
+    return f"{LABELS[query]} → {LABELS[target]}"
+
+
+def readings(names: Iterable[str], mode: str) -> list[str]:
+    """Those of the named embeddings that read a tile, the model's own mode first."""
+    found = set(names)
+    return [name for name in dict.fromkeys((mode, *_READINGS)) if name in found]
+
+
+def across_tiles(names: Iterable[str], mode: str) -> list[Direction]:
+    """The rows of the table among one photo of each tile, for embeddings of these names and the model's own mode."""
+    there = [("sv", name) for name in readings(names, mode)]
+    back = [(mode, "sv"), ("tile_mean", "sv"), ("sv", "location"), ("location", "sv")]
+    return [*there, *back, (mode, "location"), ("location", mode)]
+
+
+def among_points(names: Iterable[str], mode: str) -> list[Direction]:
+    """The rows of the table among the photos of one tile; see [`across_tiles`]."""
+    return [*(("sv", name) for name in readings(names, mode)), (mode, "sv")]
 
 
 def ranks(queries: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -78,7 +100,7 @@ def ranks(queries: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def retrieval(
-    embeddings: Mapping[str, torch.Tensor], groups: Sequence[torch.Tensor], directions: Sequence[tuple[str, str]]
+    embeddings: Mapping[str, torch.Tensor], groups: Sequence[torch.Tensor], directions: Sequence[Direction]
 ) -> Table:
     """
     Recall and ranks within groups of pairs: each query is compared with the targets of its own group.
@@ -87,7 +109,7 @@ def retrieval(
         embeddings (`Mapping[str, torch.Tensor]`): by name, each `(N, D)` and L2-normalised; rows with the same index match.
         groups (`Sequence[torch.Tensor]`): row indices of each group; see [`one_photo_per_tile`] and
             [`photos_of_each_tile`].
-        directions (`Sequence[tuple[str, str]]`): names of query and target.
+        directions (`Sequence[Direction]`): names of query and target.
 
     Returns:
         `dict[str, dict[str, float]]`: for `chance` and each direction, `R@1`, `R@5`, `R@10` (fractions from 0 to 1),
@@ -96,7 +118,7 @@ def retrieval(
     table = {"chance": _chance([len(group) for group in groups])}
     for query, target in directions:
         found = torch.cat([ranks(embeddings[query][group], embeddings[target][group]) for group in groups])
-        table[f"{LABELS[query]} → {LABELS[target]}"] = _summary(found)
+        table[direction_label(query, target)] = _summary(found)
     return table
 
 

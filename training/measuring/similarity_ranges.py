@@ -25,8 +25,6 @@ from training.pairs.loading import EvaluationPairs
 from training.pairs.sources import HOLDOUT_FRACTION, open_source
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
-# Name of the model's output → name in `EmbeddedPairs.embeddings`.
-MODALITIES = {"sv": "sv", "localized": "nili", "rs": "tile_mean", "location": "location"}
 _MOST_TILES, _BATCH_SIZE = 256, 16
 
 
@@ -80,12 +78,14 @@ def ranges_of(embedded: EmbeddedPairs) -> dict[str, dict[str, list[float]]]:
     """
     if embedded.tile_count < 2:
         raise ValueError(f"The good pairs come from {embedded.tile_count} tile, expected two tiles or more; add pairs.")
+    # Name of the model's output → name in `EmbeddedPairs.embeddings`.
+    modalities = {"sv": "sv", "localized": embedded.mode, "rs": "tile_mean", "location": "location"}
     # Photos of one tile share the tile, so pairs between them are not unrelated.
     firsts = np.unique(embedded.tile_index.numpy(), return_index=True)[1]
-    ours = {name: embedded.embeddings[key][torch.from_numpy(firsts)] for name, key in MODALITIES.items()}
+    ours = {name: embedded.embeddings[key][torch.from_numpy(firsts)] for name, key in modalities.items()}
     matched = np.eye(len(firsts), dtype=bool)
     ranges = {}
-    for one, other in combinations(MODALITIES, 2):
+    for one, other in combinations(modalities, 2):
         cosines = (ours[one] @ ours[other].T).numpy()
         ranges[f"{one}_{other}"] = {
             "matched": _percentiles(cosines[matched]),

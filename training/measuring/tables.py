@@ -22,10 +22,10 @@ from training.common.files import write_atomically
 from training.measuring.embeddings import EmbeddedPairs
 from training.measuring.probes import probe_table
 from training.measuring.retrieval import (
-    ACROSS_TILES,
-    AMONG_POINTS,
     RECALLS,
     Table,
+    across_tiles,
+    among_points,
     one_photo_per_tile,
     photos_of_each_tile,
     retrieval,
@@ -42,10 +42,11 @@ def retrieval_tables(pairs: EmbeddedPairs) -> dict[str, Table]:
         `dict`: `across_tiles` (among one photo of each tile; empty for a single tile) and `among_points` (among the photos
         of one tile; empty if no tile has two).
     """
+    embeddings, mode = pairs.embeddings, pairs.mode
     across, among = one_photo_per_tile(pairs.tile_index), photos_of_each_tile(pairs.tile_index)
     return {
-        "across_tiles": retrieval(pairs.embeddings, across, ACROSS_TILES) if pairs.tile_count > 1 else {},
-        "among_points": retrieval(pairs.embeddings, among, AMONG_POINTS) if among else {},
+        "across_tiles": retrieval(embeddings, across, across_tiles(embeddings, mode)) if pairs.tile_count > 1 else {},
+        "among_points": retrieval(embeddings, among, among_points(embeddings, mode)) if among else {},
     }
 
 
@@ -68,6 +69,7 @@ def measure(
         (trained[0].embeddings, pairs.embeddings),
         (untrained[0].embeddings, untrained[1].embeddings),
         (trained[0].labels, pairs.labels),
+        pairs.mode,
     )
     return {"tiles": pairs.tile_count, "photos": len(pairs.tile_index), **retrieval_tables(pairs), "probes": probes}
 

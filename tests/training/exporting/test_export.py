@@ -27,7 +27,8 @@ pytest.importorskip("onnxscript", reason="the extra export is not installed")
 pytest.importorskip("onnxruntime", reason="the extra export is not installed")
 pytest.importorskip("sklearn", reason="the extra export is not installed")
 from modeling_gair import GairConfig, GairLocationConfig, GairModel, GairProcessor
-from tests.helpers.pairs import PROCESSOR, write_pairs
+from tests.helpers.models import pixel_model
+from tests.helpers.pairs import PROCESSOR, evaluation, write_pairs
 from tests.helpers.requirements import needs_traceable_library
 from training.exporting import export as module
 from training.exporting.export import FOLDERS, export, export_part, run
@@ -36,6 +37,8 @@ from training.exporting.onnx_model import OnnxModel
 from training.exporting.options import ExportOptions
 from training.exporting.parts import Part, Value, parts_of
 from training.exporting.sv_tower import save_sv_tower
+from training.measuring.embeddings import embed
+from training.pairs.loading import prepare_pairs
 
 pytestmark = needs_traceable_library
 PARTS = ("rs_tower", "sv_tower", "location_tower", "localized_query_points", "localized_query_dense")
@@ -95,7 +98,12 @@ def test_the_description_matches_the_files(exported):
     assert (
         tile["shape"] == ["batch", 10, 96, 96] and "B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12" in tile["meaning"]
     )
-    assert said["parts"]["localized_query_points"]["inputs"][1]["shape"] == ["batch", "points", 2]
+    assert said["query_mode"] == "nili"
+    for method in ("points", "dense"):
+        tokens, points, pixels = said["parts"][f"localized_query_{method}"]["inputs"]
+        assert tokens["name"] == "rs_tokens" and points["shape"] == ["batch", "points", 2]
+        # The pixels that the tower takes.
+        assert pixels == tile
 
 
 @pytest.mark.ci
@@ -138,6 +146,51 @@ def test_int8_files_are_small_and_close_and_their_loss_is_measured(tiny_model, e
     for form in ("float32", "int8"):
         assert "SV → RS at the point (NILI)" in loss[form]["across_tiles"]
     assert "mean rank" in loss["table"] and "int8" in loss["table"]
+
+
+@pytest.mark.ci
+def test_the_files_together_embed_pairs_as_the_model_does(tiny_model, exported, tmp_path):
+    batch = next(iter(evaluation(write_pairs(tmp_path, 12, tiles=4))))
+    inputs = prepare_pairs(batch, PROCESSOR, torch.device("cpu"))
+    found, expected = embed(OnnxModel(tiny_model, exported[1] / "onnx", {}), inputs), embed(tiny_model, inputs)
+    assert found.keys() == expected.keys() and "without_pixels" in found
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert (found["nili"] - found["without_pixels"]).abs().max() > 0.01
+
+
+def _queries(**options) -> tuple[GairModel, list[Part]]:
+    model = pixel_model(**options) if options.get("pixel_window", 5) else GairModel(GairConfig.tiny(**options)).eval()
+    return model, [part for part in parts_of(model, PROCESSOR) if part.name.startswith("localized_query")]
+
+
+QUERIES = pytest.mark.parametrize("mode", ["nili", "bilinear", "bicubic", "mean"])
+
+
+@QUERIES
+@pytest.mark.parametrize("window", [0, 5])
+@torch.no_grad()
+def test_the_query_reads_in_the_models_own_mode_and_takes_pixels_if_the_model_does(mode, window):
+    model, queries = _queries(query_mode=mode, pixel_window=window, nili_init="normal")
+    for part in queries:
+        assert [value.name for value in part.inputs] == ["rs_tokens", "query_points", *["rs_pixel_values"][:window]]
+        assert mode in part.outputs[0].meaning
+        tiles, points = torch.rand(2, 10, 96, 96), torch.rand(2, 3, 2)
+        encoded = model.encode_tiles(tiles)
+        given = (encoded.last_hidden_state, points, *([tiles] if window else []))
+        torch.testing.assert_close(part.module(*given), model.localize(encoded, points))
+        torch.testing.assert_close(part.expected(*given)[0], model.localize(encoded, points))
+        # No weights that the mode does not read.
+        assert ("nili.affine.weight" in part.module.state_dict()) == (mode == "nili")
+
+
+@pytest.mark.ci
+@QUERIES
+def test_queries_of_all_modes_are_equal_in_both_formats(tmp_path, mode):
+    for window in (0, 5):
+        _, queries = _queries(query_mode=mode, pixel_window=window, nili_init="normal")
+        # The fixture exports that of the tiny model.
+        for part in queries if (mode, window) != ("nili", 5) else []:
+            assert max(export_part(part, tmp_path, tmp_path)["largest_error"].values()) < 1e-5
 
 
 @pytest.mark.ci

@@ -76,6 +76,36 @@ def test_the_card_states_metadata_results_and_origin(model):
     assert text.count("```python") == 5 and text.index("tile.npz") < text.index("photo.jpg") < text.index("tile.tif")
 
 
+def test_the_headline_is_the_models_own_reading():
+    """Its row for NILI, which was not trained, says nothing about it."""
+    model = GairModel(GairConfig.tiny(similarity_ranges=RANGES, query_mode="bilinear"))
+    nili = METRICS["across_tiles"]["SV → RS at the point (NILI)"]
+    rows = {"SV → RS at the point (NILI)": nili | {"median_rank": 9.0}, "SV → RS at the point (bilinear)": nili}
+    text = text_of(model, {**METRICS, "across_tiles": rows, "training": FACTS})
+    (entry,) = yaml.safe_load(text.split("---")[1])["model-index"][0]["results"]
+    assert [metric["value"] for metric in entry["metrics"]] == [1.5, 0.5]
+    assert all("(bilinear)" in metric["name"] for metric in entry["metrics"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("nili", "NILI, a neural implicit function"),
+        ("bilinear", "interpolated (bilinear)"),
+        ("mean", "mean of its tokens"),
+    ],
+)
+@pytest.mark.parametrize("window", [0, 3])
+def test_the_card_says_how_points_are_read(mode, words, window):
+    model = GairModel(GairConfig.tiny(similarity_ranges=RANGES, query_mode=mode, pixel_window=window))
+    text = text_of(model, {**METRICS, "training": FACTS})
+    described = " ".join(text.split("---")[2].split("([paper]")[0].split())
+    assert words in described and f"to be read in one way, `{mode}`" in text
+    for part in (described, text.split("---")[1]):
+        assert ("3 × 3 pixels" in part) == bool(window)
+    assert ('In the row "without pixels"' in text) == bool(window)
+
+
 def test_the_template_leaves_no_gaps(model):
     for text in (
         text_of(model),

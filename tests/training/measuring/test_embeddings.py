@@ -23,9 +23,11 @@ from PIL import Image
 pytest.importorskip("sklearn", reason="the extra train is not installed")
 pytest.importorskip("rasterio", reason="the extra train is not installed")
 from modeling_gair import GairConfig, GairModel
+from tests.helpers.models import pixel_model
 from tests.helpers.pairs import PROCESSOR, evaluation, packed, read_rows, write_csv, write_pairs
 from training.measuring import embeddings
 from training.measuring.embeddings import draw_similarity, embed, embed_pairs, resolution_m
+from training.measuring.retrieval import headline
 from training.measuring.tables import format_measures, measure
 from training.pairs.loading import EvaluationPairs, load_batches, prepare_pairs
 from training.pairs.sources import open_source
@@ -51,6 +53,31 @@ def test_embeddings_equal_the_outputs_of_the_model(tiny_model, path):
     }.items():
         torch.testing.assert_close(ours[name], value)
     assert not torch.allclose(ours["bilinear"], ours["bicubic"])
+    assert "without_pixels" in ours
+    assert "without_pixels" not in embed(GairModel(GairConfig.tiny(pixel_window=0)).eval(), inputs)
+
+
+@pytest.mark.parametrize("mode", ["nili", "bilinear", "mean"])
+def test_a_model_with_pixels_is_read_in_its_own_mode_with_and_without_them(path, mode):
+    model = pixel_model(query_mode=mode)
+    inputs = prepare_pairs(next(iter(evaluation(path))), PROCESSOR, torch.device("cpu"))
+    ours = embed(model, inputs)
+    with torch.no_grad():
+        tiles = model.encode_tiles(inputs["rs_pixel_values"])
+        for name, options in {
+            "nili": {"mode": "nili"},
+            "bicubic": {"mode": "bicubic"},
+            mode: {},
+            "without_pixels": {"with_pixels": False},
+        }.items():
+            read = model.localize(tiles, inputs["query_points"], tile_index=inputs["tile_index"], **options)[:, 0]
+            torch.testing.assert_close(ours[name], torch.nn.functional.normalize(read, dim=-1))
+    assert (ours[mode] - ours["without_pixels"]).abs().max() > 0.01
+    (pairs,) = embed_pairs([model], PROCESSOR, load_batches(evaluation(path), 0), "embed")
+    assert pairs.mode == mode
+    text = format_measures(measure((pairs, pairs), (pairs, pairs)))
+    titles = [line for line in text.splitlines() if line.startswith("SV → RS")]
+    assert titles[0].startswith(headline(mode)) and titles[1].startswith("SV → RS at the point (without pixels)")
 
 
 def test_several_models_embed_the_same_batches(tiny_model, path):

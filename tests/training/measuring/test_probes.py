@@ -19,6 +19,7 @@ import torch
 
 pytest.importorskip("sklearn", reason="the extra train is not installed")
 from training.measuring.probes import probe_table, ridge_r2
+from training.measuring.retrieval import LABELS
 from training.measuring.tables import format_probes
 
 
@@ -45,8 +46,20 @@ def test_only_labels_in_both_splits_are_probed():
     embeddings = {name: drawn(60, 0) for name in ("nili", "bilinear", "tile_mean", "sv", "location")}
     both, one = {"moisture": np.arange(60.0)}, {"moisture": np.arange(60.0), "photo_cover": np.ones((60, 7))}
     pair = (embeddings, embeddings)
-    table = probe_table(pair, pair, (one, both))
+    table = probe_table(pair, pair, (one, both), "nili")
     assert set(table) == {"annual moisture from location", "annual moisture from RS, tile mean"}
     assert all(row["trained"] == row["untrained"] for row in table.values())
     assert len({len(line) for line in format_probes(table).splitlines()}) == 1
-    assert probe_table(pair, pair, ({}, {})) == {}
+    assert probe_table(pair, pair, ({}, {}), "nili") == {}
+
+
+@pytest.mark.parametrize("mode", ["nili", "bilinear"])
+def test_probes_read_the_model_in_its_own_mode_and_without_its_pixels(mode):
+    embeddings = {name: drawn(60, 0) for name in ("nili", "bilinear", "without_pixels", "tile_mean", "sv")}
+    labels = {"photo_cover": np.arange(60.0)}
+    for given in (embeddings, {name: value for name, value in embeddings.items() if name != "without_pixels"}):
+        table = probe_table((given, given), (given, given), (labels, labels), mode)
+        read = [
+            name for name in dict.fromkeys((mode, "without_pixels", "bilinear", "tile_mean", "sv")) if name in given
+        ]
+        assert list(table) == [f"cover at the photo from {LABELS[name]}" for name in read]

@@ -18,8 +18,10 @@ import torch
 from torch.nn.functional import normalize
 
 from training.measuring.retrieval import (
-    ACROSS_TILES,
     LABELS,
+    across_tiles,
+    among_points,
+    headline,
     one_photo_per_tile,
     photos_of_each_tile,
     ranks,
@@ -81,20 +83,34 @@ def test_embeddings_that_are_not_finite_are_refused(value):
 def test_the_table_has_recalls_and_ranks_of_each_direction():
     embeddings = {name: drawn(12) for name in LABELS}
     embeddings["location"] = embeddings["location"].flip(0)
-    table = retrieval(embeddings, [torch.arange(12)], ACROSS_TILES)
-    assert len(table) == 1 + len(ACROSS_TILES)
+    directions = across_tiles(embeddings, "nili")
+    table = retrieval(embeddings, [torch.arange(12)], directions)
+    assert len(table) == 1 + len(directions)
     perfect = {"R@1": 1.0, "R@5": 1.0, "R@10": 1.0, "median_rank": 1.0, "mean_rank": 1.0}
     assert table["SV → RS at the point (NILI)"] == table["RS, tile mean → SV"] == perfect
     assert table["SV → location"]["median_rank"] > 1
     lines = format_retrieval(table, "title").splitlines()
-    assert len(lines) == 2 + len(ACROSS_TILES) and len({len(line) for line in lines}) == 1
+    assert len(lines) == 2 + len(directions) and len({len(line) for line in lines}) == 1
     assert lines[1].split() == ["chance", "8.3%", "41.7%", "83.3%", "6.5", "6.5"]
 
 
 def test_the_median_of_an_even_number_of_ranks_is_their_midpoint():
     embeddings = {name: torch.eye(2) for name in LABELS}
     embeddings["sv"] = torch.tensor([[1.0, 0], [1, 0]])
-    assert retrieval(embeddings, [torch.arange(2)], ACROSS_TILES)["SV → location"]["median_rank"] == 1.5
+    table = retrieval(embeddings, [torch.arange(2)], [("sv", "location")])
+    assert table["SV → location"]["median_rank"] == 1.5
+
+
+@pytest.mark.parametrize("mode", ["nili", "bilinear", "mean"])
+def test_tables_begin_with_the_models_own_reading(mode):
+    names = ["nili", "bilinear", "bicubic", mode, "tile_mean", "sv", "location"]
+    for directions in (across_tiles, among_points):
+        rows = directions(names, mode)
+        assert rows[0] == ("sv", mode) and (mode, "sv") in rows and len(set(rows)) == len(rows)
+        assert "without_pixels" not in {name for row in rows for name in row}
+        assert directions([*names, "without_pixels"], mode) == [rows[0], ("sv", "without_pixels"), *rows[1:]]
+    assert across_tiles(names, mode)[-2:] == [(mode, "location"), ("location", mode)]
+    assert headline(mode) == f"SV → {LABELS[mode]}"
 
 
 def test_photos_are_grouped_across_tiles_and_within_tiles():

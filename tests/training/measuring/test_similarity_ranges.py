@@ -29,12 +29,14 @@ from training.measuring.embeddings import EmbeddedPairs
 from training.measuring.similarity_ranges import PERCENTILES, measure_ranges, ranges_of
 
 
-def test_ranges_are_percentiles_over_one_photo_per_tile():
+@pytest.mark.parametrize("mode", ["nili", "bilinear"])
+def test_ranges_are_percentiles_over_one_photo_per_tile(mode):
     """Photos 1 and 2 share a tile, so photo 2 counts neither as a match nor as an unrelated pair."""
     sv = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     location = torch.tensor([[0.6, 0.8], [1.0, 0.0], [0.0, 1.0]])
-    embeddings = {"sv": sv, "nili": sv, "tile_mean": sv, "location": location}
-    ranges = ranges_of(EmbeddedPairs(embeddings, torch.tensor([0, 0, 1]), {}))
+    others = dict.fromkeys(("nili", "bilinear"), location)
+    embeddings = {"sv": sv, **others, mode: sv, "tile_mean": sv, "location": location}
+    ranges = ranges_of(EmbeddedPairs(embeddings, torch.tensor([0, 0, 1]), {}, mode))
     assert set(ranges) == {"sv_localized", "sv_rs", "sv_location", "localized_rs", "localized_location", "rs_location"}
     np.testing.assert_allclose(ranges["sv_location"]["matched"], np.percentile([0.6, 1.0], PERCENTILES), atol=1e-4)
     np.testing.assert_allclose(ranges["sv_location"]["others"], np.percentile([0.0, 0.8], PERCENTILES), atol=1e-4)
@@ -44,7 +46,7 @@ def test_ranges_are_percentiles_over_one_photo_per_tile():
 def test_ranges_need_two_tiles():
     one = {name: torch.eye(2) for name in ("sv", "nili", "tile_mean", "location")}
     with pytest.raises(ValueError, match="come from 1 tile, expected two tiles or more"):
-        ranges_of(EmbeddedPairs(one, torch.tensor([0, 0]), {}))
+        ranges_of(EmbeddedPairs(one, torch.tensor([0, 0]), {}, "nili"))
 
 
 @pytest.fixture

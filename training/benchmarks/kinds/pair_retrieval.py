@@ -32,8 +32,8 @@ from training.benchmarks.kinds.kind import Bench, Kind, Outcome, PlaceErrors, Sc
 from training.benchmarks.layouts.samples import drawn
 from training.benchmarks.store import Columns
 from training.benchmarks.tasks.task import Task
-from training.measuring.embeddings import POINT_MODES, features_of
-from training.measuring.retrieval import LABELS, one_photo_per_tile, photos_of_each_tile, retrieval
+from training.measuring.embeddings import features_of
+from training.measuring.retrieval import headline, one_photo_per_tile, photos_of_each_tile, readings, retrieval
 from training.pairs.decoding import PairBatch, PairDecoder, collate
 from training.pairs.loading import prepare_pairs
 from training.pairs.sources import open_source
@@ -46,7 +46,8 @@ RADII_KM = (25, 200, 750, 2500)
 _TILES_PER_PART = 32
 _DIRECTIONS_TRIED = 16
 _GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
-_MODES = (*POINT_MODES, "tile_mean")
+# Raise it when the stored columns change.
+_COLUMNS_VERSION = 2
 _PHOTOS_PER_CHUNK = 512
 
 
@@ -66,14 +67,16 @@ class PairRetrieval(Kind):
     def measure(self, task: Task, encoder: Encoder, bench: Bench) -> Outcome:
         columns = pair_features(task, encoder, bench)
         tile_index = torch.from_numpy(columns["tile"])
-        embeddings = {name: torch.from_numpy(columns[name]) for name in (*_MODES, "sv", "location")}
+        own = _mode_of(encoder)
+        read = readings(columns, own)
+        embeddings = {name: torch.from_numpy(columns[name]) for name in (*read, "sv", "location")}
         groups = _groups(tile_index)
         scores = []
         for split, rows in groups.items():
-            table = retrieval(embeddings, rows, _directions(split))
+            table = retrieval(embeddings, rows, _directions(split, read))
             table.pop("chance")
             scores += _rank_scores(split, table, columns, rows)
-        scores += _offset_scores(columns, embeddings["sv"], groups.get(ACROSS, []))
+        scores += _offset_scores(columns, own, groups.get(ACROSS, []))
         located, places = _geolocation(task, encoder, columns)
         return Outcome(scores + located, places)
 
@@ -152,8 +155,9 @@ class _NumberedRow:
 
 def pair_features(task: Task, encoder: Encoder, bench: Bench) -> Columns:
     """
-    Normalised embeddings of all photos, stored or computed: one column `(N, D)` for each of `sv`, `location` and the query
-    modes, with the tile read at the photo and at each offset; and the columns `tile (N,)` and `lon_lat (N, 2)`.
+    Normalised embeddings of all photos, stored or computed: one column `(N, D)` for each of `sv`, `location` and the readings
+    of the tile at the photo, and for each offset, read as the model was trained; and the columns `tile (N,)` and
+    `lon_lat (N, 2)`.
     """
     if not isinstance(encoder, GairEncoder):
         raise ValueError(
@@ -165,8 +169,15 @@ def pair_features(task: Task, encoder: Encoder, bench: Bench) -> Columns:
         "data": _pairs_revision(task),
         "tiles": task.options.get("tiles"),
         "offsets": OFFSETS_M,
+        "columns": _COLUMNS_VERSION,
     }
     return bench.store.collect(key, lambda: _rows(task), lambda part: _embed_pairs(part, encoder), _TILES_PER_PART)
+
+
+def _mode_of(encoder: Encoder) -> str:
+    """The model's own query mode; [`pair_features`] has refused other encoders."""
+    assert isinstance(encoder, GairEncoder)
+    return encoder.model.config.query_mode
 
 
 def _rows(task: Task) -> Iterator[_NumberedRow]:
@@ -199,7 +210,7 @@ def _embed_pairs(part: list[_NumberedRow], encoder: GairEncoder) -> Columns:
     for offset in OFFSETS_M:
         moved = offset_points(batch.query_points[:, 0].numpy().astype(np.float64), sizes, offset, part[0].number)
         asked = torch.from_numpy(np.nan_to_num(moved).astype(np.float32))[:, None].to(model.device)
-        read = model.localize(tiles, asked, "nili", tile_index=inputs["tile_index"])[:, 0].cpu()
+        read = model.localize(tiles, asked, tile_index=inputs["tile_index"])[:, 0].cpu()
         features[_offset_name(offset)] = read.masked_fill(torch.from_numpy(np.isnan(moved[:, :1])), float("nan"))
     columns = {name: normalize(value.float(), dim=-1).cpu().numpy() for name, value in features.items()}
     numbers = np.array([row.number for row in part])
@@ -221,7 +232,7 @@ def _decode(part: list[_NumberedRow], encoder: GairEncoder) -> PairBatch:
 
 
 def _offset_name(offset: int) -> str:
-    return f"nili_offset_{offset}"
+    return f"offset_{offset}"
 
 
 def _coordinates(task: Task) -> Columns:
@@ -244,12 +255,12 @@ def _groups(tile_index: torch.Tensor) -> dict[str, list[torch.Tensor]]:
     return {split: rows for split, rows in groups.items() if rows}
 
 
-def _directions(split: str) -> list[tuple[str, str]]:
-    """Both directions between photo, place, and tile in each query mode."""
-    there = [("sv", mode) for mode in _MODES] + [(mode, "location") for mode in _MODES] + [("sv", "location")]
-    if split == WITHIN:
-        # A location encoder is not trained to resolve a few hundred metres.
-        there = [("sv", mode) for mode in _MODES]
+def _directions(split: str, read: Sequence[str]) -> list[tuple[str, str]]:
+    """Both directions between photo, place, and tile in each reading."""
+    there = [("sv", name) for name in read]
+    # A location encoder is not trained to resolve a few hundred metres.
+    if split != WITHIN:
+        there += [(name, "location") for name in read] + [("sv", "location")]
     return [direction for pair in there for direction in (pair, pair[::-1])]
 
 
@@ -269,18 +280,18 @@ def _rank_scores(
     ]
 
 
-def _offset_scores(columns: Columns, sv: torch.Tensor, groups: Sequence[torch.Tensor]) -> list[Score]:
-    """Ranks across tiles and the mean cosine, with the tile read at a distance from the photo."""
+def _offset_scores(columns: Columns, mode: str, groups: Sequence[torch.Tensor]) -> list[Score]:
+    """Ranks across tiles and the mean cosine, with the tile read at a distance from the photo in the model's own mode."""
     scores = []
-    name = f"{LABELS['sv']} → {LABELS['nili']}"
-    for offset, column in ((0, "nili"), *((offset, _offset_name(offset)) for offset in OFFSETS_M)):
+    sv, name = torch.from_numpy(columns["sv"]), headline(mode)
+    for offset, column in ((0, mode), *((offset, _offset_name(offset)) for offset in OFFSETS_M)):
         moved = torch.from_numpy(columns[column])
         valid = torch.isfinite(moved[:, 0])
         kept = [group[valid[group]] for group in groups]
         kept = [group for group in kept if len(group) > 1]
         if not kept:
             continue
-        table = retrieval({"sv": sv, "nili": moved}, kept, [("sv", "nili")])
+        table = retrieval({"sv": sv, mode: moved}, kept, [("sv", mode)])
         rows = torch.cat(kept)
         cosine = float((sv[rows] * moved[rows]).sum(dim=1).mean())
         found = {name: {**table[name], "mean_cosine": cosine}}

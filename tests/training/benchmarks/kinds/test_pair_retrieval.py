@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 import torch
 
+from modeling_gair import GairConfig, GairModel
 from modeling_gair.geo_gair import great_circle_distance_m
+from tests.helpers.models import draw_pixels
 from tests.helpers.pairs import PROCESSOR, write_pairs
 from training.benchmarks.data import Unavailable
 from training.benchmarks.encoders.gair import GairEncoder
@@ -82,11 +84,11 @@ def test_all_directions_query_modes_offsets_and_locations_are_measured(task, enc
     outcome = KIND.measure(task, encoder, bench)
     found = {(score.split, score.target, score.metric): score for score in outcome.scores}
     across = {target for split, target, _ in found if split == ACROSS}
-    for mode in ("(NILI)", "(bilinear)", "(bicubic)", "tile mean"):
+    for mode in ("(NILI)", "(without pixels)", "(bilinear)", "(bicubic)", "tile mean"):
         assert sum(mode in target for target in across) == 4
-    assert len(across) == 18 and {"SV → location", "location → SV"} < across
+    assert len(across) == 22 and {"SV → location", "location → SV"} < across
     within = {target for split, target, _ in found if split == WITHIN}
-    assert len(within) == 8
+    assert len(within) == 10
     # The tile mean is the same for all points of a tile.
     assert found[WITHIN, "SV → RS, tile mean", "mean_rank"].value == pytest.approx(2.0)
     offsets = {split for split, _, _ in found if split.startswith("offset")}
@@ -99,6 +101,20 @@ def test_all_directions_query_modes_offsets_and_locations_are_measured(task, enc
         np.median(outcome.places.error)
     )
     assert len(outcome.places.lon) == 12
+
+
+@pytest.mark.parametrize("window", [0, 5])
+def test_offsets_are_read_as_the_model_was_trained(task, bench, window):
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(query_mode="bilinear", pixel_window=window, nili_init="normal")).eval()
+    encoder = GairEncoder(draw_pixels(model) if window else model, PROCESSOR, "bilinear")
+    found = {
+        (score.split, score.target, score.metric): score.value for score in KIND.measure(task, encoder, bench).scores
+    }
+    own = "SV → RS at the point (bilinear)"
+    assert {target for split, target, _ in found if split.startswith("offset")} == {own}
+    assert found["offset 0 m", own, "mean_rank"] == found[ACROSS, own, "mean_rank"]
+    assert any("(without pixels)" in target for _, target, _ in found) == bool(window)
 
 
 def test_chance_and_the_nearest_gallery_location_are_reported(task, encoder, bench):

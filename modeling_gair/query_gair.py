@@ -138,7 +138,8 @@ def _pixels_of(tiles: GairEncodedTiles, pixel_query: GairPixelQuery) -> torch.Te
         raise ValueError(
             "The tiles were encoded without their pixels, which this model reads; encode them with this model's encode_tiles."
         )
-    pixels, tokens = len(tiles.rs_pixel_values), len(_tokens_of(tiles))
+    # Not len(), which would fix the batch size of an exported model.
+    pixels, tokens = tiles.rs_pixel_values.shape[0], _tokens_of(tiles).shape[0]
     if pixels != tokens:
         raise ValueError(
             f"The encoded tiles hold the tokens of {tokens} tiles and the pixels of {pixels}; expected those of the same tiles: "

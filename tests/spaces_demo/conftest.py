@@ -70,6 +70,18 @@ def encoded(pixels):
     return encode_tile(model, pixels)
 
 
+@pytest.fixture(scope="session")
+def tile_without_pixels(pixels):
+    """The tile encoded by a tiny model that reads tokens alone."""
+    from serving.encoded_tile import encode_tile
+    from serving.gallery import Tile
+
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny(nili_init="normal", pixel_window=0)).eval()
+    layers = {"True colour": "data:image/jpeg;base64,"}
+    return Tile("made", layers, UTM_BOUNDS, "EPSG:32633", 1.0, encode_tile(model, pixels))
+
+
 @pytest.fixture
 def tile(encoded):
     """The encoded tile in UTM zone 33 N."""

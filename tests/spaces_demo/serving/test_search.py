@@ -29,7 +29,8 @@ def test_tiles_are_ranked_by_their_best_point(bundled_gallery):
     for one in found[:3]:
         tile = bundled_gallery.tiles[one.position]
         assert (*one.point, one.similarity) == best_point(tile.encoded.similarity(query))
-        assert float(tile.encoded.at(*one.point) @ query) == pytest.approx(one.similarity, abs=1e-5)
+        # A point in float32 is off by some 10⁻⁵ of a pixel, and neighbouring pixels may differ by much.
+        assert float(tile.encoded.at(*one.point) @ query) == pytest.approx(one.similarity, abs=1e-4)
 
 
 def test_photos_are_ranked_by_cosine(bundled_gallery):

@@ -54,11 +54,8 @@ def test_the_table_has_a_row_for_each_point(unnamed_model, tile, photo_query):
         assert row["similarity"] == pytest.approx(float(cosines[number]), abs=1e-5)
 
 
-def test_a_model_without_pixels_has_the_columns_of_nili_and_bilinear(
-    served_model, bundled_gallery, unnamed_model, photo_query
-):
-    assert served_model.model.pixel_query is None
-    table = csv_table(unnamed_model, bundled_gallery.tiles[0], photo_query).decode()
+def test_a_model_without_pixels_has_the_columns_of_nili_and_bilinear(tile_without_pixels, unnamed_model, photo_query):
+    table = csv_table(unnamed_model, tile_without_pixels, photo_query).decode()
     assert table.splitlines()[0] == "lon,lat,similarity,similarity_bilinear"
 
 

@@ -77,8 +77,10 @@ def test_the_page_receives_the_maps(unnamed_model, tile, photo_query):
     assert value["best"] == best_point(tile.encoded.similarity(photo_query.embedding))[:2]
 
 
-def test_without_pixels_the_page_receives_nili_and_bilinear(served_model, unnamed_model, bundled_gallery, photo_query):
-    shown = bundled_gallery.tiles[0]
+def test_without_pixels_the_page_receives_nili_and_bilinear(
+    served_model, unnamed_model, tile_without_pixels, photo_query
+):
+    shown = tile_without_pixels
     value, text = tile_value(unnamed_model, shown, photo_query, []), summary(served_model, shown, photo_query)
     assert list(value["maps"]) == ["nili", "bilinear"] and value["own"] == "nili"
     assert value["best"] == best_point(shown.encoded.similarity(photo_query.embedding, "nili"))[:2]

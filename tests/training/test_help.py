@@ -29,7 +29,7 @@ import runpy, sys
 for name in ("torch", "transformers", "modeling_gair", "accelerate", "datasets"):
     sys.modules[name] = None
 program = sys.argv[1]
-sys.argv = [program, "--help"]
+sys.argv = [program, *sys.argv[2:], "--help"]
 runpy.run_path(program, run_name="__main__") if program.endswith(".py") else runpy.run_module(program, run_name="__main__")
 """
 
@@ -39,13 +39,20 @@ runpy.run_path(program, run_name="__main__") if program.endswith(".py") else run
     [
         ("training/export.py", "--int8"),
         ("training/release.py", "--pull_request"),
+        ("training/search.py index", "--memory_gb"),
+        ("training/search.py query", "--where"),
+        ("training/search.py classify", "--class_column"),
         ("training.evidence", "--seeds"),
         ("training.hub.space_files", "--output"),
     ],
 )
 def test_help_needs_no_model_code(program, option):
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_MODEL_CODE, program], cwd=ROOT, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", WITHOUT_MODEL_CODE, *program.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert option in done.stdout and "default: " in done.stdout

@@ -99,7 +99,9 @@ def test_duckdb_compares_the_vectors(written):
     if dtype == "float16" and int(duckdb.__version__.split(".")[0]) < 2:
         pytest.skip("DuckDB reads float16 from version 2 on")
     vector = f"embedding::FLOAT[{DIMENSION}]"
-    query = f"SELECT id, array_cosine_similarity({vector}, ?::FLOAT[{DIMENSION}]) c FROM '{path}' ORDER BY c DESC LIMIT 1"
+    query = (
+        f"SELECT id, array_cosine_similarity({vector}, ?::FLOAT[{DIMENSION}]) c FROM '{path}' ORDER BY c DESC LIMIT 1"
+    )
     assert duckdb.execute(query, [vectors[17].tolist()]).fetchall()[0][0] == "place 17"
 
 

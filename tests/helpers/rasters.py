@@ -38,3 +38,19 @@ def write_tif(path, pixels, *, transform=(10, 0, 500000, 0, -10, 5000000), crs="
 def made_pixels(bands=10, height=100, width=120):
     """Random reflectances as digital numbers `(bands, height, width)`, always the same."""
     return np.random.default_rng(0).integers(1, 4000, (bands, height, width)).astype(np.uint16)
+
+
+def made_scene(height, width, bands=10, cell=24):
+    """A landscape of smooth hills of about `cell` pixels with noise, as digital numbers `(bands, height, width)`, always the same."""
+    random = np.random.default_rng(0)
+    coarse = random.uniform(300, 3500, (bands, height // cell + 2, width // cell + 2))
+    rows, columns = (np.linspace(0, side / cell, side, endpoint=False) for side in (height, width))
+    scene = _blended(_blended(coarse, rows, 1), columns, 2)
+    return (scene + random.normal(0, 60, scene.shape)).clip(1, 8000).astype(np.uint16)
+
+
+def _blended(values, places, axis):
+    """Values along an axis at fractional places, interpolated linearly."""
+    first = places.astype(int)
+    share = np.expand_dims(places - first, tuple({0, 1, 2} - {axis}))
+    return values.take(first, axis) * (1 - share) + values.take(first + 1, axis) * share

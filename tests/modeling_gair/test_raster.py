@@ -236,3 +236,52 @@ def test_real_tiles_are_read(data_dir):
         tile = processor.read(data_dir / f"{city}_rs.tif")
         assert tile.crs == "EPSG:4326"
         assert tile.valid_fraction == 1.0
+
+
+def test_windows_of_pixels_are_read_from_one_open_raster(tif):
+    processor = GairRSImageProcessor()
+    with processor.open(tif) as raster:
+        assert (raster.height, raster.width, raster.grid.crs) == (100, 120, "EPSG:32633")
+        tile = processor.read(raster, window=(20, 30, 90, 85))
+        other = processor.read(raster, window=(0, 0, 120, 100))
+    np.testing.assert_array_equal(tile.pixels, made_pixels()[:, 30:85, 20:90])
+    assert (tile.bounds, tile.valid_fraction, tile.missing.any()) == ((500200, 4999150, 500900, 4999700), 1.0, False)
+    np.testing.assert_array_equal(other.pixels, made_pixels())
+
+
+def test_a_window_may_extend_beyond_the_raster(tif):
+    tile = GairRSImageProcessor().read(tif, window=(100, -10, 180, 60))
+    np.testing.assert_array_equal(tile.pixels[:, 10:, :20], made_pixels()[:, :60, 100:])
+    expected = np.ones((70, 80), bool)
+    expected[10:, :20] = False
+    np.testing.assert_array_equal(tile.missing, expected)
+    assert tile.bounds == (501000, 4999400, 501800, 5000100)
+
+
+def test_pixels_without_data_are_marked(tmp_path):
+    pixels = made_pixels()
+    pixels[:, 5:9, 70:] = 0
+    tile = GairRSImageProcessor().read(write_tif(tmp_path / "t.tif", pixels, names=GAIR_BANDS))
+    np.testing.assert_array_equal(tile.missing, (pixels == 0).all(axis=0))
+    assert tile.valid_fraction == 1 - tile.missing.mean()
+
+
+@pytest.mark.parametrize("zone", [32632, 32633])
+def test_a_raster_is_warped_while_it_is_read(tmp_path, zone):
+    # A column and a row number, so that each pixel says where it comes from.
+    rows, columns = np.mgrid[:700, :600].astype(np.uint16)
+    pixels = np.concatenate([rows[None], columns[None], np.full((8, 700, 600), 900, np.uint16)]) + 1000
+    path = write_tif(tmp_path / "t.tif", pixels, names=GAIR_BANDS)
+    processor = GairRSImageProcessor(allow_any_scale=True)
+    with processor.open(path, crs=f"EPSG:{zone}") as raster:
+        tile = processor.read(raster, window=(0, 0, raster.width, raster.height))
+        # Across the squares that are kept.
+        part = processor.read(raster, window=(500, 505, 560, 600))
+        x, y = project(*unproject(503005, 4996505, "EPSG:32633"), f"EPSG:{zone}")
+        grid = raster.grid
+    np.testing.assert_array_equal(part.pixels, tile.pixels[:, 505:600, 500:560])
+    assert grid.step_x == grid.step_y == 10 and grid.west % 10 == grid.north % 10 == 0
+    row, column = int((grid.north - y) // 10), int((x - grid.west) // 10)
+    # 3 km east and 3.5 km south of the corner.
+    assert abs(int(tile.pixels[0, row, column]) - 1350) <= 1 and abs(int(tile.pixels[1, row, column]) - 1300) <= 1
+    assert tile.missing.any() == (zone == 32632)

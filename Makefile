@@ -47,3 +47,4 @@ speed: install ## measure a training step, loading and reading at points
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.speed.training_step
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.speed.loader
 	$(BIN)/python -m tests.speed.nili
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.speed.query

@@ -17,17 +17,19 @@ The GAIR demo page: maps of embedding similarity.
     python spaces_demo/app.py
 
 The environment variable `GAIR_MODEL` selects another model (a directory or a repository on the Hub), `GAIR_GALLERY`
-another gallery.
+another gallery, and `GAIR_EMBEDDINGS` a folder of embeddings to search.
 """
 
 from typing import Any
 
 import gradio as gr
 
+import views.embeddings as embeddings
 import views.place_to_place as place_to_place
 import views.retrieval as retrieval
 import views.tile_view as tile_view
 import views.world_map as world_map
+from serving.embedded_rows import load_embedded_rows
 from serving.gallery import load_gallery
 from serving.model import ServedModel, load_model
 from widgets.assets import CSS_PATHS, HEAD
@@ -55,8 +57,8 @@ _TABS = {"World map": world_map, "Tile view": tile_view, "Retrieval": retrieval,
 
 
 def build(served: ServedModel) -> gr.Blocks:
-    """Builds the page of a model, with the gallery that the environment selects."""
-    gallery = load_gallery(None, served)
+    """Builds the page of a model, with the gallery and the embeddings that the environment selects."""
+    gallery, rows = load_gallery(None, served), load_embedded_rows(served)
     with gr.Blocks(
         title="GAIR: maps of similarity", analytics_enabled=False, delete_cache=(_DELETE_AFTER, _DELETE_AFTER)
     ) as page:
@@ -65,6 +67,9 @@ def build(served: ServedModel) -> gr.Blocks:
             for name, module in _TABS.items():
                 with gr.Tab(name, id=name):
                     module.add_tab(served, gallery)
+            if rows is not None:
+                with gr.Tab("Embeddings", id="Embeddings"):
+                    embeddings.add_tab(served, rows)
         page.load(_tab_of_link, None, tabs, api_visibility="private")
     # Calls are short; visitors wait for their turn.
     return page.queue(default_concurrency_limit=2, max_size=64)

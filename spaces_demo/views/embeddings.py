@@ -1,0 +1,141 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Embeddings of one's own: the rows most similar to a place, a photo or a tile, on a map."""
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from serving.embedded_rows import EmbeddedRows
+from serving.model import ServedModel, on_gpu
+from serving.text import numbers_text, typed_numbers
+from serving.uploads import read_photo, read_tile
+from widgets.events import QUIET, TURNS, event_numbers, for_programs, warned
+from widgets.map import pick_map
+from widgets.upload_fields import photo_field, tile_field
+
+MAX_FOUND = 100
+_FIRST_COUNT = 20
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The components of the tab."""
+
+    map: gr.HTML
+    place: gr.Textbox
+    photo: gr.File
+    tile: gr.File
+    count: gr.Slider
+    found: gr.Markdown
+
+
+def add_tab(served: ServedModel, rows: EmbeddedRows) -> None:
+    """
+    Builds the tab inside `gr.Blocks`.
+
+    Args:
+        served ([`ServedModel`]): the model that embeds queries.
+        rows ([`EmbeddedRows`]): what is searched.
+    """
+    handlers = _Handlers(served, rows)
+    _connect(_lay_out(rows), handlers)
+    gr.api(_endpoint(handlers), api_name="search_embeddings", **TURNS)
+
+
+def _lay_out(rows: EmbeddedRows) -> _Parts:
+    gr.Markdown(f"Click on the map, or upload a photo or a tile: which rows embed most similarly? {rows.note}")
+    with gr.Row():
+        with gr.Column(scale=3, min_width=320):
+            world = pick_map("embeddings-map")
+        with gr.Column(scale=1, min_width=280):
+            place = gr.Textbox(
+                label="Place (lon, lat in degrees)", max_length=100, submit_btn="Find", elem_id="embeddings-place"
+            )
+            photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
+            count = gr.Slider(1, MAX_FOUND, value=_FIRST_COUNT, step=1, label="Number of rows")
+    return _Parts(world, place, photo, tile, count, gr.Markdown(elem_id="embeddings-found"))
+
+
+def _connect(parts: _Parts, handlers: "_Handlers") -> None:
+    answer, last = [parts.map, parts.found], {**QUIET, **TURNS, "trigger_mode": "always_last"}
+    parts.map.pick(warned(handlers.pick), parts.count, [parts.place, *answer], **last)
+    parts.place.submit(warned(handlers.by_place), [parts.place, parts.count], answer, **last)
+    parts.photo.upload(warned(handlers.by_photo), [parts.photo, parts.count], answer, **last)
+    parts.tile.upload(warned(handlers.by_tile), [parts.tile, parts.count], answer, **last)
+
+
+class _Handlers:
+    """Answers to events: a value for the map, and the rows in Markdown."""
+
+    def __init__(self, served: ServedModel, rows: EmbeddedRows):
+        self._served, self._rows = served, rows
+
+    def pick(self, event: gr.EventData, count: int) -> tuple:
+        place = numbers_text(event_numbers(event, "lon", "lat"))
+        return place, *self.by_place(place, count)
+
+    def by_place(self, place: str, count: int) -> tuple:
+        lon, lat = self.place_of(place)
+        return self._answer(self.embedded_place(lon, lat), count, [{"lon": lon, "lat": lat}])
+
+    def by_photo(self, path: str, count: int) -> tuple:
+        return self._answer(on_gpu(self._served.photo)(read_photo(path)), count, [])
+
+    def by_tile(self, path: str, count: int) -> tuple:
+        read = read_tile(path, self._served.processor.image_processor)
+        return self._answer(on_gpu(self._served.tile)(read), count, [])
+
+    def place_of(self, text: str) -> tuple[float, float]:
+        place = typed_numbers(text, 2, "lon, lat in degrees, such as 13.40, 52.52")
+        ((lon, lat),) = self._served.coordinates.check(*np.array([place]).T)
+        return float(lon), float(lat)
+
+    def embedded_place(self, lon: float, lat: float) -> np.ndarray:
+        return on_gpu(self._served.places)(np.array([lon]), np.array([lat]))[0]
+
+    def find(self, query: np.ndarray, count: int) -> list[dict[str, Any]]:
+        if not (isinstance(count, (int, float)) and 1 <= count <= MAX_FOUND):
+            raise ValueError(f"The number of rows is {count!r:.40}, expected 1 to {MAX_FOUND}; move the slider.")
+        return self._rows.find(query, int(count))
+
+    def _answer(self, query: np.ndarray, count: int, pins: list[dict[str, float]]) -> tuple:
+        found = self.find(query, count)
+        return {"pins": pins, "places": found}, found_table(found)
+
+
+def found_table(found: list[dict[str, Any]]) -> str:
+    """Rows as a table in Markdown; names are shown as they are written."""
+    lines = [
+        f"| {number} | {_plain(row['id'])} | {_plain(row['modality'])} | {row['lon']:.4f} | {row['lat']:.4f} | {row['similarity']:.4f} |"
+        for number, row in enumerate(found, start=1)
+    ]
+    return "\n".join(["| # | id | modality | lon | lat | cosine similarity |", "|--:|---|---|--:|--:|--:|", *lines])
+
+
+def _plain(text: str) -> str:
+    """Text without meaning in Markdown or HTML."""
+    escaped = html.escape(text[:80].replace("\n", " "))
+    return "".join(f"&#{ord(sign)};" if sign in r"\`*_{}[]()#+-.!|~" else sign for sign in escaped)
+
+
+def _endpoint(handlers: _Handlers) -> Callable:
+    def search_embeddings(place: str, count: int = _FIRST_COUNT) -> list[dict]:
+        return handlers.find(handlers.embedded_place(*handlers.place_of(place)), count)
+
+    return for_programs(search_embeddings)

@@ -58,9 +58,7 @@ def read_lon_lat(
     Raises:
         ValueError: there are no places, or cells are neither degrees nor points.
     """
-    known: dict[str, str] = {}
-    for name in table.data.column_names:
-        known.setdefault(_plain(name), name)
+    known = _known(table)
     if columns := _coordinate_columns(table, named or {}, known):
         return _degrees(table, columns, missing_values)
     if geometry := _geometry_column(table):
@@ -73,6 +71,24 @@ def read_lon_lat(
         f"{table.name} has no columns lon and lat (it has {have}), and none called longitude and latitude, lng, long, x and y, or "
         "geometry with points; rename its longitude to lon and its latitude to lat, in degrees."
     )
+
+
+def place_columns(table: Table) -> tuple[str, ...]:
+    """The columns in which [`read_lon_lat`] finds the places of a table: longitude and latitude, or one of points."""
+    known = _known(table)
+    if columns := _coordinate_columns(table, {}, known):
+        return columns
+    if geometry := _geometry_column(table):
+        return (geometry,)
+    return _pair(known, _X, _Y) or ()
+
+
+def _known(table: Table) -> dict[str, str]:
+    """The columns by their plain names; of several with one plain name, the first."""
+    known: dict[str, str] = {}
+    for name in table.data.column_names:
+        known.setdefault(_plain(name), name)
+    return known
 
 
 def _coordinate_columns(table: Table, named: Mapping[str, str], known: Mapping[str, str]) -> tuple[str, str] | None:

@@ -49,7 +49,7 @@ def worker_init(worker: int | None = None) -> None:
         # Threads inherit the mask, so that the signal stays pending for the thread that waits for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_at_its_signal, args=(parent,), daemon=True).start()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
 
 
 def _end_at_its_signal(parent: BaseProcess) -> None:
@@ -59,7 +59,7 @@ def _end_at_its_signal(parent: BaseProcess) -> None:
     os._exit(0)
 
 
-def _end_with(parent: BaseProcess) -> None:
+def end_with(parent: BaseProcess) -> None:
     """End without cleaning up: a worker that is blocked on a full pipe would wait for its reader forever."""
     parent.join()
     os._exit(1)

@@ -68,10 +68,10 @@ def push(options: ReleaseOptions, folder: Path) -> CommitInfo:
     except (HTTPError, OSError, RuntimeError) as error:
         # The client wraps the error that stopped the upload of a large file.
         cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-        raise ValueError(f"{_explain(cause, repo, api.endpoint)} Nothing was committed to {repo!r}.") from error
+        raise ValueError(f"{explain(cause, repo, api.endpoint)} Nothing was committed to {repo!r}.") from error
 
 
-def _explain(error: BaseException, repo: str, endpoint: str) -> str:
+def explain(error: BaseException, repo: str, endpoint: str) -> str:
     """One sentence on why a push failed, and how to fix it."""
     status = error.response.status_code if isinstance(error, HfHubHTTPError) and error.response is not None else None
     if status in (401, 403) or isinstance(error, RepositoryNotFoundError):

@@ -24,6 +24,7 @@ import torch
 
 from modeling_gair import GairProcessor
 from modeling_gair.crs_gair import ground_size_m
+from modeling_gair.raster_gair import GairTile
 from training.common.errors import first_line
 from training.common.schema import unpack_tile
 from training.pairs.shards import UNREADABLE, Row
@@ -138,16 +139,8 @@ class PairDecoder:
             raise ValueError(row[UNREADABLE])
         if not len(row["photos"] or ()):
             raise ValueError("it has no photos, expected one or more taken in it; add them, or drop the row.")
-        if row.get("tile") is not None:
-            pixels = unpack_tile(row)
-            if row["bounds"] is None or row["crs"] is None:
-                raise ValueError("its bounds or crs are null, so photos cannot be located in it; write both.")
-            place = {"bounds": row["bounds"], "crs": row["crs"]}
-            tile = self.processor.image_processor.read(pixels, bands=row["bands"], **place)
-        else:
-            tile = self.processor.image_processor.read(folder / row["tile_file"])
-        if tile.bounds is None or tile.crs is None:
-            raise ValueError("it has no georeferencing, so photos cannot be located in it; write its CRS and bounds.")
+        tile = read_tile(self.processor, row, folder)
+        assert tile.bounds is not None and tile.crs is not None
         return tile.pixels, ground_size_m(tile.bounds, tile.crs), tile.bounds, tile.crs
 
     def _places(self, photos: Sequence[Any], bounds: Any, crs: Any) -> list[tuple[np.ndarray, np.ndarray] | None]:
@@ -199,6 +192,30 @@ class PairDecoder:
             self.bad[kind] += 1
             self.problems.append(f"{what}: {error if expected else f'{type(error).__name__}: {first_line(error)}'}")
             return None
+
+
+def read_tile(processor: GairProcessor, row: Row, folder: Path) -> GairTile:
+    """
+    The tile of a row, which holds its pixels or names its file.
+
+    Args:
+        processor ([`GairProcessor`]): the model's processor.
+        row (`dict`): an undecoded row.
+        folder (`Path`): the folder that the row's file names are relative to.
+
+    Raises:
+        ValueError: it cannot be read, or has no place on the Earth.
+    """
+    if row.get("tile") is not None:
+        pixels = unpack_tile(row)
+        if row["bounds"] is None or row["crs"] is None:
+            raise ValueError("its bounds or crs are null, so photos cannot be located in it; write both.")
+        tile = processor.image_processor.read(pixels, bands=row["bands"], bounds=row["bounds"], crs=row["crs"])
+    else:
+        tile = processor.image_processor.read(folder / row["tile_file"])
+    if tile.bounds is None or tile.crs is None:
+        raise ValueError("it has no georeferencing, so photos cannot be located in it; write its CRS and bounds.")
+    return tile
 
 
 def _with_id(row: Row, index: int) -> dict[str, Any]:

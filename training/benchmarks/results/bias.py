@@ -17,7 +17,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import geopandas
 import numpy as np
@@ -27,8 +26,8 @@ from sklearn.neighbors import BallTree
 
 from modeling_gair.geo_gair import EARTH_RADIUS_M
 from training.benchmarks.kinds.kind import PlaceErrors
+from training.common.land import land
 
-_OUTLINES = Path(__file__).parent / "continents.geojson"
 ELSEWHERE = "islands and sea"
 # The outlines are coarse, so places up to this distance from one belong to it.
 _NEAR_KM = 100.0
@@ -151,12 +150,6 @@ def continents(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         near = distance[:, 0] * EARTH_RADIUS_M / 1000 <= _NEAR_KM
         found[rest[near]] = names[nearest[near, 0]]
     return found
-
-
-@lru_cache(maxsize=1)
-def land() -> geopandas.GeoDataFrame:
-    """Outlines of the Earth's land in lon, lat, one row per continent with its name in the column `continent`."""
-    return geopandas.read_file(_OUTLINES)[["continent", "geometry"]]
 
 
 @lru_cache(maxsize=1)

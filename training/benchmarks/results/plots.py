@@ -24,10 +24,11 @@ from matplotlib.figure import Figure
 
 import training.common.figures  # noqa: F401, sets matplotlib up
 from training.benchmarks.kinds.kind import PlaceErrors
-from training.benchmarks.results.bias import CHANCE_BITS, RADIUS_KM, PartBias, SelfInformation, land
+from training.benchmarks.results.bias import CHANCE_BITS, RADIUS_KM, PartBias, SelfInformation
 from training.benchmarks.results.table import Row
 from training.benchmarks.tasks.task import Task
 from training.common.files import written_whole
+from training.common.land import land
 
 # A very negative R² would squeeze the range of interest.
 _LEAST_SHOWN = -0.5

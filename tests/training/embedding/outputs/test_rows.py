@@ -180,7 +180,7 @@ def test_files_are_those_of_the_job(tmp_path):
     (tmp_path / "embeddings").mkdir()
     for name in ("00000", "stray"):
         (tmp_path / "embeddings" / f"{name}.parquet").touch()
-    with pytest.raises(ValueError, match="1 of the 2 files .* first '00001.parquet'"):
+    with pytest.raises(ValueError, match=r"1 of the 2 files .* first '00001.parquet'"):
         embedding_files(tmp_path)
     embedding_file(tmp_path, 1).touch()
     assert [path.name for path in embedding_files(tmp_path)] == ["00000.parquet", "00001.parquet"]

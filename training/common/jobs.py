@@ -1,0 +1,246 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Many tasks on one machine or a cluster, by datatrove: one task is one file, whoever runs it. A completed task leaves a marker, so
+that the same command, run again, does only the rest.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tqdm.auto import tqdm
+
+from training.common.files import write_atomically
+from training.common.workers import end_with
+
+ROOT = Path(__file__).parents[2]
+Executor = Literal["local", "slurm", "ray"]
+_COMPLETIONS, _PROGRESS = "completions", "progress"
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@dataclass
+class ClusterSettings:
+    """
+    What a task asks of a cluster (Slurm or Ray).
+
+    Attributes:
+        partition: partition of Slurm
+        time: limit of a Slurm job, as HH:MM:SS
+        cpus: CPU cores of a task
+        memory_gb: GB of memory of each core
+        gpus: GPUs of a task
+        tasks_per_job: tasks that a Slurm job does one after the other, with one loading of the model
+    """
+
+    partition: str | None = None
+    time: str = "04:00:00"
+    cpus: int = 1
+    memory_gb: int = 2
+    gpus: int = 0
+    tasks_per_job: int = 1
+
+
+class Tasks:
+    """
+    The tasks of a job and the folder of their markers and logs, which all machines of a cluster must see.
+
+    Args:
+        task (`Callable[[int], None]`): does task number `rank`. It must be picklable: a function of a module, or a
+            `functools.partial` of one.
+        sizes (`Sequence[int]`): number of items of each task, for the progress bar.
+        folder (`Path`): of markers and logs.
+    """
+
+    def __init__(self, task: Callable[[int], None], sizes: Sequence[int], folder: Path):
+        self.task, self.sizes, self.folder = task, sizes, folder
+
+    def incomplete(self) -> list[int]:
+        """The tasks without a marker."""
+        done = _completed(self.folder)
+        return [rank for rank in range(len(self.sizes)) if rank not in done]
+
+    def run(self, executor: Executor, workers: int, cluster: ClusterSettings, unit: str) -> list[int]:
+        """
+        Does the incomplete tasks.
+
+        Args:
+            executor (`str`): `"local"`: processes on this machine; `"slurm"`: submits a job array and returns; `"ray"`: the
+                cluster of `RAY_ADDRESS`, or one that is started on this machine.
+            workers (`int`): number of tasks at a time.
+            cluster ([`ClusterSettings`]): for Slurm and Ray.
+            unit (`str`): what the items are called in the progress bar.
+
+        Returns:
+            The tasks that are incomplete still: of Slurm, those that were submitted; of Ray, those that failed.
+
+        Raises:
+            ValueError: a task raised one (on this machine), or the executor cannot be used.
+        """
+        if not (left := self.incomplete()):
+            return []
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if executor == "slurm":
+            self._slurm(workers, cluster).run()
+        else:
+            engine = self._local(min(workers, len(left))) if executor == "local" else self._ray(workers, cluster)
+            with _progress_bar(self.folder, self.sizes, unit):
+                engine.run()
+        return self.incomplete()
+
+    def _local(self, workers: int) -> Any:
+        from datatrove.executor import LocalPipelineExecutor
+        from loguru import logger
+
+        # It reports errors with their traceback; here they are raised.
+        logger.disable("datatrove")
+        return LocalPipelineExecutor(self._pipeline(workers), len(self.sizes), workers, str(self.folder))
+
+    def _slurm(self, workers: int, cluster: ClusterSettings) -> Any:
+        from datatrove.executor import SlurmPipelineExecutor
+
+        if not cluster.partition:
+            raise ValueError("--cluster.partition is missing; pass a partition of Slurm, as sinfo lists them.")
+        return SlurmPipelineExecutor(
+            self._pipeline(),
+            tasks=len(self.sizes),
+            time=cluster.time,
+            partition=cluster.partition,
+            cpus_per_task=cluster.cpus,
+            mem_per_cpu_gb=cluster.memory_gb,
+            gpus_per_task=cluster.gpus,
+            tasks_per_job=cluster.tasks_per_job,
+            workers=workers,
+            job_name=self.folder.parent.name,
+            qos="",
+            logging_dir=str(self.folder.resolve()),
+            env_command=f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{ROOT}:$PYTHONPATH"',
+        )
+
+    def _ray(self, workers: int, cluster: ClusterSettings) -> Any:
+        try:
+            import ray
+        except ImportError as error:
+            raise ValueError("--executor ray needs Ray, which is not installed: run pip install ray.") from error
+        from datatrove.executor import RayPipelineExecutor
+        from loguru import logger
+
+        logger.disable("datatrove")
+        if not ray.is_initialized():
+            # Workers on a busy machine take long to start.
+            os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+            own = {} if "RAY_ADDRESS" in os.environ else {"include_dashboard": False}
+            environment = {"env_vars": {"PYTHONPATH": str(ROOT)}}
+            ray.init(log_to_driver=False, logging_level="ERROR", runtime_env=environment, **own)
+        return RayPipelineExecutor(
+            self._pipeline(),
+            tasks=len(self.sizes),
+            workers=workers,
+            logging_dir=str(self.folder.resolve()),
+            cpus_per_task=cluster.cpus,
+            mem_per_cpu_gb=cluster.memory_gb,
+            gpus_per_task=cluster.gpus,
+        )
+
+    def _pipeline(self, processes: int | None = None) -> list[Any]:
+        return [_Step(self.task, self.folder, processes)]
+
+
+def report_progress(folder: Path, rank: int, items: int) -> None:
+    """Tells the progress bar how many items of a running task are done."""
+    # A bar that lags behind is no reason to end a task.
+    with suppress(OSError):
+        write_atomically(folder / _PROGRESS / f"{rank:05d}", str(items))
+
+
+class _Step:
+    """A pipeline of datatrove of one step: a task. `processes` is the number of processes on this machine, if it is known."""
+
+    def __init__(self, task: Callable[[int], None], folder: Path, processes: int | None):
+        self.task, self.folder, self.processes = task, folder, processes
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In a worker process, which unpickles the step before each task."""
+        self.__dict__.update(state)
+        if self.processes is not None:
+            _settle(self.processes)
+
+    def __call__(self, data: Any, rank: int, world_size: int) -> None:
+        (self.folder / _PROGRESS).mkdir(exist_ok=True)
+        self.task(rank)
+        (self.folder / _PROGRESS / f"{rank:05d}").unlink(missing_ok=True)
+
+
+def _settle(processes: int) -> None:
+    """
+    Makes this process a worker on this machine: it ends with the process that started it, for whatever reason, leaves Ctrl-C
+    to it, and takes its share of the cores.
+    """
+    import multiprocess
+    from loguru import logger
+
+    parent = multiprocess.parent_process()
+    if parent is None or any(thread.name == _settle.__name__ for thread in threading.enumerate()):
+        return
+    logger.disable("datatrove")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with, args=(parent,), name=_settle.__name__, daemon=True).start()
+    if "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
+
+
+@contextmanager
+def _progress_bar(folder: Path, sizes: Sequence[int], unit: str) -> Iterator[None]:
+    """A bar with the rate and the time left, from the markers and reports of all workers."""
+    ended = threading.Event()
+    done = sum(sizes[rank] for rank in _completed(folder))
+    with tqdm(total=sum(sizes), initial=done, unit=unit, unit_scale=True, desc="embed", smoothing=0.05) as bar:
+
+        def look() -> None:
+            while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+                bar.update(max(0, _items_done(folder, sizes) - bar.n))
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            bar.update(max(0, _items_done(folder, sizes) - bar.n))
+
+
+def _completed(folder: Path) -> set[int]:
+    markers = folder / _COMPLETIONS
+    return {int(name) for name in os.listdir(markers) if name.isdecimal()} if markers.is_dir() else set()
+
+
+def _items_done(folder: Path, sizes: Sequence[int]) -> int:
+    completed = _completed(folder)
+    done = sum(sizes[rank] for rank in completed)
+    with suppress(OSError):
+        for path in (folder / _PROGRESS).iterdir():
+            if path.name.isdecimal() and int(path.name) not in completed:
+                with suppress(OSError, ValueError):
+                    done += int(path.read_text(encoding="utf-8"))
+    return done

@@ -1,0 +1,76 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The command `training/embed.py`: plan, run, finish."""
+
+from functools import partial
+
+from training.common.jobs import Tasks
+from training.embedding.finish import Finished, finish
+from training.embedding.job import ERRORS, LOGS, Job
+from training.embedding.options import EmbedOptions
+from training.embedding.plan import dry_run, plan
+from training.embedding.run import run_task
+
+SOME_BAD = 2
+
+
+def embed(options: EmbedOptions) -> tuple[int, bool]:
+    """
+    Embeds an input.
+
+    Returns:
+        The exit status (0; 2 if some inputs are bad; 1 if tasks failed), and whether the result is complete.
+
+    Raises:
+        ValueError: the options, the model or the input are bad, or the output cannot be written.
+    """
+    assert options.output is not None
+    if options.dry_run:
+        print(dry_run(options))
+        return 0, False
+    planned = plan(options)
+    job = planned.job
+    for remark in planned.remarks:
+        print(remark)
+    tasks = Tasks(partial(run_task, options.output.resolve()), job.sizes, options.output.resolve() / LOGS)
+    done = len(job.sizes) - len(tasks.incomplete())
+    print(f"{sum(job.sizes):,} {job.unit}s in {job.tasks:,} tasks, {done:,} of which are done.")
+    left = tasks.run(options.executor, options.workers, options.cluster, job.unit)
+    if left:
+        return _unfinished(options, job, left), False
+    found = finish(options.output, job, options.license)
+    _tell(options, found)
+    return (SOME_BAD if found.errors else 0), True
+
+
+def _unfinished(options: EmbedOptions, job: Job, left: list[int]) -> int:
+    if options.executor == "slurm":
+        print(
+            f"Submitted {len(left):,} tasks to Slurm; run the same command again when they have ended, to check and finish."
+        )
+        return 0
+    print(
+        f"{len(left):,} of {job.tasks:,} tasks failed, first task {left[0]}; its log is in {options.output}/{LOGS}/logs. Run the same command again."
+    )
+    return 1
+
+
+def _tell(options: EmbedOptions, found: Finished) -> None:
+    print(
+        f"{found.rows:,} embeddings are in {options.output}/embeddings, with a catalogue (collection.json) and a data card (README.md)."
+    )
+    if found.errors:
+        print(f"{found.errors:,} could not be made; {options.output}/{ERRORS} says why. The first:")
+        for reason in found.reasons:
+            print(f"  {reason}")

@@ -1,0 +1,79 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Ends a job: checks that nothing is lost, and writes the list of bad inputs, the catalogue, the data card and a picture."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.common.files import written_whole
+from training.embedding.job import ERRORS, Job, read_record
+from training.embedding.outputs.card import make_card
+from training.embedding.outputs.extent import extent_of
+from training.embedding.outputs.preview import draw_preview
+from training.embedding.outputs.rows import embedding_files
+from training.embedding.outputs.stac import write_catalogue
+
+_REASONS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Finished:
+    """
+    What a job gave.
+
+    Attributes:
+        rows (`int`), errors (`int`): numbers of embeddings, and of those that could not be made.
+        reasons (`list[str]`): the first reasons, with their sources.
+    """
+
+    rows: int
+    errors: int
+    reasons: list[str]
+
+
+def finish(output: Path, job: Job, licence: str | None) -> Finished:
+    """
+    Ends a job whose tasks are complete.
+
+    Args:
+        output (`Path`): its folder.
+        job ([`Job`]): the job.
+        licence (`str`, *optional*): of the embeddings, for catalogue and card.
+
+    Raises:
+        ValueError: a file is missing, or does not hold as many rows as it should.
+    """
+    files = embedding_files(output)
+    extents = [extent_of(path) for path in files]
+    errors, reasons = 0, list[str]()
+    with written_whole(output / ERRORS) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for rank, extent in enumerate(extents):
+            record = read_record(output, rank)
+            whole = record.rows + len(record.errors) == record.expected and record.inputs == job.sizes[rank]
+            if record.rows != extent.rows or not whole:
+                raise ValueError(
+                    f"{files[rank].name!r} holds {extent.rows} rows, and {len(record.errors)} inputs are bad, of {record.expected} rows and "
+                    f"{job.sizes[rank]} inputs; delete it and logs/completions/{rank:05d}, and run the same command again."
+                )
+            for error in record.errors:
+                file.write(json.dumps(error, ensure_ascii=False) + "\n")
+                if len(reasons) < _REASONS_SHOWN:
+                    reasons.append(f"{error['source']}: {error['reason']}")
+            errors += len(record.errors)
+    found = Finished(sum(extent.rows for extent in extents), errors, reasons)
+    write_catalogue(output, job, extents, files, licence)
+    drawn = draw_preview(output / "preview.png", files, extents, job)
+    make_card(job, extents, found.rows, errors, licence, drawn).save(output / "README.md")
+    return found

@@ -1,0 +1,175 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Places on an equal-area grid: the cells of the sinusoidal projection on the sphere of MODIS, s metres wide and high. Rows are
+counted from the equator northwards and columns from Greenwich eastwards, so that the centre of cell (row, column) is at
+
+    lat = (row + ½) s / R,    lon = (column + ½) s / (R cos lat),    R = 6,371,007.181 m.
+
+The projection preserves area (Snyder, 1987, Map Projections: A Working Manual, section 30), centres are s metres apart from east to
+west and from south to north, and a cell's name does not depend on the area of the job.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import shapely
+
+from modeling_gair.crs_gair import check_bounds, unrolled
+from modeling_gair.geo_gair import wrap_longitude
+from training.embedding.inputs.listed import ListedInput
+from training.embedding.ordering import KEYS
+
+GRID = "gair-sinusoidal-1"
+RADIUS_M = 6_371_007.181
+_SPACING = re.compile(r"grid:([0-9.]+)\s*(km|m)")
+_BATCH_ROWS = 2**16
+_LEAST_M = 10.0
+_CARRIED = pa.schema(
+    [("grid", pa.string()), ("grid_spacing_m", pa.float64()), ("grid_row", pa.int32()), ("grid_column", pa.int32())]
+)
+
+
+class GridPlaces(ListedInput):
+    """
+    The centres of a grid's cells, over a box or the land.
+
+    Args:
+        spacing_m (`float`): metres between the centres, the side of a cell.
+        bbox (`tuple[float, float, float, float]`, *optional*): west, south, east, north in degrees; west > east across the
+            antimeridian. By default the land, by coarse outlines (Natural Earth 1:110m).
+    """
+
+    what, unit, path = "places", "place", ""
+
+    def __init__(self, spacing_m: float, bbox: tuple[float, float, float, float] | None):
+        self.spacing_m, self.bbox = spacing_m, bbox
+        where = "land" if bbox is None else ",".join(f"{side:g}" for side in bbox)
+        self.name = f"{GRID}:{spacing_m:g}m:{where}"
+
+    def fingerprint(self) -> str:
+        return self.name
+
+    def listed(self) -> tuple[pa.Schema, Iterator[pa.Table], list[str]]:
+        remark = f"The grid is {GRID}, {self.spacing_m:g} m, over {'the land' if self.bbox is None else 'the box'}."
+        return _CARRIED, self._batches(), [remark]
+
+    def _batches(self) -> Iterator[pa.Table]:
+        rows: list[tuple[int, np.ndarray]] = []
+        for row, columns in self._rows():
+            rows.append((row, columns))
+            if sum(len(some) for _, some in rows) >= _BATCH_ROWS:
+                yield self._items(rows)
+                rows = []
+        if rows:
+            yield self._items(rows)
+
+    def _rows(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The rows of cells, each with its columns in order."""
+        south, north = (-90.0, 90.0) if self.bbox is None else (self.bbox[1], self.bbox[3])
+        per_degree = np.radians(1) * RADIUS_M / self.spacing_m
+        for row in range(int(np.floor(south * per_degree)), int(np.ceil(north * per_degree))):
+            lat = self._lat(row)
+            if not (south <= lat <= north and abs(lat) < 90):
+                continue
+            # The centres of a row that lie on the Earth: half of its circle to each side.
+            half = int(np.floor(180 * self._columns_per_degree(lat) + 0.5))
+            spans = [(-180.0, 180.0)] if self.bbox is None else _spans(self.bbox)
+            if self.bbox is None:
+                spans = list(_land_at(lat))
+            found = [self._between(lat, west, east) for west, east in spans]
+            columns = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+            columns = columns[(columns >= -half) & (columns < half)]
+            if len(columns):
+                yield row, columns
+
+    def _between(self, lat: float, west: float, east: float) -> np.ndarray:
+        per_degree = self._columns_per_degree(lat)
+        return np.arange(np.ceil(west * per_degree - 0.5), np.floor(east * per_degree - 0.5) + 1).astype(np.int64)
+
+    def _lat(self, row: Any) -> Any:
+        return np.degrees((np.asarray(row) + 0.5) * self.spacing_m / RADIUS_M)
+
+    def _columns_per_degree(self, lat: Any) -> Any:
+        return np.radians(1) * RADIUS_M * np.cos(np.radians(lat)) / self.spacing_m
+
+    def _items(self, rows: list[tuple[int, np.ndarray]]) -> pa.Table:
+        row = np.repeat([one for one, _ in rows], [len(columns) for _, columns in rows])
+        column = np.concatenate([columns for _, columns in rows])
+        lat = self._lat(row)
+        count = len(row)
+        values = {
+            "id": [f"{self.spacing_m:g}m:{r}:{c}" for r, c in zip(row.tolist(), column.tolist())],
+            "lon": wrap_longitude((column + 0.5) / self._columns_per_degree(lat)),
+            "lat": lat,
+            "source": [self.name] * count,
+            "grid": [GRID] * count,
+            "grid_spacing_m": np.full(count, self.spacing_m),
+            "grid_row": row,
+            "grid_column": column,
+        }
+        schema = pa.schema([*KEYS, *_CARRIED])
+        arrays = [
+            pa.array(values[name], kind) if name in values else pa.nulls(count, kind)
+            for name, kind in zip(schema.names, schema.types)
+        ]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def open_grid(text: str, bbox: str | None) -> GridPlaces:
+    """
+    Raises:
+        ValueError: the grid is not written as `grid:10km`, or the box not as west,south,east,north.
+    """
+    found = _SPACING.fullmatch(text)
+    spacing = float(found[1]) * (1000 if found[2] == "km" else 1) if found and found[1].count(".") < 2 else 0.0
+    if not _LEAST_M <= spacing <= 5_000_000:
+        raise ValueError(
+            f"--input is {text!r}, expected a grid such as grid:10km or grid:500m, of 10 m to 5000 km; write it so."
+        )
+    if bbox is None:
+        return GridPlaces(spacing, None)
+    try:
+        sides = tuple(float(side) for side in bbox.split(","))
+    except ValueError:
+        sides = ()
+    if len(sides) != 4:
+        raise ValueError(
+            f"--bbox is {bbox!r}, expected west,south,east,north in degrees, such as 13.0,52.3,13.8,52.7; write it so."
+        )
+    return GridPlaces(spacing, check_bounds(sides, "EPSG:4326"))
+
+
+def _spans(bbox: tuple[float, float, float, float]) -> list[tuple[float, float]]:
+    """A box's longitudes as spans within -180 to 180."""
+    west, _, east, _ = unrolled(bbox)
+    if east - west >= 360:
+        return [(-180.0, 180.0)]
+    west, east = west - 360 * np.floor((west + 180) / 360), east - 360 * np.floor((west + 180) / 360)
+    return [(west, east)] if east <= 180 else [(west, 180.0), (-180.0, east - 360)]
+
+
+def _land_at(lat: float) -> Iterator[tuple[float, float]]:
+    """The spans of longitudes at which there is land at a latitude."""
+    from training.common.land import land
+
+    parallel = shapely.LineString([(-180, lat), (180, lat)])
+    for shape in land().geometry:
+        for part in shapely.get_parts(shapely.intersection(shape, parallel)):
+            if not part.is_empty:
+                west, _, east, _ = part.bounds
+                yield west, east

@@ -1,0 +1,157 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What the kinds of inputs have in common: how they are planned, and how their tasks are read and encoded part by part."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from modeling_gair import GairProcessor
+from training.common.errors import first_line
+from training.embedding.encoding import Encoder
+from training.embedding.job import Job
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_MOST_READERS = 8
+
+
+@dataclass
+class Plan:
+    """
+    The tasks of an input.
+
+    Attributes:
+        sizes (`list[int]`): number of inputs of each task.
+        details (`dict`): what the tasks need to find them, as JSON.
+        remarks (`list[str]`): sentences on how the input was understood.
+    """
+
+    sizes: list[int]
+    details: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Part:
+    """
+    Inputs that were read and are to be encoded at a time.
+
+    Attributes:
+        inputs (`int`): how many there were, bad ones included.
+        columns (`dict`): of the rows that they give, in the schema of rows, carried columns included.
+        pixels (`Any`): what the kind's `encode` takes.
+        errors (`list[dict]`): `source`, `id` and `reason` of each row that cannot be made.
+    """
+
+    inputs: int
+    columns: dict[str, Any]
+    pixels: Any
+    errors: list[dict[str, Any]]
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns["id"])
+
+
+class Input(Protocol):
+    """An input as it is planned, of which only headers are read."""
+
+    what: str
+    unit: str
+    name: str
+    path: str
+
+    def fingerprint(self) -> str:
+        """Digest of its content."""
+        ...
+
+    def plan(self, folder: Path, items_per_task: int) -> Plan:
+        """Writes what its tasks need to `folder`, and cuts it into tasks."""
+        ...
+
+
+class Kind(Protocol):
+    """How the tasks of a kind of input are done."""
+
+    geometry_types: tuple[str, ...]
+
+    def parts(self, output: Path, job: Job, rank: int, processor: GairProcessor) -> Iterator[Callable[[], Part]]:
+        """The parts of a task, each read when it is called."""
+        ...
+
+    def encode(self, encoder: Encoder, part: Part) -> np.ndarray:
+        """The embeddings `(N, D)` of the rows of a part."""
+        ...
+
+
+def read_each(read: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result | str]:
+    """What `read` returns for each item, or why it cannot be read; beside a GPU, several are read at a time."""
+
+    def attempt(item: _Item) -> _Result | str:
+        try:
+            return read(item)
+        # Damaged files make decoders raise errors of many kinds.
+        except Exception as error:
+            return reason_of_bad(error)
+
+    return list((_readers().map if torch.cuda.is_available() else map)(attempt, items))
+
+
+def reason_of_bad(error: Exception) -> str:
+    """Why an input is bad, in a sentence."""
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {first_line(error)}"
+
+
+def digest_of_file(path: Path) -> str:
+    """Digest of a file's content, 16 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()  # type: ignore[arg-type]
+
+
+def digest_of_names(folder: Path, paths: Iterable[Path]) -> str:
+    """Digest of the names, sizes and modification times of files in a folder, 16 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in paths:
+        state = path.stat()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def files_in(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """The files in a folder and below whose names end so, sorted folder by folder; hidden ones are left out."""
+    for name, folders, files in os.walk(folder):
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        for file in sorted(files):
+            if not file.startswith(".") and file.lower().endswith(suffixes):
+                yield Path(name) / file
+
+
+def even_sizes(total: int, most: int) -> list[int]:
+    """`total` inputs in as few tasks of at most `most` as possible, of sizes as equal as possible."""
+    tasks = max(1, -(-total // most))
+    return [total * (rank + 1) // tasks - total * rank // tasks for rank in range(tasks)]
+
+
+@cache
+def _readers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(_MOST_READERS, os.cpu_count() or 1))

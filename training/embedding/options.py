@@ -1,0 +1,105 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Options of `training/embed.py`; imports neither PyTorch nor the model."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from training.common.checks import check_whole
+from training.common.jobs import ClusterSettings, Executor
+
+What = Literal["places", "photos", "tiles", "points", "chips", "pixels"]
+RASTERS = ("chips", "pixels")
+_FOR_RASTERS = ("window_m", "resolution_m", "crs")
+
+
+@dataclass(kw_only=True)
+class EmbedOptions:
+    """
+    Embed places, photos, tiles, points in tiles, or rasters.
+
+    Attributes:
+        model: directory or Hub repository of a GAIR model
+        input: a table of places (CSV or parquet) or of photos, a folder of photos or of GeoTIFFs, a data set in the schema of training (a pairs
+            CSV, a folder of parquet files, or a data set on the Hub), a GeoTIFF, or a grid of places such as grid:10km
+        output: folder of the result; the same command completes a run that was stopped
+        what: what to embed (default: what the input holds, where that is clear). Of a data set: tiles, every photo's point in its tile
+            (points), or photos; by default tiles and points. Of a raster: one embedding a window (chips) or a dense map (pixels)
+        dtype: how vectors are stored; int8 has a scale for each row or pixel
+        bbox: west,south,east,north in degrees, of a grid (default: the land)
+        column: the column of a table with the photos' paths (default: sv, photo, file, path or image, with or without _file or _path)
+        window_m: side in metres of a raster's windows (default: 1920)
+        resolution_m: metres between the pixels of a dense map
+        crs: CRS to warp a raster to (default: its own)
+        executor: local processes, slurm, or ray
+        workers: number of tasks at a time
+        cluster: what a task asks of a cluster
+        batch_size: places, photos or tiles that are encoded at a time (default: 4096 places, 32 photos or tiles)
+        items_per_task: places, photos or tiles of a task, which is one file (default: by the size of the model, for minutes)
+        dry_run: say how many tasks, bytes and hours it would be; write nothing
+        push: data set on the Hub to push the result to, as ORG/NAME
+        private: push to a private data set
+        license: license of the embeddings, by its name on the Hub, for the data card
+
+    Raises:
+        ValueError: an option is missing, or out of range.
+    """
+
+    model: str | None = None
+    input: str | None = None
+    output: Path | None = None
+    what: What | None = None
+    dtype: Literal["float32", "float16", "int8"] = "float32"
+    bbox: str | None = None
+    column: str | None = None
+    window_m: float | None = None
+    resolution_m: float | None = None
+    crs: str | None = None
+    executor: Executor = "local"
+    workers: int = 1
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    batch_size: int | None = None
+    items_per_task: int | None = None
+    dry_run: bool = False
+    push: str | None = None
+    private: bool = False
+    license: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, example in (
+            ("model", "the directory or the Hub repository of a GAIR model"),
+            ("input", "a table, a folder, a data set, a GeoTIFF, or a grid such as grid:10km"),
+            ("output", "the folder to write to"),
+        ):
+            if not getattr(self, name):
+                raise ValueError(f"--{name} is missing; pass {example}.")
+        assert self.output is not None
+        self.output = self.output.expanduser()
+        check_whole("workers", self.workers, least=1)
+        for name in ("batch_size", "items_per_task"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), least=1)
+        if self.what not in RASTERS:
+            for name in _FOR_RASTERS:
+                if getattr(self, name) is not None:
+                    raise ValueError(
+                        f"--{name} is for rasters; pass it with --what chips or --what pixels, or leave it out."
+                    )
+        if self.bbox is not None and not str(self.input).startswith("grid:"):
+            raise ValueError("--bbox is for grids, such as --input grid:10km; leave it out.")
+        if self.push is not None and self.push.count("/") != 1:
+            raise ValueError(f"--push is {self.push!r}, expected ORG/NAME or USER/NAME; add the owner.")
+        if (self.private or self.license) and not self.push:
+            raise ValueError("--private and --license are for --push; leave them out, or pass --push ORG/NAME.")

@@ -1,0 +1,181 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Plans a job: what is to be embedded, in which tasks; or finds the plan of a run that was stopped."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from json import dumps
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from training.common.checks import check_empty
+from training.common.files import check_writable
+from training.common.fingerprints import fingerprint_of
+from training.common.models import load_gair
+from training.common.tables import local_path
+from training.embedding.encoding import Encoder
+from training.embedding.inputs.kind import Input
+from training.embedding.inputs.pairs import PairRows
+from training.embedding.job import LOCAL_ONLY, PLAN, Job, check_same, read_job, write_job
+from training.embedding.kinds import kind_of, open_input
+from training.embedding.options import EmbedOptions
+from training.embedding.outputs.rows import EMBEDDINGS, JOB
+
+PLACES_PER_BATCH, IMAGES_PER_BATCH = 4096, 32
+_PLACES_PER_TASK = 100_000
+# An image costs about two operations a parameter and token, so that tasks of any model take minutes on a core.
+_PARAMETERS_PER_TASK, _LEAST_IMAGES, _MOST_IMAGES = 10**11, 100, 10_000
+_BYTES = {"float32": 4, "float16": 2, "int8": 1}
+_BYTES_BESIDE = 160
+
+
+@dataclass(frozen=True)
+class Planned:
+    """
+    A job that is to be done.
+
+    Attributes:
+        job ([`Job`]): the job.
+        remarks (`list[str]`): sentences on how the input was understood; none if the job was planned before.
+    """
+
+    job: Job
+    remarks: list[str]
+
+
+def plan(options: EmbedOptions) -> Planned:
+    """
+    Plans a job in `--output`, or finds it there.
+
+    Raises:
+        ValueError: the model or the input cannot be read, or the folder holds another job or other files.
+    """
+    output = options.output
+    assert output is not None and options.model is not None
+    found = open_input(options)
+    model, processor = load_gair(options.model)
+    wanted = _wanted(options, found, model, processor)
+    if (output / JOB).is_file():
+        job = read_job(output)
+        check_same(job, wanted, output)
+        # Files may have been moved since.
+        write_job(output, job, _paths(options, found))
+        return Planned(job, [])
+    check_writable(output, "pass another --output")
+    _check_nothing_else(output)
+    for name in (PLAN, EMBEDDINGS):
+        (output / name).mkdir(exist_ok=True)
+    planned = found.plan(output / PLAN, wanted["options"]["items_per_task"])
+    about = {"planned": datetime.now(UTC).isoformat(timespec="seconds"), "tasks": len(planned.sizes)}
+    job = Job(
+        **wanted, **about, sizes=planned.sizes, details={**planned.details, "listed": not isinstance(found, PairRows)}
+    )
+    write_job(output, job, _paths(options, found))
+    return Planned(job, planned.remarks)
+
+
+def dry_run(options: EmbedOptions) -> str:
+    """
+    Says how many tasks, bytes and hours a job would be, after embedding its first batch. Nothing is left on disk.
+
+    Raises:
+        ValueError: as [`plan`].
+    """
+    assert options.model is not None
+    found = open_input(options)
+    model, processor = load_gair(options.model)
+    wanted = _wanted(options, found, model, processor)
+    with TemporaryDirectory(prefix="gair-embed-") as scratch:
+        output = Path(scratch)
+        (output / PLAN).mkdir()
+        planned = found.plan(output / PLAN, wanted["options"]["items_per_task"])
+        listed = not isinstance(found, PairRows)
+        job = Job(
+            **wanted,
+            planned="",
+            tasks=len(planned.sizes),
+            sizes=planned.sizes,
+            details={**planned.details, "listed": listed},
+        )
+        write_job(output, job, _paths(options, found))
+        kind, encoder = kind_of(job.what, listed), Encoder(model, processor)
+        part = next(kind.parts(output, job, 0, processor))()
+        # Once more, since the first time is slower than the others.
+        kind.encode(encoder, part)
+        start = time.perf_counter()
+        part = next(kind.parts(output, job, 0, processor))()
+        kind.encode(encoder, part)
+        seconds = (time.perf_counter() - start) / part.inputs
+    total, rows = sum(job.sizes), sum(job.sizes) * (part.rows + len(part.errors)) / part.inputs
+    size = rows * (job.dimension * _BYTES[job.dtype] + _BYTES_BESIDE)
+    hours = total * seconds / options.workers / 3600
+    lines = [
+        *planned.remarks,
+        f"Dry run: {total:,} {job.unit}s in {job.tasks:,} tasks; about {rows:,.0f} rows and {size / 1e9:.3g} GB.",
+    ]
+    lines.append(
+        f"About {hours:.2g} hours with {options.workers} worker{'s' * (options.workers > 1)} on this CPU, by the time of the first "
+        f"{part.inputs:,} ({1 / seconds:,.3g} {job.unit}s per second). Nothing was written."
+    )
+    return "\n".join(lines)
+
+
+def _wanted(options: EmbedOptions, found: Input, model: Any, processor: Any) -> dict[str, Any]:
+    """The fields of the job that a resumed run must agree with, and the model's."""
+    assert options.model is not None
+    places = found.what == "places"
+    name = local_path(options.model)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    images = min(max(_PARAMETERS_PER_TASK // parameters, _LEAST_IMAGES), _MOST_IMAGES)
+    settings = {
+        "dtype": options.dtype,
+        "batch_size": options.batch_size or (PLACES_PER_BATCH if places else IMAGES_PER_BATCH),
+        "items_per_task": options.items_per_task or (_PLACES_PER_TASK if places else images),
+        "column": options.column,
+    }
+    return {
+        "what": found.what,
+        "unit": found.unit,
+        "input": found.name,
+        "input_fingerprint": found.fingerprint(),
+        "model": name.resolve().name if name.exists() else options.model,
+        "revision": getattr(model.config, "_commit_hash", None),
+        "fingerprint": fingerprint_of(model, processor),
+        "processor": blake2b(
+            dumps(processor.to_dict(), sort_keys=True, default=str).encode(), digest_size=8
+        ).hexdigest(),
+        "dimension": model.rs_model.hidden_size,
+        "options": settings,
+    }
+
+
+def _paths(options: EmbedOptions, found: Input) -> Mapping[str, str]:
+    assert options.model is not None
+    name = local_path(options.model)
+    local = Path(found.path)
+    return {
+        "model": str(name.resolve()) if name.exists() else options.model,
+        "input": str(local.resolve()) if found.path and local.exists() else found.path,
+    }
+
+
+def _check_nothing_else(output: Path) -> None:
+    """What a run that was stopped while planning has left may stay; nothing else is overwritten."""
+    others = [path for path in output.iterdir() if path.name not in (*LOCAL_ONLY, EMBEDDINGS)]
+    if others:
+        check_empty(output, "pass a new folder as --output")

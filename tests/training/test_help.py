@@ -37,6 +37,7 @@ runpy.run_path(program, run_name="__main__") if program.endswith(".py") else run
 @pytest.mark.parametrize(
     ("program", "option"),
     [
+        ("training/embed.py", "--executor"),
         ("training/export.py", "--int8"),
         ("training/release.py", "--pull_request"),
         ("training/search.py index", "--memory_gb"),

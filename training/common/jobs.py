@@ -20,9 +20,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,6 +114,7 @@ class Tasks:
 
         # It reports errors with their traceback; here they are raised.
         logger.disable("datatrove")
+        _end_forks_with(os.getpid())
         return LocalPipelineExecutor(self._pipeline(workers), len(self.sizes), workers, str(self.folder))
 
     def _slurm(self, workers: int, cluster: ClusterSettings) -> Any:
@@ -207,6 +210,18 @@ def _settle(processes: int) -> None:
         import torch
 
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
+
+
+@cache
+def _end_forks_with(parent: int) -> None:
+    """Makes forks of this process, such as datatrove's manager of queues, end with it even if it is killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    os.register_at_fork(after_in_child=lambda: threading.Thread(target=watch, daemon=True).start())
 
 
 @contextmanager

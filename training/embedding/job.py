@@ -139,10 +139,15 @@ def read_job(output: Path) -> Job:
 
 def path_of(output: Path, name: str) -> str:
     """Where the `model` or the `input` of a job is: on the machine that planned it its path, elsewhere its name."""
+    return recorded_path(output, name) or str(getattr(read_job(output), name))
+
+
+def recorded_path(output: Path, name: str) -> str | None:
+    """The path of the `model` or the `input` on the machine that planned the job; None elsewhere."""
     try:
         return json.loads((output / PLAN / _LOCAL).read_text(encoding="utf-8"))[name]
-    except (OSError, ValueError):
-        return getattr(read_job(output), name)
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def write_record(output: Path, rank: int, record: TaskRecord) -> None:

@@ -32,6 +32,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from training.embedding.job import recorded_path
 from training.searching.build import INDEX_FOLDER
 from training.searching.collection import Collection, is_unchanged, open_collection
 from training.searching.hits import SearchHits
@@ -68,7 +69,7 @@ def open_index(path: _Paths, model: str | None = None) -> "EmbeddingIndex":
                 f"{other.model!r} ({other.fingerprint}), whose embeddings cannot be compared; search them one at a time."
             )
     parts = [part for collection in collections for part in _parts(collection)]
-    return EmbeddingIndex(collections, parts, model or first.model)
+    return EmbeddingIndex(collections, parts, model or recorded_path(first.folder, "model") or first.model)
 
 
 class EmbeddingIndex:

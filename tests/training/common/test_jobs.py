@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -76,6 +77,19 @@ def until(condition) -> None:
         time.sleep(0.05)
 
 
+def running(process: int) -> bool:
+    path = Path(f"/proc/{process}/stat")
+    return path.exists() and path.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+
+
+def command_lines() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_text(encoding="utf-8"))
+    return found
+
+
 def times_done(folder: Path) -> list[int]:
     files = [folder / f"{rank}.txt" for rank in range(TASKS)]
     return [len(path.read_text(encoding="utf-8").split()) if path.exists() else 0 for path in files]
@@ -101,8 +115,8 @@ def test_after_a_kill_only_the_rest_is_done(tmp_path, workers):
     waiting = int((tmp_path / "waiting").read_text(encoding="utf-8"))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    # Workers end with the process that started them.
-    until(lambda: not Path(f"/proc/{waiting}").exists() or "Z" in Path(f"/proc/{waiting}/stat").read_text().split()[2])
+    # Workers end with the process that started them, and so does all else that it started.
+    until(lambda: not running(waiting) and not any(str(tmp_path) in line for line in command_lines()))
     process.stdout.close(), process.stderr.close()
     output, errors = start(tmp_path, workers).communicate(timeout=300)
     assert "LEFT []" in output and "50.0/50.0" in errors and "Traceback" not in errors

@@ -81,9 +81,13 @@ def robustness_figure(path: Path, arms: Arms, runs: Sequence[MeasuredRun]) -> No
                     [one.std(ddof=1) if len(one) > 1 else 0 for one in spreads],
                 )
                 axis.errorbar(x, middle, off, marker="o", markersize=4, capsize=3, label=LABELS[arm])
-        if kind == "noise location":
-            axis.set_xscale("symlog", linthresh=30)
         axis.set_xlabel(ROBUST[kind])
+        if kind == "noise location":
+            axis.set_xlabel(ROBUST[kind].removesuffix(", σ in metres") + ", σ")
+            axis.set_xscale("symlog", linthresh=300)
+            decades = [0, 1e3, 1e4, 1e5, 1e6]
+            axis.set_xticks(decades, [f"{metres / 1000:g} km" for metres in decades])
+            axis.set_xticks([], minor=True)
         axis.set_ylabel("median rank among 256 tiles")
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)

@@ -66,7 +66,7 @@ def kill_when(process: subprocess.Popen, condition) -> None:
 
 
 def files(output: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((output / "embeddings").glob("*.parquet"))}
+    return {path.name: path.read_bytes() for path in sorted((output / "embeddings").glob("[0-9]*.parquet"))}
 
 
 def test_killed_twice_and_resumed_it_is_as_if_it_had_not_been(tmp_path):
@@ -85,10 +85,11 @@ def test_killed_twice_and_resumed_it_is_as_if_it_had_not_been(tmp_path):
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
     assert (tmp_path / "killed" / "errors.jsonl").read_bytes() == (tmp_path / "whole" / "errors.jsonl").read_bytes()
     ids = pa.concat_tables(
-        [pq.read_table(file, columns=["id"]) for file in (tmp_path / "killed" / "embeddings").glob("*.parquet")]
+        [pq.read_table(file, columns=["id"]) for file in (tmp_path / "killed" / "embeddings").iterdir()]
     )
     assert len(ids) == len(set(ids["id"].to_pylist())) == _PLACES
-    # No half-written file is left that would count.
+    # No half-written file is left.
+    assert not list((tmp_path / "killed" / "embeddings").glob(".*"))
     code, out, _ = run(path, tmp_path / "killed", *flags)
     assert code == 2 and f"{_TASKS} tasks, {_TASKS} of which are done" in out
 

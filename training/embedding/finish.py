@@ -22,7 +22,7 @@ from training.embedding.job import ERRORS, Job, read_record
 from training.embedding.outputs.card import make_card
 from training.embedding.outputs.extent import extent_of
 from training.embedding.outputs.preview import draw_preview
-from training.embedding.outputs.rows import embedding_files
+from training.embedding.outputs.rows import EMBEDDINGS, embedding_files
 from training.embedding.outputs.stac import write_catalogue
 
 _REASONS_SHOWN = 3
@@ -56,6 +56,9 @@ def finish(output: Path, job: Job, licence: str | None) -> Finished:
         ValueError: a file is missing, or does not hold as many rows as it should.
     """
     files = embedding_files(output)
+    for unfinished in (output / EMBEDDINGS).glob(".*.parquet"):
+        # Of tasks that were killed.
+        unfinished.unlink()
     extents = [extent_of(path) for path in files]
     errors, reasons = 0, list[str]()
     with written_whole(output / ERRORS) as temporary, temporary.open("w", encoding="utf-8") as file:

@@ -111,7 +111,7 @@ def draw_class_raster(path: Path, raster_path: Path, labels: Labels) -> None:
     axis.scatter(x, y, c=colours[labels.classes], s=46, edgecolors="black", linewidths=1.3)
     for colour, name in zip(colours, labels.names):
         axis.scatter([], [], c=[colour], s=46, label=name)
-    axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
     axis.set_title("Classes; rings: labels", fontsize=10)
     axis.tick_params(labelsize=8)
     with written_whole(path) as temporary:

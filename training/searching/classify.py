@@ -121,10 +121,9 @@ def _count(collection: Collection) -> int:
 
 
 def _print_matches(labels: Labels, matches: Matches) -> None:
-    near = matches.distance_m
     print(
-        f"{len(labels)} labels of {len(labels.names)} classes; {int((near == 0).sum())} lie in the footprint or at the place of their row, the "
-        f"others up to {near.max():,.0f} m from it."
+        f"{len(labels)} labels of {len(labels.names)} classes, in the footprint of their row or at most {matches.distance_m.max():,.0f} m from "
+        "its place."
     )
     owners: dict[str, set[int]] = {}
     for name, own in zip(matches.ids.tolist(), labels.classes.tolist()):

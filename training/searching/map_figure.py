@@ -86,7 +86,7 @@ def draw_classes(
     axis.scatter(*labels[0].T, c=colours[labels[1]], s=46, edgecolors="black", linewidths=1.3, zorder=4)
     for colour, name in zip(colours, names):
         axis.scatter([], [], c=[colour], s=46, label=name)
-    axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
     _save(figure, path)
 
 

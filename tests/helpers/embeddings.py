@@ -13,7 +13,6 @@
 # limitations under the License.
 """Folders of embeddings as training/embed.py leaves them, made by its own writer."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from training.embedding.outputs.rows import EMBEDDINGS, JOB, embedding_file, write_embeddings
+from training.embedding.job import PLAN, Job, write_job
+from training.embedding.outputs.rows import EMBEDDINGS, embedding_file, write_embeddings
 
 FINGERPRINT = "0123456789abcdef"
 
@@ -61,7 +61,8 @@ def write_folder(
         geometry (`Sequence`, *optional*): footprints; points by default.
         model, fingerprint (`str`): of the job.
     """
-    (folder / EMBEDDINGS).mkdir(parents=True, exist_ok=True)
+    for name in (EMBEDDINGS, PLAN):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     count = len(vectors)
     if lon_lat is None:
         lon_lat = np.random.default_rng(1).uniform((-180, -60), (180, 75), (count, 2))
@@ -79,5 +80,27 @@ def write_folder(
         part |= {name: [values[row] for row in rows] for name, values in own.items() if name not in part}
         part |= {"lon": lon_lat[rows, 0], "lat": lon_lat[rows, 1], "geometry": shapes[rows]}
         write_embeddings(embedding_file(folder, rank), part, vectors[rows], dtype, about, carried)
-    (folder / JOB).write_text(json.dumps({"tasks": files, **about}), encoding="utf-8")
+    write_job(folder, made_job(files, count, vectors.shape[1], dtype, model, fingerprint), {"model": model})
     return folder
+
+
+def made_job(
+    files: int, rows: int, dimension: int, dtype: str = "float32", model: str = "made", fingerprint: str = FINGERPRINT
+) -> Job:
+    """The job of some files with about as many rows each."""
+    return Job(
+        what="places",
+        unit="place",
+        input="made",
+        input_fingerprint="",
+        model=model,
+        revision=None,
+        fingerprint=fingerprint,
+        processor="",
+        dimension=dimension,
+        options={"dtype": dtype},
+        planned="",
+        tasks=files,
+        sizes=[len(part) for part in np.array_split(np.arange(rows), files)],
+        details={},
+    )

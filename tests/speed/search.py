@@ -33,8 +33,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tqdm import tqdm
 
-from tests.helpers.embeddings import FINGERPRINT
-from training.embedding.outputs.rows import EMBEDDINGS, JOB, embedding_file, write_embeddings
+from tests.helpers.embeddings import FINGERPRINT, made_job
+from training.embedding.job import PLAN, write_job
+from training.embedding.outputs.rows import EMBEDDINGS, embedding_file, write_embeddings
 from training.searching.index import EmbeddingIndex, open_index
 from training.searching.parts import keep_best
 
@@ -76,7 +77,8 @@ def made(rows: int, dimension: int, files: int, seed: int) -> Iterator[np.ndarra
 
 def write_rows(folder: Path, rows: int, dimension: int, queries: np.ndarray) -> np.ndarray:
     """Writes a finished job; returns the numbers of the rows `(Q, TOP)` that are truly most similar to the queries."""
-    (folder / EMBEDDINGS).mkdir()
+    for name in (EMBEDDINGS, PLAN):
+        (folder / name).mkdir()
     best, found = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
     first = 0
     about = {"model": "made", "fingerprint": FINGERPRINT}
@@ -87,7 +89,7 @@ def write_rows(folder: Path, rows: int, dimension: int, queries: np.ndarray) -> 
         found = np.concatenate([found, np.broadcast_to(numbers, cosines.shape)], axis=1)
         best, found = keep_best(np.concatenate([best, cosines], axis=1), found, TOP)
         first += len(vectors)
-    (folder / JOB).write_text(f'{{"tasks": {FILES}}}')
+    write_job(folder, made_job(FILES, rows, dimension), {"model": "made"})
     return found
 
 

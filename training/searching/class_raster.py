@@ -115,7 +115,7 @@ def draw_class_raster(path: Path, raster_path: Path, labels: Labels) -> None:
     axis.set_title("Classes; rings: labels", fontsize=10)
     axis.tick_params(labelsize=8)
     with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=110, bbox_inches="tight")
     plt.close(figure)
 
 

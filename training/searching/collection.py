@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.common.errors import reason
+from training.embedding.job import path_of
 from training.embedding.outputs.rows import embedding_files, read_vectors
 
 # Columns of the vectors; all others describe the rows.
@@ -81,15 +82,14 @@ def open_collection(folder: Path) -> Collection:
         schema, footer = first.schema_arrow.remove_metadata(), first.metadata.metadata or {}
     about = json.loads(footer.get(b"emb", b"{}"))
     try:
-        model, fingerprint = about["model"], about["fingerprint"]
-        dimension = schema.field("embedding").type.list_size
+        fingerprint, dimension = about["fingerprint"], schema.field("embedding").type.list_size
     except (KeyError, AttributeError) as error:
         raise ValueError(
             f"{files[0].name!r} in {str(folder)!r} is not a file of embeddings ({reason(error)}); pass the folder that "
             "training/embed.py wrote."
         ) from error
     geo = json.loads(footer.get(b"geo", b"{}"))
-    return Collection(folder, files, model, fingerprint, dimension, schema, geo)
+    return Collection(folder, files, path_of(folder, "model"), fingerprint, dimension, schema, geo)
 
 
 def opened(path: Path) -> pq.ParquetFile:

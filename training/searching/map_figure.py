@@ -165,5 +165,5 @@ def _apart(axis: Any, lon: np.ndarray, lat: np.ndarray) -> Iterator[int]:
 
 def _save(figure: Any, path: Path) -> None:
     with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=110, bbox_inches="tight")
     plt.close(figure)

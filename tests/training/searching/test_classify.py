@@ -62,7 +62,10 @@ def test_ten_labels_a_class_make_a_map(scene, tmp_path, capsys):
     output = tmp_path / "map.parquet"
     main(["classify", str(folder), "--labels", str(labels), "--class_column", "cover", "--output", str(output)])
     text = capsys.readouterr().out
-    assert "20 labels of 2 classes, in the footprint of their row or at most 7 m from" in text and "always the commonest class: 50%" in text
+    assert (
+        "20 labels of 2 classes, in the footprint of their row or at most 7 m from" in text
+        and "always the commonest class: 50%" in text
+    )
     frame = geopandas.read_parquet(output)
     assert len(frame) == ROWS and frame.id.is_unique and frame.crs is not None
     probabilities = frame[["probability_crop", "probability_forest"]].to_numpy()

@@ -195,12 +195,13 @@ class EmbeddingIndex:
             own = positions[owners == number]
             if len(own):
                 rows = found.ravel()[own] - self._firsts[number]
-                tables.append(part.rows.take(pa.array(rows)).drop_columns([ROW_NUMBER]).combine_chunks())
+                tables.append(part.rows_at(rows))
                 order.append(own)
         if not tables:
             tables, order = [self._parts[0].rows.slice(0, 0).drop_columns([ROW_NUMBER])], [positions]
         table = pa.concat_tables(tables, promote_options="permissive")
-        table = table.take(pa.array(np.argsort(np.concatenate(order))))
+        if len(tables) > 1:
+            table = table.take(pa.array(np.argsort(np.concatenate(order))))
         queries = np.repeat(np.arange(len(found), dtype=np.int32), found.shape[1])
         table = table.add_column(0, "similarity", pa.array(best.ravel(), pa.float32()))
         return SearchHits(table.add_column(0, "query", pa.array(queries)))

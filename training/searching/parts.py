@@ -118,6 +118,16 @@ class Part:
             return self._ivf.nearest(queries, top)
         return nearest_exactly(self.vectors, queries, top, rows)
 
+    def rows_at(self, numbers: np.ndarray) -> pa.Table:
+        """
+        The rows with some numbers `(n,)`, in their order, without `row_number`. They are sliced from the batches of the file, since
+        `take` of the table visits all of it.
+        """
+        owners = np.searchsorted(self._firsts, numbers, side="right") - 1
+        places = zip(owners.tolist(), (numbers - self._firsts[owners]).tolist())
+        rows = [self._batches[owner].slice(place, 1) for owner, place in places]
+        return pa.Table.from_batches(rows, schema=self.rows.schema).drop_columns([ROW_NUMBER]).combine_chunks()
+
     @cached_property
     def filter(self) -> Any:
         """The [`~training.searching.filters.RowFilter`] of its rows."""
@@ -125,6 +135,15 @@ class Part:
         from training.searching.filters import RowFilter
 
         return RowFilter(self.rows)
+
+    @cached_property
+    def _batches(self) -> list[pa.RecordBatch]:
+        return self.rows.to_batches()
+
+    @cached_property
+    def _firsts(self) -> np.ndarray:
+        """The number of each batch's first row."""
+        return np.concatenate([[0], np.cumsum([len(batch) for batch in self._batches])[:-1]]).astype(np.int64)
 
     @cached_property
     def _ivf(self) -> Any:

@@ -83,15 +83,15 @@ def read_grid(
     """
     batch, _, _, channels = values.shape
     shape = (batch, len(rows), len(columns), channels)
-    lines = _product(rows.expand(batch, -1, -1), values.to(rows.dtype).flatten(2))
+    lines = product(rows.expand(batch, -1, -1), values.to(rows.dtype).flatten(2))
     lines, columns = lines.reshape(-1, columns.shape[1], channels), columns.expand(batch * len(rows), -1, -1)
     if onto is not None and onto.dtype == values.dtype == rows.dtype and not onto.requires_grad:
         return onto.flatten(0, 1).baddbmm_(columns, lines).view(shape)
-    read = _product(columns, lines).view(shape).to(values.dtype)
+    read = product(columns, lines).view(shape).to(values.dtype)
     return read if onto is None else onto + read
 
 
-def _product(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+def product(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """A batched matrix product; in place, because autocast would round what it passes to the others."""
     made = other.new_empty(one.shape[0], one.shape[1], other.shape[2])
     return made.baddbmm_(one, other, beta=0)
@@ -143,4 +143,4 @@ def _precise(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-__all__ = ["centred", "cubic_weights", "half_pixel_centers", "linear_weights", "read_grid", "read_windows"]
+__all__ = ["centred", "cubic_weights", "half_pixel_centers", "linear_weights", "product", "read_grid", "read_windows"]

@@ -44,7 +44,7 @@ from .pixels_gair import (
     prepare_by_shape,
     shown,
 )
-from .raster_gair import ArrayRaster, GairTile, GeoTIFF, open_geotiff
+from .raster_gair import ArrayRaster, GairTile, GeoTIFF, PixelWindow, open_geotiff
 from .reflectance_gair import Scale, check_declared_scales, check_pixels
 
 # The published model's statistics: L2A surface reflectance times 10,000.
@@ -174,6 +174,23 @@ class GairRSImageProcessor(SavedWhole, BaseImageProcessor):
     def _scale(self) -> Scale:
         return Scale(self.units, self.digital_number_offset)
 
+    def open(self, path: str | os.PathLike, crs: str | None = None) -> AbstractContextManager[GeoTIFF]:
+        """
+        Opens a GeoTIFF of any size, of which [`~GairRSImageProcessor.read`] then reads many windows.
+
+        Args:
+            path (`str` or `os.PathLike`): a local GeoTIFF.
+            crs (`str`, *optional*): the CRS to warp it to while it is read (nearest neighbours); its own by default.
+
+        Returns:
+            A context manager of the open raster, with its `height`, `width` and `grid`.
+
+        Raises:
+            ValueError: on entering, for an unreadable file, an unknown CRS, or a file without georeference that is to be
+                warped.
+        """
+        return open_geotiff(path, crs)
+
     def read(
         self,
         source: Any,
@@ -181,6 +198,7 @@ class GairRSImageProcessor(SavedWhole, BaseImageProcessor):
         bands: str | Sequence[str] | None = None,
         bounds: Any = None,
         crs: str | None = None,
+        window: PixelWindow | None = None,
         tile_size_m: float | None = None,
         lon: float | None = None,
         lat: float | None = None,
@@ -190,14 +208,16 @@ class GairRSImageProcessor(SavedWhole, BaseImageProcessor):
         means.
 
         Args:
-            source (`str`, `os.PathLike`, `np.ndarray` or `torch.Tensor`): a local GeoTIFF, or pixels `(C, H, W)` with
-                row 0 in the north; NaN marks pixels without data.
+            source (`str`, `os.PathLike`, `np.ndarray` or `torch.Tensor`): a local GeoTIFF, also an open one, or pixels
+                `(C, H, W)` with row 0 in the north; NaN marks pixels without data.
             bands (`str` or `Sequence[str]`, *optional*): the source's band names in its order, or a key of
                 `BAND_ORDERS`. Required if the source does not name its bands.
             bounds (`tuple[float, float, float, float]`, *optional*): west, south, east, north of a source that is not
                 georeferenced.
             crs (`str`, `int`, `dict` or object, *optional*): CRS of `bounds`; a code, WKT, PROJJSON, or a CRS of pyproj or
                 rasterio. `"EPSG:4326"` by default.
+            window (`tuple[int, int, int, int]`, *optional*): read only a window of a GeoTIFF: left, top, right, bottom in
+                pixels from its north-west; pixels beyond the raster count as no-data.
             tile_size_m (`float`, *optional*): read only a window of a GeoTIFF with this side in metres; pixels beyond the
                 raster count as no-data.
             lon, lat (`float`, *optional*): centre of that window in degrees.
@@ -213,20 +233,24 @@ class GairRSImageProcessor(SavedWhole, BaseImageProcessor):
         if crs is not None and bounds is None:
             raise ValueError(f"crs {shown(crs)} was given without bounds, expected both; a GeoTIFF has its own.")
         self._check_window(tile_size_m, lon, lat)
+        if window is not None and tile_size_m is not None:
+            raise ValueError("window and tile_size_m were both given, expected one of them to read a window.")
         with _opened(source) as raster:
             if bounds is not None and raster.georeferenced:
                 raise ValueError(f"bounds were given for {raster.path}, which is georeferenced; leave bounds out.")
             positions = self._positions(agreed_order(raster.names, declared, raster.path), raster.path)
             present = [position for position in positions if position is not None]
             check_declared_scales([raster.scales[position] for position in present], self.units, raster.path)
-            found, missing, own_bounds, own_crs = raster.read(present, tile_size_m=tile_size_m, lon=lon, lat=lat)
+            found, missing, own_bounds, own_crs = raster.read(
+                present, window=window, tile_size_m=tile_size_m, lon=lon, lat=lat
+            )
         filled, missing = self._checked(found, missing, positions, raster.path)
         if own_bounds is None and bounds is not None:
             own_crs = "EPSG:4326" if crs is None else crs_name(crs)
             own_bounds = check_bounds(bounds, own_crs)
         if own_bounds is not None and tile_size_m is None:
             self._check_scale(own_bounds, own_crs or "EPSG:4326")
-        return GairTile(filled, own_bounds, own_crs, float(1.0 - missing.mean()))
+        return GairTile(filled, own_bounds, own_crs, float(1.0 - missing.mean()), missing)
 
     def prepare(self, tiles: Any, device: Any = None) -> torch.Tensor:
         """
@@ -392,6 +416,8 @@ def bounds_per_tile(bounds: Any, tiles: int) -> list[Any]:
 
 
 def _opened(source: Any) -> AbstractContextManager[GeoTIFF | ArrayRaster]:
+    if isinstance(source, GeoTIFF):
+        return nullcontext(source)
     if isinstance(source, (str, os.PathLike)):
         return open_geotiff(source)
     return nullcontext(ArrayRaster(as_array(source, "a GeoTIFF's path or an array of shape (C, H, W)")))

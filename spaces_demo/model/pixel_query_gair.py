@@ -21,7 +21,7 @@ from torch import nn
 from transformers import initialization as init
 
 from .pretrained_gair import standard_score_start
-from .windows_gair import read_windows
+from .windows_gair import linear_weights, product, read_windows
 
 
 class GairWindowLinear(nn.Linear):
@@ -134,6 +134,9 @@ class GairPixelQuery(nn.Module):
         Returns:
             `torch.Tensor` of shape `(B, width, h, w)`, row 0 in the north.
         """
+        if size[0] * size[1] < values.shape[-2] * values.shape[-1]:
+            # Reading and the affine map commute: of a coarser image, the windows are read first, so that fewer are mapped.
+            return F.gelu(self.window_projs[-1](self._windows_of_grid(values, size))).permute(0, 3, 1, 2)
         hidden = F.interpolate(self._at_centers(values, -1), size=size, mode="bilinear", align_corners=False)
         return F.gelu(hidden)
 
@@ -161,6 +164,22 @@ class GairPixelQuery(nn.Module):
         for layer in range(len(self.window_projs) - 1):
             values = F.gelu(self._at_centers(values, layer))
         return values
+
+    def _windows_of_grid(self, values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        """The windows at the half-pixel centres of an image of `size` (h, w), of shape `(B, h, w, C' K K)`, channel-major."""
+        side, reach = values.shape[-1], self.window // 2
+
+        def taps(length: int) -> torch.Tensor:
+            """Weights of a line's cells, its replicated border included, for each place in a window: `(K length, side + K - 1)`."""
+            weights = linear_weights(length, side, values, border=True)
+            return torch.cat([F.pad(weights, (tap, 2 * reach - tap)) for tap in range(self.window)])
+
+        rows, columns = (taps(length).expand(values.shape[0] * values.shape[1], -1, -1) for length in size)
+        padded = F.pad(values, [reach] * 4, mode="replicate").to(rows.dtype)
+        # Channels first: as long as there are few, products of whole lines are faster.
+        read = product(product(rows, padded.flatten(0, 1)), columns.transpose(1, 2)).to(values.dtype)
+        windows = read.view(*values.shape[:2], self.window, size[0], self.window, size[1])
+        return windows.permute(0, 3, 5, 1, 2, 4).flatten(3)
 
     def _at_centers(self, values: torch.Tensor, layer: int) -> torch.Tensor:
         """conv K×K(values; W_in, b_in) with a replicated border, of shape `(B, width, H, H)`, channels last in memory."""

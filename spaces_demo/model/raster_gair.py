@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ from PIL import TiffImagePlugin
 
 try:
     import rasterio
-    from rasterio.enums import ColorInterp, MaskFlags
+    from rasterio.enums import ColorInterp, MaskFlags, Resampling
     from rasterio.errors import NotGeoreferencedWarning
+    from rasterio.vrt import WarpedVRT
+    from rasterio.warp import aligned_target, calculate_default_transform
     from rasterio.windows import Window
 except ImportError:
     rasterio = None
@@ -42,6 +45,8 @@ MAX_SIDE = 1_000_000
 MAX_BANDS = 1024
 MAX_DECODED_BYTES = 2**29
 MAX_BLOCK_BYTES = 2**28
+# Of a raster that is warped while it is read, squares of so many pixels per side are kept, and so many of them.
+_SQUARE, _KEPT_SQUARES = 512, 32
 
 # The TIFF tag in which GDAL keeps descriptions.
 _GDAL_METADATA = 42112
@@ -51,6 +56,10 @@ _OTHER_FORMATS = {
     b"\0\0\0\x0cjP": "a JPEG 2000 image, as in products ending with .SAFE; stack the product's bands in one GeoTIFF",
     b"\x89HDF": "an HDF5 or netCDF file; convert it to a GeoTIFF",
 }
+
+
+# left, top, right, bottom in pixels from the north-west of a raster; may extend beyond it.
+PixelWindow = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -66,16 +75,18 @@ class GairTile:
         crs (`str`, *optional*): the coordinate reference system of the bounds, such as `"EPSG:4326"`.
         valid_fraction (`float`): fraction of pixels that contained data, in (0, 1]; the others are filled with the
             bands' means.
+        missing (`np.ndarray` of shape `(H, W)`): which pixels contained no data.
     """
 
     pixels: np.ndarray
     bounds: Bounds | None
     crs: str | None
     valid_fraction: float
+    missing: np.ndarray
 
 
 @dataclass(frozen=True)
-class _Grid:
+class RasterGrid:
     """Where the pixels of a north-up raster lie: `step_x` and `step_y` are positive, in units of `crs`."""
 
     west: float
@@ -102,7 +113,8 @@ class GeoTIFF:
         names (`tuple[str | None, ...]`): the bands' descriptions, None for bands without one. Alpha bands are masks, not bands:
             they are neither named nor counted.
         scales (`tuple[float, ...]`): the factors by which the file says its bands are to be multiplied; 1 if it says nothing.
-        georeferenced (`bool`): whether the file has a CRS and an affine transform.
+        height, width (`int`): pixels.
+        grid (`RasterGrid`, *optional*): where the pixels lie, north up; None if the file lacks a CRS or an affine transform.
     """
 
     def __init__(self, dataset: Any, path: str):
@@ -124,25 +136,28 @@ class GeoTIFF:
                 )
         self.names: tuple[str | None, ...] = tuple(descriptions[position] for position in self._bands)
         self.scales: tuple[float, ...] = tuple(factors[position] for position in self._bands)
-        self._grid = _grid_of(dataset, path)
+        self.height, self.width = dataset.height, dataset.width
+        self.grid = _grid_of(dataset, path)
 
     @property
     def georeferenced(self) -> bool:
-        return self._grid is not None
+        return self.grid is not None
 
     def read(
         self,
         indexes: Sequence[int],
         *,
+        window: PixelWindow | None = None,
         tile_size_m: float | None = None,
         lon: float | None = None,
         lat: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray, Bounds | None, str | None]:
         """
-        Decodes the requested bands only, of the whole raster or of a window around a point.
+        Decodes the requested bands only, of the whole raster, of a window of its pixels or of one around a point.
 
         Args:
             indexes (`Sequence[int]`): positions of the bands among `names`, from 0, in the desired order.
+            window (`tuple[int, int, int, int]`, *optional*): left, top, right, bottom in pixels from the north-west.
             tile_size_m (`float`, *optional*): side of the window in metres on the ground, rounded to whole pixels.
             lon, lat (`float`, *optional*): its centre in degrees.
 
@@ -152,31 +167,32 @@ class GeoTIFF:
             every band if it is 0, which in a single band may be data; the bounds of these pixels (west, south, east, north)
             and their CRS, both None if the file is not georeferenced.
         """
-        row, column, height, width = self._window(tile_size_m, lon, lat)
+        located = self._window(tile_size_m, lon, lat) if window is None else self._checked(window)
+        row, column, height, width = located
         bands = [self._bands[index] for index in indexes]
         with _readable(self.path):
             size = len(bands) * height * width * np.dtype(self._dataset.dtypes[bands[0]]).itemsize
         if size > MAX_DECODED_BYTES:
             raise ValueError(
                 f"{self.path} would decode to {width} x {height} pixels of {len(indexes)} bands, expected at most "
-                f"{MAX_DECODED_BYTES // 2**20} MiB; read a window of it with tile_size_m, lon and lat."
+                f"{MAX_DECODED_BYTES // 2**20} MiB; read a window of it with tile_size_m, lon and lat, or with window."
             )
         pixels, missing = self._decode(bands, row, column, height, width)
-        if self._grid is None:
+        if self.grid is None:
             return pixels, missing, None, None
-        return pixels, missing, self._grid.bounds(row, column, height, width), self._grid.crs
+        return pixels, missing, self.grid.bounds(row, column, height, width), self.grid.crs
 
     def _window(self, tile_size_m: float | None, lon: float | None, lat: float | None) -> tuple[int, int, int, int]:
         """Row, column, height, width in north-up pixels; may extend beyond the raster."""
         if tile_size_m is None:
-            return 0, 0, self._dataset.height, self._dataset.width
-        if self._grid is None:
+            return 0, 0, self.height, self.width
+        if self.grid is None:
             raise ValueError(
                 f"{self.path} is not georeferenced, so tile_size_m cannot locate a window in it; leave tile_size_m out, "
                 "or georeference the file."
             )
-        grid = self._grid
-        x, y = project_near(lon, lat, grid.bounds(0, 0, self._dataset.height, self._dataset.width), grid.crs)
+        grid = self.grid
+        x, y = project_near(lon, lat, grid.bounds(0, 0, self.height, self.width), grid.crs)
         if not (np.isfinite(x) and np.isfinite(y)):
             raise ValueError(
                 f"lon {lon}, lat {lat} is outside {self.path} and its CRS {shown_crs(grid.crs)}; pass a raster that covers it."
@@ -191,21 +207,31 @@ class GeoTIFF:
         width, height = max(1, round(columns)), max(1, round(rows))
         column = round((float(x) - grid.west) / grid.step_x - width / 2)
         row = round((grid.north - float(y)) / grid.step_y - height / 2)
-        if not (-height < row < self._dataset.height and -width < column < self._dataset.width):
+        if not (-height < row < self.height and -width < column < self.width):
             raise ValueError(
                 f"The window of {tile_size_m} m around lon {lon}, lat {lat} does not touch {self.path}, whose bounds are "
-                f"{grid.bounds(0, 0, self._dataset.height, self._dataset.width)} in {shown_crs(grid.crs)}; pass a raster that "
+                f"{grid.bounds(0, 0, self.height, self.width)} in {shown_crs(grid.crs)}; pass a raster that "
                 "covers the point."
             )
         return row, column, height, width
+
+    def _checked(self, window: PixelWindow) -> tuple[int, int, int, int]:
+        """Row, column, height, width of a window of pixels that touches the raster."""
+        left, top, right, bottom = window
+        if not (left < right and top < bottom and left < self.width and top < self.height and right > 0 and bottom > 0):
+            raise ValueError(
+                f"The window {tuple(window)} does not touch {self.path}, which has {self.width} x {self.height} pixels, expected "
+                "left < right and top < bottom; pass (left, top, right, bottom) in pixels from the north-west."
+            )
+        return top, left, bottom - top, right - left
 
     def _decode(
         self, bands: list[int], row: int, column: int, height: int, width: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Pixels `(C, H, W)` and missing `(H, W)` of a window, which is decoded where it overlaps with the raster."""
         top, left = max(row, 0), max(column, 0)
-        bottom, right = min(row + height, self._dataset.height), min(column + width, self._dataset.width)
-        source_row = self._dataset.height - bottom if self._south_up else top
+        bottom, right = min(row + height, self.height), min(column + width, self.width)
+        source_row = self.height - bottom if self._south_up else top
         window = Window(left, source_row, right - left, bottom - top)
         with _readable(self.path):
             part = self._dataset.read([band + 1 for band in bands], window=window)
@@ -261,13 +287,15 @@ class ArrayRaster:
         self,
         indexes: Sequence[int],
         *,
+        window: PixelWindow | None = None,
         tile_size_m: float | None = None,
         lon: float | None = None,
         lat: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray, Bounds | None, str | None]:
         """Selects bands by position; returns what [`GeoTIFF.read`] returns without georeference. Windows are refused."""
-        if tile_size_m is not None:
-            raise ValueError("tile_size_m was given with an array, expected a GeoTIFF; crop the array yourself.")
+        if tile_size_m is not None or window is not None:
+            name = "window" if tile_size_m is None else "tile_size_m"
+            raise ValueError(f"{name} was given with an array, expected a GeoTIFF; crop the array yourself.")
         return self._array[list(indexes)], np.zeros(self._array.shape[1:], bool), None, None
 
 
@@ -322,10 +350,14 @@ def _what_it_is(path: str) -> str:
 
 
 @contextmanager
-def open_geotiff(path: str | os.PathLike) -> Iterator[GeoTIFF]:
+def open_geotiff(path: str | os.PathLike, crs: str | None = None) -> Iterator[GeoTIFF]:
     """
     Opens a local GeoTIFF with GDAL's GTiff driver only, and checks its header, so that neither huge files nor other formats
     are decoded. Raises `ValueError` for an unreadable file, also when reading fails later inside the `with` block.
+
+    With `crs`, it is warped while it is read, by nearest neighbours, which keep the values and with them the rules for pixels
+    without data. The new pixels are square and as large on the ground as the old ones, to two digits, and their edges are
+    multiples of their size.
     """
     file = local_file(path)
     require(rasterio, f"Reading the GeoTIFF {os.fspath(path)!r}")
@@ -336,7 +368,65 @@ def open_geotiff(path: str | os.PathLike) -> Iterator[GeoTIFF]:
         dataset = rasterio.open(file, driver="GTiff")
     with dataset:
         _check_header(dataset, text)
-        yield GeoTIFF(dataset, text)
+        if crs is None:
+            yield GeoTIFF(dataset, text)
+            return
+        with _warped(dataset, crs_name(crs), text) as warped:
+            yield GeoTIFF(_Warped(warped), text)
+
+
+class _Warped:
+    """A warped dataset that keeps squares of what it has warped for further windows, as GDAL does not."""
+
+    def __init__(self, dataset: Any):
+        self._dataset = dataset
+        self._square = lru_cache(_KEPT_SQUARES)(self._warp)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataset, name)
+
+    def read(self, indexes: Sequence[int], window: Any) -> np.ndarray:
+        """The pixels `(C, H, W)` of bands, counted from 1, in a window inside the raster."""
+        top, left, height, width = window.row_off, window.col_off, window.height, window.width
+        pixels = np.empty((len(indexes), height, width), self._dataset.dtypes[indexes[0] - 1])
+        for row in range(top // _SQUARE, (top + height - 1) // _SQUARE + 1):
+            for column in range(left // _SQUARE, (left + width - 1) // _SQUARE + 1):
+                square = self._square(tuple(indexes), row, column)
+                above, before = row * _SQUARE - top, column * _SQUARE - left
+                inside = square[:, max(-above, 0) : height - above, max(-before, 0) : width - before]
+                first_row, first_column = max(above, 0), max(before, 0)
+                pixels[:, first_row : first_row + inside.shape[1], first_column : first_column + inside.shape[2]] = (
+                    inside
+                )
+        return pixels
+
+    def _warp(self, indexes: tuple[int, ...], row: int, column: int) -> np.ndarray:
+        top, left = row * _SQUARE, column * _SQUARE
+        height, width = min(_SQUARE, self._dataset.height - top), min(_SQUARE, self._dataset.width - left)
+        return self._dataset.read(list(indexes), window=Window(left, top, width, height))
+
+
+def _warped(dataset: Any, crs: str, path: str) -> Any:
+    """An open raster in another CRS, as a virtual dataset."""
+    grid = _grid_of(dataset, path)
+    if grid is None:
+        raise ValueError(
+            f"{path} is not georeferenced, so that it cannot be warped to {shown_crs(crs)}; georeference it."
+        )
+    west, south, east, north = grid.bounds(0, 0, dataset.height, dataset.width)
+    per_x, per_y = metres_per_unit((west + east) / 2, (south + north) / 2, grid.crs)
+    with _readable(path):
+        place = dataset.crs, crs, dataset.width, dataset.height
+        middle, columns, rows = calculate_default_transform(*place, west, south, east, north)
+    units = metres_per_unit(middle.c + middle.a * columns / 2, middle.f + middle.e * rows / 2, crs)
+    side_m = math.sqrt(per_x * grid.step_x * per_y * grid.step_y)
+    step = float(f"{side_m / math.sqrt(units[0] * units[1]):.2g}")
+    with _readable(path):
+        transform, columns, rows = calculate_default_transform(*place, west, south, east, north, resolution=step)
+        transform, columns, rows = aligned_target(transform, columns, rows, step)
+        return WarpedVRT(
+            dataset, crs=crs, transform=transform, width=columns, height=rows, resampling=Resampling.nearest
+        )
 
 
 def _check_header(dataset: Any, path: str) -> None:
@@ -357,7 +447,7 @@ def _check_header(dataset: Any, path: str) -> None:
             )
 
 
-def _grid_of(dataset: Any, path: str) -> _Grid | None:
+def _grid_of(dataset: Any, path: str) -> RasterGrid | None:
     """The raster's grid, north up; None if the file lacks a CRS or an affine transform."""
     with _readable(path):
         transform, system = dataset.transform, dataset.crs
@@ -375,7 +465,7 @@ def _grid_of(dataset: Any, path: str) -> _Grid | None:
     except ValueError as error:
         raise ValueError(f"The CRS of {path} is of no use: {error}") from error
     north = max(transform.f, transform.f + transform.e * dataset.height)
-    return _Grid(transform.c, north, transform.a, abs(transform.e), crs)
+    return RasterGrid(transform.c, north, transform.a, abs(transform.e), crs)
 
 
 __all__ = ["GairTile"]

@@ -48,6 +48,10 @@ _MOST_8_BIT, _MOST_PERCENT = 255, 100
 _SAMPLED = 1024
 
 
+class NoDataError(ValueError):
+    """Raised for a tile that has no data at all."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """
@@ -118,7 +122,8 @@ def check_pixels(found: np.ndarray, missing: np.ndarray, bands: Sequence[str], s
         `np.ndarray` of shape `(H, W)`: pixels without data, which are not all.
 
     Raises:
-        ValueError: for inf, a tile without data, and values that are in other units or no reflectance.
+        NoDataError: for a tile without data.
+        ValueError: for inf, and values that are in other units or no reflectance.
     """
     floating = found.dtype.kind == "f"
     low, high = (scale.value_of_reflectance(limit) for limit in (LEAST_REFLECTANCE, MOST_REFLECTANCE))
@@ -132,7 +137,7 @@ def check_pixels(found: np.ndarray, missing: np.ndarray, bands: Sequence[str], s
         filled, broken = _impossible(found, missing, low, high)
         missing = missing | filled
     if missing.all():
-        raise ValueError(f"{source} contains no data here, expected a tile with data; pass another tile.")
+        raise NoDataError(f"{source} contains no data here, expected a tile with data; pass another tile.")
     _check_units(found, missing, bands, scale, source)
     share = float(broken[~missing].mean()) if broken.any() else 0.0
     if share > _MOST_BROKEN:
@@ -243,4 +248,4 @@ def _unlike_digital_numbers(
     return None
 
 
-__all__ = ["Scale", "check_declared_scales", "check_pixels"]
+__all__ = ["NoDataError", "Scale", "check_declared_scales", "check_pixels"]

@@ -18,7 +18,12 @@ from functools import partial
 from training.common.jobs import Tasks
 from training.embedding.finish import Finished, finish
 from training.embedding.job import ERRORS, LOGS, Job
+from training.embedding.maps.finish import finish_map
+from training.embedding.maps.input import PIXELS
+from training.embedding.maps.run import COG, create_map, run_map_task
 from training.embedding.options import EmbedOptions
+from training.embedding.outputs.cog_map import FOLDER
+from training.embedding.outputs.zarr_map import STORE
 from training.embedding.plan import dry_run, plan
 from training.embedding.run import run_task
 
@@ -43,14 +48,17 @@ def embed(options: EmbedOptions) -> tuple[int, bool]:
     job = planned.job
     for remark in planned.remarks:
         print(remark)
-    tasks = Tasks(partial(run_task, options.output.resolve()), job.sizes, options.output.resolve() / LOGS)
+    output, is_map = options.output.resolve(), job.what == PIXELS
+    if is_map:
+        create_map(output, job)
+    tasks = Tasks(partial(run_map_task if is_map else run_task, output), job.sizes, output / LOGS)
     done = len(job.sizes) - len(tasks.incomplete())
     print(f"{sum(job.sizes):,} {job.unit}s in {job.tasks:,} tasks, {done:,} of which are done.")
     left = tasks.run(options.executor, options.workers, options.cluster, job.unit)
     if left:
         return _unfinished(options, job, left), False
-    found = finish(options.output, job, options.license)
-    _tell(options, found)
+    found = (finish_map if is_map else finish)(options.output, job, options.license)
+    _tell(options, job, found)
     return (SOME_BAD if found.errors else 0), True
 
 
@@ -66,9 +74,10 @@ def _unfinished(options: EmbedOptions, job: Job, left: list[int]) -> int:
     return 1
 
 
-def _tell(options: EmbedOptions, found: Finished) -> None:
+def _tell(options: EmbedOptions, job: Job, found: Finished) -> None:
+    where = "embeddings" if job.what != PIXELS else FOLDER if job.options["map_format"] == COG else STORE
     print(
-        f"{found.rows:,} embeddings are in {options.output}/embeddings, with a catalogue (collection.json) and a data card (README.md)."
+        f"{found.rows:,} embeddings are in {options.output}/{where}, with a catalogue (collection.json) and a data card (README.md)."
     )
     if found.errors:
         print(f"{found.errors:,} could not be made; {options.output}/{ERRORS} says why. The first:")

@@ -25,7 +25,7 @@ from training.embedding.outputs.preview import draw_preview
 from training.embedding.outputs.rows import EMBEDDINGS, embedding_files
 from training.embedding.outputs.stac import write_catalogue
 
-_REASONS_SHOWN = 3
+REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def finish(output: Path, job: Job, licence: str | None) -> Finished:
                 )
             for error in record.errors:
                 file.write(json.dumps(error, ensure_ascii=False) + "\n")
-                if len(reasons) < _REASONS_SHOWN:
+                if len(reasons) < REASONS_SHOWN:
                     reasons.append(f"{error['source']}: {error['reason']}")
             errors += len(record.errors)
     found = Finished(sum(extent.rows for extent in extents), errors, reasons)

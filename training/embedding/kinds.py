@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from training.common.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, local_path, read_table
 from training.embedding.inputs import photos, tiles
+from training.embedding.inputs.chips import WINDOW_M, ChipInput, ChipKind, source_of, time_of
 from training.embedding.inputs.grid import open_grid
 from training.embedding.inputs.kind import Input, Kind, files_in
 from training.embedding.inputs.listed import carried_schema
@@ -27,11 +28,13 @@ from training.embedding.inputs.pairs import BOTH, PairKind, PairRows, carried_of
 from training.embedding.inputs.photos import PhotoFolder, PhotoKind, PhotoTable, is_path_column
 from training.embedding.inputs.places import PlaceKind, PlaceTable
 from training.embedding.inputs.tiles import TileFolder, TileKind
-from training.embedding.options import EmbedOptions
+from training.embedding.maps.input import PIXELS, MapInput, MapKind
+from training.embedding.options import RASTERS, EmbedOptions
 
 _TABLE_SUFFIXES = TEXT_SUFFIXES + PARQUET_SUFFIXES
 _TILES_WITH_PHOTOS = ({"rs", "sv"}, {"photos", "tile"}, {"photos", "tile_file"})
 _DATA_SUFFIXES = (".parquet", ".jsonl")
+RESOLUTION_M = 40.0
 _OF_A_DATA_SET = (None, "tiles", "points", "photos")
 
 
@@ -39,7 +42,7 @@ def kind_of(what: str, listed: bool) -> Kind:
     """How the tasks of a job are done; `listed` says whether its inputs were listed, or are those of a data set."""
     if not listed:
         return PairKind()
-    return {"places": PlaceKind, "photos": PhotoKind, "tiles": TileKind}[what]()
+    return {"places": PlaceKind, "photos": PhotoKind, "tiles": TileKind, "chips": ChipKind, PIXELS: MapKind}[what]()
 
 
 def carried_columns_of(output: Path, listed: bool) -> pa.Schema:
@@ -59,6 +62,8 @@ def open_input(options: EmbedOptions) -> Input:
         _check_what(options, (None, "places"), "a grid holds places")
         return open_grid(name, options.bbox)
     path = local_path(name)
+    if options.what in RASTERS:
+        return _open_raster(options, path)
     if path.is_dir():
         return _open_folder(options, path)
     if path.is_file():
@@ -89,6 +94,14 @@ def _open_file(options: EmbedOptions, path: Path) -> Input:
     if options.column:
         raise ValueError("--column names the paths of photos; pass it with --what photos, or leave it out.")
     return PlaceTable(path)
+
+
+def _open_raster(options: EmbedOptions, path: Path) -> Input:
+    source = source_of(str(path), options.bands, options.crs)
+    window_m, taken = options.window_m or WINDOW_M, time_of(options.datetime)
+    if options.what == PIXELS:
+        return MapInput(source, window_m, options.resolution_m or RESOLUTION_M)
+    return ChipInput(source, window_m, taken)
 
 
 def _open_folder(options: EmbedOptions, path: Path) -> Input:

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from training.common.checks import check_whole
+from training.common.checks import check_whole, is_number
 from training.common.jobs import ClusterSettings, Executor
 
 What = Literal["places", "photos", "tiles", "points", "chips", "pixels"]
 RASTERS = ("chips", "pixels")
-_FOR_RASTERS = ("window_m", "resolution_m", "crs")
+_FOR_RASTERS = ("window_m", "resolution_m", "crs", "bands", "datetime", "map_format")
+_FOR_MAPS = ("resolution_m", "map_format")
 
 
 @dataclass(kw_only=True)
@@ -41,8 +42,12 @@ class EmbedOptions:
         bbox: west,south,east,north in degrees, of a grid (default: the land)
         column: the column of a table with the photos' paths (default: sv, photo, file, path or image, with or without _file or _path)
         window_m: side in metres of a raster's windows (default: 1920)
-        resolution_m: metres between the pixels of a dense map
-        crs: CRS to warp a raster to (default: its own)
+        resolution_m: side in metres of a dense map's cells, a multiple of a pixel's (default: 40)
+        crs: CRS to warp a raster to while it is read (default: its own)
+        bands: names of a raster's bands in its order, separated by commas, or the name of an order, such as sentinel2_l2a_12 (default: those
+            that the raster names)
+        datetime: when a raster was taken, such as 2026-06-01T10:20:30Z
+        map_format: Zarr (zarr, one store), or cloud-optimised GeoTIFFs (cog) (default: zarr)
         executor: local processes, slurm, or ray
         workers: number of tasks at a time
         cluster: what a task asks of a cluster
@@ -67,6 +72,9 @@ class EmbedOptions:
     window_m: float | None = None
     resolution_m: float | None = None
     crs: str | None = None
+    bands: str | None = None
+    datetime: str | None = None
+    map_format: Literal["zarr", "cog"] | None = None
     executor: Executor = "local"
     workers: int = 1
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
@@ -97,6 +105,17 @@ class EmbedOptions:
                     raise ValueError(
                         f"--{name} is for rasters; pass it with --what chips or --what pixels, or leave it out."
                     )
+        if self.what == "chips":
+            for name in _FOR_MAPS:
+                if getattr(self, name) is not None:
+                    raise ValueError(f"--{name} is for dense maps; pass it with --what pixels, or leave it out.")
+        for name in ("window_m", "resolution_m"):
+            if getattr(self, name) is not None and not (is_number(getattr(self, name)) and getattr(self, name) > 0):
+                raise ValueError(f"--{name} is {getattr(self, name)!r}, expected metres above 0.")
+        if self.map_format == "cog" and self.dtype == "float16":
+            raise ValueError(
+                "--dtype is float16, which GeoTIFFs cannot hold, expected float32 or int8; or leave out --map_format cog."
+            )
         if self.bbox is not None and not str(self.input).startswith("grid:"):
             raise ValueError("--bbox is for grids, such as --input grid:10km; leave it out.")
         if self.push is not None and self.push.count("/") != 1:

@@ -33,7 +33,9 @@ from training.embedding.inputs.kind import Input
 from training.embedding.inputs.pairs import PairRows
 from training.embedding.job import LOCAL_ONLY, PLAN, Job, check_same, read_job, write_job
 from training.embedding.kinds import kind_of, open_input
-from training.embedding.options import EmbedOptions
+from training.embedding.maps.input import PIXELS
+from training.embedding.maps.plan import MapPlan
+from training.embedding.options import RASTERS, EmbedOptions
 from training.embedding.outputs.rows import EMBEDDINGS, JOB
 
 PLACES_PER_BATCH, IMAGES_PER_BATCH = 4096, 32
@@ -42,6 +44,7 @@ _PLACES_PER_TASK = 100_000
 _PARAMETERS_PER_TASK, _LEAST_IMAGES, _MOST_IMAGES = 10**11, 100, 10_000
 _BYTES = {"float32": 4, "float16": 2, "int8": 1}
 _BYTES_BESIDE = 160
+_OF_RASTERS = ("window_m", "resolution_m", "crs", "bands", "datetime", "map_format")
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,9 @@ def plan(options: EmbedOptions) -> Planned:
         return Planned(job, [])
     check_writable(output, "pass another --output")
     _check_nothing_else(output)
-    for name in (PLAN, EMBEDDINGS):
+    for name in (PLAN,) if found.what == PIXELS else (PLAN, EMBEDDINGS):
         (output / name).mkdir(exist_ok=True)
-    planned = found.plan(output / PLAN, wanted["options"]["items_per_task"])
+    planned = found.plan(output / PLAN, wanted["options"]["items_per_task"], Encoder(model, processor))
     about = {"planned": datetime.now(UTC).isoformat(timespec="seconds"), "tasks": len(planned.sizes)}
     job = Job(
         **wanted, **about, sizes=planned.sizes, details={**planned.details, "listed": not isinstance(found, PairRows)}
@@ -103,7 +106,8 @@ def dry_run(options: EmbedOptions) -> str:
     with TemporaryDirectory(prefix="gair-embed-") as scratch:
         output = Path(scratch)
         (output / PLAN).mkdir()
-        planned = found.plan(output / PLAN, wanted["options"]["items_per_task"])
+        encoder = Encoder(model, processor)
+        planned = found.plan(output / PLAN, wanted["options"]["items_per_task"], encoder)
         listed = not isinstance(found, PairRows)
         job = Job(
             **wanted,
@@ -113,7 +117,7 @@ def dry_run(options: EmbedOptions) -> str:
             details={**planned.details, "listed": listed},
         )
         write_job(output, job, _paths(options, found))
-        kind, encoder = kind_of(job.what, listed), Encoder(model, processor)
+        kind = kind_of(job.what, listed)
         part = next(kind.parts(output, job, 0, processor))()
         # Once more, since the first time is slower than the others.
         kind.encode(encoder, part)
@@ -122,11 +126,15 @@ def dry_run(options: EmbedOptions) -> str:
         kind.encode(encoder, part)
         seconds = (time.perf_counter() - start) / part.inputs
     total, rows = sum(job.sizes), sum(job.sizes) * (part.rows + len(part.errors)) / part.inputs
+    what = f"about {rows:,.0f} rows"
     size = rows * (job.dimension * _BYTES[job.dtype] + _BYTES_BESIDE)
+    if job.what == PIXELS:
+        height, width = MapPlan.from_json(job.details["map"]).shape
+        what, size = f"{height * width:,} cells", float(height * width * job.dimension * _BYTES[job.dtype])
     hours = total * seconds / options.workers / 3600
     lines = [
         *planned.remarks,
-        f"Dry run: {total:,} {job.unit}s in {job.tasks:,} tasks; about {rows:,.0f} rows and {size / 1e9:.3g} GB.",
+        f"Dry run: {total:,} {job.unit}s in {job.tasks:,} tasks; {what} and {size / 1e9:.3g} GB.",
     ]
     lines.append(
         f"About {hours:.2g} hours with {options.workers} worker{'s' * (options.workers > 1)} on this CPU, by the time of the first "
@@ -147,6 +155,7 @@ def _wanted(options: EmbedOptions, found: Input, model: Any, processor: Any) -> 
         "batch_size": options.batch_size or (PLACES_PER_BATCH if places else IMAGES_PER_BATCH),
         "items_per_task": options.items_per_task or (_PLACES_PER_TASK if places else images),
         "column": options.column,
+        **{name: getattr(options, name) for name in _OF_RASTERS if options.what in RASTERS},
     }
     return {
         "what": found.what,

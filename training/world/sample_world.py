@@ -214,7 +214,9 @@ class SampleWorld:
         cover = np.moveaxis(np.asarray(cover), axis, 0)
         return p.forest * cover[FOREST] + p.crop * cover[CROP] + p.grass * cover[GRASS]
 
-    def tile(self, lon: float, lat: float, crs: str = "EPSG:4326", day: int = MIDSUMMER) -> SampleTile:
+    def tile(
+        self, lon: float, lat: float, crs: str = "EPSG:4326", day: int = MIDSUMMER, weather: int | None = None
+    ) -> SampleTile:
         """
         The tile of 1,920 m around a location, as a satellite sees it, with haze and sometimes thin cloud.
 
@@ -222,6 +224,8 @@ class SampleWorld:
             lon, lat (`float`): centre of the tile in degrees.
             crs (`str`): `"EPSG:4326"`, or `"utm"` for the UTM zone of the location.
             day (`int`): day of the year, which decides on greenness and snow.
+            weather (`int`, *optional*): seeds haze, cloud, gain and noise, so that tiles side by side can be one scene; by default
+                each place has its own.
 
         Raises:
             ValueError: an unknown crs, a centre too close to a pole (within 1 km, or beyond 84 degrees of latitude in UTM),
@@ -237,7 +241,8 @@ class SampleWorld:
         if count == _NODES:
             vectors, fields = enlarged(vectors, TILE_PIXELS), enlarged(fields, TILE_PIXELS)
         ground = self._land.at(plane_of(vectors), fields, self._parameters.ground.footprint_m)
-        key = keys_at(self._key("tile"), _as_integers([lon]), _as_integers([lat]))
+        seeds = (lon, lat) if weather is None else (weather, weather)
+        key = keys_at(self._key("tile"), *(_as_integers([seed]) for seed in seeds))
         pixels = self._tiles.pixels(ground, fields, key)
         return SampleTile(pixels, bounds, name, ground.cover, ground.road, ground.river)
 

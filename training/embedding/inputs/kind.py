@@ -85,7 +85,7 @@ class Input(Protocol):
         """Digest of its content."""
         ...
 
-    def plan(self, folder: Path, items_per_task: int) -> Plan:
+    def plan(self, folder: Path, items_per_task: int, encoder: Encoder) -> Plan:
         """Writes what its tasks need to `folder`, and cuts it into tasks."""
         ...
 

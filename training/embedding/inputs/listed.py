@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from modeling_gair import GairProcessor
+from training.embedding.encoding import Encoder
 from training.embedding.inputs.kind import Part, Plan, even_sizes
 from training.embedding.job import PLAN, Job, path_of
 from training.embedding.ordering import PROBLEM, carried_of, read_items, write_ordered
@@ -45,7 +46,7 @@ class ListedInput(ABC):
     def listed(self) -> tuple[pa.Schema, Iterator[pa.Table], list[str]]:
         """The carried columns by the names of the output, the items in batches with the columns of `KEYS` and these, and remarks."""
 
-    def plan(self, folder: Path, items_per_task: int) -> Plan:
+    def plan(self, folder: Path, items_per_task: int, encoder: Encoder) -> Plan:
         carried, batches, remarks = self.listed()
         total, keeps = write_ordered(batches, carried, folder / ITEMS)
         if not total:

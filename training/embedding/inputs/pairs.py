@@ -70,7 +70,7 @@ class PairRows:
             return digest_of_names(path, sorted(file for file in path.rglob("*") if file.is_file()))
         return HfApi().dataset_info(self.path).sha or self.path
 
-    def plan(self, folder: Path, items_per_task: int) -> Plan:
+    def plan(self, folder: Path, items_per_task: int, encoder: Encoder) -> Plan:
         pq.write_metadata(_carried(self.source), folder / _CARRIED)
         tasks = _packed(self.source, items_per_task)
         if not tasks:

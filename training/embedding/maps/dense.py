@@ -27,9 +27,9 @@ from training.embedding.inputs.raster import ReadWindow, opened
 from training.embedding.maps.blending import Blender
 from training.embedding.maps.plan import MapPlan
 
-# Windows that are encoded together. Their maps are read one by one on CPUs, whose caches hold no more, and on GPUs by memory.
+# Windows that are encoded together, and maps that are read together: few on CPUs, for their caches, and by memory on GPUs.
 _BATCH_ON_CPU, _BATCH_ON_GPU = 16, 128
-_MAP_BYTES_ON_GPU = 2**28
+_MAPS_ON_CPU, _MAP_BYTES_ON_GPU = 4, 2**28
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def window_maps(
     """
     encoded = model.encode_tiles(processor.image_processor.prepare(tiles, model.device).to(model.dtype))
     of_one = 4 * size[0] * size[1] * model.rs_model.hidden_size
-    at_once = 1 if model.device.type == "cpu" else max(1, _MAP_BYTES_ON_GPU // of_one)
+    at_once = _MAPS_ON_CPU if model.device.type == "cpu" else max(1, _MAP_BYTES_ON_GPU // of_one)
     for first in range(0, len(tiles), at_once):
         some = type(encoded)(**{name: value[first : first + at_once] for name, value in encoded.items()})
         yield from model.feature_map(some, size).permute(0, 2, 3, 1).float()

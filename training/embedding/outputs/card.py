@@ -19,7 +19,9 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from training.embedding.job import ERRORS, Job
+from training.embedding.maps.plan import MapPlan
 from training.embedding.outputs.extent import Extent
+from training.embedding.outputs.map_values import cell_size_m
 from training.embedding.outputs.stac import quantization_of
 
 _TYPES = {
@@ -27,6 +29,8 @@ _TYPES = {
     "photos": ["street-level photo"],
     "tiles": ["image chip"],
     "points": ["point in a chip"],
+    "chips": ["image chip"],
+    "pixels": ["pixel"],
     "tiles+points": ["image chip", "point in a chip"],
 }
 _CONTEXTS = {
@@ -34,6 +38,8 @@ _CONTEXTS = {
     "photos": "one photo taken on the ground",
     "tiles": "chips of 0.5 to 5 km",
     "points": "a point in a chip of 0.5 to 5 km",
+    "chips": "windows of a raster, side by side",
+    "pixels": "a cell and the windows of a raster about it, overlapping by half and blended",
     "tiles+points": "chips of 0.5 to 5 km, and points in them",
 }
 _TEXT = """---
@@ -44,7 +50,7 @@ _TEXT = """---
 
 {% if picture %}![Where the embeddings lie, coloured by their first three principal components](preview.png)
 
-{% endif %}{{ rows }} embeddings ({{ types }}) of {{ job.dimension }} numbers, stored as {{ job.dtype }}, in {{ files }} files of GeoParquet. They
+{% endif %}{{ rows }} embeddings ({{ types }}) of {{ job.dimension }} numbers, stored as {{ job.dtype }}, in {{ stored }}. They
 are **raw, not normalised**: divide them by their length before comparing them, so that a dot product is a cosine.
 {{ errors_text }}
 
@@ -58,7 +64,14 @@ are **raw, not normalised**: divide them by their length before comparing them, 
 | made | {{ job.planned }}, by `training/embed.py` of GAIR for Hugging Face {{ version }} |
 
 ## Read them
+{% if job.what == "pixels" %}
+```python
+{{ read_map }}
+```
 
+The grid is that of the raster, north up. {% if job.dtype == "int8" %}A cell without data is -128; embedding = int8 × scale.{% else %}A cell without data is NaN.{% endif %} A query must
+be embedded by the same model: compare its fingerprint. `collection.json` and `items/` are a STAC catalogue.
+{% else %}
 ```python
 import geopandas
 
@@ -68,7 +81,15 @@ places = geopandas.read_parquet("embeddings/00000.parquet")  # also: bbox=(west,
 Each row has an `id`, its `geometry` and `bbox` (lon, lat), the `embedding`{% if job.dtype == "int8" %} and `embedding_scale` (value = int8 × scale){% endif %},
 `lon`, `lat`, `datetime` (UTC; null where it is not known), `modality`, `source`, and the columns of the input. A query must be embedded by the same
 model: compare its fingerprint. `collection.json` and `items/` are a STAC catalogue.
-"""
+{% endif %}"""
+_READ_ZARR = """import xarray
+
+data = xarray.open_zarr("map.zarr", consolidated=False)
+embeddings = data.embeddings{scaled}  # (embedding, y, x)"""
+_READ_COG = """import rasterio
+
+with rasterio.open("map/{name}") as dataset:
+    embeddings = dataset.read()  # (embedding, y, x)"""
 
 
 def make_card(
@@ -92,12 +113,27 @@ def make_card(
         job=job,
         rows=f"{rows:,}",
         types=", ".join(_TYPES[job.what]),
-        files=job.tasks,
+        stored=_stored(job),
+        read_map=_read_map(job),
         picture=picture,
         errors_text=f"{errors:,} inputs were bad; `{ERRORS}` says why." if errors else "No input was bad.",
         model_text=f"[{job.model}](https://huggingface.co/{job.model})" if on_hub else f"`{job.model}`",
         version=modeling_gair.__version__,
     )
+
+
+def _stored(job: Job) -> str:
+    if job.what != "pixels":
+        return f"{job.tasks} files of GeoParquet"
+    return "cloud-optimised GeoTIFFs" if job.options["map_format"] == "cog" else "one store of Zarr v3, `map.zarr`"
+
+
+def _read_map(job: Job) -> str:
+    if job.what != "pixels":
+        return ""
+    if job.options["map_format"] == "cog":
+        return _READ_COG.format(name="000000_000000.tif")
+    return _READ_ZARR.format(scaled=" * data.scales" if job.dtype == "int8" else "")
 
 
 def _metadata(job: Job, rows: int, licence: str | None, dated: bool) -> DatasetCardData:
@@ -111,8 +147,10 @@ def _metadata(job: Job, rows: int, licence: str | None, dated: bool) -> DatasetC
         "model_name": job.model,
         "model_link": f"https://huggingface.co/{job.model}" if "/" in job.model else None,
         "postprocessing": "none: raw, not normalised",
-        "quantization": (quantization_of(job.dtype) or {"method": "none"})["method"],
+        "quantization": (quantization_of(job) or {"method": "none"})["method"],
     }
+    if "map" in job.details:
+        fields["grid_spacing"] = f"{cell_size_m(MapPlan.from_json(job.details['map'])):.4g} m"
     if "grid_spacing_m" in job.details:
         fields["grid_spacing"] = f"{job.details['grid_spacing_m']:g} m"
     return DatasetCardData(
@@ -120,7 +158,7 @@ def _metadata(job: Job, rows: int, licence: str | None, dated: bool) -> DatasetC
         pretty_name=f"Embeddings of {job.input}",
         tags=["geo-embeddings", "geospatial", "embeddings"],
         size_categories=_size(rows),
-        configs=[{"config_name": "default", "data_files": "embeddings/*.parquet"}],
+        configs=None if job.what == "pixels" else [{"config_name": "default", "data_files": "embeddings/*.parquet"}],
         **fields,
     )
 

@@ -25,17 +25,26 @@ from typing import Any
 import modeling_gair
 from training.common.files import write_atomically
 from training.embedding.job import Job
+from training.embedding.maps.plan import MapPlan
 from training.embedding.outputs.extent import Extent
+from training.embedding.outputs.map_values import cell_size_m
 
 EXTENSION = "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json"
 _STAC_VERSION = "1.0.0"
 _COLLECTION, ITEMS = "collection.json", "items"
+_MEDIA_TYPES = {
+    ".parquet": ("application/vnd.apache.parquet", "GeoParquet"),
+    ".zarr": ("application/vnd.zarr; version=3", "Zarr"),
+    ".tif": ("image/tiff; application=geotiff; profile=cloud-optimized", "cloud-optimised GeoTIFF"),
+}
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
 _ABOUT = {
     "places": "Embeddings of places by their longitude and latitude alone; geometries are points.",
     "photos": "Embeddings of street-level photos; geometries are points.",
     "tiles": "Embeddings of Sentinel-2 tiles; geometries are footprints.",
     "points": "Embeddings of points in Sentinel-2 tiles; geometries are points.",
+    "chips": "Embeddings of windows of a Sentinel-2 raster; geometries are footprints.",
+    "pixels": "A dense map of embeddings of a Sentinel-2 raster.",
     "tiles+points": "Embeddings of Sentinel-2 tiles, whose geometries are footprints, and of points in them.",
 }
 
@@ -50,19 +59,17 @@ def footer_of(job: Job) -> dict[str, Any]:
         "processor": job.processor,
         "normalised": False,
     }
-    quantization = quantization_of(job.dtype)
+    quantization = quantization_of(job)
     return fields | ({"emb:quantization": quantization} if quantization else {})
 
 
-def quantization_of(dtype: str) -> dict[str, Any] | None:
+def quantization_of(job: Job) -> dict[str, Any] | None:
     """The extension's `emb:quantization`; None for float32."""
-    methods = {
-        "int8": "linear, with a scale for each row in the column embedding_scale: value = int8 x scale",
-        "float16": "rounded",
-    }
-    if dtype not in methods:
+    scales = "each cell in scales" if "map" in job.details else "each row in the column embedding_scale"
+    methods = {"int8": f"linear, with a scale for {scales}: value = int8 x scale", "float16": "rounded"}
+    if job.dtype not in methods:
         return None
-    return {"method": methods[dtype], "original_dtype": "float32", "quantized_dtype": dtype}
+    return {"method": methods[job.dtype], "original_dtype": "float32", "quantized_dtype": job.dtype}
 
 
 def write_catalogue(
@@ -107,7 +114,7 @@ def write_catalogue(
 def _item(job: Job, extent: Extent, path: Path, output: Path) -> dict[str, Any]:
     west, south, east, north = extent.bbox
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    quantization = quantization_of(job.dtype)
+    quantization = quantization_of(job)
     known = extent.start is not None and extent.end is not None
     when: dict[str, Any] = {"datetime": job.planned}
     if known:
@@ -136,8 +143,8 @@ def _item(job: Job, extent: Extent, path: Path, output: Path) -> dict[str, Any]:
         "assets": {
             "embeddings": {
                 "href": f"../{path.relative_to(output).as_posix()}",
-                "type": "application/vnd.apache.parquet",
-                "title": "Embeddings as GeoParquet",
+                "type": _MEDIA_TYPES[path.suffix][0],
+                "title": f"Embeddings as {_MEDIA_TYPES[path.suffix][1]}",
                 "roles": ["data"],
             }
         },
@@ -146,7 +153,12 @@ def _item(job: Job, extent: Extent, path: Path, output: Path) -> dict[str, Any]:
 
 def _emb_fields(job: Job) -> dict[str, Any]:
     # The extension knows pixels and chips only: points are chips whose geometry is a point.
-    return {"emb:type": "chip", "emb:dimensions": job.dimension, "data_type": job.dtype}
+    fields: dict[str, Any] = {"emb:type": "chip", "emb:dimensions": job.dimension, "data_type": job.dtype}
+    if "chip_layout" in job.details:
+        fields["emb:chip_layout"] = job.details["chip_layout"]
+    if "map" in job.details:
+        fields |= {"emb:type": "pixel", "gsd": cell_size_m(MapPlan.from_json(job.details["map"]))}
+    return fields
 
 
 def _emb_links(job: Job, root: str) -> list[dict[str, str]]:

@@ -122,6 +122,14 @@ def shards_of(height: int, width: int) -> Iterator[tuple[int, int]]:
     yield from ((row, column) for row in range(0, height, SHARD) for column in range(0, width, SHARD))
 
 
+def stored_shards(path: Path, plan: MapPlan, rank: int) -> int:
+    """How many shards of a block are stored; those without data are not."""
+    top, left, height, width = plan.block_at(rank)
+    folder = path / EMBEDDINGS / "c" / "0"
+    names = (((top + row) // SHARD, (left + column) // SHARD) for row, column in shards_of(height, width))
+    return sum((folder / str(row) / str(column)).is_file() for row, column in names)
+
+
 def _replace(group: zarr.Group, name: str, index: tuple[int, ...], place: Any, values: np.ndarray) -> None:
     """Writes a shard, and removes what an interrupted attempt left beside it. A shard without data is not stored."""
     shard = Path(str(group.store.root)) / name / "c" / "/".join(map(str, index))  # type: ignore[attr-defined]
@@ -162,7 +170,7 @@ def _attributes(plan: MapPlan, dtype: str, model: str, source_data: list[str]) -
 def _create_coordinates(group: zarr.Group, plan: MapPlan) -> None:
     cells, (height, width) = plan.cells, plan.shape
     x, y = axis_attributes(plan.grid.crs)
-    centres = {
+    centres: dict[str, tuple[np.ndarray, Any]] = {
         "x": (cells.west + (np.arange(width) + 0.5) * cells.step_x, x),
         "y": (cells.north - (np.arange(height) + 0.5) * cells.step_y, y),
         "embedding": (np.arange(plan.dimension, dtype=np.int32), {"long_name": "dimension of the embedding"}),

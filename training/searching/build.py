@@ -49,6 +49,7 @@ from training.searching.parts import (
 )
 
 INDEX_FOLDER = "index"
+_UNFINISHED = ".unfinished-"
 # Building holds a part's quantised vectors, with eight bytes for the number of each, and a sample about as large.
 _NUMBER_BYTES, _TIMES_IN_MEMORY = 8, 2
 
@@ -72,7 +73,8 @@ def build_index(options: IndexOptions) -> None:
         names.append(name)
     about = {"layout": LAYOUT, "model": collection.model, "fingerprint": collection.fingerprint, "parts": names}
     write_atomically(folder / INDEX, json.dumps(about, indent=1))
-    for other in folder.glob("part-*"):
+    # Parts that are not needed any more, and what a build that was killed left.
+    for other in (*folder.glob("part-*"), *folder.glob(f"{_UNFINISHED}*")):
         if other.name not in names:
             shutil.rmtree(other)
     _print_summary(folder, names)
@@ -112,7 +114,7 @@ def _build_part(collection: Collection, files: Sequence[Path], folder: Path, tit
     states = [state_of(path) for path in files]
     rows = sum(map(_rows_in, files))
     exact = rows < EXACT_BELOW
-    with TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as name:
+    with TemporaryDirectory(dir=folder.parent, prefix=_UNFINISHED) as name:
         scratch = Path(name)
         with tqdm(total=rows, desc=f"Reading {title}", unit=" rows") as progress:
             _write_rows(collection, files, scratch, rows, exact, progress)

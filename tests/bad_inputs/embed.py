@@ -117,7 +117,7 @@ CASES: list[Case] = [
     _refused("photos beside tiles", _input(_folder(a_jpg=b"", b_tif=b"")), "holds photos and tiles; pass --what photos"),
     _refused("tiles of a folder of photos", _input(_folder(a_jpg=b""), "--what", "tiles"), "holds photos, and --what is 'tiles'"),
     _refused("parquet that is none", _input(_file("p.parquet", b"PAR1 no")), "cannot be read as a parquet file"),
-    _refused("parquet in a folder that is no data set", _input(_file("in/p.parquet", b"PAR1 no"), "--what", "places"), "is 'places'"),
+    _refused("a folder of parquet as places", _input(_folder(p_parquet=b"PAR1 no"), "--what", "places"), "parquet files, as data sets have, expected tiles"),
     _refused("a table without rows", _input(_parquet(lon=pa.array([], pa.float64()), lat=pa.array([], pa.float64()))), "has no rows"),
     _refused("a header alone", _input(_csv([("lon", "lat")])), "has no rows below its header"),
     _refused("no coordinates", _input(_csv([("a", "b"), (1, 2)])), "has no columns lon and lat"),

@@ -113,6 +113,7 @@ def draw_class_raster(path: Path, raster_path: Path, labels: Labels) -> None:
         axis.scatter([], [], c=[colour], s=46, label=name)
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
     axis.set_title("Classes; rings: labels", fontsize=10)
+    axis.ticklabel_format(useOffset=False, style="plain")
     axis.tick_params(labelsize=8)
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=110, bbox_inches="tight")

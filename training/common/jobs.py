@@ -16,6 +16,7 @@ Many tasks on one machine or a cluster, by datatrove: one task is one file, whoe
 that the same command, run again, does only the rest.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -150,9 +151,9 @@ class Tasks:
         if not ray.is_initialized():
             # Workers on a busy machine take long to start.
             os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
-            own = {} if "RAY_ADDRESS" in os.environ else {"include_dashboard": False}
+            own: dict[str, Any] = {} if "RAY_ADDRESS" in os.environ else {"include_dashboard": False}
             environment = {"env_vars": {"PYTHONPATH": str(ROOT)}}
-            ray.init(log_to_driver=False, logging_level="ERROR", runtime_env=environment, **own)
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment, **own)
         return RayPipelineExecutor(
             self._pipeline(),
             tasks=len(self.sizes),

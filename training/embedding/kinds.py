@@ -42,7 +42,14 @@ def kind_of(what: str, listed: bool) -> Kind:
     """How the tasks of a job are done; `listed` says whether its inputs were listed, or are those of a data set."""
     if not listed:
         return PairKind()
-    return {"places": PlaceKind, "photos": PhotoKind, "tiles": TileKind, "chips": ChipKind, PIXELS: MapKind}[what]()
+    kinds: dict[str, type[Kind]] = {
+        "places": PlaceKind,
+        "photos": PhotoKind,
+        "tiles": TileKind,
+        "chips": ChipKind,
+        PIXELS: MapKind,
+    }
+    return kinds[what]()
 
 
 def carried_columns_of(output: Path, listed: bool) -> pa.Schema:

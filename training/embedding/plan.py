@@ -84,7 +84,7 @@ def plan(options: EmbedOptions) -> Planned:
     for name in (PLAN,) if found.what == PIXELS else (PLAN, EMBEDDINGS):
         (output / name).mkdir(exist_ok=True)
     planned = found.plan(output / PLAN, wanted["options"]["items_per_task"], Encoder(model, processor))
-    about = {"planned": datetime.now(UTC).isoformat(timespec="seconds"), "tasks": len(planned.sizes)}
+    about: dict[str, Any] = {"planned": datetime.now(UTC).isoformat(timespec="seconds"), "tasks": len(planned.sizes)}
     job = Job(
         **wanted, **about, sizes=planned.sizes, details={**planned.details, "listed": not isinstance(found, PairRows)}
     )

@@ -93,7 +93,10 @@ class Input(Protocol):
 class Kind(Protocol):
     """How the tasks of a kind of input are done."""
 
-    geometry_types: tuple[str, ...]
+    @property
+    def geometry_types(self) -> tuple[str, ...]:
+        """The types that geometries of its rows may have."""
+        ...
 
     def parts(self, output: Path, job: Job, rank: int, processor: GairProcessor) -> Iterator[Callable[[], Part]]:
         """The parts of a task, each read when it is called."""
@@ -125,7 +128,7 @@ def reason_of_bad(error: Exception) -> str:
 def digest_of_file(path: Path) -> str:
     """Digest of a file's content, 16 hexadecimal digits."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()  # type: ignore[arg-type]
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 
 
 def digest_of_names(folder: Path, paths: Iterable[Path]) -> str:

@@ -216,9 +216,8 @@ class _Tile:
         ]
         for number, (name, degrees, pixels) in enumerate(zip(names, places, read_each(read, sources))):
             own = f"{self.id}/{name}"
-            reason = next((one for one in (degrees, pixels) if isinstance(one, str)), None)
-            if reason is not None:
-                collected.refuse(self.source, own, reason)
+            if isinstance(degrees, str) or isinstance(pixels, str):
+                collected.refuse(self.source, own, degrees if isinstance(degrees, str) else str(pixels))
                 continue
             collected.photos.append(pixels)
             values = {key: value[0] for key, value in place_values(degrees[None]).items()}

@@ -71,7 +71,7 @@ def _sample(files: Sequence[Path], extents: Sequence[Extent]) -> list[pa.Table]:
     """Rows at equal distances in all files, of at most two row groups of each."""
     total = sum(extent.rows for extent in extents)
     step = max(1, -(-total // _MOST_POINTS))
-    tables = []
+    tables: list[pa.Table] = []
     for path, extent in zip(files, extents):
         if not extent.rows or len(tables) * _GROUPS_PER_FILE > _MOST_POINTS:
             continue

@@ -153,13 +153,13 @@ def _write_rows(
 
 def _build_lists(folder: Path, info: PartInfo, title: str) -> PartInfo:
     # Here, since small collections do not need FAISS.
-    from training.searching.ivf import build_lists, choose_probes
+    from training.searching.ivf import build_lists, choose_reading
 
     vectors = np.load(folder / VECTORS, mmap_mode="r")
     with tqdm(total=info.rows, desc=f"Indexing {title}", unit=" rows") as progress:
         lists = build_lists(vectors, folder / IVF, progress)
-    probes, recall = choose_probes(vectors, folder / IVF, lists)
-    return PartInfo(info.rows, info.files, lists, probes, round(recall, 4))
+    probes, candidates, recall = choose_reading(vectors, folder / IVF, lists)
+    return PartInfo(info.rows, info.files, lists, probes, candidates, round(recall, 4))
 
 
 def _print_summary(folder: Path, names: Sequence[str]) -> None:
@@ -168,5 +168,6 @@ def _print_summary(folder: Path, names: Sequence[str]) -> None:
         assert info is not None
         how = "compared exactly"
         if info.lists:
-            how = f"{info.lists:,} lists, {info.probes} read by a query, recall@10 of sampled rows {info.recall:.3f}"
+            how = f"{info.lists:,} lists, of which a query reads {info.probes:,} and compares {info.candidates:,} rows again; "
+            how += f"recall@10 of sampled rows {info.recall:.3f}"
         print(f"{folder / name}: {info.rows:,} rows of {len(info.files)} files, {how}")

@@ -34,8 +34,9 @@ _LISTS_PER_ROOT = 3
 _TRAINED_ON_PER_LIST = 30
 _ITERATIONS = 6
 _ADDED_AT_ONCE = 16_384
-_CANDIDATES, _CANDIDATES_PER_HIT = 100, 10
-# The number of lists to read is chosen by the ten nearest rows of sampled rows.
+# For ten hits, compared again exactly. More are needed where rows lie so densely that eight bits cannot tell them apart.
+_CANDIDATES = (100, 400, 1600)
+# What a query reads is chosen by the ten nearest rows of sampled rows.
 _SAMPLED, _NEAREST, _LEAST_RECALL = 128, 10, 0.995
 _FEWEST_PROBES = 8
 _SEED = 0
@@ -49,13 +50,14 @@ class InvertedLists:
         path (`Path`): the file of the index.
         vectors (`np.ndarray` of shape `(n, D)`): the unit vectors, for reranking.
         probes (`int`): how many lists a query reads.
+        candidates (`int`): how many rows are compared again for ten hits.
     """
 
     # More rows than this are found exactly: the number of lists was chosen for few.
     MOST_FOUND = 100
 
-    def __init__(self, path: Path, vectors: np.ndarray, probes: int):
-        self._vectors = vectors
+    def __init__(self, path: Path, vectors: np.ndarray, probes: int, candidates: int):
+        self._vectors, self._candidates = vectors, candidates
         try:
             self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
         except RuntimeError as error:
@@ -67,7 +69,7 @@ class InvertedLists:
 
     def nearest(self, queries: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
         """As [`~training.searching.parts.Part.nearest`] without a filter, for up to `MOST_FOUND` rows."""
-        candidates = max(_CANDIDATES, _CANDIDATES_PER_HIT * top)
+        candidates = max(self._candidates, self._candidates * top // _NEAREST)
         _, found = self._index.search(np.ascontiguousarray(queries), candidates, params=self._parameters)
         best, rows = [], []
         for query, numbers in zip(queries, found):
@@ -111,26 +113,36 @@ def build_lists(vectors: np.ndarray, path: Path, progress: Any) -> int:
     return lists
 
 
-def choose_probes(vectors: np.ndarray, path: Path, lists: int) -> tuple[int, float]:
+def choose_reading(vectors: np.ndarray, path: Path, lists: int) -> tuple[int, int, float]:
     """
-    The number of lists that a query must read, a power of two: the fewest with which sampled rows find 99.5 % of their ten nearest
-    rows, doubled, because queries by photo or place lie less centrally than rows do.
+    The number of lists that a query must read, a power of two, and how many of their rows are compared again: the fewest with
+    which sampled rows find 99.5 % of their ten nearest rows. The lists are then doubled, because queries by photo or place lie
+    less centrally than rows do.
 
     Returns:
-        the number of lists, and the share that is found with it.
+        the number of lists, the number of candidates for ten hits, and the share that is found with them.
     """
     sample = np.sort(np.random.default_rng(_SEED + 1).choice(len(vectors), min(_SAMPLED, len(vectors)), replace=False))
     queries = vectors[sample].astype(np.float32)
     # The row itself is found always, and does not count.
     _, true = nearest_exactly(vectors, queries, _NEAREST + 1)
-    probes, recall = _FEWEST_PROBES // 2, 0.0
-    while recall < _LEAST_RECALL and probes < lists:
-        probes *= 2
-        recall = _recall(InvertedLists(path, vectors, probes), queries, true, sample)
-    if probes < lists:
-        probes *= 2
-        recall = _recall(InvertedLists(path, vectors, probes), queries, true, sample)
-    return min(probes, lists), recall
+
+    def share_found(probes: int, candidates: int) -> float:
+        return _recall(InvertedLists(path, vectors, probes, candidates), queries, true, sample)
+
+    probes, recall = _FEWEST_PROBES, 0.0
+    for candidates in _CANDIDATES:
+        recall = share_found(probes, candidates)
+        while recall < _LEAST_RECALL and probes < lists:
+            before, recall = recall, share_found(2 * probes, candidates)
+            if recall <= before:
+                # Candidates are missed, not lists.
+                break
+            probes *= 2
+        if recall >= _LEAST_RECALL:
+            break
+    probes = min(2 * probes, lists)
+    return probes, candidates, share_found(probes, candidates)
 
 
 def _recall(lists: InvertedLists, queries: np.ndarray, true: np.ndarray, own: np.ndarray) -> float:

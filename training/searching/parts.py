@@ -50,7 +50,8 @@ class PartInfo:
     Attributes:
         rows (`int`): number of rows.
         files (`list[dict]`): state of each file of embeddings, from `collection.state_of`.
-        lists, probes (`int`): number of the FAISS index's lists, and how many of them a query reads; 0 without one.
+        lists, probes, candidates (`int`): number of the FAISS index's lists, how many of them a query reads, and how many of their
+            rows it compares again for ten hits; 0 without an index.
         recall (`float`, *optional*): measured share of the ten nearest rows of sampled rows that a query finds.
         layout (`int`): version of the layout.
     """
@@ -59,6 +60,7 @@ class PartInfo:
     files: list[dict[str, Any]]
     lists: int = 0
     probes: int = 0
+    candidates: int = 0
     recall: float | None = None
     layout: int = LAYOUT
 
@@ -151,7 +153,7 @@ class Part:
             return None
         from training.searching.ivf import InvertedLists
 
-        return InvertedLists(self.folder / IVF, self.vectors, self.info.probes)
+        return InvertedLists(self.folder / IVF, self.vectors, self.info.probes, self.info.candidates)
 
 
 def nearest_exactly(

@@ -15,6 +15,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -113,11 +114,23 @@ def test_an_index_of_lists_finds_nearly_all(ivf_folder, large_vectors):
     assert ids(index.search(queries[0], top=10, where="lat > -91")) == true[:10]
 
 
+def test_dense_rows_are_told_apart_by_more_candidates(tmp_path):
+    """Rows so close to each other that eight bits cannot order them, as places a few kilometres apart are."""
+    from training.searching.ivf import build_lists, choose_reading
+
+    generator = np.random.default_rng(5)
+    rows = unit(np.repeat(generator.normal(size=(30, 16)), 400, axis=0) + 1e-2 * generator.normal(size=(12_000, 16)))
+    rows = rows.astype(np.float32)
+    lists = build_lists(rows, tmp_path / "ivf.faiss", SimpleNamespace(update=lambda count: None))
+    probes, candidates, recall = choose_reading(rows, tmp_path / "ivf.faiss", lists)
+    assert candidates > 100 and probes < lists and recall >= 0.99
+
+
 def test_lists_without_enough_rows_are_completed(ivf_folder, large_vectors):
     from training.searching.ivf import InvertedLists
 
     part = open_index(ivf_folder)._parts[0]
-    lists = InvertedLists(part.folder / "ivf.faiss", part.vectors, 1)
+    lists = InvertedLists(part.folder / "ivf.faiss", part.vectors, probes=1, candidates=100)
     similarities, rows = lists.nearest(unit(large_vectors[:3]), 100)
     assert similarities.shape == (3, 100) and (rows >= 0).all() and all(len(set(row)) == 100 for row in rows.tolist())
 

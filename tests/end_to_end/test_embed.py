@@ -17,7 +17,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -26,24 +25,14 @@ import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("datatrove", reason="the extra embed is not installed")
-from tests.helpers.embedding import MODEL, ROOT, write_places, write_tiles
+from tests.helpers.embedding import ROOT, embed_command, write_places, write_tiles
 
 pytestmark = pytest.mark.ci
 _PLACES, _TASKS = 24_000, 12
 
 
 def start(input: Path | str, output: Path, *flags: str) -> subprocess.Popen:
-    command = [
-        sys.executable,
-        "training/embed.py",
-        "--model",
-        MODEL,
-        "--input",
-        str(input),
-        "--output",
-        str(output),
-        *flags,
-    ]
+    command = embed_command(input, output, *flags)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -15,6 +15,7 @@
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,12 @@ ROOT = Path(__file__).parents[2]
 # The model that the Space bundles: small, and trained on the sample world.
 MODEL = str(ROOT / "spaces_demo" / "model")
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+
+
+def embed_command(input: Path | str, output: Path, *flags: str) -> list[str]:
+    """The command line of `training/embed.py` with the bundled model, to be run in `ROOT`."""
+    paths = ("--model", MODEL, "--input", str(input), "--output", str(output))
+    return [sys.executable, "training/embed.py", *paths, *flags]
 
 
 def run_embed(input: Path | str, output: Path, **options) -> tuple[int, pa.Table]:

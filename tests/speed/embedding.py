@@ -32,7 +32,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.helpers.embedding import MODEL, ROOT, jpeg, write_tiles
+from tests.helpers.embedding import ROOT, embed_command, jpeg, write_tiles
 from training.embedding.outputs.rows import embedding_files, read_vectors
 
 
@@ -85,17 +85,7 @@ def measured(name: str, input: Path, output: Path, count: int, start: float, *fl
 
 def run(input: Path, output: Path, *flags: str) -> tuple[float, float, float]:
     """CPU and wall seconds of a run with all its processes, and the peak memory of the largest in MB."""
-    command = [
-        sys.executable,
-        "training/embed.py",
-        "--model",
-        MODEL,
-        "--input",
-        str(input),
-        "--output",
-        str(output),
-        *flags,
-    ]
+    command = embed_command(input, output, *flags)
     began, before = time.perf_counter(), os.times()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     status, usage = os.wait4(process.pid, 0)[1:]

@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 Executor = Literal["local", "slurm", "ray"]
 _COMPLETIONS, _PROGRESS = "completions", "progress"
 _SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_BETWEEN_REPORTS = 1.0
 
 
 @dataclass
@@ -173,6 +174,27 @@ def report_progress(folder: Path, rank: int, items: int) -> None:
     # A bar that lags behind is no reason to end a task.
     with suppress(OSError):
         write_atomically(folder / _PROGRESS / f"{rank:05d}", str(items))
+
+
+class TaskProgress:
+    """
+    Counts the items of a running task, and reports them about once a second.
+
+    Args:
+        folder (`Path`): of markers and logs.
+        rank (`int`): the task.
+    """
+
+    def __init__(self, folder: Path, rank: int):
+        self.items = 0
+        self._folder, self._rank, self._reported = folder, rank, time.monotonic()
+
+    def add(self, items: int) -> None:
+        """Counts further items."""
+        self.items += items
+        if time.monotonic() - self._reported > _SECONDS_BETWEEN_REPORTS:
+            report_progress(self._folder, self._rank, self.items)
+            self._reported = time.monotonic()
 
 
 class _Step:

@@ -22,7 +22,7 @@ from training.common.jobs import ClusterSettings, Executor
 
 What = Literal["places", "photos", "tiles", "points", "chips", "pixels"]
 RASTERS = ("chips", "pixels")
-_FOR_RASTERS = ("window_m", "resolution_m", "crs", "bands", "datetime", "map_format")
+FOR_RASTERS = ("window_m", "resolution_m", "crs", "bands", "datetime", "map_format")
 _FOR_MAPS = ("resolution_m", "map_format")
 
 
@@ -100,7 +100,7 @@ class EmbedOptions:
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name), least=1)
         if self.what not in RASTERS:
-            for name in _FOR_RASTERS:
+            for name in FOR_RASTERS:
                 if getattr(self, name) is not None:
                     raise ValueError(
                         f"--{name} is for rasters; pass it with --what chips or --what pixels, or leave it out."

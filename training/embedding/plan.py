@@ -29,13 +29,13 @@ from training.common.fingerprints import fingerprint_of
 from training.common.models import load_gair
 from training.common.tables import local_path
 from training.embedding.encoding import Encoder
-from training.embedding.inputs.kind import Input
+from training.embedding.inputs.kind import Input, Part
 from training.embedding.inputs.pairs import PairRows
 from training.embedding.job import LOCAL_ONLY, PLAN, Job, check_same, read_job, write_job
 from training.embedding.kinds import kind_of, open_input
 from training.embedding.maps.input import PIXELS
 from training.embedding.maps.plan import MapPlan
-from training.embedding.options import RASTERS, EmbedOptions
+from training.embedding.options import FOR_RASTERS, RASTERS, EmbedOptions
 from training.embedding.outputs.rows import EMBEDDINGS, JOB
 
 PLACES_PER_BATCH, IMAGES_PER_BATCH = 4096, 32
@@ -44,7 +44,6 @@ _PLACES_PER_TASK = 100_000
 _PARAMETERS_PER_TASK, _LEAST_IMAGES, _MOST_IMAGES = 10**11, 100, 10_000
 _BYTES = {"float32": 4, "float16": 2, "int8": 1}
 _BYTES_BESIDE = 160
-_OF_RASTERS = ("window_m", "resolution_m", "crs", "bands", "datetime", "map_format")
 
 
 @dataclass(frozen=True)
@@ -83,13 +82,7 @@ def plan(options: EmbedOptions) -> Planned:
     _check_nothing_else(output)
     for name in (PLAN,) if found.what == PIXELS else (PLAN, EMBEDDINGS):
         (output / name).mkdir(exist_ok=True)
-    planned = found.plan(output / PLAN, wanted["options"]["items_per_task"], Encoder(model, processor))
-    about: dict[str, Any] = {"planned": datetime.now(UTC).isoformat(timespec="seconds"), "tasks": len(planned.sizes)}
-    job = Job(
-        **wanted, **about, sizes=planned.sizes, details={**planned.details, "listed": not isinstance(found, PairRows)}
-    )
-    write_job(output, job, _paths(options, found))
-    return Planned(job, planned.remarks)
+    return _planned(options, found, wanted, output, Encoder(model, processor))
 
 
 def dry_run(options: EmbedOptions) -> str:
@@ -104,27 +97,11 @@ def dry_run(options: EmbedOptions) -> str:
     model, processor = load_gair(options.model)
     wanted = _wanted(options, found, model, processor)
     with TemporaryDirectory(prefix="gair-embed-") as scratch:
-        output = Path(scratch)
+        output, encoder = Path(scratch), Encoder(model, processor)
         (output / PLAN).mkdir()
-        encoder = Encoder(model, processor)
-        planned = found.plan(output / PLAN, wanted["options"]["items_per_task"], encoder)
-        listed = not isinstance(found, PairRows)
-        job = Job(
-            **wanted,
-            planned="",
-            tasks=len(planned.sizes),
-            sizes=planned.sizes,
-            details={**planned.details, "listed": listed},
-        )
-        write_job(output, job, _paths(options, found))
-        kind = kind_of(job.what, listed)
-        part = next(kind.parts(output, job, 0, processor))()
-        # Once more, since the first time is slower than the others.
-        kind.encode(encoder, part)
-        start = time.perf_counter()
-        part = next(kind.parts(output, job, 0, processor))()
-        kind.encode(encoder, part)
-        seconds = (time.perf_counter() - start) / part.inputs
+        planned = _planned(options, found, wanted, output, encoder)
+        job = planned.job
+        part, seconds = _first_part(output, job, encoder)
     total, rows = sum(job.sizes), sum(job.sizes) * (part.rows + len(part.errors)) / part.inputs
     what = f"about {rows:,.0f} rows"
     size = rows * (job.dimension * _BYTES[job.dtype] + _BYTES_BESIDE)
@@ -135,12 +112,35 @@ def dry_run(options: EmbedOptions) -> str:
     lines = [
         *planned.remarks,
         f"Dry run: {total:,} {job.unit}s in {job.tasks:,} tasks; {what} and {size / 1e9:.3g} GB.",
-    ]
-    lines.append(
         f"About {hours:.2g} hours with {options.workers} worker{'s' * (options.workers > 1)} on this CPU, by the time of the first "
-        f"{part.inputs:,} ({1 / seconds:,.3g} {job.unit}s per second). Nothing was written."
-    )
+        f"{part.inputs:,} ({1 / seconds:,.3g} {job.unit}s per second). Nothing was written.",
+    ]
     return "\n".join(lines)
+
+
+def _planned(options: EmbedOptions, found: Input, wanted: dict[str, Any], output: Path, encoder: Encoder) -> Planned:
+    """Plans an input, and writes the job."""
+    planned = found.plan(output / PLAN, wanted["options"]["items_per_task"], encoder)
+    job = Job(
+        **wanted,
+        planned=datetime.now(UTC).isoformat(timespec="seconds"),
+        tasks=len(planned.sizes),
+        sizes=planned.sizes,
+        details={**planned.details, "listed": not isinstance(found, PairRows)},
+    )
+    write_job(output, job, _paths(options, found))
+    return Planned(job, planned.remarks)
+
+
+def _first_part(output: Path, job: Job, encoder: Encoder) -> tuple[Part, float]:
+    """The first part of a job, and how many seconds reading and encoding one of its inputs takes."""
+    kind = kind_of(job.what, job.details["listed"])
+    # Twice, since the first time is slower than the others.
+    for _ in range(2):
+        start = time.perf_counter()
+        part = next(kind.parts(output, job, 0, encoder.processor))()
+        kind.encode(encoder, part)
+    return part, (time.perf_counter() - start) / part.inputs
 
 
 def _wanted(options: EmbedOptions, found: Input, model: Any, processor: Any) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _wanted(options: EmbedOptions, found: Input, model: Any, processor: Any) -> 
         "batch_size": options.batch_size or (PLACES_PER_BATCH if places else IMAGES_PER_BATCH),
         "items_per_task": options.items_per_task or (_PLACES_PER_TASK if places else images),
         "column": options.column,
-        **{name: getattr(options, name) for name in _OF_RASTERS if options.what in RASTERS},
+        **{name: getattr(options, name) for name in FOR_RASTERS if options.what in RASTERS},
     }
     return {
         "what": found.what,

@@ -13,7 +13,6 @@
 # limitations under the License.
 """Does a task of a job: its inputs are read, embedded and written to one file, part by part."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from training.common.jobs import report_progress
+from training.common.jobs import TaskProgress
 from training.common.workers import in_order
 from training.embedding.encoding import Encoder, encoder_of
 from training.embedding.inputs.kind import Kind, Part
@@ -32,7 +31,6 @@ from training.embedding.outputs.rows import EmbeddingWriter, embedding_file, emb
 from training.embedding.outputs.stac import footer_of
 
 _NOT_FINITE = "its embedding is not finite; check its pixels and the model's weights."
-_SECONDS_BETWEEN_REPORTS = 1.0
 
 
 def run_task(output: Path, rank: int) -> None:
@@ -51,39 +49,22 @@ def run_task(output: Path, rank: int) -> None:
     listed = job.details["listed"]
     kind, carried = kind_of(job.what, listed), carried_columns_of(output, listed)
     (output / LOGS / TASKS).mkdir(parents=True, exist_ok=True)
-    state = _State(output, rank)
+    progress, errors = TaskProgress(output / LOGS, rank), list[dict[str, Any]]()
     with embedding_writer(
         embedding_file(output, rank), job.dimension, job.dtype, footer_of(job), carried, kind.geometry_types
     ) as writer:
         for part in _read_ahead(kind.parts(output, job, rank, encoder.processor)):
-            _write_part(writer, part, kind, encoder, carried, state)
-    state.lose(job.sizes[rank] - state.inputs, job)
-    errors = state.errors
-    write_record(output, rank, TaskRecord(state.inputs, writer.rows + len(errors), writer.rows, errors))
+            errors += _write_part(writer, part, kind, encoder)
+            progress.add(part.inputs)
+    lost = _lost(job.sizes[rank] - progress.items, job)
+    errors += lost
+    write_record(output, rank, TaskRecord(progress.items + len(lost), writer.rows + len(errors), writer.rows, errors))
 
 
-class _State:
-    """What became of a task's inputs so far."""
-
-    def __init__(self, output: Path, rank: int):
-        self.inputs, self.errors = 0, list[dict[str, Any]]()
-        self._logs, self._rank, self._reported = output / LOGS, rank, time.monotonic()
-
-    def add(self, inputs: int, errors: list[dict[str, Any]]) -> None:
-        self.inputs += inputs
-        self.errors += errors
-        if time.monotonic() - self._reported > _SECONDS_BETWEEN_REPORTS:
-            report_progress(self._logs, self._rank, self.inputs)
-            self._reported = time.monotonic()
-
-    def lose(self, count: int, job: Job) -> None:
-        """Counts inputs that a damaged file of a data set no longer holds."""
-        lost = {
-            "source": job.input,
-            "id": None,
-            "reason": "it lies in a damaged part of a file; download the file again.",
-        }
-        self.add(count, [lost] * count)
+def _lost(count: int, job: Job) -> list[dict[str, Any]]:
+    """The entries of inputs that a damaged file of a data set no longer holds."""
+    reason = "it lies in a damaged part of a file; download the file again."
+    return [{"source": job.input, "id": None, "reason": reason}] * count
 
 
 def _read_ahead(parts: Iterator[Callable[[], Part]]) -> Iterator[Part]:
@@ -96,9 +77,8 @@ def _call(part: Callable[[], Part]) -> Part:
     return part()
 
 
-def _write_part(
-    writer: EmbeddingWriter, part: Part, kind: Kind, encoder: Encoder, carried: pa.Schema, state: _State
-) -> None:
+def _write_part(writer: EmbeddingWriter, part: Part, kind: Kind, encoder: Encoder) -> list[dict[str, Any]]:
+    """Writes the rows of a part; returns the entries of those that cannot be made."""
     errors = list(part.errors)
     if part.rows:
         vectors = kind.encode(encoder, part)
@@ -111,7 +91,7 @@ def _write_part(
                 )
             columns = {name: _kept(values, finite) for name, values in columns.items()}
         writer.write(columns, vectors[finite])
-    state.add(part.inputs, errors)
+    return errors
 
 
 def _value(values: Any, row: int) -> Any:

@@ -22,6 +22,7 @@ import shapely
 from scipy.spatial import KDTree
 
 from modeling_gair.geo_gair import great_circle_distance_m
+from training.common.sphere import points_on_sphere
 from training.embedding.outputs.rows import read_vectors
 from training.searching.labels import Labels
 
@@ -78,7 +79,7 @@ def match_rows(labels: Labels, tables: Iterable[pa.Table], dimension: int, withi
 def _candidates(lon_lat: np.ndarray, table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each label, a row of the table, the distance in metres to its lon, lat, and whether the label lies in its footprint."""
     centres = np.stack([table.column(axis).to_numpy() for axis in ("lon", "lat")], axis=1)
-    _, rows = KDTree(_unit_sphere(centres)).query(_unit_sphere(lon_lat))
+    _, rows = KDTree(points_on_sphere(*np.radians(centres.T))).query(points_on_sphere(*np.radians(lon_lat.T)))
     distance = great_circle_distance_m(*lon_lat.T, *centres[rows].T)
     contained = np.zeros(len(lon_lat), bool)
     shapes = shapely.from_wkb(table.column("geometry").to_numpy(zero_copy_only=False))
@@ -91,11 +92,6 @@ def _candidates(lon_lat: np.ndarray, table: pa.Table) -> tuple[np.ndarray, np.nd
     rows[label[order]], distance[label[order]] = row[order], apart[order]
     contained[label] = True
     return rows, distance, contained
-
-
-def _unit_sphere(lon_lat: np.ndarray) -> np.ndarray:
-    lon, lat = np.radians(lon_lat.T)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
 
 
 def _check_near(labels: Labels, distance_m: np.ndarray, within_m: float) -> None:

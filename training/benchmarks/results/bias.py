@@ -27,6 +27,7 @@ from sklearn.neighbors import BallTree
 from modeling_gair.geo_gair import EARTH_RADIUS_M
 from training.benchmarks.kinds.kind import PlaceErrors
 from training.common.land import land
+from training.common.sphere import points_on_sphere
 
 ELSEWHERE = "islands and sea"
 # The outlines are coarse, so places up to this distance from one belong to it.
@@ -192,9 +193,9 @@ def self_information(places: PlaceErrors) -> SelfInformation | None:
         around = around[far <= RADIUS_KM]
         if len(around) > _FEWEST_PLACES:
             kept.append(centre)
-            points = _on_sphere(lat_lon[around])
+            points = points_on_sphere(*lat_lon[around].T[::-1])
             marked.append(_surprise(points, low[around] - low.mean(), low.std()))
-            unmarked.append(_presence_surprise(points, _on_sphere(lat_lon[centre : centre + 1])[0]))
+            unmarked.append(_presence_surprise(points, points_on_sphere(*lat_lon[centre : centre + 1].T[::-1])[0]))
     if not kept:
         return None
     return SelfInformation(places.lon[kept], places.lat[kept], np.array(marked), np.array(unmarked))
@@ -235,12 +236,6 @@ def _cap(count: int, centre: np.ndarray, reach: float) -> np.ndarray:
     return (
         height[:, None] * centre + (radius * np.cos(angle))[:, None] * east + (radius * np.sin(angle))[:, None] * north
     )
-
-
-def _on_sphere(lat_lon: np.ndarray) -> np.ndarray:
-    """Points `(N, 3)` of the unit sphere from lat, lon in radians, `(N, 2)`."""
-    lat, lon = lat_lon.T
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
 
 
 def _by_part(stratum: str, parts: np.ndarray, places: PlaceErrors) -> Iterator[PartBias]:

@@ -23,10 +23,11 @@ import numpy as np
 import pyarrow as pa
 
 from modeling_gair import GairProcessor
+from training.common.iterables import chunked
 from training.embedding.encoding import Encoder
-from training.embedding.inputs.kind import Part, Plan, even_sizes
+from training.embedding.inputs.kind import Part, Plan, digest_of_names, even_sizes, files_in
 from training.embedding.job import PLAN, Job, path_of
-from training.embedding.ordering import PROBLEM, carried_of, read_items, write_ordered
+from training.embedding.ordering import KEYS, PROBLEM, carried_of, read_items, write_ordered
 
 ITEMS = "inputs.parquet"
 
@@ -57,6 +58,36 @@ class ListedInput(ABC):
                 "The ids of the input are not unique or some are missing: rows are named by hashes, and carry input_id.",
             ]
         return Plan(even_sizes(total, items_per_task), {}, remarks)
+
+
+class FolderInput(ListedInput):
+    """
+    The files in a folder and below, one an item, named by their paths within it.
+
+    Args:
+        path (`Path`): the folder.
+    """
+
+    suffixes: tuple[str, ...]
+    batch_files: int
+
+    def __init__(self, path: Path):
+        self.path, self.name = str(path), path.resolve().name
+
+    def fingerprint(self) -> str:
+        return digest_of_names(Path(self.path), files_in(Path(self.path), self.suffixes))
+
+    def listed(self) -> tuple[pa.Schema, Iterator[pa.Table], list[str]]:
+        batches = chunked(files_in(Path(self.path), self.suffixes), self.batch_files)
+        return pa.schema([]), (self._items(batch) for batch in batches), []
+
+    @abstractmethod
+    def headers(self, files: list[Path]) -> dict[str, Any]:
+        """The columns `lon`, `lat`, `datetime` and `PROBLEM` of some files."""
+
+    def _items(self, files: list[Path]) -> pa.Table:
+        names = [path.relative_to(self.path).as_posix() for path in files]
+        return pa.table({"id": names, "source": names, **self.headers(files)}).select(KEYS.names).cast(KEYS)
 
 
 def slices(

@@ -22,51 +22,30 @@ import numpy as np
 import pyarrow as pa
 
 from modeling_gair import GairProcessor
-from training.common.iterables import chunked
 from training.common.table_places import place_columns, read_lon_lat
 from training.common.tables import Table, shown
 from training.embedding.encoding import Encoder
 from training.embedding.inputs.exif import read_exif
-from training.embedding.inputs.kind import Part, digest_of_file, digest_of_names, files_in, read_each
-from training.embedding.inputs.listed import ListedInput, error_of, own_columns, slices
+from training.embedding.inputs.kind import Part, digest_of_file, read_each
+from training.embedding.inputs.listed import FolderInput, ListedInput, error_of, own_columns, slices
 from training.embedding.inputs.places import carried_columns, checked_degrees, keyed, place_values, used_columns
 from training.embedding.inputs.tables import table_batches
 from training.embedding.job import Job
-from training.embedding.ordering import KEYS, PROBLEM
+from training.embedding.ordering import PROBLEM
 from training.embedding.outputs.rows import STREET_VIEW
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".mpo")
 PATH_COLUMNS = ("sv", "photo", "file", "path", "image", "filename", "street_view")
-_BATCH_FILES = 4096
 
 
-class PhotoFolder(ListedInput):
-    """
-    The photos in a folder and below.
-
-    Args:
-        path (`Path`): the folder.
-    """
+class PhotoFolder(FolderInput):
+    """The photos in a folder and below, placed by their EXIF metadata."""
 
     what, unit = "photos", "photo"
+    suffixes, batch_files = SUFFIXES, 4096
 
-    def __init__(self, path: Path):
-        self.path, self.name = str(path), path.resolve().name
-
-    def fingerprint(self) -> str:
-        return digest_of_names(Path(self.path), files_in(Path(self.path), SUFFIXES))
-
-    def listed(self) -> tuple[pa.Schema, Iterator[pa.Table], list[str]]:
-        batches = chunked(files_in(Path(self.path), SUFFIXES), _BATCH_FILES)
-        return pa.schema([]), (self._items(batch) for batch in batches), []
-
-    def _items(self, files: list[Path]) -> pa.Table:
-        names = [path.relative_to(self.path).as_posix() for path in files]
-        return (
-            pa.table({"id": names, "source": names, **_placed(read_each(read_exif, files))})
-            .select(KEYS.names)
-            .cast(KEYS)
-        )
+    def headers(self, files: list[Path]) -> dict[str, Any]:
+        return _placed(read_each(read_exif, files))
 
 
 class PhotoTable(ListedInput):

@@ -25,47 +25,35 @@ from modeling_gair import GairProcessor
 from modeling_gair.crs_gair import crs_name, unproject
 from modeling_gair.geo_gair import wrap_longitude
 from modeling_gair.raster_gair import GairTile
-from training.common.iterables import chunked
 from training.embedding.encoding import Encoder
 from training.embedding.footprints import footprint_of
-from training.embedding.inputs.kind import Part, digest_of_names, files_in, read_each
-from training.embedding.inputs.listed import ListedInput, error_of, own_columns, slices
+from training.embedding.inputs.kind import Part, read_each
+from training.embedding.inputs.listed import FolderInput, error_of, own_columns, slices
 from training.embedding.job import Job
-from training.embedding.ordering import KEYS, PROBLEM
+from training.embedding.ordering import PROBLEM
 from training.embedding.outputs.rows import TILE
 
 SUFFIXES = (".tif", ".tiff")
-_BATCH_FILES = 1024
 _CENTRE = np.array([[0.5, 0.5]])
 
 
-class TileFolder(ListedInput):
-    """
-    The GeoTIFFs in a folder and below.
-
-    Args:
-        path (`Path`): the folder.
-    """
+class TileFolder(FolderInput):
+    """The GeoTIFFs in a folder and below."""
 
     what, unit = "tiles", "tile"
+    suffixes, batch_files = SUFFIXES, 1024
 
-    def __init__(self, path: Path):
-        self.path, self.name = str(path), path.resolve().name
-
-    def fingerprint(self) -> str:
-        return digest_of_names(Path(self.path), files_in(Path(self.path), SUFFIXES))
-
-    def listed(self) -> tuple[pa.Schema, Iterator[pa.Table], list[str]]:
-        batches = chunked(files_in(Path(self.path), SUFFIXES), _BATCH_FILES)
-        return pa.schema([]), (self._items(batch) for batch in batches), []
-
-    def _items(self, files: list[Path]) -> pa.Table:
-        names = [path.relative_to(self.path).as_posix() for path in files]
+    def headers(self, files: list[Path]) -> dict[str, Any]:
         # Only the order depends on it. Files without a place are refused with a reason when they are read.
         centres = [(None, None) if isinstance(one, str) else one for one in read_each(_centre_of, files)]
         lon, lat = zip(*centres)
-        return pa.table({"id": names, "source": names, "lon": pa.array(lon, pa.float64()), "lat": pa.array(lat, pa.float64()),
-                         "datetime": pa.nulls(len(names)), PROBLEM: pa.nulls(len(names))}).select(KEYS.names).cast(KEYS)  # fmt: skip
+        unknown = pa.nulls(len(files))
+        return {
+            "lon": pa.array(lon, pa.float64()),
+            "lat": pa.array(lat, pa.float64()),
+            "datetime": unknown,
+            PROBLEM: unknown,
+        }
 
 
 class TileKind:

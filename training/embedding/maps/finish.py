@@ -13,26 +13,22 @@
 # limitations under the License.
 """Ends the job of a dense map: checks that nothing is lost, and writes the list of bad windows, the catalogue, the card and a picture."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from training.common.files import written_whole
-from training.embedding.finish import REASONS_SHOWN, Finished
+from training.embedding.finish import Finished, complete
 from training.embedding.footprints import footprint_of
 from training.embedding.inputs.chips import time_of
-from training.embedding.job import ERRORS, Job, TaskRecord, read_record
+from training.embedding.job import Job, TaskRecord, read_record
 from training.embedding.maps.input import plan_of
 from training.embedding.maps.picture import draw_map
 from training.embedding.maps.plan import MapPlan
 from training.embedding.maps.run import COG
-from training.embedding.outputs.card import make_card
 from training.embedding.outputs.cog_map import FOLDER, cog_name
 from training.embedding.outputs.extent import Extent
 from training.embedding.outputs.map_values import bounds_of
-from training.embedding.outputs.stac import write_catalogue
 from training.embedding.outputs.zarr_map import STORE, stored_shards
 
 
@@ -56,16 +52,9 @@ def finish_map(output: Path, job: Job, licence: str | None) -> Finished:
                 f"The part of the map that task {rank} wrote is missing or incomplete; delete logs/completions/{rank:05d}, and run the same "
                 "command again."
             )
-    errors = _distinct_errors(records)
-    with written_whole(output / ERRORS) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(error, ensure_ascii=False) + "\n" for error in errors)
-    reasons = [f"{error['id']}: {error['reason']}" for error in errors[:REASONS_SHOWN]]
-    cells = sum(record.rows for record in records)
     files, extents = _assets(output, job, plan, records)
-    write_catalogue(output, job, extents, files, licence)
-    drawn = draw_map(output / "preview.png", output, job, plan)
-    make_card(job, extents, cells, len(errors), licence, drawn).save(output / "README.md")
-    return Finished(cells, len(errors), reasons)
+    errors = _distinct_errors(records)
+    return complete(output, job, files, extents, errors, "id", lambda path: draw_map(path, output, job, plan), licence)
 
 
 def _written(output: Path, job: Job, plan: MapPlan, rank: int) -> bool:

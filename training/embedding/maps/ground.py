@@ -16,7 +16,9 @@
 import numpy as np
 
 from modeling_gair.crs_gair import metres_per_unit, shown_crs, unproject
+from modeling_gair.geo_gair import wrap_longitude
 from modeling_gair.raster_gair import RasterGrid
+from training.world.tiles import utm_crs
 
 # By how much a window or a cell may differ, anywhere on the raster, from the size that was asked for.
 TOLERANCE = 0.1
@@ -73,5 +75,4 @@ def _size_m(grid: RasterGrid, column: float, row: float) -> tuple[float, float]:
 def _utm_of(grid: RasterGrid, height: int, width: int) -> str:
     """The UTM zone of a raster's centre, such as `EPSG:32633`."""
     lon, lat = unproject(grid.west + width / 2 * grid.step_x, grid.north - height / 2 * grid.step_y, grid.crs)
-    zone = int((float(lon) + 180) // 6) % 60 + 1
-    return f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"
+    return utm_crs(float(wrap_longitude(lon)), float(lat))

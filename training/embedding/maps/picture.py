@@ -16,16 +16,14 @@
 from pathlib import Path
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from training.common.files import written_whole
 from training.embedding.job import Job
 from training.embedding.maps.plan import MapPlan
 from training.embedding.maps.run import thumbnail_file, thumbnail_step
+from training.embedding.outputs.colours import COMPONENTS, colours_of
 from training.embedding.outputs.map_values import bounds_of
 
-_COMPONENTS = 3
-_FITTED = 50_000
 _WIDTH_IN, _DPI = 9.0, 120
 
 
@@ -43,14 +41,10 @@ def draw_map(path: Path, output: Path, job: Job, plan: MapPlan) -> bool:
     """
     vectors = _thumbnail(output, plan)
     present = np.isfinite(vectors).all(axis=2)
-    if present.sum() <= _COMPONENTS:
+    if present.sum() <= COMPONENTS:
         return False
-    known = vectors[present]
-    known /= np.maximum(np.linalg.norm(known, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    components = PCA(_COMPONENTS, random_state=0).fit(known[:: -(-len(known) // _FITTED)]).transform(known)
-    low, high = np.percentile(components, (2, 98), axis=0)
     picture = np.ones((*present.shape, 4))
-    picture[present, :3] = np.clip((components - low) / np.maximum(high - low, 1e-12), 0, 1)
+    picture[present, :3] = colours_of(vectors[present])
     picture[~present] = (0.5, 0.5, 0.5, 0)
     _draw(path, picture, plan, f"{job.input}: a map of embeddings by {job.model}")
     return True

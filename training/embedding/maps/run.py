@@ -13,25 +13,24 @@
 # limitations under the License.
 """Does a task of a dense map: a block is embedded and written."""
 
-import time
 from pathlib import Path
 
 import numpy as np
 
 from training.common.files import written_whole
-from training.common.jobs import report_progress
+from training.common.jobs import TaskProgress
 from training.embedding.encoding import encoder_of
 from training.embedding.inputs.chips import id_of
 from training.embedding.job import LOGS, TASKS, Job, TaskRecord, read_job, write_record
 from training.embedding.maps.dense import embed_block
 from training.embedding.maps.input import plan_of
+from training.embedding.maps.plan import MapPlan
 from training.embedding.outputs.cog_map import FOLDER, write_cog_block
 from training.embedding.outputs.zarr_map import STORE, create_zarr, write_zarr_block
 
 COG = "cog"
 # Cells per side of the picture of a whole map, about.
 _PICTURE = 600
-_SECONDS_BETWEEN_REPORTS = 1.0
 
 
 def create_map(output: Path, job: Job) -> None:
@@ -56,12 +55,12 @@ def run_map_task(output: Path, rank: int) -> None:
     job, encoder = read_job(output), encoder_of(output)
     plan = plan_of(output, job)
     (output / LOGS / TASKS).mkdir(parents=True, exist_ok=True)
-    block = embed_block(encoder.model, encoder.processor, plan, rank, _Progress(output / LOGS, rank))
+    block = embed_block(encoder.model, encoder.processor, plan, rank, TaskProgress(output / LOGS, rank).add)
     if job.options["map_format"] == COG:
         write_cog_block(output / FOLDER, plan, rank, block.values, job.dtype)
     else:
         write_zarr_block(output / STORE, plan, rank, block.values, job.dtype)
-    _write_thumbnail(output, job, rank, block.values)
+    _write_thumbnail(output, plan, rank, block.values)
     name = plan.source.path
     errors = [
         {"source": job.input, "id": id_of(job.input, one.window), "reason": one.reason.replace(name, job.input)}
@@ -81,22 +80,8 @@ def thumbnail_file(output: Path, rank: int) -> Path:
     return output / LOGS / TASKS / f"{rank:05d}.npy"
 
 
-def _write_thumbnail(output: Path, job: Job, rank: int, values: np.ndarray) -> None:
-    plan = plan_of(output, job)
+def _write_thumbnail(output: Path, plan: MapPlan, rank: int, values: np.ndarray) -> None:
     step = thumbnail_step(plan.shape)
     top, left, _, _ = plan.block_at(rank)
     with written_whole(thumbnail_file(output, rank)) as temporary:
         np.save(temporary, values[-top % step :: step, -left % step :: step])
-
-
-class _Progress:
-    """Reports the windows that are done, now and then."""
-
-    def __init__(self, logs: Path, rank: int):
-        self._logs, self._rank, self._done, self._reported = logs, rank, 0, time.monotonic()
-
-    def __call__(self, windows: int) -> None:
-        self._done += windows
-        if time.monotonic() - self._reported > _SECONDS_BETWEEN_REPORTS:
-            report_progress(self._logs, self._rank, self._done)
-            self._reported = time.monotonic()

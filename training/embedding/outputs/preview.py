@@ -19,17 +19,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sklearn.decomposition import PCA
 
 from training.common.files import written_whole
 from training.common.land import land
 from training.embedding.job import Job
+from training.embedding.outputs.colours import COMPONENTS, colours_of
 from training.embedding.outputs.extent import Extent
 from training.embedding.outputs.rows import read_vectors
 
 _MOST_POINTS = 20_000
 _GROUPS_PER_FILE = 2
-_COMPONENTS = 3
 _WIDTH_IN, _DPI = 9.0, 120
 _LEAST_DEGREES = 0.02
 
@@ -49,14 +48,10 @@ def draw_preview(path: Path, files: Sequence[Path], extents: Sequence[Extent], j
     """
     tables = _sample(files, extents)
     rows = sum(len(table) for table in tables)
-    if rows <= _COMPONENTS:
+    if rows <= COMPONENTS:
         return False
     lon, lat = (np.concatenate([table[axis].to_numpy() for table in tables]) for axis in ("lon", "lat"))
-    vectors = np.concatenate([read_vectors(table) for table in tables])
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    colours = PCA(_COMPONENTS, random_state=0).fit_transform(vectors / np.where(lengths > 0, lengths, 1))
-    low, high = np.percentile(colours, (2, 98), axis=0)
-    colours = np.clip((colours - low) / np.maximum(high - low, 1e-12), 0, 1)
+    colours = colours_of(np.concatenate([read_vectors(table) for table in tables]))
     _draw(
         path,
         lon,

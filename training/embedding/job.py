@@ -151,6 +151,11 @@ def recorded_path(output: Path, name: str) -> str | None:
 
 
 def write_record(output: Path, rank: int, record: TaskRecord) -> None:
+    """Writes what became of the inputs of a task; reasons name the input as the job does, since paths stay on this machine."""
+    path, name = recorded_path(output, "input"), read_job(output).input
+    for error in record.errors:
+        if path:
+            error["reason"] = error["reason"].replace(path, name)
     write_atomically(_record_file(output, rank), json.dumps(asdict(record), ensure_ascii=False))
 
 

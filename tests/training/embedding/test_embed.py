@@ -124,6 +124,7 @@ def test_photos_of_a_folder(tmp_path, model, processor):
     close(np.float32(one["embedding"])[None], model.get_sv_features(pixels))
     errors = {error["source"]: error["reason"] for error in errors_of(tmp_path / "out")}
     assert "no position in its EXIF" in errors["nowhere.jpg"] and "cut.jpg" in errors and len(errors) == 2
+    assert not any(str(folder) in reason for reason in errors.values())
 
 
 def test_photos_of_a_table(tmp_path):

@@ -61,9 +61,8 @@ def run_map_task(output: Path, rank: int) -> None:
     else:
         write_zarr_block(output / STORE, plan, rank, block.values, job.dtype)
     _write_thumbnail(output, plan, rank, block.values)
-    name = plan.source.path
     errors = [
-        {"source": job.input, "id": id_of(job.input, one.window), "reason": one.reason.replace(name, job.input)}
+        {"source": job.input, "id": id_of(job.input, one.window), "reason": one.reason}
         for one in block.refused
         if one.reason is not None
     ]

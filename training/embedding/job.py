@@ -110,7 +110,10 @@ def check_same(job: Job, wanted: Mapping[str, Any], output: Path) -> None:
         if have == want:
             continue
         if isinstance(have, dict):
-            key = next(key for key in sorted({*have, *want}) if have.get(key) != want.get(key))
+            # An option that the job does not know is one that was not given.
+            key = next((key for key in sorted({*have, *want}) if have.get(key) != want.get(key)), None)
+            if key is None:
+                continue
             called, have, want = f"--{key}", have.get(key), want.get(key)
         raise ValueError(
             f"{str(output)!r} holds the job of another command: {called} is {want!r} and was {have!r}; run the same command again, "

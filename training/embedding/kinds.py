@@ -20,13 +20,14 @@ import pyarrow.parquet as pq
 
 from training.common.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, local_path, read_table
 from training.embedding.inputs import photos, tiles
-from training.embedding.inputs.chips import WINDOW_M, ChipInput, ChipKind, source_of, time_of
+from training.embedding.inputs.chips import WINDOW_M, ChipInput, ChipKind
 from training.embedding.inputs.grid import open_grid
 from training.embedding.inputs.kind import Input, Kind, files_in
 from training.embedding.inputs.listed import carried_schema
 from training.embedding.inputs.pairs import BOTH, PairKind, PairRows, carried_of_pairs
 from training.embedding.inputs.photos import PhotoFolder, PhotoKind, PhotoTable, is_path_column
 from training.embedding.inputs.places import PlaceKind, PlaceTable
+from training.embedding.inputs.raster import RasterSource, bands_of, time_of
 from training.embedding.inputs.tiles import TileFolder, TileKind
 from training.embedding.maps.input import PIXELS, MapInput, MapKind
 from training.embedding.options import RASTERS, EmbedOptions
@@ -62,8 +63,16 @@ def open_input(options: EmbedOptions) -> Input:
     Opens what `--input` names.
 
     Raises:
-        ValueError: it does not exist, or does not hold what `--what` says, or it is not clear what it holds.
+        ValueError: it does not exist, or does not hold what `--what` says, or it is not clear what it holds, or an option does not
+            apply to it.
     """
+    found = _opened(options)
+    if not isinstance(found, (TileFolder, ChipInput, MapInput)):
+        options.refuse_geotiff_options()
+    return found
+
+
+def _opened(options: EmbedOptions) -> Input:
     name = str(options.input)
     if name.startswith("grid:"):
         _check_what(options, (None, "places"), "a grid holds places")
@@ -104,7 +113,7 @@ def _open_file(options: EmbedOptions, path: Path) -> Input:
 
 
 def _open_raster(options: EmbedOptions, path: Path) -> Input:
-    source = source_of(str(path), options.bands, options.crs)
+    source = RasterSource(str(path), bands_of(options.bands), options.crs)
     window_m, taken = options.window_m or WINDOW_M, time_of(options.datetime)
     if options.what == PIXELS:
         return MapInput(source, window_m, options.resolution_m or RESOLUTION_M)
@@ -116,8 +125,8 @@ def _open_folder(options: EmbedOptions, path: Path) -> Input:
     if next(files_in(path, _DATA_SUFFIXES), None):
         _check_what(options, _OF_A_DATA_SET, "the folder has parquet files, as data sets have")
         return PairRows(str(path), options.what or BOTH)
-    kinds = {"photos": (photos.SUFFIXES, PhotoFolder), "tiles": (tiles.SUFFIXES, TileFolder)}
-    holds = [name for name, (suffixes, _) in kinds.items() if next(files_in(path, suffixes), None)]
+    kinds = {"photos": photos.SUFFIXES, "tiles": tiles.SUFFIXES}
+    holds = [name for name, suffixes in kinds.items() if next(files_in(path, suffixes), None)]
     chosen = options.what or (holds[0] if len(holds) == 1 else None)
     if chosen not in holds:
         told = f", and --what is {options.what!r}" if options.what else ""
@@ -125,7 +134,11 @@ def _open_folder(options: EmbedOptions, path: Path) -> Input:
             f"{str(path)!r} holds {' and '.join(holds) or 'neither photos nor GeoTIFFs nor parquet files'}{told}; pass --what photos or "
             "--what tiles for what it holds, or another folder."
         )
-    return kinds[chosen][1](path)
+    if chosen == "photos":
+        return PhotoFolder(path)
+    # Refused here if they name no bands, rather than by every tile.
+    bands_of(options.bands)
+    return TileFolder(path, time_of(options.datetime))
 
 
 def _check_what(options: EmbedOptions, allowed: tuple[str | None, ...], because: str) -> None:

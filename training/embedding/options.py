@@ -22,7 +22,8 @@ from training.common.jobs import ClusterSettings, Executor
 
 What = Literal["places", "photos", "tiles", "points", "chips", "pixels"]
 RASTERS = ("chips", "pixels")
-FOR_RASTERS = ("window_m", "resolution_m", "crs", "bands", "datetime", "map_format")
+FOR_RASTERS = ("window_m", "resolution_m", "crs", "map_format")
+FOR_GEOTIFFS = ("bands", "datetime")
 _FOR_MAPS = ("resolution_m", "map_format")
 
 
@@ -44,9 +45,9 @@ class EmbedOptions:
         window_m: side in metres of a raster's windows (default: 1920)
         resolution_m: side in metres of a dense map's cells, a multiple of a pixel's (default: 40)
         crs: CRS to warp a raster to while it is read (default: its own)
-        bands: names of a raster's bands in its order, separated by commas, or the name of an order, such as sentinel2_l2a_12 (default: those
-            that the raster names)
-        datetime: when a raster was taken, such as 2026-06-01T10:20:30Z
+        bands: names of the bands of a raster, or of all tiles in a folder, in their order, separated by commas, or the name of an order, such
+            as sentinel2_l2a_12 (default: those that each file names)
+        datetime: when a raster, or all tiles in a folder, were taken, such as 2026-06-01T10:20:30Z
         map_format: Zarr (zarr, one store), or cloud-optimised GeoTIFFs (cog) (default: zarr)
         executor: local processes, slurm, or ray
         workers: number of tasks at a time
@@ -105,6 +106,8 @@ class EmbedOptions:
                     raise ValueError(
                         f"--{name} is for rasters; pass it with --what chips or --what pixels, or leave it out."
                     )
+        if self.what not in (None, "tiles", *RASTERS):
+            self.refuse_geotiff_options()
         if self.what == "chips":
             for name in _FOR_MAPS:
                 if getattr(self, name) is not None:
@@ -122,3 +125,16 @@ class EmbedOptions:
             raise ValueError(f"--push is {self.push!r}, expected ORG/NAME or USER/NAME; add the owner.")
         if (self.private or self.license) and not self.push:
             raise ValueError("--private and --license are for --push; leave them out, or pass --push ORG/NAME.")
+
+    def refuse_geotiff_options(self) -> None:
+        """
+        For inputs that are no GeoTIFFs.
+
+        Raises:
+            ValueError: an option is given that only GeoTIFFs have.
+        """
+        for name in FOR_GEOTIFFS:
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"--{name} is for a raster or a folder of tiles; pass it with a GeoTIFF or a folder of them, or leave it out."
+                )

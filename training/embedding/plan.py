@@ -35,7 +35,7 @@ from training.embedding.job import LOCAL_ONLY, PLAN, Job, check_same, read_job, 
 from training.embedding.kinds import kind_of, open_input
 from training.embedding.maps.input import PIXELS
 from training.embedding.maps.plan import MapPlan
-from training.embedding.options import FOR_RASTERS, RASTERS, EmbedOptions
+from training.embedding.options import FOR_GEOTIFFS, FOR_RASTERS, RASTERS, EmbedOptions
 from training.embedding.outputs.rows import EMBEDDINGS, JOB
 
 PLACES_PER_BATCH, IMAGES_PER_BATCH = 4096, 32
@@ -155,6 +155,7 @@ def _wanted(options: EmbedOptions, found: Input, model: Any, processor: Any) -> 
         "batch_size": options.batch_size or (PLACES_PER_BATCH if places else IMAGES_PER_BATCH),
         "items_per_task": options.items_per_task or (_PLACES_PER_TASK if places else images),
         "column": options.column,
+        **{name: getattr(options, name) for name in FOR_GEOTIFFS if found.what in ("tiles", *RASTERS)},
         **{name: getattr(options, name) for name in FOR_RASTERS if options.what in RASTERS},
     }
     return {

@@ -25,7 +25,8 @@ import torch
 
 pytest.importorskip("datatrove", reason="the extra embed is not installed")
 from modeling_gair import GairModel, GairProcessor
-from tests.helpers.embedding import MODEL, jpeg, run_embed, vectors_of, write_places, write_tiles
+from tests.helpers.embedding import BANDS, MODEL, jpeg, run_embed, vectors_of, write_places, write_tiles
+from tests.helpers.rasters import made_pixels, write_tif
 from training.embedding.command import SOME_BAD
 from training.embedding.ordering import hilbert_distance
 
@@ -153,6 +154,35 @@ def test_tiles_of_a_folder(tmp_path, model, processor):
         assert row["bbox"]["xmin"] <= footprint.bounds[0] and row["valid_fraction"] == 1.0
         pixels = processor(rs=str(folder / row["source"]), return_tensors="pt")["rs_pixel_values"]
         close(vector[None], model.get_rs_features(pixels))
+
+
+def test_tiles_whose_bands_and_time_only_the_command_names(tmp_path):
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    pixels = made_pixels(height=60, width=60)
+    write_tif(folder / "a.tif", pixels[::-1])
+    write_tif(folder / "b.tif", pixels[::-1], transform=(10, 0, 600_000, 0, -10, 5_000_000))
+    write_tif(folder / "nine.tif", pixels[:9])
+    status, table = run_embed(folder, tmp_path / "out", bands=",".join(reversed(BANDS)), datetime="2026-06-01")
+    assert status == SOME_BAD and sorted(table["id"].to_pylist()) == ["a.tif", "b.tif"]
+    assert set(table["datetime"].to_pylist()) == {datetime(2026, 6, 1, tzinfo=UTC)}
+    assert "has 9 bands but bands lists 10" in errors_of(tmp_path / "out")[0]["reason"]
+    named = tmp_path / "named"
+    named.mkdir()
+    write_tif(named / "a.tif", pixels, names=BANDS)
+    _, expected = run_embed(named, tmp_path / "out named")
+    np.testing.assert_array_equal(vectors_of(table)[table["id"].to_pylist().index("a.tif")], vectors_of(expected)[0])
+    with pytest.raises(ValueError, match="--bands is"):
+        run_embed(folder, tmp_path / "out", bands=",".join(BANDS), datetime="2026-06-01")
+    with pytest.raises(ValueError, match="not a known order"):
+        run_embed(folder, tmp_path / "other", bands="landsat")
+
+
+@pytest.mark.parametrize("name", ["table", "grid"])
+def test_options_of_geotiffs_are_refused_elsewhere(tmp_path, name):
+    inputs = {"table": write_places(tmp_path / "p.csv", 3), "grid": "grid:1000km"}
+    with pytest.raises(ValueError, match="--datetime is for a raster or a folder of tiles"):
+        run_embed(inputs[name], tmp_path / "out", datetime="2026-06-01")
 
 
 def test_a_data_set_gives_tiles_and_points_and_photos(tmp_path, small_world, model, processor):

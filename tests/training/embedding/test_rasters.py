@@ -78,6 +78,19 @@ def test_chips_are_embedded_as_tiles(raster, tmp_path):
     np.testing.assert_allclose(read_vectors(table)[place], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_chips_of_bands_that_only_the_command_names(tmp_path):
+    pixels = made_scene(60, 120)
+    write_tif(tmp_path / "named.tif", pixels, names=GAIR_BANDS)
+    write_tif(tmp_path / "unnamed.tif", pixels[::-1])
+    given = ", ".join(reversed(GAIR_BANDS))
+    _, named = run_embed(tmp_path / "named.tif", tmp_path / "named", what="chips", window_m=600.0)
+    status, unnamed = run_embed(
+        tmp_path / "unnamed.tif", tmp_path / "unnamed", what="chips", window_m=600.0, bands=given
+    )
+    assert status == 0 and len(unnamed) == 2
+    np.testing.assert_array_equal(read_vectors(unnamed), read_vectors(named))
+
+
 def test_a_dense_map_with_catalogue_card_and_picture(raster, tmp_path, capsys, reference_dir):
     output = tmp_path / "out"
     status = mapped(raster, output, window_m=800.0, dtype="int8", datetime="2026-06-01")
@@ -159,7 +172,8 @@ def test_a_dry_run_writes_nothing(raster, tmp_path, what, capsys):
         ({"what": "chips", "resolution_m": 40.0}, "--resolution_m is for dense maps; pass it with --what pixels"),
         ({"what": "pixels", "resolution_m": -1.0}, "--resolution_m is -1.0, expected metres above 0"),
         ({"what": "pixels", "map_format": "cog", "dtype": "float16"}, "--dtype is float16, which GeoTIFFs cannot hold"),
-        ({"what": "tiles", "bands": "B02,B03"}, "--bands is for rasters"),
+        ({"what": "tiles", "window_m": 600.0}, "--window_m is for rasters; pass it with --what chips"),
+        ({"what": "photos", "bands": "B02,B03"}, "--bands is for a raster or a folder of tiles"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message, tmp_path):

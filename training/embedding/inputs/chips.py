@@ -14,7 +14,7 @@
 """Chips: one embedding for each window of a raster, on a grid fixed to the raster."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from training.common.iterables import chunked
 from training.embedding.encoding import Encoder
 from training.embedding.inputs.kind import Part, Plan, digest_of_names
 from training.embedding.inputs.listed import ListedInput, error_of, own_columns, slices
-from training.embedding.inputs.raster import OpenRaster, RasterSource, opened
+from training.embedding.inputs.raster import OpenRaster, RasterSource, bands_of, opened
 from training.embedding.inputs.tiles import TileKind, tile_values
 from training.embedding.job import Job
 from training.embedding.maps.ground import check_ground_size, pixel_size_m
@@ -97,13 +97,11 @@ class ChipKind(TileKind):
     """Embeds windows of a raster as tiles."""
 
     def parts(self, output: Path, job: Job, rank: int, processor: GairProcessor) -> Iterator[Callable[[], Part]]:
-        read = partial(read_chips, bands=job.options["bands"], crs=job.options["crs"])
+        read = partial(read_chips, bands=bands_of(job.options["bands"]), crs=job.options["crs"])
         return slices(output, job, rank, read, processor)
 
 
-def read_chips(
-    path: Path, items: pa.Table, processor: GairProcessor, bands: list[str] | str | None, crs: str | None
-) -> Part:
+def read_chips(path: Path, items: pa.Table, processor: GairProcessor, bands: list[str] | None, crs: str | None) -> Part:
     """Windows of a raster with their places. Windows without data are inputs that give neither a row nor an error."""
     windows = [window_of(name) for name in items["id"].to_pylist()]
     with opened(RasterSource(str(path), bands, crs), processor) as raster:
@@ -147,27 +145,3 @@ def fingerprint_of_raster(path: str) -> str:
     """Digest of a raster's name, size and modification time: its content may be a terabyte."""
     file = Path(path).resolve()
     return digest_of_names(file.parent, [file])
-
-
-def source_of(path: str, bands: str | None, crs: str | None) -> RasterSource:
-    """A raster as the command line names it: `bands` is a key of `BAND_ORDERS`, or names in order, separated by commas."""
-    names = [name.strip() for name in bands.split(",")] if bands and "," in bands else bands
-    return RasterSource(path, names, crs)
-
-
-def time_of(text: str | None) -> datetime | None:
-    """
-    A time of the command line in UTC, from ISO 8601; without a zone it is taken for UTC.
-
-    Raises:
-        ValueError: it is no such time.
-    """
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(
-            f"--datetime is {text!r}, expected a date or a time such as 2026-06-01T10:20:30Z; correct it."
-        ) from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

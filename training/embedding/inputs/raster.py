@@ -11,16 +11,18 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Rasters of any size: opened once, read window by window through the processor."""
+"""Rasters of any size: opened once, read window by window through the processor; and how the command line describes them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import rasterio
 
 from modeling_gair import GairProcessor
+from modeling_gair.bands_gair import declared_order
 from modeling_gair.raster_gair import GairTile, PixelWindow, RasterGrid
 from training.common.errors import first_line
 
@@ -37,12 +39,12 @@ class RasterSource:
 
     Attributes:
         path (`str`): a local GeoTIFF.
-        bands (`list[str]` or `str`, *optional*): its bands' names in order, or a key of `BAND_ORDERS`; its own by default.
+        bands (`list[str]`, *optional*): its bands' names in order; its own by default.
         crs (`str`, *optional*): the CRS to warp it to while it is read; its own by default.
     """
 
     path: str
-    bands: list[str] | str | None = None
+    bands: list[str] | None = None
     crs: str | None = None
 
 
@@ -125,6 +127,34 @@ def opened(source: RasterSource, processor: GairProcessor) -> Iterator[OpenRaste
         )
     with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), images.open(source.path, source.crs) as raster:
         yield OpenRaster(raster, source, images)
+
+
+def bands_of(text: str | None) -> list[str] | None:
+    """
+    Bands as the command line names them: the name of an order, or names in order, separated by commas.
+
+    Raises:
+        ValueError: they name no bands.
+    """
+    return declared_order([name.strip() for name in text.split(",")] if text and "," in text else text)
+
+
+def time_of(text: str | None) -> datetime | None:
+    """
+    A time of the command line in UTC, from ISO 8601; without a zone it is taken for UTC.
+
+    Raises:
+        ValueError: it is no such time.
+    """
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(
+            f"--datetime is {text!r}, expected a date or a time such as 2026-06-01T10:20:30Z; correct it."
+        ) from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _is_empty(error: ValueError) -> bool:

@@ -14,6 +14,8 @@
 """Tiles: a folder of GeoTIFFs, each the size of a tile."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from training.embedding.encoding import Encoder
 from training.embedding.footprints import footprint_of
 from training.embedding.inputs.kind import Part, read_each
 from training.embedding.inputs.listed import FolderInput, error_of, own_columns, slices
+from training.embedding.inputs.raster import bands_of
 from training.embedding.job import Job
 from training.embedding.ordering import PROBLEM
 from training.embedding.outputs.rows import TILE
@@ -38,21 +41,30 @@ _CENTRE = np.array([[0.5, 0.5]])
 
 
 class TileFolder(FolderInput):
-    """The GeoTIFFs in a folder and below."""
+    """
+    The GeoTIFFs in a folder and below.
+
+    Args:
+        path (`Path`): the folder.
+        taken (`datetime`, *optional*): when all of them were taken.
+    """
 
     what, unit = "tiles", "tile"
     suffixes, batch_files = SUFFIXES, 1024
+
+    def __init__(self, path: Path, taken: datetime | None):
+        super().__init__(path)
+        self._taken = taken
 
     def headers(self, files: list[Path]) -> dict[str, Any]:
         # Only the order depends on it. Files without a place are refused with a reason when they are read.
         centres = [(None, None) if isinstance(one, str) else one for one in read_each(_centre_of, files)]
         lon, lat = zip(*centres)
-        unknown = pa.nulls(len(files))
         return {
             "lon": pa.array(lon, pa.float64()),
             "lat": pa.array(lat, pa.float64()),
-            "datetime": unknown,
-            PROBLEM: unknown,
+            "datetime": pa.array([self._taken] * len(files), pa.timestamp("us", "UTC")),
+            PROBLEM: pa.nulls(len(files)),
         }
 
 
@@ -62,17 +74,17 @@ class TileKind:
     geometry_types = ("Polygon", "MultiPolygon")
 
     def parts(self, output: Path, job: Job, rank: int, processor: GairProcessor) -> Iterator[Callable[[], Part]]:
-        return slices(output, job, rank, read_tiles, processor)
+        return slices(output, job, rank, partial(read_tiles, bands=bands_of(job.options.get("bands"))), processor)
 
     def encode(self, encoder: Encoder, part: Part) -> np.ndarray:
         return encoder.tiles(part.pixels)[0]
 
 
-def read_tiles(folder: Path, items: pa.Table, processor: GairProcessor) -> Part:
-    """Tiles with their places."""
+def read_tiles(folder: Path, items: pa.Table, processor: GairProcessor, bands: list[str] | None) -> Part:
+    """Tiles with their places; `bands` are the names of their bands in order, if they do not name them themselves."""
 
     def read(name: str) -> GairTile:
-        tile = processor.image_processor.read(folder / name)
+        tile = processor.image_processor.read(folder / name, bands=bands)
         if tile.bounds is None or tile.crs is None:
             raise ValueError("it has no georeferencing, so it has no place; write its CRS and bounds.")
         return tile

@@ -20,7 +20,7 @@ import numpy as np
 
 from training.embedding.finish import Finished, complete
 from training.embedding.footprints import footprint_of
-from training.embedding.inputs.chips import time_of
+from training.embedding.inputs.raster import time_of
 from training.embedding.job import Job, TaskRecord, read_record
 from training.embedding.maps.input import plan_of
 from training.embedding.maps.picture import draw_map

@@ -109,7 +109,7 @@ CASES: list[Case] = [
     _refused("a grid without unit", _input(lambda folder: "grid:10"), "expected a grid such as grid:10km"),
     _refused("a grid too fine", _input(lambda folder: "grid:1m"), "of 10 m to 5000 km"),
     _refused("a box of three sides", _input(lambda folder: "grid:10km", "--bbox", "1,2,3"), "expected west,south,east,north"),
-    _refused("a box upside down", _input(lambda folder: "grid:10km", "--bbox", "1,5,2,3"), "south < north"),
+    _refused("a box upside down", _input(lambda folder: "grid:10km", "--bbox", "1,5,2,3"), "south below north"),
     _refused("a grid of tiles", _input(lambda folder: "grid:10km", "--what", "tiles"), "a grid holds places, expected places"),
     _refused("a box without a cell", _input(lambda folder: "grid:100km", "--bbox", "1,2,1.001,2.001"), "holds no places"),
     _refused("another suffix", _input(_file("p.xlsx", b"")), "expected a file whose name ends in .csv"),

@@ -32,11 +32,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from training.common.boxes import check_box
 from training.embedding.job import recorded_path
 from training.searching.build import INDEX_FOLDER
 from training.searching.collection import Collection, is_unchanged, open_collection
 from training.searching.hits import SearchHits
-from training.searching.options import check_box
 from training.searching.parts import INDEX, LAYOUT, ROW_NUMBER, Part, covered, keep_best, read_part_info
 
 _Paths = str | os.PathLike | Sequence[str | os.PathLike]
@@ -120,7 +120,7 @@ class EmbeddingIndex:
         queries = _unit_queries(vectors, self.dimension)
         if isinstance(top, bool) or not isinstance(top, int) or top < 1:
             raise ValueError(f"top is {top!r}; expected a whole number of at least 1.")
-        box = None if bbox is None else check_box(list(map(float, bbox)))
+        box = None if bbox is None else check_box(bbox)
         best = np.empty((len(queries), 0), np.float32)
         found = np.empty((len(queries), 0), np.int64)
         for part, first in zip(self._parts, self._firsts):

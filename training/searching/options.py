@@ -13,9 +13,11 @@
 # limitations under the License.
 """Options of `training/search.py`; imports neither PyTorch nor the model."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from training.common.boxes import parse_box
 from training.common.checks import check_whole, is_number
 
 _OUT_MISSING = (
@@ -89,7 +91,7 @@ class QueryOptions:
             )
         check_whole("top", self.top, 1)
         self.lon_lat = None if self.place is None else _lon_lat(self.place)
-        self.box = None if self.bbox is None else check_box(_numbers("bbox", self.bbox, _BOX))
+        self.box = None if self.bbox is None else parse_box(self.bbox)
         for path in self.output:
             if Path(path).suffix.lower() not in HITS_SUFFIXES:
                 raise ValueError(f"output is {path!r}; expected a name that ends in {', '.join(HITS_SUFFIXES)}.")
@@ -131,38 +133,14 @@ class ClassifyOptions:
             raise ValueError(f"within_m is {self.within_m!r}; expected metres, 0 or more.")
 
 
-_BOX = ("west", "south", "east", "north")
-
-
-def check_box(box: list[float]) -> tuple[float, float, float, float]:
-    """
-    Checks west, south, east, north in degrees; west > east means across the antimeridian.
-
-    Raises:
-        ValueError: they are no box on the Earth.
-    """
-    west, south, east, north = box
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and west != east and -90 <= south < north <= 90):
-        raise ValueError(
-            f"bbox is {', '.join(f'{edge:g}' for edge in box)}; expected west, south, east, north with longitudes from -180 to "
-            "180, and south below north from -90 to 90."
-        )
-    return west, south, east, north
-
-
 def _lon_lat(text: str) -> tuple[float, float]:
-    lon, lat = _numbers("place", text, ("lon", "lat"))
-    return lon, lat
-
-
-def _numbers(name: str, text: str, parts: tuple[str, ...]) -> list[float]:
     try:
-        values = [float(part) for part in text.split(",")]
+        lon, lat = map(float, text.split(","))
     except ValueError:
-        values = []
-    if len(values) != len(parts) or not all(map(is_number, values)):
-        raise ValueError(f"{name} is {text!r}; expected {','.join(parts)} in degrees, separated by commas.")
-    return values
+        lon = lat = math.nan
+    if not (is_number(lon) and is_number(lat)):
+        raise ValueError(f"place is {text!r}; expected lon,lat in degrees, separated by a comma.")
+    return lon, lat
 
 
 def _one_folder(folders: list[str]) -> Path:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from training.searching.index import open_index
-from training.searching.map_figure import _rings, draw_hits
+from training.searching.map_figure import draw_hits
 
 
 def test_geojson_geoparquet_and_csv_are_read_back(folder, vectors, tmp_path):
@@ -64,8 +64,3 @@ def test_the_map_shows_land_hits_and_the_place(folder, vectors, tmp_path):
         colours = {colour for _, colour in picture.convert("RGB").getcolors(2**24)}
     # Sea, land, and the star.
     assert {(238, 243, 246), (246, 244, 238), (220, 20, 60)} <= colours
-
-
-def test_the_caspian_sea_is_water():
-    wet = [ring for ring, water in _rings() if water]
-    assert any(ring[:, 0].min() < 50 < ring[:, 0].max() and ring[:, 1].min() < 42 < ring[:, 1].max() for ring in wet)

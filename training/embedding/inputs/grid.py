@@ -29,8 +29,8 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from modeling_gair.crs_gair import check_bounds, unrolled
 from modeling_gair.geo_gair import wrap_longitude
+from training.common.boxes import Box, parse_box
 from training.embedding.inputs.listed import ListedInput
 from training.embedding.ordering import KEYS
 
@@ -50,13 +50,13 @@ class GridPlaces(ListedInput):
 
     Args:
         spacing_m (`float`): metres between the centres, the side of a cell.
-        bbox (`tuple[float, float, float, float]`, *optional*): west, south, east, north in degrees; west > east across the
+        bbox (`Box`, *optional*): west, south, east, north in degrees; west > east across the
             antimeridian. By default the land, by coarse outlines (Natural Earth 1:110m).
     """
 
     what, unit, path = "places", "place", ""
 
-    def __init__(self, spacing_m: float, bbox: tuple[float, float, float, float] | None):
+    def __init__(self, spacing_m: float, bbox: Box | None):
         self.spacing_m, self.bbox = spacing_m, bbox
         where = "land" if bbox is None else ",".join(f"{side:g}" for side in bbox)
         self.name = f"{GRID}:{spacing_m:g}m:{where}"
@@ -133,7 +133,7 @@ class GridPlaces(ListedInput):
 def open_grid(text: str, bbox: str | None) -> GridPlaces:
     """
     Raises:
-        ValueError: the grid is not written as `grid:10km`, or the box not as west,south,east,north.
+        ValueError: the grid is not written as `grid:10km`, or the box not as west,south,east,north on the Earth.
     """
     found = _SPACING.fullmatch(text)
     spacing = float(found[1]) * (1000 if found[2] == "km" else 1) if found and found[1].count(".") < 2 else 0.0
@@ -141,26 +141,13 @@ def open_grid(text: str, bbox: str | None) -> GridPlaces:
         raise ValueError(
             f"--input is {text!r}, expected a grid such as grid:10km or grid:500m, of 10 m to 5000 km; write it so."
         )
-    if bbox is None:
-        return GridPlaces(spacing, None)
-    try:
-        sides = tuple(float(side) for side in bbox.split(","))
-    except ValueError:
-        sides = ()
-    if len(sides) != 4:
-        raise ValueError(
-            f"--bbox is {bbox!r}, expected west,south,east,north in degrees, such as 13.0,52.3,13.8,52.7; write it so."
-        )
-    return GridPlaces(spacing, check_bounds(sides, "EPSG:4326"))
+    return GridPlaces(spacing, None if bbox is None else parse_box(bbox))
 
 
-def _spans(bbox: tuple[float, float, float, float]) -> list[tuple[float, float]]:
+def _spans(bbox: Box) -> list[tuple[float, float]]:
     """A box's longitudes as spans within -180 to 180."""
-    west, _, east, _ = unrolled(bbox)
-    if east - west >= 360:
-        return [(-180.0, 180.0)]
-    west, east = west - 360 * np.floor((west + 180) / 360), east - 360 * np.floor((west + 180) / 360)
-    return [(west, east)] if east <= 180 else [(west, 180.0), (-180.0, east - 360)]
+    west, _, east, _ = bbox
+    return [(west, east)] if west < east else [(west, 180.0), (-180.0, east)]
 
 
 def _land_at(lat: float) -> Iterator[tuple[float, float]]:

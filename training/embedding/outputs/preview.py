@@ -20,8 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.common.files import written_whole
-from training.common.land import land
+from training.common.base_map import base_map, save_map
 from training.embedding.job import Job
 from training.embedding.outputs.colours import COMPONENTS, colours_of
 from training.embedding.outputs.extent import Extent
@@ -29,8 +28,6 @@ from training.embedding.outputs.rows import read_vectors
 
 _MOST_POINTS = 20_000
 _GROUPS_PER_FILE = 2
-_WIDTH_IN, _DPI = 9.0, 120
-_LEAST_DEGREES = 0.02
 
 
 def draw_preview(path: Path, files: Sequence[Path], extents: Sequence[Extent], job: Job) -> bool:
@@ -52,13 +49,12 @@ def draw_preview(path: Path, files: Sequence[Path], extents: Sequence[Extent], j
         return False
     lon, lat = (np.concatenate([table[axis].to_numpy() for table in tables]) for axis in ("lon", "lat"))
     colours = colours_of(np.concatenate([read_vectors(table) for table in tables]))
-    _draw(
-        path,
-        lon,
-        lat,
-        colours,
-        f"{job.input}: {rows:,} of {sum(extent.rows for extent in extents):,} embeddings by {job.model}",
+    total = sum(extent.rows for extent in extents)
+    figure, axis = base_map(
+        np.stack([lon, lat], axis=1), f"{job.input}: {rows:,} of {total:,} embeddings by {job.model}"
     )
+    axis.scatter(lon, lat, s=float(np.clip(40_000 / rows, 1, 40)), c=colours, linewidths=0, zorder=3)
+    save_map(figure, path)
     return True
 
 
@@ -78,27 +74,3 @@ def _sample(files: Sequence[Path], extents: Sequence[Extent]) -> list[pa.Table]:
                 table = file.read_row_group(group, columns=columns)
                 tables.append(table.take(pa.array(np.arange(0, len(table), step))))
     return tables
-
-
-def _draw(path: Path, lon: np.ndarray, lat: np.ndarray, colours: np.ndarray, title: str) -> None:
-    from matplotlib.figure import Figure
-
-    west, east, south, north = lon.min(), lon.max(), lat.min(), lat.max()
-    margin = max(0.03 * max(east - west, north - south), _LEAST_DEGREES)
-    aspect = 1 / max(0.2, np.cos(np.radians((south + north) / 2)))
-    height = (north - south + 2 * margin) / (east - west + 2 * margin) * aspect
-    figure = Figure(figsize=(_WIDTH_IN, float(np.clip(_WIDTH_IN * height, 3, 12)) + 0.8), layout="constrained")
-    axis = figure.subplots()
-    land().boundary.plot(ax=axis, color="0.6", linewidth=0.6, aspect=None)
-    size = float(np.clip(40_000 / len(lon), 1, 40))
-    axis.scatter(lon, lat, s=size, c=colours, linewidths=0)
-    axis.set(
-        xlim=(west - margin, east + margin),
-        ylim=(south - margin, north + margin),
-        xlabel="longitude",
-        ylabel="latitude",
-    )
-    axis.set_aspect(aspect)
-    axis.set_title(title, fontsize="medium")
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI)

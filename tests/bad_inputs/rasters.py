@@ -19,8 +19,8 @@ from modeling_gair import GairProcessor
 from modeling_gair.bands_gair import GAIR_BANDS
 from tests.bad_inputs.case import Refused, Right
 from tests.helpers.rasters import made_pixels, made_scene, write_tif
-from training.embedding.inputs.chips import source_of, time_of, window_size
-from training.embedding.inputs.raster import opened
+from training.embedding.inputs.chips import window_size
+from training.embedding.inputs.raster import RasterSource, bands_of, opened, time_of
 from training.embedding.maps.plan import plan_map
 
 _HALF_DEGREE = (0.0001, 0, 10, 0, -0.0001, 60)
@@ -29,7 +29,7 @@ _HALF_DEGREE = (0.0001, 0, 10, 0, -0.0001, 60)
 def _map(pixels, window_m=1920.0, resolution_m=40.0, bands=None, to=None, names=GAIR_BANDS, **file):
     def run(folder):
         path = write_tif(folder / "scene.tif", pixels, names=names, **file)
-        return plan_map(source_of(str(path), bands, to), GairProcessor(), window_m, resolution_m, 96)
+        return plan_map(RasterSource(str(path), bands_of(bands), to), GairProcessor(), window_m, resolution_m, 96)
 
     return run
 
@@ -37,7 +37,7 @@ def _map(pixels, window_m=1920.0, resolution_m=40.0, bands=None, to=None, names=
 def _chips(pixels, window_m=1920.0, **file):
     def run(folder):
         path = write_tif(folder / "scene.tif", pixels, names=GAIR_BANDS, **file)
-        with opened(source_of(str(path), None, None), GairProcessor()) as raster:
+        with opened(RasterSource(str(path)), GairProcessor()) as raster:
             return window_size(raster, window_m, str(path))
 
     return run

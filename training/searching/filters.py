@@ -98,9 +98,3 @@ def _in_box(bbox: Sequence[float]) -> str:
     west, south, east, north = map(float, bbox)
     beside = "AND" if west <= east else "OR"
     return f"lat BETWEEN {south!r} AND {north!r} AND (lon >= {west!r} {beside} lon <= {east!r})"
-
-
-def _sentence(where: str, error: Exception, columns: Sequence[str]) -> str:
-    message = re.sub(r"^\w+ Error: ", "", reason(error))
-    named = [name for name in columns if name != ROW_NUMBER]
-    return f"where is {where!r}, which cannot be evaluated ({message}); expected SQL on the columns {shown(named)}."

@@ -169,7 +169,9 @@ class GairSVImageProcessor(SavedWhole, BaseImageProcessor):
                 raise ValueError(
                     f"A photo has shape {tuple(image.shape)}, expected (H, W, 3); pass it through read first."
                 )
-        return prepare_by_shape(images, device, self._normalise, self.size, self.antialias)
+        return prepare_by_shape(
+            images, device, self.size, self.antialias, before=_channels_first, after=self._normalise
+        )
 
     def preprocess(self, images: Any, *, return_tensors: str | None = None, **kwargs: Any) -> BatchFeature:
         """
@@ -189,11 +191,17 @@ class GairSVImageProcessor(SavedWhole, BaseImageProcessor):
         photos = [self.read(source) for source in as_list(images)]
         return as_features({"sv_pixel_values": self.prepare(photos)}, return_tensors)
 
-    def _normalise(self, batch: torch.Tensor) -> torch.Tensor:
+    def _normalise(self, pixels: torch.Tensor) -> torch.Tensor:
+        """In place, after resizing: the weights of an interpolation sum to 1, so that the two commute."""
         mean, std = (
-            torch.tensor(values, device=batch.device)[:, None, None] for values in (self.image_mean, self.image_std)
+            torch.tensor(values, device=pixels.device)[:, None, None] for values in (self.image_mean, self.image_std)
         )
-        return (batch.permute(0, 3, 1, 2) - mean) / std
+        return pixels.sub_(mean).div_(std)
+
+
+def _channels_first(batch: torch.Tensor) -> torch.Tensor:
+    pixels = batch.permute(0, 3, 1, 2)
+    return pixels.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
 
 
 def _decode_photo(file: Any, what: str) -> np.ndarray:

@@ -15,7 +15,8 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from operator import index
 from typing import Any
@@ -24,6 +25,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from transformers.feature_extraction_utils import BatchFeature
+
+# Float32 values of a batch that is prepared at a time on a CPU.
+_VALUES_AT_A_TIME = 1_000_000
 
 
 def shown(value: Any, most: int = 80) -> str:
@@ -130,33 +134,79 @@ def as_features(data: dict[str, torch.Tensor], return_tensors: str | None) -> Ba
 
 
 def prepare_by_shape(
-    images: Any, device: Any, normalise: Callable[[torch.Tensor], torch.Tensor], size: dict[str, int], antialias: bool
+    images: Any,
+    device: Any,
+    size: dict[str, int],
+    antialias: bool,
+    before: Callable[[torch.Tensor], torch.Tensor],
+    after: Callable[[torch.Tensor], torch.Tensor] = lambda pixels: pixels,
 ) -> torch.Tensor:
-    """Normalises and resizes images, batching those of one shape. Returns float32 `(B, C, height, width)`."""
+    """
+    Resizes images, batching those of one shape.
+
+    Args:
+        images (list of `np.ndarray` or `torch.Tensor`, or one, or one batch): images of any sizes.
+        device: where to compute; by default, where the images are.
+        size (`dict[str, int]`): height and width in pixels.
+        antialias (`bool`): whether downsampling is antialiased.
+        before (`Callable`): makes pixels `(B, C, H, W)` of a batch of images; new ones in float32, contiguous.
+        after (`Callable`, *optional*): is applied to resized pixels, which it may overwrite.
+
+    Returns:
+        `torch.Tensor` of shape `(B, C, height, width)`, float32.
+    """
     target = size["height"], size["width"]
 
     def prepare(batch: torch.Tensor) -> torch.Tensor:
         # Copied in its own, smaller dtype; from pinned memory the copy overlaps with computation.
-        batch = normalise(batch.to(device, non_blocking=True).to(torch.float32))
+        pixels = before(batch.to(device, non_blocking=True))
         # Bicubic resizing to the same size is the identity.
-        if batch.shape[-2:] == target:
-            return batch
-        return F.interpolate(batch, size=target, mode="bicubic", align_corners=False, antialias=antialias)
+        if pixels.shape[-2:] != target:
+            pixels = F.interpolate(pixels, size=target, mode="bicubic", align_corners=False, antialias=antialias)
+        return after(pixels)
 
-    if getattr(images, "ndim", 0) == 4:
-        return prepare(torch.as_tensor(images))
-    images = as_list(images)
+    images = images if getattr(images, "ndim", 0) == 4 else as_list(images)
+    prepared: torch.Tensor | None = None
+    for positions, batch in _batches_by_shape(images, device):
+        pixels = prepare(batch)
+        if len(pixels) == len(images):
+            return pixels
+        if prepared is None:
+            prepared = pixels.new_empty(len(images), *pixels.shape[1:])
+        prepared[positions] = pixels
+    assert prepared is not None
+    return prepared
+
+
+def _batches_by_shape(images: Any, device: Any) -> Iterator[tuple[slice | list[int], torch.Tensor]]:
+    """Batches of images of one shape and dtype, and their positions; small ones where the processor computes."""
+    if not isinstance(images, list):
+        batch = torch.as_tensor(images)
+        step = _images_at_a_time(batch[0], device or batch.device)
+        for first in range(0, len(batch), step):
+            yield slice(first, first + step), batch[first : first + step]
+        return
     groups: dict[tuple, list[int]] = {}
     for position, image in enumerate(images):
         groups.setdefault((type(image), image.dtype, tuple(image.shape)), []).append(position)
-    prepared: dict[int, torch.Tensor] = {}
-    for positions in groups.values():
-        own = [images[position] for position in positions]
-        # Some versions of torch cannot stack uint16.
-        arrays = isinstance(own[0], np.ndarray)
-        batch = torch.from_numpy(np.stack(own)) if arrays else torch.stack([image.to(torch.float32) for image in own])
-        prepared.update(zip(positions, prepare(batch)))
-    return torch.stack([prepared[position] for position in range(len(images))])
+    for group in groups.values():
+        step = _images_at_a_time(images[group[0]], device or getattr(images[group[0]], "device", "cpu"))
+        for first in range(0, len(group), step):
+            positions = group[first : first + step]
+            own = [images[position] for position in positions]
+            # Some versions of torch cannot stack uint16.
+            arrays = isinstance(own[0], np.ndarray)
+            yield (
+                positions,
+                torch.from_numpy(np.stack(own)) if arrays else torch.stack([image.to(torch.float32) for image in own]),
+            )
+
+
+def _images_at_a_time(image: Any, device: Any) -> int:
+    """On a CPU, as many as keep to memory that it has at hand: the first writing of fresh memory takes longer than the sums."""
+    if torch.device(device).type != "cpu":
+        return sys.maxsize
+    return max(1, _VALUES_AT_A_TIME // max(1, math.prod(image.shape)))
 
 
 def as_array(source: Any, expected: str) -> np.ndarray:

@@ -158,6 +158,20 @@ def test_a_batch_may_mix_sizes_and_types():
         processor.prepare([small[:3]])
 
 
+@pytest.mark.parametrize(
+    ("processor", "shape"),
+    [(GairRSImageProcessor(size=16), (7, 10, 24, 20)), (GairSVImageProcessor(size=16), (7, 24, 20, 3))],
+)
+def test_a_batch_is_prepared_in_parts_and_left_as_it_was(processor, shape, monkeypatch):
+    values = torch.from_numpy(np.random.default_rng(0).integers(0, 255, shape))
+    batch = values.to(torch.float32)
+    whole = processor.prepare(batch)
+    monkeypatch.setattr("modeling_gair.pixels_gair._VALUES_AT_A_TIME", 2 * batch[0].numel())
+    for images in (batch, list(batch), list(batch.numpy()), [*batch[:3], *batch[3:].numpy()]):
+        torch.testing.assert_close(processor.prepare(images), whole)
+    assert batch.equal(values.to(torch.float32))
+
+
 def test_preprocess_reads_and_prepares_lists():
     stacks = [made_tile(12), made_tile(12)]
     processor = GairRSImageProcessor()

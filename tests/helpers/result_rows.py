@@ -17,13 +17,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.benchmarks.kinds.kind import Score
+from training.benchmarks.results.audit import HARNESS, NO_WEIGHTS
 from training.benchmarks.results.table import Circumstances, ResultsTable
 from training.benchmarks.tasks.task import load_tasks
 
 AIR, RETRIEVAL = load_tasks()["air_temp"], load_tasks()["world-retrieval"]
 RIDGE = Score("ridge", "random", "r2", 0.8, 100, 100, 4, 5, (0.7, 0.9))
 OURS = Circumstances(
-    "outputs/own", "abc", "abcd", "taylor-geospatial/coordbench", "f00", (0, 1), "nested alpha", 1.5, 900, "run"
+    model_name="outputs/own",
+    model_revision="abc",
+    model_fingerprint="abcd",
+    model_licence="apache-2.0",
+    harness=HARNESS,
+    source="taylor-geospatial/coordbench",
+    dataset_revision="f00",
+    seeds=(0, 1),
+    protocol="nested alpha",
+    seconds=1.5,
+    peak_memory_mb=900,
+    run="run",
 )
 
 
@@ -32,6 +44,6 @@ def table_of_two_models(folder: Path) -> ResultsTable:
     table = ResultsTable(folder / "results.csv")
     spatial = replace(RIDGE, split="spatial10", value=0.6, spread=None, cell_deg=10)
     table.append(AIR, [RIDGE, spatial], OURS)
-    baseline = replace(OURS, model_name="baselines", model_fingerprint="", run="below")
+    baseline = replace(OURS, model_name="baselines", model_fingerprint="", model_licence=NO_WEIGHTS, run="below")
     table.append(AIR, [replace(RIDGE, method="none", model="mean", value=-0.01)], baseline)
     return table

@@ -36,6 +36,7 @@ from training.benchmarks.encoders.gair import GairEncoder, open_gair, untrained
 from training.benchmarks.encoders.peers import open_peer
 from training.benchmarks.kinds.kind import Bench, Kind, Outcome
 from training.benchmarks.kinds.registry import KINDS
+from training.benchmarks.results.audit import HARNESS, licence_of_model
 from training.benchmarks.results.card import write_model_card
 from training.benchmarks.results.report import Findings, report_text, write_report
 from training.benchmarks.results.table import Circumstances, ResultsTable
@@ -242,6 +243,8 @@ def _record(
         model_name=name,
         model_revision=encoder.revision if encoder else "",
         model_fingerprint=encoder.fingerprint if encoder else "",
+        model_licence=licence_of_model(encoder),
+        harness=HARNESS,
         source=task.published_source,
         dataset_revision=data_revision,
         seeds=evaluation.bench.seeds,

@@ -20,6 +20,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard
 
+from training.benchmarks.results.audit import audit_table
 from training.benchmarks.results.table import ResultsTable, Row
 from training.benchmarks.results.tables import class_table, task_table
 from training.benchmarks.tasks.task import Task
@@ -49,15 +50,17 @@ def write_model_card(
     """
     folder = Path(model_name)
     path = folder / "README.md" if folder.is_dir() else output_dir / f"{model_name.replace('/', '--')}.README.md"
-    own = [row for row in table.of([task.name for task in tasks], runs) if row["model_name"] == model_name]
+    rows = table.of([task.name for task in tasks], runs)
+    own = [row for row in rows if row["model_name"] == model_name]
     section = "## Evaluation\n\nScores on frozen embeddings, measured by `training/evaluate.py`; none is copied from a publication.\n\n"
     section += "\n\n".join(
         part
         for task in tasks
-        for rows in [table.of([task.name], runs)]
-        for part in (task_table(task, rows), class_table(rows))
+        for found in [table.of([task.name], runs)]
+        for part in (task_table(task, found), class_table(found))
         if part
     )
+    section += f"\n\n{audit_table(tasks, rows)}"
     if any(task.on_sample_world for task in tasks):
         section += f"\n\n{SAMPLE_WORLD_REMARK}"
     update_card(path, folder.name, tasks, own, section)

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from training.benchmarks.kinds.kind import Outcome
+from training.benchmarks.results.audit import audit_table
 from training.benchmarks.results.bias import Bias, bias_table, self_information, summary
 from training.benchmarks.results.map_figure import load_examples, map_figure, save_examples
 from training.benchmarks.results.plots import bias_figure, scores_figure
@@ -95,6 +96,8 @@ def _examples_file(task: Task, run: str, output_dir: Path) -> Path:
 def report_text(tasks: Sequence[Task], table: ResultsTable, findings: Findings) -> str:
     """The tables of the measured tasks and all sentences of a run, in Markdown."""
     parts = [_task_text(task, table.of([task.name], findings.runs)) for task in tasks]
+    if tasks:
+        parts.append(audit_table(tasks, table.of([task.name for task in tasks], findings.runs)))
     if any(task.on_sample_world for task in tasks):
         parts.append(SAMPLE_WORLD_REMARK)
     for title, sentences in (

@@ -50,11 +50,18 @@ COLUMNS = (
     "dataset_revision",
     "model_revision",
     "model_fingerprint",
+    "model_licence",
+    "data_licence",
+    "benchmark",
+    "figure",
+    "harness",
     "versions",
     "seconds",
     "peak_memory_mb",
     "run",
 )
+# Where a figure comes from: measured here. None is copied from a publication.
+RERUN = "rerun"
 _PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "numpy")
 
 Row = dict[str, str]
@@ -68,6 +75,8 @@ class Circumstances:
 
     Args:
         model_name, model_revision, model_fingerprint (`str`): the model; the last two are empty if it has no weights.
+        model_licence (`str`): of its weights.
+        harness (`str`): the program that measures, with its version.
         source, dataset_revision (`str`): origin of the data, and their commit or digest.
         seeds (`tuple[int, ...]`): of folds and probes.
         protocol (`str`): a description of the settings that affect scores.
@@ -79,6 +88,8 @@ class Circumstances:
     model_name: str
     model_revision: str
     model_fingerprint: str
+    model_licence: str
+    harness: str
     source: str
     dataset_revision: str
     seeds: tuple[int, ...]
@@ -178,6 +189,11 @@ def _row(task: Task, score: Score, circumstances: Circumstances) -> Row:
         "dataset_revision": circumstances.dataset_revision,
         "model_revision": circumstances.model_revision,
         "model_fingerprint": circumstances.model_fingerprint,
+        "model_licence": circumstances.model_licence,
+        "data_licence": task.licence,
+        "benchmark": task.benchmark,
+        "figure": RERUN,
+        "harness": circumstances.harness,
         "versions": versions(),
         "seconds": f"{circumstances.seconds:.1f}",
         "peak_memory_mb": f"{circumstances.peak_memory_mb:.0f}",

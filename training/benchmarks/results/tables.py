@@ -43,7 +43,11 @@ def task_table(task: Task, rows: Sequence[Row]) -> str:
     heads: dict[str, Callable[[Row], str]] = {"predicted": lambda row: row["task"]} if several else {}
     if len(shown) > 1:
         heads["split"] = lambda row: row["split"]
-    heads |= {"model": lambda row: row["model_name"], "probe": lambda row: row["method"]}
+    heads |= {
+        "model": lambda row: row["model_name"],
+        "figure": lambda row: row["figure"],
+        "probe": lambda row: row["method"],
+    }
     column: Callable[[Row], str] = (lambda row: row["split"]) if len(shown) == 1 else (lambda row: row["metric_name"])
     columns = _distinct(column(row) for row in rows) if len(shown) == 1 else shown
     cells: dict[tuple[str, ...], dict[str, str]] = {}

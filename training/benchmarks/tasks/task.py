@@ -59,6 +59,7 @@ class Task:
         strata (`tuple[str, ...]`): further columns by which the bias table divides the places, if the data have them.
         options (`dict`): further settings; the kind's docstring explains them.
         licence, citation (`str`): of the data.
+        benchmark (`str`): the shared benchmark whose data and protocol the task follows; empty for a task of this project or of your own.
         access (`str`): how a user gets the data if they cannot be downloaded automatically; shown if the task is skipped.
         origin (`str`): the published source of a local copy; set by [`at`].
 
@@ -87,6 +88,7 @@ class Task:
     strata: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     access: str = ""
+    benchmark: str = ""
     origin: str = ""
 
     def __post_init__(self) -> None:

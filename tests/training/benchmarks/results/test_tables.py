@@ -32,9 +32,9 @@ def table(tmp_path) -> ResultsTable:
 def test_one_metric_is_shown_by_split_and_several_by_metric(table):
     text = task_table(AIR, table.rows)
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
-    assert lines[0] == ["model", "probe", "random", "spatial10"]
-    assert lines[2] == ["outputs/own", "ridge", "0.800 ± 0.100", "0.600"]
-    assert lines[3] == ["mean", "none", "-0.010 ± 0.100", ""]
+    assert lines[0] == ["model", "figure", "probe", "random", "spatial10"]
+    assert lines[2] == ["outputs/own", "rerun", "ridge", "0.800 ± 0.100", "0.600"]
+    assert lines[3] == ["mean", "rerun", "none", "-0.010 ± 0.100", ""]
     rank = Score("cosine", "across tiles", "median_rank", 12.0, 64, 64, target="SV → location")
     table.append(RETRIEVAL, [rank, replace(rank, metric="R@5", value=0.25)], replace(OURS, run="ranks"))
     text = task_table(RETRIEVAL, table.of([RETRIEVAL.name], ["ranks"]))

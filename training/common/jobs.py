@@ -72,10 +72,20 @@ class Tasks:
             `functools.partial` of one.
         sizes (`Sequence[int]`): number of items of each task, for the progress bar.
         folder (`Path`): of markers and logs.
+        description (`str`): what the progress bar says that is done.
+        remark (`Callable[[], str]`, *optional*): gives what the progress bar says beside the rate.
     """
 
-    def __init__(self, task: Callable[[int], None], sizes: Sequence[int], folder: Path):
+    def __init__(
+        self,
+        task: Callable[[int], None],
+        sizes: Sequence[int],
+        folder: Path,
+        description: str,
+        remark: Callable[[], str] | None = None,
+    ):
         self.task, self.sizes, self.folder = task, sizes, folder
+        self.description, self.remark = description, remark
 
     def incomplete(self) -> list[int]:
         """The tasks without a marker."""
@@ -106,7 +116,7 @@ class Tasks:
             self._slurm(workers, cluster).run()
         else:
             engine = self._local(min(workers, len(left))) if executor == "local" else self._ray(workers, cluster)
-            with _progress_bar(self.folder, self.sizes, unit):
+            with _progress_bar(self, unit):
                 engine.run()
         return self.incomplete()
 
@@ -248,15 +258,23 @@ def _end_forks_with(parent: int) -> None:
 
 
 @contextmanager
-def _progress_bar(folder: Path, sizes: Sequence[int], unit: str) -> Iterator[None]:
+def _progress_bar(tasks: Tasks, unit: str) -> Iterator[None]:
     """A bar with the rate and the time left, from the markers and reports of all workers."""
     ended = threading.Event()
+    folder, sizes = tasks.folder, tasks.sizes
     done = sum(sizes[rank] for rank in _completed(folder))
-    with tqdm(total=sum(sizes), initial=done, unit=unit, unit_scale=True, desc="embed", smoothing=0.05) as bar:
+    with tqdm(
+        total=sum(sizes), initial=done, unit=unit, unit_scale=True, desc=tasks.description, smoothing=0.05
+    ) as bar:
+
+        def update() -> None:
+            if tasks.remark is not None:
+                bar.set_postfix_str(tasks.remark(), refresh=False)
+            bar.update(max(0, _items_done(folder, sizes) - bar.n))
 
         def look() -> None:
             while not ended.wait(_SECONDS_BETWEEN_LOOKS):
-                bar.update(max(0, _items_done(folder, sizes) - bar.n))
+                update()
 
         thread = threading.Thread(target=look, daemon=True)
         thread.start()
@@ -265,7 +283,7 @@ def _progress_bar(folder: Path, sizes: Sequence[int], unit: str) -> Iterator[Non
         finally:
             ended.set()
             thread.join()
-            bar.update(max(0, _items_done(folder, sizes) - bar.n))
+            update()
 
 
 def _completed(folder: Path) -> set[int]:

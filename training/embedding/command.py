@@ -51,7 +51,7 @@ def embed(options: EmbedOptions) -> tuple[int, bool]:
     output, is_map = options.output.resolve(), job.what == PIXELS
     if is_map:
         create_map(output, job)
-    tasks = Tasks(partial(run_map_task if is_map else run_task, output), job.sizes, output / LOGS)
+    tasks = Tasks(partial(run_map_task if is_map else run_task, output), job.sizes, output / LOGS, "embed")
     done = len(job.sizes) - len(tasks.incomplete())
     print(f"{sum(job.sizes):,} {job.unit}s in {job.tasks:,} tasks, {done:,} of which are done.")
     left = tasks.run(options.executor, options.workers, options.cluster, job.unit)

@@ -26,7 +26,7 @@ from PIL import Image
 
 from modeling_gair.crs_gair import unproject
 from tests.helpers.embedding import run_embed, write_places, write_tiles
-from training.embedding.footprints import footprint_of
+from training.common.footprints import footprint_of
 from training.hub.push_embeddings import push_embeddings
 
 

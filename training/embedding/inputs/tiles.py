@@ -27,8 +27,8 @@ from modeling_gair import GairProcessor
 from modeling_gair.crs_gair import crs_name, unproject
 from modeling_gair.geo_gair import wrap_longitude
 from modeling_gair.raster_gair import GairTile
+from training.common.footprints import footprint_of
 from training.embedding.encoding import Encoder
-from training.embedding.footprints import footprint_of
 from training.embedding.inputs.kind import Part, read_each
 from training.embedding.inputs.listed import FolderInput, error_of, own_columns, slices
 from training.embedding.inputs.raster import bands_of

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from training.common.footprints import footprint_of
 from training.embedding.finish import Finished, complete
-from training.embedding.footprints import footprint_of
 from training.embedding.inputs.raster import time_of
 from training.embedding.job import Job, TaskRecord, read_record
 from training.embedding.maps.input import plan_of

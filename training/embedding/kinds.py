@@ -18,11 +18,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from training.common.inputs import files_in
 from training.common.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, local_path, read_table
 from training.embedding.inputs import photos, tiles
 from training.embedding.inputs.chips import WINDOW_M, ChipInput, ChipKind
 from training.embedding.inputs.grid import open_grid
-from training.embedding.inputs.kind import Input, Kind, files_in
+from training.embedding.inputs.kind import Input, Kind
 from training.embedding.inputs.listed import carried_schema
 from training.embedding.inputs.pairs import BOTH, PairKind, PairRows, carried_of_pairs
 from training.embedding.inputs.photos import PhotoFolder, PhotoKind, PhotoTable, is_path_column

@@ -25,9 +25,10 @@ from modeling_gair import GairProcessor
 from modeling_gair.crs_gair import unproject
 from modeling_gair.geo_gair import wrap_longitude
 from modeling_gair.raster_gair import PixelWindow, RasterGrid
+from training.common.inputs import digest_of_names
 from training.common.iterables import chunked
 from training.embedding.encoding import Encoder
-from training.embedding.inputs.kind import Part, Plan, digest_of_names
+from training.embedding.inputs.kind import Part, Plan
 from training.embedding.inputs.listed import ListedInput, error_of, own_columns, slices
 from training.embedding.inputs.raster import OpenRaster, RasterSource, bands_of, opened
 from training.embedding.inputs.tiles import TileKind, tile_values

@@ -13,7 +13,6 @@
 # limitations under the License.
 """What the kinds of inputs have in common: how they are planned, and how their tasks are read and encoded part by part."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -123,36 +122,6 @@ def read_each(read: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[
 def reason_of_bad(error: Exception) -> str:
     """Why an input is bad, in a sentence."""
     return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {first_line(error)}"
-
-
-def digest_of_file(path: Path) -> str:
-    """Digest of a file's content, 16 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
-
-
-def digest_of_names(folder: Path, paths: Iterable[Path]) -> str:
-    """Digest of the names, sizes and modification times of files in a folder, 16 hexadecimal digits."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in paths:
-        state = path.stat()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def files_in(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """The files in a folder and below whose names end so, sorted folder by folder; hidden ones are left out."""
-    for name, folders, files in os.walk(folder):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
-        for file in sorted(files):
-            if not file.startswith(".") and file.lower().endswith(suffixes):
-                yield Path(name) / file
-
-
-def even_sizes(total: int, most: int) -> list[int]:
-    """`total` inputs in as few tasks of at most `most` as possible, of sizes as equal as possible."""
-    tasks = max(1, -(-total // most))
-    return [total * (rank + 1) // tasks - total * rank // tasks for rank in range(tasks)]
 
 
 @cache

@@ -23,9 +23,10 @@ import numpy as np
 import pyarrow as pa
 
 from modeling_gair import GairProcessor
+from training.common.inputs import digest_of_names, even_sizes, files_in
 from training.common.iterables import chunked
 from training.embedding.encoding import Encoder
-from training.embedding.inputs.kind import Part, Plan, digest_of_names, even_sizes, files_in
+from training.embedding.inputs.kind import Part, Plan
 from training.embedding.job import PLAN, Job, path_of
 from training.embedding.ordering import KEYS, PROBLEM, carried_of, read_items, write_ordered
 

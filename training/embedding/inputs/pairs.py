@@ -26,10 +26,11 @@ import pyarrow.parquet as pq
 from huggingface_hub import HfApi
 
 from modeling_gair import GairProcessor
+from training.common.inputs import digest_of_file, digest_of_names
 from training.common.iterables import chunked
 from training.common.schema import FEATURES
 from training.embedding.encoding import Encoder
-from training.embedding.inputs.kind import Part, Plan, digest_of_file, digest_of_names, read_each, reason_of_bad
+from training.embedding.inputs.kind import Part, Plan, read_each, reason_of_bad
 from training.embedding.inputs.places import place_values
 from training.embedding.inputs.tiles import tile_values
 from training.embedding.job import PLAN, Job, path_of

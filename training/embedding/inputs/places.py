@@ -23,10 +23,11 @@ import pyarrow as pa
 import shapely
 
 from modeling_gair import GairProcessor
+from training.common.inputs import digest_of_file
 from training.common.table_places import place_columns, read_lon_lat
 from training.common.tables import Table
 from training.embedding.encoding import Encoder
-from training.embedding.inputs.kind import Part, digest_of_file
+from training.embedding.inputs.kind import Part
 from training.embedding.inputs.listed import ListedInput, error_of, own_columns, slices
 from training.embedding.inputs.tables import table_batches
 from training.embedding.job import Job

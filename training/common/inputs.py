@@ -1,0 +1,49 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The files of an input, digests of their contents, and their division among tasks."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def digest_of_file(path: Path) -> str:
+    """Digest of a file's content, 16 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+
+
+def digest_of_names(folder: Path, paths: Iterable[Path]) -> str:
+    """Digest of the names, sizes and modification times of files in a folder, 16 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in paths:
+        state = path.stat()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def files_in(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """The files in a folder and below whose names end so, sorted folder by folder; hidden ones are left out."""
+    for name, folders, files in os.walk(folder):
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        for file in sorted(files):
+            if not file.startswith(".") and file.lower().endswith(suffixes):
+                yield Path(name) / file
+
+
+def even_sizes(total: int, most: int) -> list[int]:
+    """`total` inputs in as few tasks of at most `most` as possible, of sizes as equal as possible."""
+    tasks = max(1, -(-total // most))
+    return [total * (rank + 1) // tasks - total * rank // tasks for rank in range(tasks)]

@@ -179,6 +179,11 @@ class Tasks:
         return [_Step(self.task, self.folder, processes)]
 
 
+def completion_marker(folder: Path, rank: int) -> Path:
+    """The marker that a completed task leaves in `folder`; without it, the task is done again."""
+    return folder / _COMPLETIONS / f"{rank:05d}"
+
+
 def report_progress(folder: Path, rank: int, items: int) -> None:
     """Tells the progress bar how many items of a running task are done."""
     # A bar that lags behind is no reason to end a task.

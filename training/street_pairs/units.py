@@ -17,6 +17,7 @@ that is there is a unit that is done; there is no other record to agree with it.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from training.common.files import written_whole
 
 _FAILURES = b"failures"
 _LEVEL = 1
+# Rows are read one tile at a time later on, in another order: groups hold a tile, or a dozen photos.
+_GROUP_BYTES = 2**18
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,9 @@ def write_unit(path: Path, table: pa.Table, failures: Sequence[Failure] = ()) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     listed = json.dumps([asdict(failure) for failure in failures], ensure_ascii=False)
     table = table.replace_schema_metadata({_FAILURES: listed.encode()})
+    rows = max(1, _GROUP_BYTES * len(table) // max(table.nbytes, 1))
     with written_whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", compression_level=_LEVEL)
+        pq.write_table(table, temporary, row_group_size=rows, compression="zstd", compression_level=_LEVEL)
 
 
 def read_failures(path: Path) -> list[Failure]:
@@ -93,3 +97,13 @@ def unit_tables(output: Path, stage: str, columns: list[str] | None = None) -> I
     """The rows of a stage, one unit at a time."""
     for path in unit_files(output, stage):
         yield pq.read_table(path, columns=columns)
+
+
+def has_passing_failures(path: Path) -> bool:
+    """Whether something failed in a unit that another try may make."""
+    return not all(failure.permanent for failure in read_failures(path))
+
+
+def count_failures(path: Path) -> dict[str, int]:
+    """Numbers of the failures of a unit by kind."""
+    return dict(Counter(failure.kind for failure in read_failures(path)))

@@ -13,9 +13,8 @@
 # limitations under the License.
 """Units of work: one file, whole or not at all, with its failures."""
 
-import pytest
+import pyarrow as pa
 
-pa = pytest.importorskip("pyarrow", reason="the extra streets is not installed")
 from training.street_pairs.units import Failure, earlier_rows, read_failures, unit_file, unit_files, write_unit
 
 TABLE = pa.table({"photo_id": ["a", "b"], "width": [3, 4]})

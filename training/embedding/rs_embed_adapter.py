@@ -15,7 +15,7 @@
 GAIR in rs-embed, under the name `gair`. Importing this module registers it:
 
     import rs_embed
-    import training.benchmarks.encoders.rs_embed_adapter
+    import training.embedding.rs_embed_adapter
 
     embedding = rs_embed.get_embedding_from_data("gair", data, weights="DIR_OR_REPO")
 
@@ -33,8 +33,9 @@ from rs_embed.core.specs import ModelInputSpec, OutputSpec, SensorSpec, SpatialS
 from rs_embed.core.types import EmbedderCapabilities
 from rs_embed.embedders.base import EmbedderBase
 
-from training.benchmarks.encoders.encoder import TileFormat, TileSample
-from training.benchmarks.encoders.gair import GairEncoder, open_gair
+from training.common.fingerprints import fingerprint_of
+from training.common.models import load_gair
+from training.embedding.encoding import Encoder
 
 # The ten bands of 10 and 20 m as Earth Engine names them, in the order of the published model.
 _BANDS = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
@@ -114,19 +115,19 @@ class GairEmbedder(EmbedderBase):
                 sensor=sensor or self.input_spec.to_sensor_spec(),
             )
             input_chw = fetched.data
-        tile_format = TileFormat(_BANDS)
-        tile = encoder.read_tile(TileSample("rs-embed", np.asarray(input_chw)), tile_format)
-        pixels = encoder.tile_pixels([tile], tile_format)
+        tile = encoder.processor.image_processor.read(np.asarray(input_chw), bands=_BANDS).pixels
         if output.mode == "pooled":
-            embeds = encoder.model.get_rs_features(pixels)[0]
+            embeds = encoder.tiles([tile])[0][0]
         else:
+            pixels = encoder.processor.image_processor.prepare([tile], device=encoder.model.device)
             side = encoder.model.config.rs_config.image_size // encoder.model.config.rs_config.patch_size
-            embeds = encoder.model.get_rs_feature_map(pixels, (side, side))[0]
-        meta = {"model": self.model_name, "weights": weights, "fingerprint": encoder.fingerprint, "normalised": False}
-        return Embedding(embeds.float().cpu().numpy(), meta)
+            embeds = encoder.model.get_rs_feature_map(pixels, (side, side))[0].float().cpu().numpy()
+        fingerprint = fingerprint_of(encoder.model, encoder.processor)
+        meta = {"model": self.model_name, "weights": weights, "fingerprint": fingerprint, "normalised": False}
+        return Embedding(embeds, meta)
 
 
 @lru_cache(maxsize=2)
-def _encoder(weights: str, device: str) -> GairEncoder:
+def _encoder(weights: str, device: str) -> Encoder:
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    return open_gair(weights, torch.device(chosen))
+    return Encoder(*load_gair(weights, torch.device(chosen)))

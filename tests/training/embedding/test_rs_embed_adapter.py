@@ -22,8 +22,8 @@ import rs_embed
 from rs_embed.core.types import FetchResult
 
 from tests.bad_inputs.case import MODEL
-from training.benchmarks.encoders.rs_embed_adapter import _BANDS, GairEmbedder
 from training.common.models import load_gair
+from training.embedding.rs_embed_adapter import _BANDS, GairEmbedder
 
 # The bands of Level-2A on Earth Engine, of which GAIR takes ten.
 BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")

@@ -29,6 +29,7 @@ _BLOCK = re.compile(r"^(<!-- not run: [^\n]+ -->\n)?```(\w+)\n(.*?)^```$", flags
 # Blocks that need the network, a GPU, minutes, or a file that only its owner has, by page.
 NOT_RUN = {
     "data.md": 1,
+    "embedding.md": 1,
     "evaluation.md": 2,
     "evidence.md": 1,
     "export.md": 1,

@@ -126,6 +126,7 @@ CASES: list[Case] = [
     _refused("two columns of paths", _input(_csv([("photo", "file", "lon", "lat"), ("a", "b", 1, 2)])), "has several columns with the paths"),
     _refused("no such column of paths", _input(_csv([("photo", "lon", "lat"), ("a", 1, 2)]), "--column", "foto"), "did you mean 'photo'"),
     _refused("names that would clash", _input(_csv([("lon", "lat", "source", "input_source"), (1, 2, 3, 4)])), "rename one"),
+    _refused("Hugging Face Jobs as an executor", _input(_csv(_PLACE), "--executor", "jobs"), "run the whole command in them"),
     _refused("slurm without a partition", _input(_csv(_PLACE), "--executor", "slurm"), "--cluster.partition is missing"),
     _some_bad("a latitude of 95", _csv([*_PLACE, (1, 95)]), "lat is 95"),
     _some_bad("a place without longitude", _csv([*_PLACE, ("", 5)]), "lon or lat is missing"),

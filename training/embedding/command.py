@@ -54,6 +54,7 @@ def embed(options: EmbedOptions) -> tuple[int, bool]:
     tasks = Tasks(partial(run_map_task if is_map else run_task, output), job.sizes, output / LOGS, "embed")
     done = len(job.sizes) - len(tasks.incomplete())
     print(f"{sum(job.sizes):,} {job.unit}s in {job.tasks:,} tasks, {done:,} of which are done.")
+    assert options.executor != "jobs"
     left = tasks.run(options.executor, options.workers, options.cluster, job.unit)
     if left:
         return _unfinished(options, job, left), False

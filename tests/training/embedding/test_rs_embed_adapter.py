@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("rs_embed", reason="rs-embed is not installed; it needs Python 3.12 or newer")
+pytest.importorskip("rs_embed", reason="rs-embed is not installed; it needs Python 3.12 or newer, see CONTRIBUTING.md")
 import rs_embed
 from rs_embed.core.types import FetchResult
 

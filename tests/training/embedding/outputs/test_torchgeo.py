@@ -18,14 +18,15 @@ import math
 import numpy as np
 import pytest
 
-datasets = pytest.importorskip(
-    "torchgeo.datasets",
-    reason="torchgeo is not installed; with Python 3.12 or newer, CONTRIBUTING.md says how to run these tests",
-)
-from tests.helpers.embedding import MODEL, run_embed, vectors_of, write_places, write_tiles
+from tests.helpers.embedding import BANDS, MODEL, run_embed, vectors_of, write_places, write_tiles
 from tests.helpers.rasters import made_scene, rasterio, write_tif
 from training.embedding.command import embed
 from training.embedding.options import EmbedOptions
+
+datasets = pytest.importorskip(
+    "torchgeo.datasets",
+    reason="torchgeo is not installed; it needs Python 3.12 or newer, see CONTRIBUTING.md",
+)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -56,7 +57,7 @@ def test_a_map(tmp_path):
     path = write_tif(
         tmp_path / "scene.tif",
         made_scene(120, 120),
-        names=("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
+        names=BANDS,
     )
     options = EmbedOptions(
         model=MODEL, input=str(path), output=tmp_path / "out", what="pixels", window_m=600.0, map_format="cog"

@@ -22,11 +22,11 @@ import numpy as np
 import pyarrow as pa
 
 from modeling_gair import GairProcessor
+from training.common.exif import read_exif
 from training.common.inputs import digest_of_file
 from training.common.table_places import place_columns, read_lon_lat
 from training.common.tables import Table, shown
 from training.embedding.encoding import Encoder
-from training.embedding.inputs.exif import read_exif
 from training.embedding.inputs.kind import Part, read_each
 from training.embedding.inputs.listed import FolderInput, ListedInput, error_of, own_columns, slices
 from training.embedding.inputs.places import carried_columns, checked_degrees, keyed, place_values, used_columns

@@ -1,0 +1,44 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Photos of a local folder, placed by the GPS positions in their headers."""
+
+from pathlib import Path
+
+from training.common.exif import read_exif
+from training.common.inputs import files_in
+from training.street_pairs.photo_sources.photo import PhotoList, photos_table
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".mpo")
+
+
+def folder_photos(folder: Path) -> PhotoList:
+    """
+    Lists the photos in a folder and below. Each is named by its path within the folder; photos without a position are unreadable.
+
+    Raises:
+        ValueError: there are no photos.
+    """
+    rows, unreadable = [], []
+    for path in files_in(folder, SUFFIXES):
+        name = path.relative_to(folder).as_posix()
+        try:
+            lon, lat, time = read_exif(path)
+        except ValueError as error:
+            unreadable.append((name, str(error)))
+            continue
+        about = {"source": folder.resolve().name, "path": str(path.resolve()), "position": "exif"}
+        rows.append({"photo_id": name, "lon": lon, "lat": lat, "time": time, "heading": None, **about})
+    if not rows and not unreadable:
+        raise ValueError(f"{str(folder)!r} holds no photos ({', '.join(SUFFIXES)}); pass another --input.")
+    return PhotoList(photos_table(rows), [], unreadable)

@@ -1,0 +1,157 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Mapillary's Graph API v4: photos by their ids, and those of an area. The token is read from the environment, and never written.
+Fields: https://www.mapillary.com/developer/api-documentation
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from training.common.boxes import Box
+from training.street_pairs.http_client import FetchError, HttpClient
+from training.street_pairs.photo_sources.photo import BY_SA, MAPILLARY
+from training.street_pairs.units import Failure
+
+TOKEN = "MAPILLARY_TOKEN"
+IDS_AT_A_TIME = 50
+_FIELDS = "id,computed_geometry,geometry,captured_at,computed_compass_angle,compass_angle,camera_type,is_pano,sequence,creator,thumb_1024_url"
+# The API returns at most so many photos of a box, without pages: a box that holds as many is quartered.
+_MOST_PER_BOX = 2000
+_FIRST_BOX_DEG, _LEAST_BOX_DEG = 0.01, 1e-5
+
+
+class Mapillary:
+    """
+    The API.
+
+    Args:
+        client ([`HttpClient`]): for the requests.
+        url (`str`): its address.
+
+    Raises:
+        ValueError: there is no token in the environment.
+    """
+
+    def __init__(self, client: HttpClient, url: str):
+        token = os.environ.get(TOKEN)
+        if not token:
+            raise ValueError(
+                f"Mapillary needs a token; register an application at mapillary.com/dashboard/developers, and set {TOKEN} in the environment."
+            )
+        self._client, self._url = client, url.rstrip("/")
+        self._headers = {"Authorization": f"OAuth {token}"}
+
+    def photos(self, ids: Sequence[str]) -> tuple[list[dict[str, Any]], list[Failure]]:
+        """
+        Photos by their ids, at most [`IDS_AT_A_TIME`].
+
+        Returns:
+            Rows for [`~training.street_pairs.photo_sources.photo.photos_table`], with the URL of an image of 1,024 pixels; and ids
+            without one.
+        """
+        try:
+            found = {row["photo_id"]: row for row in self._request({"image_ids": ",".join(ids)})}
+        except FetchError as error:
+            return [], [Failure(name, error.kind, error.permanent, error.message) for name in ids]
+        failures = []
+        for name in ids:
+            if name not in found:
+                failures.append(Failure(name, "gone", True, "Mapillary does not have this photo (any more)."))
+            elif not found[name]["url"]:
+                failures.append(Failure(name, "no_url", False, "Mapillary names no address for this photo."))
+        return [found[name] for name in ids if name in found and found[name]["url"]], failures
+
+    def in_box(self, box: Box) -> Iterator[dict[str, Any]]:
+        """
+        The photos in a box (west, south, east, north in degrees), each once.
+
+        Raises:
+            FetchError: a request failed.
+        """
+        seen: set[str] = set()
+        for part in _parts(box, _FIRST_BOX_DEG):
+            for row in self._in_box(part):
+                if row["photo_id"] not in seen:
+                    seen.add(row["photo_id"])
+                    yield row
+
+    def _in_box(self, box: Box) -> Iterator[dict[str, Any]]:
+        rows = self._request({"bbox": ",".join(f"{side:.7f}" for side in box), "limit": _MOST_PER_BOX})
+        side = max(box[2] - box[0], box[3] - box[1])
+        if len(rows) < _MOST_PER_BOX or side <= _LEAST_BOX_DEG:
+            yield from rows
+            return
+        for part in _parts(box, side / 2):
+            yield from self._in_box(part)
+
+    def _request(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        return self._client.get_json(f"{self._url}/images", {"fields": _FIELDS, **parameters}, self._headers, _rows)
+
+
+def _rows(answer: Any) -> list[dict[str, Any]]:
+    if isinstance(answer, dict) and "error" in answer:
+        message = str(answer["error"].get("message", "")) if isinstance(answer["error"], dict) else str(answer["error"])
+        raise FetchError("api_error", False, f"Mapillary answered with an error: {message[:200]}.")
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+        raise FetchError("api_error", False, "Mapillary answered without data.")
+    return [row for photo in answer["data"] if (row := _row(photo)) is not None]
+
+
+def _row(photo: dict[str, Any]) -> dict[str, Any] | None:
+    """A photo of the API; None without a position. All fields but the id may be absent."""
+    computed, original = photo.get("computed_geometry"), photo.get("geometry")
+    geometry = computed or original
+    if not geometry or not photo.get("id"):
+        return None
+    heading = photo.get("computed_compass_angle", photo.get("compass_angle"))
+    captured = photo.get("captured_at")
+    return {
+        "photo_id": str(photo["id"]),
+        "lon": float(geometry["coordinates"][0]),
+        "lat": float(geometry["coordinates"][1]),
+        "time": datetime.fromtimestamp(captured / 1000, UTC) if captured else None,
+        "heading": None if heading is None else float(heading) % 360,
+        "source": MAPILLARY,
+        "licence": BY_SA,
+        "creator": (photo.get("creator") or {}).get("username"),
+        "sequence": photo.get("sequence"),
+        "url": photo.get("thumb_1024_url"),
+        "camera": _camera(photo),
+        "position": "computed" if computed else "original",
+    }
+
+
+def _camera(photo: dict[str, Any]) -> str | None:
+    kind = photo.get("camera_type")
+    if photo.get("is_pano") or kind in ("spherical", "equirectangular"):
+        return "spherical"
+    return kind if kind in ("perspective", "fisheye") else None
+
+
+def _parts(box: Box, side: float) -> Iterator[Box]:
+    """A box in parts of at most `side` degrees; two sets of them where it crosses the antimeridian."""
+    west, south, east, north = box
+    for left, right in [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]:
+        columns, rows = max(1, -int(-(right - left) // side)), max(1, -int(-(north - south) // side))
+        for row in range(rows):
+            for column in range(columns):
+                yield (
+                    left + (right - left) * column / columns,
+                    south + (north - south) * row / rows,
+                    left + (right - left) * (column + 1) / columns,
+                    south + (north - south) * (row + 1) / rows,
+                )

@@ -15,6 +15,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,7 @@ except ImportError as error:
 # A condition reads the columns, and no files or addresses; nor can it lift that.
 _CLOSED = ("SET enable_external_access = false", "SET lock_configuration = true")
 _VIEW = "embeddings"
+_KEPT_CONDITIONS = 8
 
 
 class RowFilter:
@@ -48,6 +50,8 @@ class RowFilter:
         self._connection = duckdb.connect(":memory:")
         for setting in _CLOSED:
             self._connection.execute(setting)
+        # Reading a column of a million rows takes longer than comparing the rows that pass, and conditions are often repeated.
+        self._passing = lru_cache(_KEPT_CONDITIONS)(self._evaluated)
 
     def selected(self, bbox: Sequence[float] | None, where: str | None) -> np.ndarray:
         """
@@ -56,7 +60,7 @@ class RowFilter:
         Args:
             bbox (west, south, east, north, *optional*): degrees; a row passes if its lon, lat lies in the box or on its edge.
                 west > east means across the antimeridian.
-            where (`str`, *optional*): a condition in DuckDB's SQL on the columns.
+            where (`str`, *optional*): a condition in DuckDB's SQL on the columns. The last ones are remembered.
 
         Returns:
             `np.ndarray` of shape `(n,)`, int64, in ascending order.
@@ -64,7 +68,10 @@ class RowFilter:
         Raises:
             ValueError: the condition cannot be evaluated.
         """
-        return self._numbers(bbox, where, "")
+        if where is None:
+            return np.arange(len(self._rows)) if bbox is None else self._inside(bbox)
+        passing = self._passing(where)
+        return passing if bbox is None else np.intersect1d(passing, self._inside(bbox), assume_unique=True)
 
     def check(self, where: str) -> None:
         """
@@ -73,28 +80,42 @@ class RowFilter:
         Raises:
             ValueError: it is no SQL, or names a column that the rows do not have.
         """
-        self._numbers(None, where, "EXPLAIN ")
+        self._query(where, "EXPLAIN ")
 
-    def _numbers(self, bbox: Sequence[float] | None, where: str | None, prefix: str) -> np.ndarray:
-        in_box = "true" if bbox is None else _in_box(bbox)
-        rows = f"(SELECT * FROM {_VIEW} WHERE {in_box})"
-        statement = f"{prefix}SELECT {ROW_NUMBER} FROM {rows} WHERE (\n{where or 'true'}\n)"
+    def _inside(self, bbox: Sequence[float]) -> np.ndarray:
+        """The numbers of the rows in a box, in ascending order: of those between its parallels, the ones between its meridians."""
+        west, south, east, north = map(float, bbox)
+        rows, lon, lat = self._by_latitude
+        first, last = np.searchsorted(lat, south, "left"), np.searchsorted(lat, north, "right")
+        lon, rows = lon[first:last], rows[first:last]
+        inside = (lon >= west) & (lon <= east) if west <= east else (lon >= west) | (lon <= east)
+        return np.sort(rows[inside])
+
+    @cached_property
+    def _by_latitude(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The numbers of all rows, and their lon and lat, ordered by lat."""
+        lon, lat = (self._rows.column(name).to_numpy() for name in ("lon", "lat"))
+        order = np.argsort(lat, kind="stable")
+        return order, lon[order], lat[order]
+
+    def _evaluated(self, where: str) -> np.ndarray:
+        found = self._query(where, "")
+        numbers = np.sort(np.asarray(found.get(ROW_NUMBER, ()), np.int64))
+        # Whoever searches gets the array that is remembered.
+        numbers.flags.writeable = False
+        return numbers
+
+    def _query(self, where: str, prefix: str) -> dict[str, np.ndarray]:
+        statement = f"{prefix}SELECT {ROW_NUMBER} FROM {_VIEW} WHERE (\n{where}\n)"
         try:
             # A cursor of its own, so that threads can search at once.
             cursor = self._connection.cursor()
             cursor.register(_VIEW, self._rows)
-            found = cursor.execute(statement).fetchnumpy()
+            return cursor.execute(statement).fetchnumpy()
         except duckdb.Error as error:
             raise ValueError(self._sentence(where, error)) from error
-        return np.sort(np.asarray(found.get(ROW_NUMBER, ()), np.int64))
 
-    def _sentence(self, where: str | None, error: Exception) -> str:
+    def _sentence(self, where: str, error: Exception) -> str:
         message = re.sub(r"^\w+ Error: ", "", reason(error))
         named = [name for name in self._columns if name != ROW_NUMBER]
         return f"where is {where!r}, which cannot be evaluated ({message}); expected SQL on the columns {shown(named)}."
-
-
-def _in_box(bbox: Sequence[float]) -> str:
-    west, south, east, north = map(float, bbox)
-    beside = "AND" if west <= east else "OR"
-    return f"lat BETWEEN {south!r} AND {north!r} AND (lon >= {west!r} {beside} lon <= {east!r})"

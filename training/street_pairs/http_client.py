@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from training.common.errors import first_line
 from training.street_pairs.rate_limit import RateLimit
@@ -97,7 +97,7 @@ class HttpClient:
             if asked is not None:
                 limit.pause(min(asked, MOST_WAIT_S))
                 return 0.0
-            return wait_exponential_jitter(FIRST_WAIT_S, MOST_WAIT_S, jitter=FIRST_WAIT_S)(state)
+            return (wait_exponential(FIRST_WAIT_S, MOST_WAIT_S) + wait_random(0, FIRST_WAIT_S))(state)
 
         tries = Retrying(
             stop=stop_after_attempt(ATTEMPTS), wait=wait, retry=retry_if_exception(_may_pass), reraise=True

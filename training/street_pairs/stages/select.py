@@ -60,19 +60,20 @@ _SELECTED_SCHEMA = pa.schema([pa.field("tile_id", pa.string()), *PHOTO_SCHEMA])
 
 @dataclass
 class Counted:
-    """Photos with the number that was left after each rule."""
+    """Photos with the numbers before and after each rule."""
 
     photos: pa.Table
     rules: list[dict[str, str | int]] = field(default_factory=list)
 
     def keep(self, rule: str, mask: np.ndarray | pa.Array) -> None:
-        """Keeps what a rule lets pass."""
+        """Keeps the photos that a rule lets pass."""
+        before = len(self.photos)
         self.photos = self.photos.filter(pa.array(mask) if isinstance(mask, np.ndarray) else mask)
-        self.count(rule)
+        self.count(rule, "photos", before, len(self.photos))
 
-    def count(self, rule: str, photos: int | None = None) -> None:
-        """Notes the number that is left."""
-        self.rules.append({"rule": rule, "photos": len(self.photos) if photos is None else photos})
+    def count(self, rule: str, of: str, before: int, after: int) -> None:
+        """Notes what a rule did."""
+        self.rules.append({"rule": rule, "of": of, "before": before, "after": after})
 
 
 def plan(options: StreetPairsOptions, output: Path) -> list[int]:
@@ -90,7 +91,6 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     listed = list_photos(options)
     remarks = list(listed.remarks)
     counted = Counted(listed.photos)
-    counted.count("photos listed")
     _filter(options, counted)
     _thin(options, counted)
     photos = counted.photos
@@ -100,12 +100,13 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     cell = cells_of(lon, lat, 1000 * options.cell_km)
     site = _sites(photos, lon, lat, options.site_km)
     tiles = _tiles_of(options, photos, cell, settlement, site)
-    counted.count(f"at most {options.photos_per_tile} photos a tile, {_cap(options)}", sum(map(len, tiles)))
+    rule = f"in tiles of at most {options.photos_per_tile} photos, {_cap(options)}"
+    counted.count(rule, "photos", len(photos), sum(map(len, tiles)))
     anchors = np.array([tile[0] for tile in tiles], np.int64)
     held_out = held_out_sites(site[anchors], options.test_share, options.seed)
     far = ~too_near(lon[anchors], lat[anchors], held_out, options.window_m)
+    counted.count("a tile's diagonal or more from held-out sites", "tiles", len(tiles), int(far.sum()))
     tiles = [tile for tile, keep in zip(tiles, far) if keep]
-    counted.count("far enough from held-out sites", sum(map(len, tiles)))
     (output / "select").mkdir(parents=True, exist_ok=True)
     write_atomically(output / "select" / COUNTS, json.dumps(counted.rules, indent=2))
     write_atomically(output / "select" / REMARKS, json.dumps(remarks, indent=2, ensure_ascii=False))

@@ -14,6 +14,7 @@
 """The stage that selects: rules in order with their counts, sites, splits, privacy."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -49,10 +50,12 @@ def run(folder, **options):
 def test_rules_are_counted_in_order(tmp_path):
     photos, tiles = run(tmp_path, licences=["CC BY-SA 4.0"], test_share=0.25)
     rules = json.loads((tmp_path / "out" / "select" / "counts.json").read_text())
-    counts = [rule["photos"] for rule in rules]
-    assert counts[0] == 402 and counts[1] == 401 and counts[2] == 400 and counts[3] == 360
-    assert counts == sorted(counts, reverse=True) and counts[-1] == len(photos)
-    assert [rule["rule"].split()[0] for rule in rules][:6] == ["photos", "with", "where", "licences", "no", "no"]
+    assert [rule["after"] for rule in rules][:3] == [401, 400, 360] and rules[0]["before"] == 402
+    assert [rule["rule"].split()[0] for rule in rules][:5] == ["with", "where", "licences", "no", "no"]
+    of_photos = [rule for rule in rules if rule["of"] == "photos"]
+    for rule, following in pairwise(of_photos):
+        assert rule["before"] >= rule["after"] == following["before"]
+    assert rules[-1]["of"] == "tiles" and rules[-1]["after"] == len(tiles)
     assert set(photos["camera"].to_pylist()) == {"perspective"} and set(photos["licence"].to_pylist()) == {
         "CC BY-SA 4.0"
     }
@@ -103,7 +106,7 @@ def test_what_cannot_be_used_is_refused_or_listed(tmp_path):
     path.write_text("id,lon,lat,source\na,1,-80,mapillary\n")
     with pytest.raises(ValueError, match="No photo is left after all rules"):
         select.run(options, options.output, 0)
-    assert json.loads((tmp_path / "out" / "select" / "counts.json").read_text())[-1]["photos"] == 0
+    assert json.loads((tmp_path / "out" / "select" / "counts.json").read_text())[-1]["after"] == 0
     folder = tmp_path / "photos"
     folder.mkdir()
     from tests.helpers.embedding import jpeg

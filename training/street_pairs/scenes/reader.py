@@ -1,0 +1,193 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Reading windows of scenes, neither warped nor mosaicked. Files stay open from one window to the next, and GDAL asks a server only for
+what it needs.
+"""
+
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from modeling_gair.crs_gair import crs_name
+from training.common.errors import reason
+from training.street_pairs.scenes.errors import Unusable
+from training.street_pairs.scenes.providers import Provider
+from training.street_pairs.scenes.signing import Signer
+from training.street_pairs.windows import PIXEL_M, PixelWindow, SceneGrid
+
+# GDAL tries again by itself after 429 and 5xx, and does not look for files beside a raster.
+_GDAL = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff,.jp2",
+    "CPL_VSIL_CURL_USE_HEAD": "NO",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_INGESTED_BYTES_AT_OPEN": 32768,
+    "GDAL_HTTP_MAX_RETRY": 5,
+    "GDAL_HTTP_RETRY_DELAY": 0.5,
+    "GDAL_HTTP_CONNECTTIMEOUT": 20,
+    "GDAL_HTTP_TIMEOUT": 120,
+    "GDAL_CACHEMAX": 256,
+}
+_GONE = re.compile(r"HTTP response code: 4(0[0-7]|1\d|51)|No such file|does not exist|not recognized as")
+_REFUSED = re.compile(r"HTTP response code: 40[13]")
+_UTM = re.compile(r"EPSG:32[67](0[1-9]|[1-5]\d|60)")
+_OVERVIEW_SIDE = 512
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class SceneReader:
+    """
+    Reads scenes of a provider, and keeps files open: the last ones that were used.
+
+    Args:
+        provider ([`Provider`]): says whether addresses are signed.
+        open_files (`int`): number of files that are kept open.
+    """
+
+    def __init__(self, provider: Provider, open_files: int):
+        self._signer = Signer(provider.signing) if provider.signing else None
+        self._most = open_files
+        self._files: OrderedDict[str, tuple[Any, datetime]] = OrderedDict()
+
+    def grid(self, asset: dict[str, Any]) -> SceneGrid:
+        """
+        The 10 m pixels of the scene that a band belongs to.
+
+        Raises:
+            Unusable: the band is not in a UTM zone, or its pixels are not of 10 or 20 m with north up.
+        """
+        file = self._attempt(asset["href"], lambda file: file)
+        crs, transform = crs_name(file.crs) if file.crs else None, file.transform
+        metres = transform.a
+        square = (transform.b, transform.d, transform.e) == (0, 0, -metres)
+        if crs is None or not _UTM.fullmatch(crs) or metres not in (PIXEL_M, 2 * PIXEL_M) or not square:
+            raise Unusable(
+                "grid",
+                f"{asset['href']} has pixels of {metres:g} x {-transform.e:g} in {crs}; expected 10 or 20 m in a UTM zone, north up.",
+                whole_scene=True,
+            )
+        factor = round(metres / PIXEL_M)
+        return SceneGrid(crs, transform.c, transform.f, file.width * factor, file.height * factor)
+
+    def window(self, asset: dict[str, Any], grid: SceneGrid, window: PixelWindow) -> np.ndarray:
+        """
+        The digital numbers `(side, side)` of a band in a window of a scene; pixels of 20 m are doubled.
+
+        Raises:
+            Unusable: they cannot be read, or the band is not on the scene's grid.
+        """
+        if self.grid(asset) != grid:
+            raise Unusable("grid", f"{asset['href']} does not cover the same pixels as its scene.", whole_scene=True)
+        factor = round(self._file(asset["href"]).transform.a / PIXEL_M)
+        column, row, side = (number // factor for number in (window.column, window.row, window.side))
+        pixels = self._read(asset, window=Window(column, row, side, side))
+        return pixels.repeat(factor, 0).repeat(factor, 1)
+
+    def overview(self, asset: dict[str, Any]) -> np.ndarray:
+        """
+        The digital numbers of a whole band, at some hundred pixels a side.
+
+        Raises:
+            Unusable: they cannot be read.
+        """
+        file = self._attempt(asset["href"], lambda file: file)
+        shrink = max(1, max(file.width, file.height) / _OVERVIEW_SIDE)
+        return self._read(asset, out_shape=(round(file.height / shrink), round(file.width / shrink)))
+
+    def close(self) -> None:
+        """Closes all files."""
+        while self._files:
+            self._files.popitem()[1][0].close()
+
+    def _read(self, asset: dict[str, Any], **how: Any) -> np.ndarray:
+        return self._attempt(asset["href"], lambda file: file.read(asset["index"], **how))
+
+    def _attempt(self, href: str, action: Callable[[Any], Any]) -> Any:
+        """Does something with an open file; once more, with another token, if the token is refused before its time."""
+        try:
+            return action(self._file(href))
+        except RasterioError as error:
+            self._drop(href)
+            if self._signer is None or not _REFUSED.search(_causes(error)):
+                raise _unusable(href, error) from error
+        self._signer.forget()
+        try:
+            return action(self._file(href))
+        except RasterioError as error:
+            self._drop(href)
+            raise _unusable(href, error) from error
+
+    def _file(self, href: str) -> Any:
+        """The open file; one whose token expires is opened anew."""
+        file, expires = self._files.get(href, (None, _NEVER))
+        if file is not None and datetime.now(UTC) < expires:
+            self._files.move_to_end(href)
+            return file
+        self._drop(href)
+        file = rasterio.open(self._address(href))
+        self._files[href] = file, self._signer.expires if self._signer else _NEVER
+        while len(self._files) > self._most:
+            self._files.popitem(last=False)[1][0].close()
+        return file
+
+    def _address(self, href: str) -> str:
+        if href.startswith("s3://"):
+            if "AWS_ACCESS_KEY_ID" not in os.environ:
+                raise ValueError(
+                    f"{href} is opened with keys of your own; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment."
+                )
+            return f"/vsis3/{href.removeprefix('s3://')}"
+        return self._signer.sign(href) if self._signer and href.startswith("http") else href
+
+    def _drop(self, href: str) -> None:
+        if href in self._files:
+            self._files.pop(href)[0].close()
+
+
+@contextmanager
+def scene_reader(provider: Provider, open_files: int = 64) -> Iterator[SceneReader]:
+    """A [`SceneReader`] with GDAL set up for it."""
+    with rasterio.Env(**_GDAL, **provider.gdal):
+        reader = SceneReader(provider, open_files)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+
+def _unusable(href: str, error: RasterioError) -> Unusable:
+    """A file that is not there stays so; what a server or network did not give may come another time."""
+    text = f"{href} cannot be read ({reason(error)})."
+    if _GONE.search(_causes(error)):
+        return Unusable("gone", text, whole_scene=True)
+    return Unusable("unreadable", text, permanent=False)
+
+
+def _causes(error: BaseException | None) -> str:
+    """What an error and those behind it say: rasterio's own does not hold the status of an answer."""
+    texts = []
+    while error is not None:
+        texts.append(str(error))
+        error = error.__cause__ or error.__context__
+    return " ".join(texts)

@@ -1,0 +1,72 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Tokens for the addresses of files, asked for just before they are opened: they expire within the hour."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from training.street_pairs.scenes.errors import Unusable
+
+# A file that is opened with a token is read for a while.
+_MARGIN = timedelta(minutes=5)
+_TIMEOUT_S = 60.0
+
+
+class Signer:
+    """
+    Signs addresses of files as Planetary Computer does: with a token for all files of a collection.
+
+    Args:
+        url (`str`): the address that gives tokens.
+    """
+
+    def __init__(self, url: str):
+        self._url = url
+        self._token = ""
+        self.expires = datetime.min.replace(tzinfo=UTC)
+
+    def sign(self, href: str) -> str:
+        """
+        The address with a token that holds for some minutes yet.
+
+        Raises:
+            Unusable: there is no token.
+        """
+        if datetime.now(UTC) > self.expires - _MARGIN:
+            self._renew()
+        return f"{href}{'&' if '?' in href else '?'}{self._token}"
+
+    def forget(self) -> None:
+        """Asks for another token next time."""
+        self.expires = datetime.min.replace(tzinfo=UTC)
+
+    def _renew(self) -> None:
+        try:
+            answer = _ask(self._url)
+            self._token, expires = answer["token"], answer["msft:expiry"]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise Unusable("no_token", f"{self._url} gives no token ({error}).", permanent=False) from error
+        self.expires = datetime.fromisoformat(expires.replace("Z", "+00:00"))
+
+
+@retry(
+    retry=retry_if_exception_type((httpx.HTTPError, ValueError)),
+    stop=stop_after_attempt(6),
+    wait=wait_exponential_jitter(initial=0.5, max=30),
+    reraise=True,
+)
+def _ask(url: str) -> dict[str, str]:
+    return httpx.get(url, timeout=_TIMEOUT_S, follow_redirects=True).raise_for_status().json()

@@ -70,20 +70,6 @@ class PixelWindow:
         return west, north - self.side * PIXEL_M, west + self.side * PIXEL_M, north
 
 
-def check_window(window_m: int) -> int:
-    """
-    The side of windows of `window_m` metres in pixels.
-
-    Raises:
-        ValueError: it is not a multiple of 20 m with room for an anchor.
-    """
-    if window_m % STEP_M or window_m <= 2 * ANCHOR_MARGIN_M + STEP_M:
-        raise ValueError(
-            f"--window_m is {window_m}, expected a multiple of {STEP_M} of at least 100: the tile begins and ends at pixels of the 20 m bands."
-        )
-    return window_m // PIXEL_M
-
-
 def anchor_offset_m(draw: float, window_m: int) -> float:
     """
     The distance of the anchor from the western side of its window, or from the northern one.

@@ -11,9 +11,17 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What the tests of street pairs share."""
+"""Made scenes and the service that offers them, and short waits between attempts."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.helpers.shared import made_once
+
+for _package in ("rasterio", "pyarrow", "pystac_client", "shapely", "httpx", "tenacity"):
+    pytest.importorskip(_package, reason="the extra streets is not installed")
 
 from training.street_pairs import http_client
 
@@ -23,3 +31,28 @@ def short_waits(monkeypatch):
     """Between attempts; the tests' servers recover at once."""
     monkeypatch.setattr(http_client, "FIRST_WAIT_S", 0.01)
     monkeypatch.setattr(http_client, "MOST_WAIT_S", 0.02)
+
+
+@pytest.fixture(scope="session")
+def made_world(tmp_path_factory) -> Path:
+    """Scenes of three sites, as [`tests.helpers.loopback.world.write_world`] writes them; made once a session."""
+    from tests.helpers.loopback.world import write_world
+
+    return made_once(tmp_path_factory, "made-world", write_world)
+
+
+@pytest.fixture
+def scene_routes(made_world):
+    """The providers of the made scenes."""
+    from tests.helpers.loopback.stac import SceneRoutes
+
+    return SceneRoutes(made_world)
+
+
+@pytest.fixture
+def service(scene_routes) -> Iterator:
+    """The service of the made scenes on the loopback."""
+    from tests.helpers.loopback.service import LoopbackService
+
+    with LoopbackService(scene_routes.routes()) as running:
+        yield running

@@ -16,7 +16,7 @@
 import numpy as np
 import pytest
 
-from training.street_pairs.windows import SceneGrid, anchor_offset_m, check_window, place_window
+from training.street_pairs.windows import SceneGrid, anchor_offset_m, place_window
 
 GRID = SceneGrid("EPSG:32632", 600_000, 5_400_000, 1098, 1098)
 
@@ -44,10 +44,3 @@ def test_anchors_are_spread_over_the_window():
 def test_a_window_beyond_the_scene_is_told(x, y):
     assert not place_window(GRID, x, y, 0.5, 0.5, 1920).lies_in(GRID)
     assert place_window(GRID, 605_000, 5_395_000, 0.5, 0.5, 1920).lies_in(GRID)
-
-
-@pytest.mark.parametrize("window_m", [1930, 80, 0, -1920])
-def test_sides_that_the_20_m_bands_cannot_have_are_refused(window_m):
-    with pytest.raises(ValueError, match=r"--window_m is .* multiple of 20"):
-        check_window(window_m)
-    assert check_window(1920) == 192

@@ -25,6 +25,7 @@ OffsetRule = Literal["asset", "baseline", "pixels"]
 
 _EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
 _PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api"
+_TOKEN_PATH = "sas/v1/token/sentinel-2-l2a"
 _CDSE = "https://stac.dataspace.copernicus.eu/v1"
 
 
@@ -66,7 +67,7 @@ PROVIDERS = {
             "planetary-computer",
             f"{_PLANETARY_COMPUTER}/stac/v1",
             offset="baseline",
-            signing=f"{_PLANETARY_COMPUTER}/sas/v1/token/sentinel-2-l2a",
+            signing=f"{_PLANETARY_COMPUTER}/{_TOKEN_PATH}",
         ),
         Provider(
             "cdse",
@@ -99,10 +100,8 @@ def provider_of(name: str, stac_url: str | None = None) -> Provider:
             f"--provider is {name!r}, expected {', '.join(PROVIDERS)}, the address of a STAC API, or a folder of scenes"
             + ("." if stac_url is None else f" (--stac_url, {stac_url!r}, does not exist).")
         )
-    # A mirror on this machine or network signs its own addresses.
     if provider.signing and stac_url is not None:
-        signing = (
-            None if provider.local else f"{provider.place.rsplit('/stac/', 1)[0]}/sas/v1/token/{provider.collection}"
-        )
-        provider = replace(provider, signing=signing)
+        # A mirror signs its own addresses; files on disk need no token.
+        base = provider.place.removesuffix("/v1").removesuffix("/stac")
+        provider = replace(provider, signing=None if provider.local else f"{base}/{_TOKEN_PATH}")
     return provider

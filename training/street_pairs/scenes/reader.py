@@ -22,6 +22,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,6 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from modeling_gair.crs_gair import crs_name
 from training.common.errors import reason
 from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.providers import Provider
@@ -40,7 +40,8 @@ from training.street_pairs.windows import PIXEL_M, PixelWindow, SceneGrid
 _GDAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff,.jp2",
-    "CPL_VSIL_CURL_USE_HEAD": "NO",
+    # Of a file that is closed nothing is remembered, above all not that it could not be read.
+    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_INGESTED_BYTES_AT_OPEN": 32768,
     "GDAL_HTTP_MAX_RETRY": 5,
@@ -51,9 +52,35 @@ _GDAL = {
 }
 _GONE = re.compile(r"HTTP response code: 4(0[0-7]|1\d|51)|No such file|does not exist|not recognized as")
 _REFUSED = re.compile(r"HTTP response code: 40[13]")
-_UTM = re.compile(r"EPSG:32[67](0[1-9]|[1-5]\d|60)")
+_UTM = {hemisphere + zone for hemisphere in (32600, 32700) for zone in range(1, 61)}
 _OVERVIEW_SIDE = 512
 _NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class _OpenFile:
+    """A file of a scene until `expires`; `factor` is the number of 10 m pixels along one of its own."""
+
+    def __init__(self, file: Any, href: str, expires: datetime):
+        self.file, self.expires = file, expires
+        self._href = href
+
+    @cached_property
+    def grid(self) -> SceneGrid:
+        epsg = self.file.crs.to_epsg() if self.file.crs else None
+        transform = self.file.transform
+        square = (transform.b, transform.d, transform.e) == (0, 0, -transform.a)
+        if epsg not in _UTM or transform.a not in (PIXEL_M, 2 * PIXEL_M) or not square:
+            raise Unusable(
+                "grid",
+                f"{self._href} has pixels of {transform.a:g} x {-transform.e:g} in EPSG:{epsg}; expected 10 or 20 m in a UTM zone, north up.",
+                whole_scene=True,
+            )
+        width, height = self.file.width * self.factor, self.file.height * self.factor
+        return SceneGrid(f"EPSG:{epsg}", transform.c, transform.f, width, height)
+
+    @property
+    def factor(self) -> int:
+        return round(self.file.transform.a / PIXEL_M)
 
 
 class SceneReader:
@@ -68,7 +95,7 @@ class SceneReader:
     def __init__(self, provider: Provider, open_files: int):
         self._signer = Signer(provider.signing) if provider.signing else None
         self._most = open_files
-        self._files: OrderedDict[str, tuple[Any, datetime]] = OrderedDict()
+        self._files: OrderedDict[str, _OpenFile] = OrderedDict()
 
     def grid(self, asset: dict[str, Any]) -> SceneGrid:
         """
@@ -77,18 +104,7 @@ class SceneReader:
         Raises:
             Unusable: the band is not in a UTM zone, or its pixels are not of 10 or 20 m with north up.
         """
-        file = self._attempt(asset["href"], lambda file: file)
-        crs, transform = crs_name(file.crs) if file.crs else None, file.transform
-        metres = transform.a
-        square = (transform.b, transform.d, transform.e) == (0, 0, -metres)
-        if crs is None or not _UTM.fullmatch(crs) or metres not in (PIXEL_M, 2 * PIXEL_M) or not square:
-            raise Unusable(
-                "grid",
-                f"{asset['href']} has pixels of {metres:g} x {-transform.e:g} in {crs}; expected 10 or 20 m in a UTM zone, north up.",
-                whole_scene=True,
-            )
-        factor = round(metres / PIXEL_M)
-        return SceneGrid(crs, transform.c, transform.f, file.width * factor, file.height * factor)
+        return self._attempt(asset["href"], lambda opened: opened.grid)
 
     def window(self, asset: dict[str, Any], grid: SceneGrid, window: PixelWindow) -> np.ndarray:
         """
@@ -99,7 +115,7 @@ class SceneReader:
         """
         if self.grid(asset) != grid:
             raise Unusable("grid", f"{asset['href']} does not cover the same pixels as its scene.", whole_scene=True)
-        factor = round(self._file(asset["href"]).transform.a / PIXEL_M)
+        factor = self._opened(asset["href"]).factor
         column, row, side = (number // factor for number in (window.column, window.row, window.side))
         pixels = self._read(asset, window=Window(column, row, side, side))
         return pixels.repeat(factor, 0).repeat(factor, 1)
@@ -111,45 +127,46 @@ class SceneReader:
         Raises:
             Unusable: they cannot be read.
         """
-        file = self._attempt(asset["href"], lambda file: file)
-        shrink = max(1, max(file.width, file.height) / _OVERVIEW_SIDE)
-        return self._read(asset, out_shape=(round(file.height / shrink), round(file.width / shrink)))
+        grid = self.grid(asset)
+        factor = self._opened(asset["href"]).factor
+        shrink = max(factor, max(grid.width, grid.height) / _OVERVIEW_SIDE)
+        return self._read(asset, out_shape=(round(grid.height / shrink), round(grid.width / shrink)))
 
     def close(self) -> None:
         """Closes all files."""
         while self._files:
-            self._files.popitem()[1][0].close()
+            self._files.popitem()[1].file.close()
 
     def _read(self, asset: dict[str, Any], **how: Any) -> np.ndarray:
-        return self._attempt(asset["href"], lambda file: file.read(asset["index"], **how))
+        return self._attempt(asset["href"], lambda opened: opened.file.read(asset["index"], **how))
 
-    def _attempt(self, href: str, action: Callable[[Any], Any]) -> Any:
+    def _attempt(self, href: str, action: Callable[[_OpenFile], Any]) -> Any:
         """Does something with an open file; once more, with another token, if the token is refused before its time."""
         try:
-            return action(self._file(href))
+            return action(self._opened(href))
         except RasterioError as error:
             self._drop(href)
             if self._signer is None or not _REFUSED.search(_causes(error)):
                 raise _unusable(href, error) from error
         self._signer.forget()
         try:
-            return action(self._file(href))
+            return action(self._opened(href))
         except RasterioError as error:
             self._drop(href)
             raise _unusable(href, error) from error
 
-    def _file(self, href: str) -> Any:
+    def _opened(self, href: str) -> "_OpenFile":
         """The open file; one whose token expires is opened anew."""
-        file, expires = self._files.get(href, (None, _NEVER))
-        if file is not None and datetime.now(UTC) < expires:
+        opened = self._files.get(href)
+        if opened is not None and datetime.now(UTC) < opened.expires:
             self._files.move_to_end(href)
-            return file
+            return opened
         self._drop(href)
         file = rasterio.open(self._address(href))
-        self._files[href] = file, self._signer.expires if self._signer else _NEVER
+        opened = self._files[href] = _OpenFile(file, href, self._signer.expires if self._signer else _NEVER)
         while len(self._files) > self._most:
-            self._files.popitem(last=False)[1][0].close()
-        return file
+            self._files.popitem(last=False)[1].file.close()
+        return opened
 
     def _address(self, href: str) -> str:
         if href.startswith("s3://"):
@@ -162,7 +179,7 @@ class SceneReader:
 
     def _drop(self, href: str) -> None:
         if href in self._files:
-            self._files.pop(href)[0].close()
+            self._files.pop(href).file.close()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Any
 from pystac_client import Client
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from urllib3.util import Retry
 
 from training.common.errors import reason
@@ -54,7 +54,7 @@ def stac_items(provider: Provider, query: Query) -> list[dict[str, Any]]:
 @retry(
     retry=retry_if_exception_type(_ERRORS),
     stop=stop_after_attempt(_ATTEMPTS),
-    wait=wait_exponential_jitter(initial=0.5),
+    wait=wait_random_exponential(multiplier=0.5, max=10),
     reraise=True,
 )
 def _items(provider: Provider, query: Query) -> list[dict[str, Any]]:

@@ -16,13 +16,15 @@
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from training.street_pairs.scenes.errors import Unusable
 
 # A file that is opened with a token is read for a while.
 _MARGIN = timedelta(minutes=5)
 _TIMEOUT_S = 60.0
+_ATTEMPTS = 4
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class Signer:
@@ -36,7 +38,7 @@ class Signer:
     def __init__(self, url: str):
         self._url = url
         self._token = ""
-        self.expires = datetime.min.replace(tzinfo=UTC)
+        self.expires = _LONG_AGO
 
     def sign(self, href: str) -> str:
         """
@@ -51,7 +53,7 @@ class Signer:
 
     def forget(self) -> None:
         """Asks for another token next time."""
-        self.expires = datetime.min.replace(tzinfo=UTC)
+        self.expires = _LONG_AGO
 
     def _renew(self) -> None:
         try:
@@ -64,8 +66,8 @@ class Signer:
 
 @retry(
     retry=retry_if_exception_type((httpx.HTTPError, ValueError)),
-    stop=stop_after_attempt(6),
-    wait=wait_exponential_jitter(initial=0.5, max=30),
+    stop=stop_after_attempt(_ATTEMPTS),
+    wait=wait_random_exponential(multiplier=0.5, max=10),
     reraise=True,
 )
 def _ask(url: str) -> dict[str, str]:

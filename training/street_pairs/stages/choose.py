@@ -17,21 +17,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.common.jobs import TaskProgress
+from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.scenes.choosing import Choice, Chooser, Limits, Tile
 from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.providers import provider_of
 from training.street_pairs.scenes.reader import scene_reader
 from training.street_pairs.stages.search import QUERIES_FILE, queries_of_unit
 from training.street_pairs.units import Failure, read_failures, unit_file, write_unit
-
-if TYPE_CHECKING:
-    from training.street_pairs.options import StreetPairsOptions
 
 _SCHEMA = pa.schema(
     [
@@ -63,7 +61,7 @@ _SCHEMA = pa.schema(
 )
 
 
-def plan(options: "StreetPairsOptions", output: Path) -> list[int]:
+def plan(options: StreetPairsOptions, output: Path) -> list[int]:
     """The numbers of tiles of the units."""
     queries = pq.read_table(output / QUERIES_FILE, columns=["unit", "tile_ids"]).to_pylist()
     sizes: dict[int, int] = defaultdict(int)
@@ -72,7 +70,7 @@ def plan(options: "StreetPairsOptions", output: Path) -> list[int]:
     return [sizes[rank] for rank in range(len(sizes))]
 
 
-def run(options: "StreetPairsOptions", output: Path, rank: int) -> None:
+def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     """Chooses scenes for the tiles of a unit."""
     provider = provider_of(options.provider, options.stac_url)
     limits = Limits(options.max_cloud, options.max_shadow, options.max_nodata)

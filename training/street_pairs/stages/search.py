@@ -15,7 +15,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import shapely
 
 from training.common.jobs import TaskProgress
+from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.scenes.catalogue import local_items
 from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.items import SCENE_SCHEMA, latest_baselines, scene_row
@@ -30,10 +31,6 @@ from training.street_pairs.scenes.providers import provider_of
 from training.street_pairs.scenes.queries import Query, queries_of
 from training.street_pairs.scenes.search import stac_items
 from training.street_pairs.units import Failure, earlier_rows, read_failures, unit_file, write_unit
-from training.street_pairs.windows import check_window
-
-if TYPE_CHECKING:
-    from training.street_pairs.options import StreetPairsOptions
 
 QUERIES_FILE = Path("search", "queries.parquet")
 _CATALOGUE_FILE = Path("search", "catalogue.parquet")
@@ -54,15 +51,14 @@ _QUERY_SCHEMA = pa.schema(
 _ROW_SCHEMA = pa.schema([("query", pa.int32()), ("site", pa.string()), *SCENE_SCHEMA])
 
 
-def plan(options: "StreetPairsOptions", output: Path) -> list[int]:
+def plan(options: StreetPairsOptions, output: Path) -> list[int]:
     """
     Writes down the queries, and the scenes of a local folder.
 
     Raises:
-        ValueError: there are no scenes in the folder, or the window cannot be cut from scenes.
+        ValueError: there is no such provider, or there are no scenes in the folder.
     """
     provider = provider_of(options.provider, options.stac_url)
-    check_window(options.window_m)
     if provider.local:
         rows, failures = _rows(local_items(Path(provider.place)))
         write_unit(output / _CATALOGUE_FILE, pa.Table.from_pylist(rows, SCENE_SCHEMA), failures)
@@ -76,7 +72,7 @@ def plan(options: "StreetPairsOptions", output: Path) -> list[int]:
     return [min(_QUERIES_PER_UNIT, len(queries) - start) for start in starts]
 
 
-def run(options: "StreetPairsOptions", output: Path, rank: int) -> None:
+def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     """Does the queries of a unit; of a unit that failed in part, those that failed."""
     earlier = earlier_rows(output, "search", rank)
     failed_before = [] if earlier is None else read_failures(unit_file(output, "search", rank))

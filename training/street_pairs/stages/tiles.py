@@ -16,7 +16,7 @@
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,15 +26,13 @@ import pyarrow.parquet as pq
 from modeling_gair.bands_gair import GAIR_BANDS
 from training.common.jobs import TaskProgress
 from training.common.schema import pack_tile
+from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.offset import reflectance
 from training.street_pairs.scenes.providers import provider_of
 from training.street_pairs.scenes.reader import SceneReader, scene_reader
 from training.street_pairs.units import Failure, unit_file, unit_tables, write_unit
-from training.street_pairs.windows import PixelWindow, SceneGrid, check_window
-
-if TYPE_CHECKING:
-    from training.street_pairs.options import StreetPairsOptions
+from training.street_pairs.windows import PIXEL_M, PixelWindow, SceneGrid
 
 _PLAN_FILE = Path("tiles", "plan.parquet")
 _TILES_PER_UNIT = 64
@@ -70,7 +68,7 @@ _KEPT = (
 )
 
 
-def plan(options: "StreetPairsOptions", output: Path) -> list[int]:
+def plan(options: StreetPairsOptions, output: Path) -> list[int]:
     """Divides the tiles, in order of scenes and blocks, into units."""
     chosen = pa.concat_tables(unit_tables(output, "choose"))
     chosen = chosen.append_column("block", pc.divide(chosen["row"], _BLOCK))
@@ -81,11 +79,11 @@ def plan(options: "StreetPairsOptions", output: Path) -> list[int]:
     return np.bincount(units).tolist()
 
 
-def run(options: "StreetPairsOptions", output: Path, rank: int) -> None:
+def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     """Reads the tiles of a unit."""
     rows: list[dict[str, Any]] = []
     failures: list[Failure] = []
-    side = check_window(options.window_m)
+    side = options.window_m // PIXEL_M
     progress = TaskProgress(output / "tiles" / "logs", rank)
     planned = pq.read_table(output / _PLAN_FILE, filters=[("unit", "=", rank)]).to_pylist()
     with scene_reader(provider_of(options.provider, options.stac_url)) as reader:

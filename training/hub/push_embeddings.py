@@ -13,15 +13,11 @@
 # limitations under the License.
 """Pushes a folder of embeddings to the Hub as a data set."""
 
-import sys
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, HfApi
-from huggingface_hub.errors import HTTPError
+from huggingface_hub import CommitInfo
 
-import modeling_gair
-from training.hub.push import explain
-from training.hub.verify import check_no_local_paths
+from training.hub.push_data import push_data
 
 # What only this machine needs: paths, logs, and the index of a search.
 _LOCAL = ("plan", "logs", "index")
@@ -39,22 +35,4 @@ def push_embeddings(folder: Path, repo: str, private: bool) -> CommitInfo:
     Raises:
         ValueError: a file names a path of this machine, or the Hub rejects the files or cannot be reached.
     """
-    api = HfApi()
-    check_no_local_paths(folder, [str(folder.resolve()), str(Path.home()), sys.prefix], leaving_out=_LOCAL)
-    try:
-        api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
-        if private and not api.repo_info(repo, repo_type="dataset").private:
-            raise ValueError(
-                f"--private was passed, but {repo!r} exists and is public; make it private first, or drop --private."
-            )
-        return api.upload_folder(
-            repo_id=repo,
-            repo_type="dataset",
-            folder_path=folder,
-            ignore_patterns=[f"{name}/*" for name in _LOCAL],
-            delete_patterns=["embeddings/*", "items/*"],
-            commit_message=f"Embeddings by GAIR for Hugging Face {modeling_gair.__version__}",
-        )
-    except (HTTPError, OSError, RuntimeError) as error:
-        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-        raise ValueError(f"{explain(cause, repo, api.endpoint)} Nothing was committed to {repo!r}.") from error
+    return push_data(folder, repo, private, "Embeddings", stale=["embeddings/*", "items/*"], local=_LOCAL)

@@ -41,6 +41,7 @@ runpy.run_path(program, run_name="__main__") if program.endswith(".py") else run
         ("training/export.py", "--int8"),
         ("training/release.py", "--pull_request"),
         ("training/search.py index", "--memory_gb"),
+        ("training/streetscapes.py", "--retry_failed"),
         ("training/search.py query", "--where"),
         ("training/search.py classify", "--class_column"),
         ("training.evidence", "--seeds"),

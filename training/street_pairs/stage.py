@@ -1,0 +1,165 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""One stage of a job: its units are tasks, and what is done already is seen by the files that are there."""
+
+import json
+import shutil
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from training.common.files import write_atomically
+from training.common.jobs import Tasks, completion_marker
+from training.street_pairs.options import StreetPairsOptions
+from training.street_pairs.packing.shards import DATASET, shard_file
+from training.street_pairs.units import count_failures, has_passing_failures, unit_file
+
+# In their order, with what each makes.
+STAGES = {
+    "select": "selection",
+    "photos": "photo",
+    "search": "query",
+    "choose": "tile",
+    "tiles": "tile",
+    "pack": "row",
+}
+# Stages that read the units of another.
+_READERS = {
+    "select": ("photos", "search", "choose", "tiles", "pack"),
+    "photos": ("pack",),
+    "search": ("choose", "tiles", "pack"),
+    "choose": ("tiles", "pack"),
+    "tiles": ("pack",),
+    "pack": (),
+}
+LOGS, _SIZES = "logs", "units.json"
+
+
+class Stage:
+    """
+    A stage of the job in a folder.
+
+    Args:
+        options ([`StreetPairsOptions`]): what is asked for.
+        name (`str`): one of [`STAGES`].
+    """
+
+    def __init__(self, options: StreetPairsOptions, name: str):
+        assert options.output is not None
+        self.options, self.name, self.output = options, name, options.output
+
+    def file(self, rank: int) -> Path:
+        """Where a unit is."""
+        return file_of(self.output, self.name, rank)
+
+    def sizes(self) -> list[int] | None:
+        """Numbers of items of the units, or None if the stage is not planned."""
+        path = self.output / self.name / _SIZES
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def complete(self) -> bool:
+        """Whether all units are done."""
+        sizes = self.sizes()
+        return sizes is not None and all(self.file(rank).is_file() for rank in range(len(sizes)))
+
+    def failed_in_passing(self) -> list[int]:
+        """The units in which something failed that another try may make."""
+        if self.name == "pack":
+            return []
+        ranks = range(len(self.sizes() or []))
+        return [rank for rank in ranks if self.file(rank).is_file() and has_passing_failures(self.file(rank))]
+
+    def forget(self) -> None:
+        """Deletes the units, so that the stage is done anew."""
+        if self.name == "pack":
+            shutil.rmtree(self.output / DATASET, ignore_errors=True)
+        shutil.rmtree(self.output / self.name, ignore_errors=True)
+
+    def run(self) -> list[int]:
+        """
+        Does the units that are left.
+
+        Returns:
+            Those that are left still: of Slurm, what was submitted.
+
+        Raises:
+            ValueError: a unit cannot be done at all.
+        """
+        sizes = self.sizes()
+        if sizes is None:
+            sizes = _module(self.name).plan(self.options, self.output)
+            write_atomically(self._folder() / _SIZES, json.dumps(sizes))
+        again = set(self.failed_in_passing()) if self.options.retry_failed else set()
+        for rank in range(len(sizes)):
+            if rank in again or not self.file(rank).is_file():
+                completion_marker(self.output / self.name / LOGS, rank).unlink(missing_ok=True)
+        tasks = Tasks(
+            partial(run_unit, self.options, self.name),
+            sizes,
+            self.output / self.name / LOGS,
+            self.name,
+            partial(_failures_so_far, self.output / self.name, {}),
+        )
+        return tasks.run(self.options.executor, self.options.workers, self.options.cluster, STAGES[self.name])
+
+    def _folder(self) -> Path:
+        folder = self.output / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def prepare_retry(options: StreetPairsOptions) -> int:
+    """
+    Makes what follows from failed units be done anew, the last stage first: a run that is killed here loses nothing that the next
+    does not see.
+
+    Returns:
+        The number of units in which something failed in passing.
+    """
+    failed = {name: len(Stage(options, name).failed_in_passing()) for name in STAGES}
+    stale = {reader for name, count in failed.items() if count for reader in _READERS[name]}
+    for name in reversed(STAGES):
+        if name in stale:
+            Stage(options, name).forget()
+    return sum(count for name, count in failed.items() if name not in stale)
+
+
+def file_of(output: Path, stage: str, rank: int) -> Path:
+    """Where a unit of a stage is: of the last, the file of the data set itself."""
+    return shard_file(output, rank) if stage == "pack" else unit_file(output, stage, rank)
+
+
+def run_unit(options: StreetPairsOptions, stage: str, rank: int) -> None:
+    """Does a unit, unless its file is there and nothing in it is to be tried again."""
+    assert options.output is not None
+    path = file_of(options.output, stage, rank)
+    if path.is_file() and not (options.retry_failed and stage != "pack" and has_passing_failures(path)):
+        return
+    _module(stage).run(options, options.output, rank)
+
+
+def _module(stage: str) -> Any:
+    return import_module(f"training.street_pairs.stages.{stage}")
+
+
+def _failures_so_far(folder: Path, seen: dict[str, dict[str, int]]) -> str:
+    """Failures of a stage by kind, such as "gone 3"; `seen` holds what has been read."""
+    totals: dict[str, int] = {}
+    for path in folder.glob("[0-9]*.parquet"):
+        if path.name not in seen:
+            seen[path.name] = count_failures(path)
+        for kind, count in seen[path.name].items():
+            totals[kind] = totals.get(kind, 0) + count
+    return ", ".join(f"{kind} {count:,}" for kind, count in sorted(totals.items()))

@@ -103,11 +103,13 @@ class LoopbackService:
     Attributes:
         url (`str`): its address.
         faults (`list[Fault]`): what fails; may be changed at any time.
+        requests (`list[str]`): paths and queries in order of arrival.
         counts (`Counter[str]`): requests by the first part of their path, and faults by kind as `"fault KIND"`.
     """
 
     def __init__(self, routes: Sequence[Route], faults: Sequence[Fault] = ()):
         self.faults = list(faults)
+        self.requests: list[str] = []
         self.counts: Counter[str] = Counter()
         self._routes = [(re.compile(pattern), answer) for pattern, answer in routes]
         self._lock = threading.Lock()
@@ -126,6 +128,7 @@ class LoopbackService:
     def fault(self, target: str) -> str | None:
         """The kind of the first fault that strikes a request, which is counted."""
         with self._lock:
+            self.requests.append(target)
             self.counts[target.strip("/").partition("/")[0].partition("?")[0]] += 1
             struck = next((fault.kind for fault in self.faults if fault.strikes(target)), None)
             if struck is not None:

@@ -20,15 +20,13 @@ import pytest
 
 from tests.helpers.shared import made_once
 
-for _package in ("rasterio", "pyarrow", "pystac_client", "shapely", "httpx", "tenacity"):
-    pytest.importorskip(_package, reason="the extra streets is not installed")
-
-from training.street_pairs import http_client
-
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     """Between attempts; the tests' servers recover at once."""
+    pytest.importorskip("httpx", reason="the extra streets is not installed")
+    from training.street_pairs import http_client
+
     monkeypatch.setattr(http_client, "FIRST_WAIT_S", 0.01)
     monkeypatch.setattr(http_client, "MOST_WAIT_S", 0.02)
 

@@ -31,6 +31,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from training.common.errors import reason
+from training.street_pairs.http_client import HttpClient
 from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.providers import Provider
 from training.street_pairs.scenes.signing import Signer
@@ -89,11 +90,12 @@ class SceneReader:
 
     Args:
         provider ([`Provider`]): says whether addresses are signed.
+        client ([`HttpClient`]): asks for tokens.
         open_files (`int`): number of files that are kept open.
     """
 
-    def __init__(self, provider: Provider, open_files: int):
-        self._signer = Signer(provider.signing) if provider.signing else None
+    def __init__(self, provider: Provider, client: HttpClient, open_files: int):
+        self._signer = Signer(provider.signing, client) if provider.signing else None
         self._most = open_files
         self._files: OrderedDict[str, _OpenFile] = OrderedDict()
 
@@ -115,7 +117,7 @@ class SceneReader:
         """
         if self.grid(asset) != grid:
             raise Unusable("grid", f"{asset['href']} does not cover the same pixels as its scene.", whole_scene=True)
-        factor = self._opened(asset["href"]).factor
+        factor = self._attempt(asset["href"], lambda opened: opened.factor)
         column, row, side = (number // factor for number in (window.column, window.row, window.side))
         pixels = self._read(asset, window=Window(column, row, side, side))
         return pixels.repeat(factor, 0).repeat(factor, 1)
@@ -128,7 +130,7 @@ class SceneReader:
             Unusable: they cannot be read.
         """
         grid = self.grid(asset)
-        factor = self._opened(asset["href"]).factor
+        factor = self._attempt(asset["href"], lambda opened: opened.factor)
         shrink = max(factor, max(grid.width, grid.height) / _OVERVIEW_SIDE)
         return self._read(asset, out_shape=(round(grid.height / shrink), round(grid.width / shrink)))
 
@@ -183,10 +185,10 @@ class SceneReader:
 
 
 @contextmanager
-def scene_reader(provider: Provider, open_files: int = 64) -> Iterator[SceneReader]:
-    """A [`SceneReader`] with GDAL set up for it."""
-    with rasterio.Env(**_GDAL, **provider.gdal):
-        reader = SceneReader(provider, open_files)
+def scene_reader(provider: Provider, requests_per_second: float, open_files: int = 64) -> Iterator[SceneReader]:
+    """A [`SceneReader`] with GDAL set up for it; tokens are asked for at most `requests_per_second` times a second."""
+    with rasterio.Env(**_GDAL, **provider.gdal), HttpClient(requests_per_second) as client:
+        reader = SceneReader(provider, client, open_files)
         try:
             yield reader
         finally:

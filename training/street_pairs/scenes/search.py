@@ -15,14 +15,17 @@
 
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from pystac_client import Client
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from requests import Request
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from urllib3.util import Retry
 
 from training.common.errors import reason
+from training.street_pairs.rate_limit import RateLimit
 from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.providers import Provider
 from training.street_pairs.scenes.queries import Query
@@ -37,7 +40,7 @@ _ATTEMPTS = 3
 _ERRORS = (APIError, ValueError, KeyError, TypeError)
 
 
-def stac_items(provider: Provider, query: Query) -> list[dict[str, Any]]:
+def stac_items(provider: Provider, query: Query, requests_per_second: float) -> list[dict[str, Any]]:
     """
     The STAC items that a query finds, in order of their ids.
 
@@ -45,7 +48,7 @@ def stac_items(provider: Provider, query: Query) -> list[dict[str, Any]]:
         Unusable: the service does not answer, however often it is asked.
     """
     try:
-        return _items(provider, query)
+        return _items(provider, query, requests_per_second)
     except _ERRORS as error:
         text = f"{provider.place} did not answer the search for {query.site} ({reason(error)})."
         raise Unusable("stac", text, permanent=False) from error
@@ -57,11 +60,11 @@ def stac_items(provider: Provider, query: Query) -> list[dict[str, Any]]:
     wait=wait_random_exponential(multiplier=0.5, max=10),
     reraise=True,
 )
-def _items(provider: Provider, query: Query) -> list[dict[str, Any]]:
+def _items(provider: Provider, query: Query, requests_per_second: float) -> list[dict[str, Any]]:
     period = None if query.start is None else (query.start, query.end)
     found: dict[str, dict[str, Any]] = {}
     for box in query.boxes:
-        search = _client(provider.place).search(
+        search = _client(provider.place, requests_per_second).search(
             collections=[provider.collection], bbox=box, datetime=period, limit=_PAGE
         )
         found |= {item["id"]: item for item in search.items_as_dicts()}
@@ -69,5 +72,12 @@ def _items(provider: Provider, query: Query) -> list[dict[str, Any]]:
 
 
 @cache
-def _client(place: str) -> Client:
-    return Client.open(place, stac_io=StacApiIO(max_retries=_RETRIES, timeout=_TIMEOUT_S))
+def _client(place: str, requests_per_second: float) -> Client:
+    limit = RateLimit(urlsplit(place).netloc, requests_per_second)
+
+    def wait_for_turn(request: Request) -> Request:
+        limit.wait()
+        return request
+
+    stac_io = StacApiIO(max_retries=_RETRIES, timeout=_TIMEOUT_S, request_modifier=wait_for_turn)
+    return Client.open(place, stac_io=stac_io)

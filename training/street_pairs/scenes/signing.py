@@ -15,15 +15,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-import httpx
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
+from training.common.errors import reason
+from training.street_pairs.http_client import FetchError, HttpClient
 from training.street_pairs.scenes.errors import Unusable
 
 # A file that is opened with a token is read for a while.
 _MARGIN = timedelta(minutes=5)
-_TIMEOUT_S = 60.0
-_ATTEMPTS = 4
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -33,10 +30,11 @@ class Signer:
 
     Args:
         url (`str`): the address that gives tokens.
+        client ([`HttpClient`]): asks for them.
     """
 
-    def __init__(self, url: str):
-        self._url = url
+    def __init__(self, url: str, client: HttpClient):
+        self._url, self._client = url, client
         self._token = ""
         self.expires = _LONG_AGO
 
@@ -57,18 +55,8 @@ class Signer:
 
     def _renew(self) -> None:
         try:
-            answer = _ask(self._url)
+            answer = self._client.get_json(self._url)
             self._token, expires = answer["token"], answer["msft:expiry"]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise Unusable("no_token", f"{self._url} gives no token ({error}).", permanent=False) from error
+        except (FetchError, KeyError, TypeError) as error:
+            raise Unusable("no_token", f"{self._url} gives no token ({reason(error)}).", permanent=False) from error
         self.expires = datetime.fromisoformat(expires.replace("Z", "+00:00"))
-
-
-@retry(
-    retry=retry_if_exception_type((httpx.HTTPError, ValueError)),
-    stop=stop_after_attempt(_ATTEMPTS),
-    wait=wait_random_exponential(multiplier=0.5, max=10),
-    reraise=True,
-)
-def _ask(url: str) -> dict[str, str]:
-    return httpx.get(url, timeout=_TIMEOUT_S, follow_redirects=True).raise_for_status().json()

@@ -81,7 +81,7 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     rows: list[dict[str, Any]] = []
     failures: list[Failure] = []
     progress = TaskProgress(output / "choose" / "logs", rank)
-    with scene_reader(provider) as reader:
+    with scene_reader(provider, options.requests_per_second) as reader:
         chooser = Chooser(provider, reader, limits, options.window_m)
         for number, query in queries:
             for name in query.tile_ids:

@@ -90,7 +90,7 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
                 if catalogue is not None:
                     found = _in_catalogue(catalogue, query)
                 else:
-                    found, left_out = _rows(stac_items(provider, query))
+                    found, left_out = _rows(stac_items(provider, query, options.requests_per_second))
                     failures |= {failure.id: failure for failure in left_out}
                 scenes = latest_baselines(found)
                 rows += [{"query": number, "site": query.site, **scene} for scene in scenes]

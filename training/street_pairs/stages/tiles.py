@@ -86,7 +86,8 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     side = options.window_m // PIXEL_M
     progress = TaskProgress(output / "tiles" / "logs", rank)
     planned = pq.read_table(output / _PLAN_FILE, filters=[("unit", "=", rank)]).to_pylist()
-    with scene_reader(provider_of(options.provider, options.stac_url)) as reader:
+    provider = provider_of(options.provider, options.stac_url)
+    with scene_reader(provider, options.requests_per_second) as reader:
         for _, tiles in groupby(planned, key=lambda row: row["scene"]):
             for chosen in tiles:
                 try:

@@ -19,8 +19,11 @@ a wrong band or a wrong offset is a wrong value.
 import shutil
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
+
+pytest.importorskip("pystac_client", reason="the extra streets is not installed")
+
+import pyarrow.parquet as pq
 import rasterio
 
 from modeling_gair.bands_gair import BAND_ORDERS, GAIR_BANDS
@@ -40,7 +43,7 @@ EVIDENCE = {"earth-search": "pixels", "earth-search-c1": "asset", "planetary-com
 
 
 def options_of(output, provider, place, **others):
-    values = {"window_m": WINDOW_M, "max_cloud": 0.3, "max_shadow": 0.3} | others
+    values = {"window_m": WINDOW_M, "requests_per_second": 1000.0, "max_cloud": 0.3, "max_shadow": 0.3} | others
     return StreetPairsOptions(input="photos.csv", output=output, provider=provider, stac_url=place, **values)
 
 

@@ -40,10 +40,11 @@ NOT_RUN = {
     "query.md": 3,
     "release.md": 1,
     "space.md": 4,
+    "streetscapes.md": 2,
     "tour.md": 1,
 }
 # Pages whose programs train, export or release for longer than some seconds.
-LONG = {"embedding.md", "evaluation.md", "export.md", "pretraining.md", "release.md"}
+LONG = {"embedding.md", "evaluation.md", "export.md", "pretraining.md", "release.md", "streetscapes.md"}
 # What the commands of a page find in its folder, if they name it: the path and the fixture that it is copied from.
 PREPARED = {"outputs/pretrain": "trained_model"}
 # A path of the repository between backticks, with or without a wildcard; capitals stand for names of the reader's own.

@@ -24,7 +24,7 @@ from training.street_pairs.selection.order import draws
 
 TRAIN, TEST = "train", "test"
 # Diagonals between anchors, with a hundredth for the difference between sphere and ellipsoid.
-_APART = 3.03
+APART = 3.03
 
 
 def held_out_sites(sites: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -60,7 +60,7 @@ def too_near(lon: np.ndarray, lat: np.ndarray, held_out: np.ndarray, window_m: f
     if not held_out.any() or held_out.all():
         return near
     points = points_on_sphere(np.radians(lon), np.radians(lat))
-    chord = 2 * math.sin(min(_APART * math.sqrt(2) * window_m / EARTH_RADIUS_M / 2, math.pi / 2))
+    chord = 2 * math.sin(min(APART * math.sqrt(2) * window_m / EARTH_RADIUS_M / 2, math.pi / 2))
     nearest, _ = KDTree(points[held_out]).query(points[~held_out], k=1)
     near[~held_out] = nearest[:, 0] < chord
     return near

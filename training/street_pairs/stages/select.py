@@ -14,6 +14,7 @@
 """Selects photos and groups them into tiles: one unit, since every rule needs all photos."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.photo_sources import list_photos
 from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, PHOTO_SCHEMA
 from training.street_pairs.selection.cells import cells_of
-from training.street_pairs.selection.holdout import TEST, TRAIN, held_out_sites, too_near
+from training.street_pairs.selection.holdout import APART, TEST, TRAIN, held_out_sites, too_near
 from training.street_pairs.selection.order import draws
 from training.street_pairs.selection.settlement import settlement_of
 from training.street_pairs.selection.thinning import thin_in_place, thin_sequences
@@ -113,6 +114,12 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     if not tiles:
         raise ValueError(
             "No photo is left after all rules; see how many each left in select/counts.json, and relax one."
+        )
+    if held_out[far].all():
+        kilometres = APART * math.sqrt(2) * options.window_m / 1000
+        raise ValueError(
+            f"No tile is left to train on: all are in held-out sites, or nearer to one than {kilometres:.1f} km; pass photos of a larger area, "
+            "or --test_share 0."
         )
     split = np.where(held_out, TEST, TRAIN)[far]
     rows = _tile_rows(options, photos, tiles, split, cell, settlement, site)

@@ -113,6 +113,7 @@ def test_scenes_of_earth_search_whose_offset_is_left_in_are_dropped_and_counted(
         check_truth(row)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("provider", COLLECTIONS)
 def test_scenes_of_old_baselines_have_no_offset_and_edges_are_told(provider, service, tmp_path):
     write_selection(tmp_path, SITES[:1], tiles=8, day=5, days=1)
@@ -139,6 +140,7 @@ def test_of_two_baselines_of_an_acquisition_the_later_is_taken(service, tmp_path
     assert {row["baseline"] for row in rows} == {"05.00"}
 
 
+@pytest.mark.ci
 def test_a_folder_of_scenes_gives_what_the_service_gives(made_world, service, tmp_path):
     remote, local = tmp_path / "remote", tmp_path / "local"
     for output in (remote, local):
@@ -185,6 +187,7 @@ def test_real_rasters_that_name_their_bands_are_scenes(data_dir, tmp_path):
     assert row["clear_fraction"] is None and row["offset_evidence"] == "pixels"
 
 
+@pytest.mark.ci
 def test_faults_that_pass_change_nothing(service, tmp_path):
     calm, rough = tmp_path / "calm", tmp_path / "rough"
     for output in (calm, rough):
@@ -217,6 +220,7 @@ def test_a_band_that_is_gone_leads_to_the_next_scene(made_world, service, tmp_pa
     assert failures(after, "choose") == {"scene_gone": len(lost)}
 
 
+@pytest.mark.ci
 def test_what_fails_in_passing_is_made_later_and_no_other_scene_takes_its_place(service, tmp_path, monkeypatch):
     monkeypatch.setitem(reader_module._GDAL, "GDAL_HTTP_MAX_RETRY", 0)
     calm, rough = tmp_path / "calm", tmp_path / "rough"

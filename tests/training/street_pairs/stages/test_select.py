@@ -84,6 +84,11 @@ def test_the_seed_decides(tmp_path):
     assert not run(tmp_path, seed=1)[0].equals(one)
 
 
+def test_something_must_be_left_to_train_on(tmp_path):
+    with pytest.raises(ValueError, match=r"No tile is left to train on.* 8\.2 km.* --test_share 0"):
+        run(tmp_path, site_km=1.0, test_share=0.9)
+
+
 def test_panoramas_may_be_kept(tmp_path):
     photos, _ = run(tmp_path, panoramas="cut")
     assert "spherical" in photos["camera"].to_pylist() and "fisheye" not in photos["camera"].to_pylist()

@@ -101,7 +101,7 @@ def kill_in(stage: str, arguments: list[str], output: Path) -> None:
 
 
 @pytest.mark.ci
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_kills_and_faults_change_no_byte(service, tmp_path):
     table = tmp_path / "photos.csv"
     write_table(table, PHOTOS, service.url)

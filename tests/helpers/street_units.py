@@ -85,6 +85,7 @@ def write_units(output: Path, tiles: int = 6, photos: int = 2, tiles_per_unit: i
     pq.write_table(pa.Table.from_pylist(labels), output / "select" / "tiles.parquet")
     rules = [{"rule": "all", "photos": 100}, {"rule": "licence", "photos": len(selected)}]
     (output / "select" / "counts.json").write_text(json.dumps(rules), encoding="utf-8")
+    (output / "select" / "remarks.json").write_text(json.dumps(["Settlement classes are made up."]), encoding="utf-8")
     for rank in range(0, tiles, tiles_per_unit):
         here = slice(rank, rank + tiles_per_unit)
         write_unit(unit_file(output, "tiles", rank // tiles_per_unit), pa.Table.from_pylist(rows[here]))

@@ -23,8 +23,10 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData
 
 import modeling_gair
+from training.street_pairs.blurring import MISSED
 from training.street_pairs.packing.contents import Contents
 from training.street_pairs.packing.shards import DATA, SPLITS
+from training.street_pairs.stages.select import COUNTS, REMARKS
 
 _TEMPLATE = Path(__file__).with_name("card_template.md")
 # Names of licences on the Hub.
@@ -73,6 +75,9 @@ def make_card(
         credit_table=_credit_table(contents),
         years=", ".join(sorted(contents.years)),
         rule_table=_rules(output),
+        remarks=" ".join(_read(output, REMARKS)),
+        test="test" in splits,
+        missed=MISSED,
         failure_table=_table(
             ("stage", "kind", "tried again by `--retry_failed`", "number"),
             [
@@ -117,10 +122,15 @@ def _credit_table(contents: Contents) -> str:
 
 def _rules(output: Path) -> str:
     """What each rule of the selection left."""
-    rules = json.loads((output / "select" / "counts.json").read_text(encoding="utf-8"))
+    rules = _read(output, COUNTS)
     if not rules:
         return ""
     return _table(tuple(rules[0]), [tuple(rule.values()) for rule in rules])
+
+
+def _read(output: Path, name: str) -> list[Any]:
+    """A file of the selection."""
+    return json.loads((output / "select" / name).read_text(encoding="utf-8"))
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

@@ -46,7 +46,7 @@ def draw_map(path: Path, contents: Contents) -> None:
             continue
         label = f"{_NAMES[split]}: {contents.photos[split]:,} photos, {contents.tiles[split]:,} tiles"
         lon, lat = contents.places[split].T
-        axis.scatter(lon, lat, s=6, color=colour, linewidths=0, alpha=0.7, zorder=4, label=label)
+        axis.scatter(lon, lat, s=10, color=colour, linewidths=0, alpha=0.7, zorder=4, label=label)
         if not wide:
             outlines = PolyCollection(
                 list(contents.corners[split]), facecolor=(0, 0, 0, 0.04), edgecolor=colour, linewidth=0.8, zorder=3

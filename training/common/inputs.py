@@ -35,9 +35,17 @@ def digest_of_names(folder: Path, paths: Iterable[Path]) -> str:
 
 
 def files_in(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """The files in a folder and below whose names end so, sorted folder by folder; hidden ones are left out."""
-    for name, folders, files in os.walk(folder):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
+    """
+    The files in a folder and below whose names end so, sorted folder by folder; hidden ones are left out. Links to folders are followed,
+    but for those to a folder that they lie in.
+    """
+    for name, folders, files in os.walk(folder, followlinks=True):
+        here = Path(name).resolve()
+        folders[:] = sorted(
+            one
+            for one in folders
+            if not one.startswith(".") and (Path(name) / one).resolve() not in (here, *here.parents)
+        )
         for file in sorted(files):
             if not file.startswith(".") and file.lower().endswith(suffixes):
                 yield Path(name) / file

@@ -17,7 +17,7 @@ Makes pairs of street-level photos and Sentinel-2 tiles from public sources, or 
     python training/streetscapes.py --input TABLE|FOLDER|mapillary|kartaview --provider NAME|FOLDER --output OUT
 
 A run that was stopped is completed by the same command. The data set is OUT/dataset. What was dropped or failed is listed with its reason
-in OUT/failures.jsonl; if --retry_failed may make some of it, the exit status is 2.
+in OUT/failures.jsonl; the exit status is 2 if --retry_failed may succeed where it failed.
 """
 
 from training.common.command_line import parse_options

@@ -33,7 +33,7 @@ def make_pairs(options: StreetPairsOptions) -> tuple[int, bool]:
     Makes street pairs, or removes some.
 
     Returns:
-        The exit status (0; 2 if something failed that `--retry_failed` may make; 1 if units were not done), and whether the data set is
+        The exit status (0; 2 if something failed for which `--retry_failed` may succeed; 1 if units were not done), and whether the data set is
         complete.
 
     Raises:

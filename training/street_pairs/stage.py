@@ -75,7 +75,7 @@ class Stage:
         return sizes is not None and all(self.file(rank).is_file() for rank in range(len(sizes)))
 
     def failed_in_passing(self) -> list[int]:
-        """The units in which something failed that another try may make."""
+        """The units in which something failed for which another try may succeed."""
         if self.name == "pack":
             return []
         ranks = range(len(self.sizes() or []))

@@ -100,7 +100,7 @@ def unit_tables(output: Path, stage: str, columns: list[str] | None = None) -> I
 
 
 def has_passing_failures(path: Path) -> bool:
-    """Whether something failed in a unit that another try may make."""
+    """Whether something failed in a unit for which another try may succeed."""
     return not all(failure.permanent for failure in read_failures(path))
 
 

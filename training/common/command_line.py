@@ -275,6 +275,13 @@ def _sentence(message: str) -> str:
     choices = re.search(r"Expected a typing\.Literal\[(.*)\]\. Got value: (.*)", reason)
     if choices is not None:
         return f"{name} is {choices[2].strip()!r}; expected {choices[1].replace(', ', ' or ')}."
+    optional = re.search(r"Errors:(.*)Given value type:.*Given value: (.*)", reason, re.DOTALL)
+    kinds = re.findall(r"Expected a (?:typing\.Literal\[(.*)\]|<class '(\w+)'>)", optional[1]) if optional else []
+    expected = [
+        literal.replace(", ", " or ") or f"a value of type {kind}" for literal, kind in kinds if kind != "NoneType"
+    ]
+    if optional is not None and expected:
+        return f"{name} is {optional[2].strip()!r}; expected {' or '.join(expected)}."
     return f"{name}: {' '.join(reason.split())}"
 
 

@@ -100,11 +100,11 @@ def _tell_failures(output: Path, failures: Counter[tuple[str, str, bool]]) -> No
 
 
 def _removed(output: Path, ids_file: Path) -> bool:
-    ids = read_ids(ids_file)
+    ids, job = read_ids(ids_file), read_job(output)
     photos, files, unknown = remove(output, ids)
     print(f"Removed {photos:,} photos; {files:,} files of the data set were written again.")
     if unknown:
         print(f"{len(unknown):,} ids were not found, such as {min(unknown)!r}.")
     if photos:
-        finish(output, read_job(output), write_failures(output))
+        finish(output, job, write_failures(output))
     return True

@@ -32,6 +32,8 @@ _SIZES = (1_000, 100_000, 1_000_000)
 _REQUESTS_PER_TILE, _CANDIDATES = 15, 3
 _TILE_MB, _PHOTO_MB, _STORED_PHOTO_MB = 5.4, 0.2, 0.03
 _SECONDS_PER_TILE, _SECONDS_PER_PHOTO = 0.05, 0.01
+# Seconds that a worker waits for the answer to a request for pixels: an assumption.
+_SECONDS_PER_REQUEST = 0.1
 _BANDS, _BYTES, _COMPRESSED = 10, 2, 0.55
 _MB, _HOUR = 1e6, 3600
 
@@ -45,7 +47,7 @@ class Costs:
         pairs, tiles (`float`): photos, and tiles that hold them.
         photo_requests, search_requests, tile_requests (`float`): by what is asked for.
         gigabytes (`float`): to download.
-        hours (`float`): by the limit on requests to each host, and by the processor.
+        hours (`float`): by the limit on requests to each host, or by the processor and waiting for pixels.
         disk_gigabytes (`float`): of the data set and the units that it is packed from.
     """
 
@@ -66,8 +68,8 @@ class Costs:
         requests = self.photo_requests + self.search_requests + self.tile_requests
         return (
             f"{self.pairs:,.0f} pairs in {self.tiles:,.0f} tiles: {requests:,.0f} requests ({self.photo_requests:,.0f} for photos, "
-            f"{self.search_requests:,.0f} searches, {self.tile_requests:,.0f} for tiles), {self.gigabytes:,.3g} GB to download, "
-            f"{self.hours:,.2g} hours, {self.disk_gigabytes:,.3g} GB of disk"
+            f"{self.search_requests:,.0f} searches, {self.tile_requests:,.0f} for tiles), {_rounded(self.gigabytes)} GB to download, "
+            f"{_rounded(self.hours)} hours, {_rounded(self.disk_gigabytes)} GB of disk"
         )
 
 
@@ -93,7 +95,8 @@ def dry_run(options: StreetPairsOptions) -> str:
     lines += [f"  {here.times(pairs / here.pairs)}" for pairs in _SIZES]
     lines.append(
         f"Computed from {_PHOTO_MB} MB a photo, {_TILE_MB} MB and {_REQUESTS_PER_TILE} requests a tile, the classes of {_CANDIDATES} scenes a tile, "
-        f"{options.requests_per_second:g} requests a second to a host and {options.workers} workers. Nothing was downloaded."
+        f"{options.requests_per_second:g} requests a second to a host, {_SECONDS_PER_REQUEST:g} s a request for pixels and "
+        f"{options.workers} workers. Nothing was downloaded."
     )
     return "\n".join(lines)
 
@@ -115,7 +118,8 @@ def _costs(
 ) -> Costs:
     tile_requests = 0 if local else tiles * (_REQUESTS_PER_TILE + _CANDIDATES)
     gigabytes = (downloads * _PHOTO_MB + (0 if local else tiles * _TILE_MB)) * _MB / 1e9
-    seconds = (photos * _SECONDS_PER_PHOTO + tiles * _SECONDS_PER_TILE) / options.workers
+    busy = photos * _SECONDS_PER_PHOTO + tiles * _SECONDS_PER_TILE
+    seconds = (busy + tile_requests * _SECONDS_PER_REQUEST) / options.workers
     waiting = (photo_requests + searches) / options.requests_per_second
     pixels = (options.window_m / 10) ** 2
     stored = photos * _STORED_PHOTO_MB * _MB + tiles * _BANDS * _BYTES * pixels * _COMPRESSED
@@ -129,3 +133,8 @@ def _costs(
         max(seconds, waiting) / _HOUR,
         2 * stored / 1e9,
     )
+
+
+def _rounded(value: float) -> str:
+    """To two digits, without an exponent."""
+    return f"{float(f'{value:.2g}'):,.10g}"

@@ -33,7 +33,7 @@ FIRST_WAIT_S, MOST_WAIT_S = 0.5, 60.0
 _TIMEOUT_S = 30.0
 _MOST_BYTES = 2**26
 _AGENT = "gair-street-pairs"
-_GONE, _NOT_ALLOWED, _TOO_MANY = (404, 410), (401, 403, 451), 429
+_GONE, _NOT_ALLOWED, _TOO_MANY, _TOO_EARLY = (404, 410), (401, 403, 451), 429, (408, 425)
 
 
 class FetchError(Exception):
@@ -175,7 +175,7 @@ def _check_status(response: httpx.Response, url: str) -> None:
     if status == _TOO_MANY:
         after = _retry_after(response.headers.get("Retry-After"))
         raise FetchError("too_many_requests", False, f"{shown}: HTTP {status}, too many requests.", after)
-    if status >= 500:
+    if status >= 500 or status in _TOO_EARLY:
         after = _retry_after(response.headers.get("Retry-After"))
         raise FetchError("server_error", False, f"{shown}: HTTP {status}.", after)
     raise FetchError("refused", True, f"{shown}: HTTP {status}.")

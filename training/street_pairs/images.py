@@ -97,8 +97,11 @@ def jpeg_of(image: Image.Image) -> bytes:
 def _opened(content: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # Of large JPEGs, only as much is decoded as is needed.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(io.BytesIO(content), formats=_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise FetchError("too_large", True, "The photo has too many pixels to be opened safely.") from error
     except Exception as error:
         start = content[:12]
         raise FetchError(

@@ -15,6 +15,8 @@
 
 from pathlib import Path
 
+from PIL import Image
+
 from training.common.exif import read_exif
 from training.common.inputs import files_in
 from training.street_pairs.photo_sources.photo import PhotoList, photos_table
@@ -37,8 +39,16 @@ def folder_photos(folder: Path) -> PhotoList:
         except ValueError as error:
             unreadable.append((name, str(error)))
             continue
-        about = {"source": folder.resolve().name, "path": str(path.resolve()), "position": "exif"}
+        camera = "spherical" if _is_panorama(path) else None
+        about = {"source": folder.resolve().name, "path": str(path.resolve()), "camera": camera, "position": "exif"}
         rows.append({"photo_id": name, "lon": lon, "lat": lat, "time": time, "heading": None, **about})
     if not rows and not unreadable:
         raise ValueError(f"{str(folder)!r} holds no photos ({', '.join(SUFFIXES)}); pass another --input.")
     return PhotoList(photos_table(rows), [], unreadable)
+
+
+def _is_panorama(path: Path) -> bool:
+    """Whether a photo says that it is equirectangular (Google's Photo Sphere XMP metadata)."""
+    with Image.open(path) as image:
+        xmp = image.info.get("xmp", b"")
+    return b"equirectangular" in (xmp if isinstance(xmp, bytes) else str(xmp).encode())

@@ -53,12 +53,15 @@ class KartaView:
         try:
             rows = [row for row in self._request({"id": name})[0] if str(row.get("id")) == name]
         except FetchError as error:
-            return [], [Failure(name, error.kind, error.permanent, error.message)]
+            permanent = error.permanent and error.kind != "not_allowed"
+            return [], [Failure(name, error.kind, permanent, error.message)]
         if not rows:
             return [], [Failure(name, "gone", True, "KartaView does not have this photo (any more).")]
         if not _blurred(rows[0]):
             return [], [Failure(name, "not_blurred", True, "KartaView has not blurred this photo.")]
-        return [_row(rows[0])], []
+        if (row := _row(rows[0])) is None:
+            return [], [Failure(name, "incomplete", True, "KartaView tells no position of this photo.")]
+        return [row], []
 
     def in_box(self, box: Box) -> Iterator[dict[str, Any]]:
         """
@@ -73,7 +76,7 @@ class KartaView:
             while more:
                 around = {"lat": lat, "lng": lon, "radius": math.ceil(_STEP_M / math.sqrt(2))}
                 found, more = self._request({**around, "itemsPerPage": _PAGE, "page": page})
-                page += 1
+                page, more = page + 1, more and bool(found)
                 for photo in found:
                     row = _row(photo) if _blurred(photo) else None
                     if row and row["photo_id"] not in seen and _inside(row, box):
@@ -102,12 +105,17 @@ def _blurred(photo: dict[str, Any]) -> bool:
     return photo.get("autoImgProcessingResult") == "BLURRED"
 
 
-def _row(photo: dict[str, Any]) -> dict[str, Any]:
+def _row(photo: dict[str, Any]) -> dict[str, Any] | None:
+    """A photo of the API; None without a position."""
+    try:
+        lon, lat = float(photo["lng"]), float(photo["lat"])
+    except (KeyError, TypeError, ValueError):
+        return None
     heading = photo.get("heading")
     return {
         "photo_id": str(photo["id"]),
-        "lon": float(photo["lng"]),
-        "lat": float(photo["lat"]),
+        "lon": lon,
+        "lat": lat,
         "time": _time(photo.get("shotDate")),
         "heading": float(heading) % 360 if heading not in (None, "") else None,
         "source": KARTAVIEW,

@@ -64,16 +64,19 @@ class Mapillary:
             without one.
         """
         try:
-            found = {row["photo_id"]: row for row in self._request({"image_ids": ",".join(ids)})}
+            found = self._request({"image_ids": ",".join(ids)})
         except FetchError as error:
-            return [], [Failure(name, error.kind, error.permanent, error.message) for name in ids]
+            # What the service says of a request says nothing of its photos.
+            return [], [Failure(name, error.kind, False, error.message) for name in ids]
         failures = []
         for name in ids:
             if name not in found:
                 failures.append(Failure(name, "gone", True, "Mapillary does not have this photo (any more)."))
-            elif not found[name]["url"]:
+            elif (row := found[name]) is None:
+                failures.append(Failure(name, "incomplete", True, "Mapillary tells no position of this photo."))
+            elif not row["url"]:
                 failures.append(Failure(name, "no_url", False, "Mapillary names no address for this photo."))
-        return [found[name] for name in ids if name in found and found[name]["url"]], failures
+        return [row for name in ids if (row := found.get(name)) is not None and row["url"]], failures
 
     def in_box(self, box: Box) -> Iterator[dict[str, Any]]:
         """
@@ -84,46 +87,57 @@ class Mapillary:
         """
         seen: set[str] = set()
         for part in _parts(box, _FIRST_BOX_DEG):
-            for row in self._in_box(part):
-                if row["photo_id"] not in seen:
-                    seen.add(row["photo_id"])
+            for name, row in self._in_box(part):
+                if row is not None and name not in seen:
+                    seen.add(name)
                     yield row
 
-    def _in_box(self, box: Box) -> Iterator[dict[str, Any]]:
+    def _in_box(self, box: Box) -> Iterator[tuple[str, dict[str, Any] | None]]:
         rows = self._request({"bbox": ",".join(f"{side:.7f}" for side in box), "limit": _MOST_PER_BOX})
         side = max(box[2] - box[0], box[3] - box[1])
         if len(rows) < _MOST_PER_BOX or side <= _LEAST_BOX_DEG:
-            yield from rows
+            yield from rows.items()
             return
         for part in _parts(box, side / 2):
             yield from self._in_box(part)
 
-    def _request(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        return self._client.get_json(f"{self._url}/images", {"fields": _FIELDS, **parameters}, self._headers, _rows)
+    def _request(self, parameters: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
+        """Rows by the photos' ids; None for photos without a position."""
+        try:
+            return self._client.get_json(f"{self._url}/images", {"fields": _FIELDS, **parameters}, self._headers, _rows)
+        except FetchError as error:
+            if error.kind == "not_allowed":
+                raise ValueError(f"Mapillary refuses the token in {TOKEN}: {error.message} Set a valid one.") from error
+            raise
 
 
-def _rows(answer: Any) -> list[dict[str, Any]]:
+def _rows(answer: Any) -> dict[str, dict[str, Any] | None]:
     if isinstance(answer, dict) and "error" in answer:
         message = str(answer["error"].get("message", "")) if isinstance(answer["error"], dict) else str(answer["error"])
         raise FetchError("api_error", False, f"Mapillary answered with an error: {message[:200]}.")
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise FetchError("api_error", False, "Mapillary answered without data.")
-    return [row for photo in answer["data"] if (row := _row(photo)) is not None]
+    rows: dict[str, dict[str, Any] | None] = {}
+    for photo in answer["data"]:
+        try:
+            rows[str(photo["id"])] = _row(photo)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+            rows[str(photo.get("id") if isinstance(photo, dict) else photo)] = None
+    return rows
 
 
-def _row(photo: dict[str, Any]) -> dict[str, Any] | None:
-    """A photo of the API; None without a position. All fields but the id may be absent."""
-    computed, original = photo.get("computed_geometry"), photo.get("geometry")
-    geometry = computed or original
-    if not geometry or not photo.get("id"):
-        return None
-    heading = photo.get("computed_compass_angle", photo.get("compass_angle"))
+def _row(photo: dict[str, Any]) -> dict[str, Any]:
+    """A photo of the API. All fields but the id may be absent; without a position, a `KeyError` or like it is raised."""
+    computed = photo.get("computed_geometry")
+    geometry = computed or photo["geometry"]
+    angles = (photo.get("computed_compass_angle"), photo.get("compass_angle"))
+    heading = next((angle for angle in angles if angle is not None), None)
     captured = photo.get("captured_at")
     return {
         "photo_id": str(photo["id"]),
         "lon": float(geometry["coordinates"][0]),
         "lat": float(geometry["coordinates"][1]),
-        "time": datetime.fromtimestamp(captured / 1000, UTC) if captured else None,
+        "time": datetime.fromtimestamp(float(captured) / 1000, UTC) if captured else None,
         "heading": None if heading is None else float(heading) % 360,
         "source": MAPILLARY,
         "licence": BY_SA,

@@ -26,6 +26,7 @@ from training.common.errors import first_line
 from training.common.table_places import read_lon_lat
 from training.common.tables import Table, read_table, shown
 from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, BY_SA, PHOTO_SCHEMA, PhotoList
+from training.street_pairs.selection.cells import cells_of
 
 # Column → the names it may have, in the order in which they are looked for; compared without case and separators.
 _NAMES = {
@@ -54,6 +55,7 @@ _CAMERAS = {
     "cube": "spherical",
 }
 _LEAST_MILLISECONDS = 10**11
+_CITY_CELL_M = 200_000.0
 
 
 def table_photos(path: Path) -> PhotoList:
@@ -90,6 +92,8 @@ def table_photos(path: Path) -> PhotoList:
         columns["licence"] = pc.coalesce(columns["licence"], pc.if_else(ours, BY_SA, None))
     columns["position"] = pc.coalesce(columns["position"], "original" if released else "given")
     columns["path"] = _absolute(columns["path"], path)
+    if "site" not in known and "city" in known:
+        columns["site"] = _cities(columns["site"], lon_lat)
     photos = pa.table({name: columns[name] for name in PHOTO_SCHEMA.names}).cast(PHOTO_SCHEMA)
     return PhotoList(photos, list(remarks))
 
@@ -183,6 +187,13 @@ def _absolute(column: pa.Array, path: Path) -> pa.Array:
     """Paths relative to the table's folder as absolute ones."""
     folder = path.resolve().parent
     return pa.array([None if value is None else str(folder / value) for value in column.to_pylist()], pa.string())
+
+
+def _cities(column: pa.Array, lon_lat: np.ndarray) -> pa.Array:
+    """Names of cities with a cell, since there are several of the same name."""
+    cells = cells_of(np.nan_to_num(lon_lat[:, 0]), np.nan_to_num(lon_lat[:, 1]), _CITY_CELL_M)
+    names = [None if name is None else f"{name} {cell}" for name, cell in zip(column.to_pylist(), cells.tolist())]
+    return pa.array(names, pa.string())
 
 
 def _plain(name: str) -> str:

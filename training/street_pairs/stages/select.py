@@ -14,7 +14,6 @@
 """Selects photos and groups them into tiles: one unit, since every rule needs all photos."""
 
 import json
-import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +29,7 @@ from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.photo_sources import list_photos
 from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, PHOTO_SCHEMA
 from training.street_pairs.selection.cells import cells_of
-from training.street_pairs.selection.holdout import APART, TEST, TRAIN, held_out_sites, too_near
+from training.street_pairs.selection.holdout import TEST, TRAIN, held_out_sites, too_near
 from training.street_pairs.selection.order import draws
 from training.street_pairs.selection.settlement import settlement_of
 from training.street_pairs.selection.thinning import thin_in_place, thin_sequences
@@ -105,7 +104,9 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     counted.count(rule, "photos", len(photos), sum(map(len, tiles)))
     anchors = np.array([tile[0] for tile in tiles], np.int64)
     held_out = held_out_sites(site[anchors], options.test_share, options.seed)
-    far = ~too_near(lon[anchors], lat[anchors], held_out, options.window_m)
+    draw_x, draw_y = _draws_of(photos, options.seed)
+    places = (values[anchors] for values in (lon, lat, draw_x, draw_y))
+    far = ~too_near(*places, held_out, options.window_m)
     counted.count("a tile's diagonal or more from held-out sites", "tiles", len(tiles), int(far.sum()))
     tiles = [tile for tile, keep in zip(tiles, far) if keep]
     (output / "select").mkdir(parents=True, exist_ok=True)
@@ -116,10 +117,9 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
             "No photo is left after all rules; see how many each left in select/counts.json, and relax one."
         )
     if held_out[far].all():
-        kilometres = APART * math.sqrt(2) * options.window_m / 1000
         raise ValueError(
-            f"No tile is left to train on: all are in held-out sites, or nearer to one than {kilometres:.1f} km; pass photos of a larger area, "
-            "or --test_share 0."
+            "No tile is left to train on: all are in held-out sites, or nearer to one than a tile's diagonal; pass photos of a larger area, or "
+            "--test_share 0."
         )
     split = np.where(held_out, TEST, TRAIN)[far]
     rows = _tile_rows(options, photos, tiles, split, cell, settlement, site)
@@ -197,14 +197,19 @@ def _sites(photos: pa.Table, lon: np.ndarray, lat: np.ndarray, side_km: float) -
 def _tiles_of(
     options: StreetPairsOptions, photos: pa.Table, cell: np.ndarray, settlement: np.ndarray, site: np.ndarray
 ) -> list[list[int]]:
-    names = photos["photo_id"].to_pylist()
     seconds = photos["time"].cast(pa.int64()).cast(pa.float64()).fill_null(np.nan).to_numpy() / 1e6
-    draw_x, draw_y = (draws(names, options.seed, axis) for axis in ("x", "y"))
+    draw_x, draw_y = _draws_of(photos, options.seed)
     lon, lat = (photos[name].to_numpy() for name in ("lon", "lat"))
     group = np.array([f"{one} {other}" for one, other in zip(cell.tolist(), settlement.tolist())], object)
     places = Places(lon, lat, seconds, site, group, draw_x, draw_y)
     order = _order(photos, options.seed, "anchor")
     return group_into_tiles(places, order, options.photos_per_tile, options.window_m, options.days, options.cap)
+
+
+def _draws_of(photos: pa.Table, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where in its window each photo lies if it anchors a tile."""
+    names = photos["photo_id"].to_pylist()
+    return draws(names, seed, "x"), draws(names, seed, "y")
 
 
 def _cap(options: StreetPairsOptions) -> str:

@@ -13,7 +13,10 @@
 # limitations under the License.
 """Photos of a folder, placed by their headers."""
 
+import io
+
 import pytest
+from PIL import Image
 
 from tests.helpers.embedding import jpeg
 from training.street_pairs.photo_sources.folder import folder_photos
@@ -31,6 +34,15 @@ def test_photos_are_placed_by_their_headers(tmp_path):
     assert row["position"] == "exif" and row["source"] == tmp_path.name and row["time"].hour == 10
     ((name, why),) = listed.unreadable
     assert name == "b.jpg" and "no position" in why
+
+
+def test_panoramas_are_told_by_their_metadata(tmp_path):
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><GPano:ProjectionType>equirectangular</GPano:ProjectionType></x:xmpmeta>'
+    )
+    image = Image.open(io.BytesIO(jpeg(13.0, 52.0)))
+    image.save(tmp_path / "a.jpg", exif=image.getexif(), xmp=xmp)
+    assert folder_photos(tmp_path).photos["camera"].to_pylist() == ["spherical"]
 
 
 def test_a_folder_without_photos_is_refused(tmp_path):

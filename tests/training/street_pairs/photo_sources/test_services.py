@@ -87,6 +87,43 @@ def test_an_error_of_mapillary_fails_all_that_was_asked_for(client):
     assert not failures[0].permanent and "no such field" in failures[0].message
 
 
+def test_a_refused_token_stops_the_program(client):
+    with (
+        stub_server(lambda *_: (401, {}, b"")) as url,
+        pytest.raises(ValueError, match="refuses the token in MAPILLARY"),
+    ):
+        Mapillary(client, url).photos(["1"])
+    with stub_server(lambda *_: (400, {}, b"")) as url:
+        (failure,) = Mapillary(client, url).photos(["1"])[1]
+    assert not failure.permanent
+
+
+def test_odd_fields_concern_one_photo_alone(client):
+    photos = [
+        mapillary_photo("1") | {"computed_geometry": {"type": "Point", "coordinates": []}},
+        mapillary_photo("2") | {"captured_at": "1622541600000", "computed_compass_angle": None},
+    ]
+    with stub_server(lambda *_: (200, {}, {"data": [*photos, {"id": None}, "odd"]})) as url:
+        (row,), (failure,) = Mapillary(client, url).photos(["1", "2"])
+    assert row["photo_id"] == "2" and row["heading"] == 350 and row["time"] == datetime(2021, 6, 1, 10, tzinfo=UTC)
+    assert (failure.id, failure.kind, failure.permanent) == ("1", "incomplete", True)
+    odd = {"status": {"apiCode": 600}, "result": {"data": [kartaview_photo("1", lng=None)], "hasMoreData": False}}
+    with stub_server(lambda *_: (200, {}, odd)) as url:
+        assert KartaView(client, url).photos(["1"])[1][0].kind == "incomplete"
+
+
+def test_pages_without_photos_are_the_last(client):
+    asked = []
+
+    def answer(path, parameters, headers):
+        asked.append(parameters["page"])
+        return 200, {}, {"status": {"apiCode": 600}, "result": {"data": [], "hasMoreData": True}}
+
+    with stub_server(answer) as url:
+        assert list(KartaView(client, url).in_box((13.0, 52.0, 13.001, 52.001))) == []
+    assert asked == ["1"]
+
+
 def test_a_token_is_needed(monkeypatch):
     monkeypatch.delenv(mapillary.TOKEN, raising=False)
     with pytest.raises(ValueError, match=mapillary.TOKEN):

@@ -59,9 +59,20 @@ def test_global_streetscapes_names_photos_of_its_sources(tmp_path):
     listed = table_photos(written(tmp_path, head + row + other))
     one, two = listed.photos.to_pylist()
     assert one["photo_id"] == "1666317524185318" and one["source"] == "mapillary" and two["source"] == "kartaview"
-    assert one["position"] == "original" and one["licence"] == "CC BY-SA 4.0" and one["site"] == "Stuttgart"
+    assert (
+        one["position"] == "original"
+        and one["licence"] == "CC BY-SA 4.0"
+        and one["site"] == two["site"]
+        and one["site"].startswith("Stuttgart ")
+    )
     assert one["camera"] == "spherical" and one["time"] == datetime(2024, 7, 9, 1, 24, 18, 913000, tzinfo=UTC)
     assert any("Global Streetscapes" in remark for remark in listed.remarks)
+
+
+def test_cities_of_the_same_name_are_several_sites(tmp_path):
+    text = "id,lon,lat,city\na,-121.89,37.33,San Jose\nb,-84.08,9.93,San Jose\nc,-121.9,37.34,San Jose\n"
+    one, other, third = (row["site"] for row in table_photos(written(tmp_path, text)).photos.to_pylist())
+    assert one == third != other
 
 
 def test_parquet_keeps_large_ids_exact(tmp_path):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import shapely
 
-from modeling_gair.crs_gair import project
+from modeling_gair.crs_gair import project, unproject
 from modeling_gair.geo_gair import EARTH_RADIUS_M, great_circle_distance_m
 from tests.helpers.rasters import write_tif
 from training.street_pairs.selection.cells import cells_of
@@ -130,17 +130,33 @@ def test_held_out_footprints_are_a_diagonal_away():
     held_out = held_out_sites(sites, 0.1, 0)
     assert len(set(sites[held_out])) == round(0.1 * len(set(sites)))
     assert not set(sites[held_out]) & set(sites[~held_out])
-    near = too_near(lon, lat, held_out, 1920)
-    assert near.any() and not near[held_out].any() and (~near & ~held_out).any()
-    x, y = project(lon, lat, "EPSG:32633")
     draw = rng.uniform(0, 1, (600, 2))
-    west, north = x - anchor_offset_m(0, 1920) - draw[:, 0] * 1860, y + anchor_offset_m(0, 1920) + draw[:, 1] * 1860
-    boxes = shapely.box(west, north - 1920, west + 1920, north)
-    apart = shapely.distance(boxes[~near & ~held_out][:, None], boxes[held_out])
-    assert apart.min() >= np.sqrt(2) * 1920
+    near = too_near(lon, lat, draw[:, 0], draw[:, 1], held_out, 1920)
+    assert near.any() and not near[held_out].any() and (~near & ~held_out).any()
+    # The scenes of two tiles may be in different zones.
+    for zones in ((32, 32), (33, 33), (32, 33), (33, 32)):
+        footprints = [footprints_of(lon, lat, draw, zone) for zone in zones]
+        apart = shapely.distance(footprints[0][~near & ~held_out][:, None], footprints[1][held_out])
+        assert apart.min() >= np.sqrt(2) * 1920
     # None is left out that is far away.
-    middle = np.hypot(x[near][:, None] - x[held_out], y[near][:, None] - y[held_out])
-    assert middle.min(axis=1).max() < 3.1 * np.sqrt(2) * 1920
+    gaps = shapely.distance(footprints[0][near][:, None], footprints[0][held_out]).min(axis=1)
+    assert gaps.max() < np.sqrt(2) * 1920 + 0.55 * 1920
+
+
+def footprints_of(lon, lat, draw, zone):
+    """Windows in scenes of a zone, as polygons in metres around a place between the zones."""
+    x, y = project(lon, lat, f"EPSG:326{zone}")
+    west, north = (
+        x - anchor_offset_m(draw[:, 0], 1920) - 10,
+        y + anchor_offset_m(draw[:, 1], 1920) + 10,
+    )
+    corners = (
+        np.stack([west, west + 1920, west + 1920, west], 1),
+        np.stack([north, north, north - 1920, north - 1920], 1),
+    )
+    corner_lon, corner_lat = unproject(*corners, f"EPSG:326{zone}")
+    east = np.radians(corner_lon - 12.3) * np.cos(np.radians(48.2)) * EARTH_RADIUS_M
+    return shapely.polygons(np.stack([east, np.radians(corner_lat - 48.2) * EARTH_RADIUS_M], axis=-1))
 
 
 def test_hold_out_of_few_sites():

@@ -17,6 +17,7 @@ taken at centres: two seeded draws say where.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from modeling_gair.crs_gair import Bounds
 
@@ -70,16 +71,16 @@ class PixelWindow:
         return west, north - self.side * PIXEL_M, west + self.side * PIXEL_M, north
 
 
-def anchor_offset_m(draw: float, window_m: int) -> float:
+def anchor_offset_m(draw: Any, window_m: int) -> Any:
     """
     The distance of the anchor from the western side of its window, or from the northern one.
 
     Args:
-        draw (`float`): in [0, 1), `draw_x` or `draw_y` of the tile.
+        draw (`float` or `np.ndarray`): in [0, 1), `draw_x` or `draw_y` of the tile.
         window_m (`int`): the window's side in metres.
 
     Returns:
-        `float`: metres, at least [`ANCHOR_MARGIN_M`] from both sides. Beginning at an even pixel adds less than 20 m.
+        Metres, in the shape of `draw`: at least [`ANCHOR_MARGIN_M`] from both sides. Beginning at an even pixel adds less than 20 m.
     """
     return ANCHOR_MARGIN_M + draw * (window_m - 2 * ANCHOR_MARGIN_M)
 

@@ -104,9 +104,8 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     counted.count(rule, "photos", len(photos), sum(map(len, tiles)))
     anchors = np.array([tile[0] for tile in tiles], np.int64)
     held_out = held_out_sites(site[anchors], options.test_share, options.seed)
-    draw_x, draw_y = _draws_of(photos, options.seed)
-    places = (values[anchors] for values in (lon, lat, draw_x, draw_y))
-    far = ~too_near(*places, held_out, options.window_m)
+    draw_x, draw_y = (draw[anchors] for draw in _draws_of(photos, options.seed))
+    far = ~too_near(lon[anchors], lat[anchors], draw_x, draw_y, held_out, options.window_m)
     counted.count("a tile's diagonal or more from held-out sites", "tiles", len(tiles), int(far.sum()))
     tiles = [tile for tile, keep in zip(tiles, far) if keep]
     (output / "select").mkdir(parents=True, exist_ok=True)

@@ -43,8 +43,5 @@ pictures: install ## train on the sample world, and remake the Space's model and
 	$(BIN)/python -m training.hub.space_files --model outputs/pictures
 	$(BIN)/python -m tests.end_to_end.documentation_pictures outputs/pictures
 
-speed: install ## measure a training step, loading and reading at points
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.speed.training_step
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.speed.loader
-	$(BIN)/python -m tests.speed.nili
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.speed.query
+speed: install ## measure everything, and compare with the run before
+	$(BIN)/python -m tests.speed --json outputs/speed.jsonl $$(test -f outputs/speed.jsonl && echo --against outputs/speed.jsonl)

@@ -1,0 +1,134 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What the suite measures: rows with a time, its spread, a rate and a ratio, from functions that run in turn."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    What is measured, and how thoroughly.
+
+    Attributes:
+        device (`torch.device`): where models compute.
+        quick (`bool`): tiny models and few repeats, to see that everything runs; the figures mean little.
+    """
+
+    device: torch.device
+    quick: bool
+
+    @property
+    def repeats(self) -> int:
+        """Rounds of a comparison."""
+        return 2 if self.quick else 7
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    One measurement.
+
+    Attributes:
+        section, case (`str`): its name, the same in every run.
+        value (`float`): the median.
+        unit (`str`): of the value; `"s"` for seconds.
+        spread (`float`): half the distance between the quartiles over the median; 0 of a single value.
+        rate (`float`, *optional*): items a second.
+        items (`str`): what the rate counts.
+        ratio (`float`, *optional*): how many times as fast as `than`.
+        than (`str`): the case of the same section that it is compared with, or what else.
+        note (`str`): what else a reader should know.
+    """
+
+    section: str
+    case: str
+    value: float
+    unit: str = "s"
+    spread: float = 0.0
+    rate: float | None = None
+    items: str = ""
+    ratio: float | None = None
+    than: str = ""
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def compare(
+    section: str,
+    runs: Mapping[str, Callable[[], Any]],
+    settings: Settings,
+    *,
+    items: tuple[float, str] | None = None,
+    than: str | None = None,
+    gflop: float | None = None,
+    matrix_gflops: float | None = None,
+) -> list[Row]:
+    """
+    Times functions in turn, so that drift of the machine affects all alike, after one call of each to warm up.
+
+    Args:
+        section (`str`), runs (`Mapping[str, Callable]`): the functions by the names of their cases.
+        settings ([`Settings`]): how many rounds.
+        items (`tuple[float, str]`, *optional*): how many of what one call does, for a rate.
+        than (`str`, *optional*): the case that the others are compared with.
+        gflop, matrix_gflops (`float`, *optional*): products of one call, and the rate at which the device multiplies, of which
+            the note then states the share.
+    """
+    seconds: dict[str, list[float]] = {case: [] for case in runs}
+    for run in runs.values():
+        run()
+    for _ in range(settings.repeats):
+        for case, run in runs.items():
+            seconds[case].append(timed(run, settings.device))
+    medians = {case: statistics.median(values) for case, values in seconds.items()}
+    return [
+        Row(
+            section,
+            case,
+            median,
+            spread=_spread(seconds[case]),
+            rate=items[0] / median if items else None,
+            items=items[1] if items else "",
+            ratio=medians[than] / median if than and case != than else None,
+            than=than if than and case != than else "",
+            note=f"{gflop / median / matrix_gflops:.0%} of the matrix rate" if gflop and matrix_gflops else "",
+        )
+        for case, median in medians.items()
+    ]
+
+
+def timed(run: Callable[[], Any], device: torch.device) -> float:
+    """Seconds of one call, with what it left to the device to do."""
+    start = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def _spread(values: list[float]) -> float:
+    if len(values) < 4:
+        return 0.0
+    first, _, third = statistics.quantiles(values, n=4)
+    return (third - first) / 2 / statistics.median(values)

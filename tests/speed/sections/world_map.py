@@ -1,0 +1,66 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The Space's map of the world: its grid computed once, and a query on the grid in memory."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from modeling_gair import GairConfig, GairModel
+from tests.speed.rows import Row, Settings, compare, timed
+
+_ROOT = Path(__file__).parents[3]
+_PLACES_AT_ONCE = 8192
+
+
+def measure(settings: Settings) -> list[Row]:
+    """360 × 180 cells, cold and warm; in a process of its own, since modules of the Space import each other as a lone folder does."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(_ROOT / "spaces_demo"), str(_ROOT)])}
+    program = f"from {__name__} import print_rows; print_rows({str(settings.device)!r}, {settings.quick})"
+    output = subprocess.check_output([sys.executable, "-c", program], cwd=_ROOT, env=environment)
+    return [Row(**row) for row in json.loads(output.splitlines()[-1])]
+
+
+def measure_here(settings: Settings) -> list[Row]:
+    """The rows, where the Space's modules can be imported."""
+    from serving.grids import WORLD, Grids, Region
+
+    torch.manual_seed(0)
+    model = GairModel(GairConfig.tiny() if settings.quick else GairConfig()).eval().to(settings.device)
+    cells = 360 * 180
+    with TemporaryDirectory() as folder:
+        grids = Grids(partial(_embed, model), Path(folder) / "world.npy")
+        seconds = timed(grids.world, settings.device)
+        query, region = grids.world()[0][0], Region.covering(*WORLD)
+        rows = compare("world map", {"a query, grid in memory": lambda: grids.cosines(query, region)}, settings)
+    return [Row("world map", "the grid of 360 × 180 cells", seconds, rate=cells / seconds, items="places"), *rows]
+
+
+@torch.inference_mode()
+def _embed(model: GairModel, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    coordinates = torch.from_numpy(np.stack([lon, lat], axis=1)).to(model.device)
+    chunks = [model.get_location_features(chunk) for chunk in coordinates.split(_PLACES_AT_ONCE)]
+    return torch.nn.functional.normalize(torch.cat(chunks).float(), dim=-1).cpu().numpy()
+
+
+def print_rows(device: str, quick: bool) -> None:
+    """What the process of its own does."""
+    print(json.dumps([row.as_dict() for row in measure_here(Settings(torch.device(device), quick))]))

@@ -1,0 +1,105 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The suite's table: printed, kept as a history of JSON lines, and compared with an earlier run."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.speed.rows import Row, Settings
+
+
+def machine(settings: Settings) -> dict[str, Any]:
+    """What the figures of a run depend on besides the code."""
+    flags = Path("/proc/cpuinfo").read_text().split("flags", 1)[-1].split("\n", 1)[0] if _linux() else ""
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if _linux() else os.cpu_count(),
+        "bfloat16": "amx_bf16" in flags or "avx512_bf16" in flags,
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(settings.device) if settings.device.type == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "quick": settings.quick,
+    }
+
+
+def show(rows: Sequence[Row], earlier: dict[tuple[str, str], float] | None = None) -> str:
+    """The rows as a Markdown table, with the ratio to an earlier run's values if they are given."""
+    heads = ["section", "case", "median", "±", "rate", "ratio", "note"] + (["earlier / now"] if earlier else [])
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for row in rows:
+        cells = [
+            row.section,
+            row.case,
+            _quantity(row.value, row.unit),
+            f"{row.spread:.0%}" if row.spread else "",
+            f"{row.rate:,.3g} {row.items}/s" if row.rate else "",
+            f"{row.ratio:.2f} × {row.than}" if row.ratio else "",
+            row.note,
+        ]
+        if earlier:
+            before = earlier.get((row.section, row.case))
+            cells.append(f"{before / row.value:.2f}" if before and row.value else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def append(path: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
+    """Adds a run to a history: one JSON object a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({**about, "rows": [row.as_dict() for row in rows]}) + "\n")
+
+
+def last_run(path: Path) -> dict[tuple[str, str], float]:
+    """
+    The values of the last run in a history, by section and case.
+
+    Raises:
+        ValueError: the file does not hold a run.
+    """
+    try:
+        last = json.loads(path.read_text(encoding="utf-8").strip().splitlines()[-1])
+        return {(row["section"], row["case"]): row["value"] for row in last["rows"]}
+    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(f"--against is {str(path)!r}, expected a file that --json wrote.") from error
+
+
+def _quantity(value: float, unit: str) -> str:
+    if unit != "s":
+        return f"{value:,.3g} {unit}"
+    for factor, name in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if value * factor >= 1 or name == "µs":
+            return f"{value * factor:.3g} {name}"
+    raise AssertionError(value)
+
+
+def _linux() -> bool:
+    return platform.system() == "Linux"
+
+
+def _processor() -> str:
+    if _linux():
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

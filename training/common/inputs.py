@@ -11,12 +11,16 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The files of an input, digests of their contents, and their division among tasks."""
+"""The files and rows of an input, digests of their contents, and their division among tasks."""
 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 
 def digest_of_file(path: Path) -> str:
@@ -55,3 +59,13 @@ def even_sizes(total: int, most: int) -> list[int]:
     """`total` inputs in as few tasks of at most `most` as possible, of sizes as equal as possible."""
     tasks = max(1, -(-total // most))
     return [total * (rank + 1) // tasks - total * rank // tasks for rank in range(tasks)]
+
+
+def read_rows(path: Path, start: int, stop: int) -> pa.Table:
+    """Rows `start` to `stop` of a parquet file; no others are held in memory, but for a row group at each end."""
+    with pq.ParquetFile(path) as file:
+        edges = np.cumsum([0, *(file.metadata.row_group(group).num_rows for group in range(file.num_row_groups))])
+        groups = [group for group in range(file.num_row_groups) if edges[group] < stop and edges[group + 1] > start]
+        if not groups:
+            return file.schema_arrow.empty_table()
+        return file.read_row_groups(groups).slice(start - int(edges[groups[0]]), stop - start)

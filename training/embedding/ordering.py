@@ -90,16 +90,6 @@ def write_ordered(batches: Iterator[pa.Table], carried: pa.Schema, path: Path) -
     return total, keeps or not named
 
 
-def read_items(path: Path, start: int, stop: int) -> pa.Table:
-    """Items `start` to `stop` of an ordered file; no others are held in memory, but for a row group at each end."""
-    with pq.ParquetFile(path) as file:
-        edges = np.cumsum([0, *(file.metadata.row_group(group).num_rows for group in range(file.num_row_groups))])
-        groups = [group for group in range(file.num_row_groups) if edges[group] < stop and edges[group + 1] > start]
-        if not groups:
-            return file.schema_arrow.empty_table()
-        return file.read_row_groups(groups).slice(start - int(edges[groups[0]]), stop - start)
-
-
 def carried_of(path: Path) -> pa.Schema:
     """The carried columns of an ordered file, by the names that they get in the output."""
     fields = [field for field in pq.read_schema(path).remove_metadata() if field.name not in KEYS.names]

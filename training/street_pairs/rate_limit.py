@@ -19,12 +19,13 @@ for it. No library does this across processes without a server.
 import os
 import re
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 from filelock import FileLock
 
-from training.common.files import write_atomically
+_POLL_S = 0.002
 
 
 class RateLimit:
@@ -42,18 +43,20 @@ class RateLimit:
         folder = folder or Path(tempfile.gettempdir()) / f"gair-requests-{os.getuid()}"
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / re.sub(r"[^A-Za-z0-9.-]", "_", host)
-        self._lock = FileLock(f"{self._file}.lock")
+        # Threads wait for each other here, and only one of them for other processes, which it can but ask again and again.
+        self._threads = threading.Lock()
+        self._processes = FileLock(f"{self._file}.lock", poll_interval=_POLL_S)
 
     def wait(self) -> None:
         """Takes the next free moment, and sleeps until then."""
-        with self._lock:
+        with self._threads, self._processes:
             moment = max(time.time(), self._next())
             self._set(moment + self._interval)
         time.sleep(max(0.0, moment - time.time()))
 
     def pause(self, seconds: float) -> None:
         """Lets nobody ask the host for some time, as it asked for."""
-        with self._lock:
+        with self._threads, self._processes:
             self._set(max(self._next(), time.time() + seconds))
 
     def _next(self) -> float:
@@ -63,4 +66,5 @@ class RateLimit:
             return 0.0
 
     def _set(self, moment: float) -> None:
-        write_atomically(self._file, repr(moment))
+        # Read and written by whoever holds the lock; a moment that was cut off by a kill reads as none.
+        self._file.write_text(repr(moment), encoding="utf-8")

@@ -23,12 +23,12 @@ import numpy as np
 import pyarrow as pa
 
 from modeling_gair import GairProcessor
-from training.common.inputs import digest_of_names, even_sizes, files_in
+from training.common.inputs import digest_of_names, even_sizes, files_in, read_rows
 from training.common.iterables import chunked
 from training.embedding.encoding import Encoder
 from training.embedding.inputs.kind import Part, Plan
 from training.embedding.job import PLAN, Job, path_of
-from training.embedding.ordering import KEYS, PROBLEM, carried_of, read_items, write_ordered
+from training.embedding.ordering import KEYS, PROBLEM, carried_of, write_ordered
 
 ITEMS = "inputs.parquet"
 
@@ -96,7 +96,7 @@ def slices(
 ) -> Iterator[Callable[[], Part]]:
     """The batches of a task, each read by `read(folder, items, processor)`."""
     start = sum(job.sizes[:rank])
-    items = read_items(output / PLAN / ITEMS, start, start + job.sizes[rank])
+    items = read_rows(output / PLAN / ITEMS, start, start + job.sizes[rank])
     folder = Path(path_of(output, "input"))
     for first in range(0, len(items), job.batch_size):
         yield partial(read, folder, items.slice(first, job.batch_size), processor)

@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from training.common.inputs import even_sizes
+from training.common.inputs import even_sizes, read_rows
 from training.common.iterables import chunked
 from training.common.jobs import TaskProgress
 from training.street_pairs.blurring import blur_faces
@@ -72,7 +72,8 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
         ValueError: a service needs a token that the environment lacks.
     """
     sizes = plan(options, output)
-    photos = pq.read_table(output / "select" / PHOTOS).slice(sum(sizes[:rank]), sizes[rank])
+    start = sum(sizes[:rank])
+    photos = read_rows(output / "select" / PHOTOS, start, start + sizes[rank])
     done, failures = _earlier(output, rank)
     settled = {row["photo_id"] for row in done} | {failure.id for failure in failures}
     left = [photo for photo in photos.to_pylist() if photo["photo_id"] not in settled]

@@ -37,6 +37,8 @@ from training.street_pairs.selection.tiles import Places, group_into_tiles
 from training.street_pairs.units import Failure, unit_file, write_unit
 
 PHOTOS, TILES, COUNTS, REMARKS = "photos.parquet", "tiles.parquet", "counts.json", "remarks.json"
+# Units read a part of the photos each.
+_ROWS_PER_GROUP = 4096
 # Sentinel-2 observes land between these parallels.
 _SOUTHERNMOST, _NORTHERNMOST = -56.0, 83.0
 _TILE_SCHEMA = pa.schema(
@@ -98,14 +100,17 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     settlement, about = settlement_of(lon, lat, options.settlement_raster)
     remarks.append(about)
     cell = cells_of(lon, lat, 1000 * options.cell_km)
+    group = np.array([f"{one} {other}" for one, other in zip(cell.tolist(), settlement.tolist())], object)
+    draw_x, draw_y = (draws(photos["photo_id"].to_pylist(), options.seed, axis) for axis in ("x", "y"))
     site = _sites(photos, lon, lat, options.site_km)
-    tiles = _tiles_of(options, photos, cell, settlement, site)
+    places = Places(lon, lat, _seconds(photos), site, group, draw_x, draw_y)
+    order = _order(photos, options.seed, "anchor")
+    tiles = group_into_tiles(places, order, options.photos_per_tile, options.window_m, options.days, options.cap)
     rule = f"in tiles of at most {options.photos_per_tile} photos, {_cap(options)}"
     counted.count(rule, "photos", len(photos), sum(map(len, tiles)))
     anchors = np.array([tile[0] for tile in tiles], np.int64)
     held_out = held_out_sites(site[anchors], options.test_share, options.seed)
-    draw_x, draw_y = (draw[anchors] for draw in _draws_of(photos, options.seed))
-    far = ~too_near(lon[anchors], lat[anchors], draw_x, draw_y, held_out, options.window_m)
+    far = ~too_near(lon[anchors], lat[anchors], draw_x[anchors], draw_y[anchors], held_out, options.window_m)
     counted.count("a tile's diagonal or more from held-out sites", "tiles", len(tiles), int(far.sum()))
     tiles = [tile for tile, keep in zip(tiles, far) if keep]
     (output / "select").mkdir(parents=True, exist_ok=True)
@@ -121,7 +126,7 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
             "--test_share 0."
         )
     split = np.where(held_out, TEST, TRAIN)[far]
-    rows = _tile_rows(options, photos, tiles, split, cell, settlement, site)
+    rows = _tile_rows(options, photos, places, tiles, split, cell, settlement)
     _write(output, photos, tiles, rows)
     failures = [Failure(name, "unreadable", True, why) for name, why in listed.unreadable]
     write_unit(unit_file(output, "select", rank), pa.Table.from_pylist(counted.rules), failures)
@@ -147,9 +152,10 @@ def _filter(options: StreetPairsOptions, counted: Counted) -> None:
 
 
 def _check_ids(ids: pa.ChunkedArray) -> None:
-    counts = pc.value_counts(ids).filter(pc.greater(pc.struct_field(pc.value_counts(ids), "counts"), 1))
-    if len(counts):
-        raise ValueError(f"The id {counts[0]['values'].as_py()!r} names several photos; make the ids unique.")
+    counts = pc.value_counts(ids)
+    twice = counts.filter(pc.greater(pc.struct_field(counts, "counts"), 1))
+    if len(twice):
+        raise ValueError(f"The id {twice[0]['values'].as_py()!r} names several photos; make the ids unique.")
 
 
 def _check_privacy(options: StreetPairsOptions, photos: pa.Table) -> None:
@@ -193,22 +199,9 @@ def _sites(photos: pa.Table, lon: np.ndarray, lat: np.ndarray, side_km: float) -
     return np.array([name or f"cell {cell}" for name, cell in zip(photos["site"].to_pylist(), cells.tolist())], object)
 
 
-def _tiles_of(
-    options: StreetPairsOptions, photos: pa.Table, cell: np.ndarray, settlement: np.ndarray, site: np.ndarray
-) -> list[list[int]]:
-    seconds = photos["time"].cast(pa.int64()).cast(pa.float64()).fill_null(np.nan).to_numpy() / 1e6
-    draw_x, draw_y = _draws_of(photos, options.seed)
-    lon, lat = (photos[name].to_numpy() for name in ("lon", "lat"))
-    group = np.array([f"{one} {other}" for one, other in zip(cell.tolist(), settlement.tolist())], object)
-    places = Places(lon, lat, seconds, site, group, draw_x, draw_y)
-    order = _order(photos, options.seed, "anchor")
-    return group_into_tiles(places, order, options.photos_per_tile, options.window_m, options.days, options.cap)
-
-
-def _draws_of(photos: pa.Table, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where in its window each photo lies if it anchors a tile."""
-    names = photos["photo_id"].to_pylist()
-    return draws(names, seed, "x"), draws(names, seed, "y")
+def _seconds(photos: pa.Table) -> np.ndarray:
+    """When photos were taken, in seconds since 1970; NaN where unknown."""
+    return photos["time"].cast(pa.int64()).cast(pa.float64()).fill_null(np.nan).to_numpy() / 1e6
 
 
 def _cap(options: StreetPairsOptions) -> str:
@@ -218,32 +211,29 @@ def _cap(options: StreetPairsOptions) -> str:
 def _tile_rows(
     options: StreetPairsOptions,
     photos: pa.Table,
+    places: Places,
     tiles: list[list[int]],
     split: np.ndarray,
     cell: np.ndarray,
     settlement: np.ndarray,
-    site: np.ndarray,
 ) -> pa.Table:
     names, times = photos["photo_id"].to_pylist(), photos["time"].to_pylist()
-    lon, lat = photos["lon"].to_pylist(), photos["lat"].to_pylist()
-    anchors = [tile[0] for tile in tiles]
-    anchor_names = [names[anchor] for anchor in anchors]
-    draw_x, draw_y = (draws(anchor_names, options.seed, axis) for axis in ("x", "y"))
     days = timedelta(days=options.days)
     rows = []
-    for number, (tile, anchor) in enumerate(zip(tiles, anchors)):
+    for tile, here in zip(tiles, split):
+        anchor = tile[0]
         taken = [times[photo] for photo in tile if times[photo] is not None]
         rows.append(
             {
-                "tile_id": tile_name(anchor_names[number]),
-                "site": site[anchor],
+                "tile_id": tile_name(names[anchor]),
+                "site": places.site[anchor],
                 "cell": int(cell[anchor]),
                 "settlement": settlement[anchor],
-                "split": split[number],
-                "lon": lon[anchor],
-                "lat": lat[anchor],
-                "draw_x": draw_x[number],
-                "draw_y": draw_y[number],
+                "split": here,
+                "lon": places.lon[anchor],
+                "lat": places.lat[anchor],
+                "draw_x": places.draw_x[anchor],
+                "draw_y": places.draw_y[anchor],
                 # Near in time to the first photo and to the last.
                 "time_start": max(taken) - days if taken else None,
                 "time_end": min(taken) + days if taken else None,
@@ -268,4 +258,4 @@ def _write(output: Path, photos: pa.Table, tiles: list[list[int]], rows: pa.Tabl
     selected = selected.sort_by([("tile_id", "ascending"), ("photo_id", "ascending")])
     for name, table in ((PHOTOS, selected), (TILES, rows)):
         with written_whole(output / "select" / name) as path:
-            pq.write_table(table, path, compression="zstd")
+            pq.write_table(table, path, row_group_size=_ROWS_PER_GROUP, compression="zstd")

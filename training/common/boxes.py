@@ -51,3 +51,9 @@ def check_box(sides: Sequence[float]) -> Box:
         if max(abs(west), abs(east)) <= 180 and west != east and -90 <= south < north <= 90:
             return west, south, east, north
     raise ValueError(f"bbox is {tuple(sides)}, {_EXPECTED}")
+
+
+def longitude_spans(box: Box) -> list[tuple[float, float]]:
+    """A box's longitudes as spans, west and east within -180 to 180: two where it crosses the antimeridian."""
+    west, _, east, _ = box
+    return [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]

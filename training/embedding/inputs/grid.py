@@ -30,7 +30,7 @@ import pyarrow as pa
 import shapely
 
 from modeling_gair.geo_gair import wrap_longitude
-from training.common.boxes import Box, parse_box
+from training.common.boxes import Box, longitude_spans, parse_box
 from training.embedding.inputs.listed import ListedInput
 from training.embedding.ordering import KEYS
 
@@ -88,7 +88,7 @@ class GridPlaces(ListedInput):
                 continue
             # The centres of a row that lie on the Earth: half of its circle to each side.
             half = int(np.floor(180 * self._columns_per_degree(lat) + 0.5))
-            spans = [(-180.0, 180.0)] if self.bbox is None else _spans(self.bbox)
+            spans = [(-180.0, 180.0)] if self.bbox is None else longitude_spans(self.bbox)
             if self.bbox is None:
                 spans = list(_land_at(lat))
             found = [self._between(lat, west, east) for west, east in spans]
@@ -142,12 +142,6 @@ def open_grid(text: str, bbox: str | None) -> GridPlaces:
             f"--input is {text!r}, expected a grid such as grid:10km or grid:500m, of 10 m to 5000 km; write it so."
         )
     return GridPlaces(spacing, None if bbox is None else parse_box(bbox))
-
-
-def _spans(bbox: Box) -> list[tuple[float, float]]:
-    """A box's longitudes as spans within -180 to 180."""
-    west, _, east, _ = bbox
-    return [(west, east)] if west < east else [(west, 180.0), (-180.0, east)]
 
 
 def _land_at(lat: float) -> Iterator[tuple[float, float]]:

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modeling_gair.geo_gair import EARTH_RADIUS_M
-from training.common.boxes import Box
+from training.common.boxes import Box, longitude_spans
 from training.street_pairs.http_client import FetchError, HttpClient
 from training.street_pairs.photo_sources.photo import BY_SA, KARTAVIEW
 from training.street_pairs.units import Failure
@@ -136,9 +136,9 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _inside(row: dict[str, Any], box: Box) -> bool:
-    west, south, east, north = box
-    lon = row["lon"]
-    return (west <= lon <= east if west <= east else lon >= west or lon <= east) and south <= row["lat"] <= north
+    _, south, _, north = box
+    inside = any(west <= row["lon"] <= east for west, east in longitude_spans(box))
+    return inside and south <= row["lat"] <= north
 
 
 def _centres(box: Box) -> Iterator[tuple[float, float]]:

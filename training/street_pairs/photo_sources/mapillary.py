@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from training.common.boxes import Box
+from training.common.boxes import Box, longitude_spans
 from training.street_pairs.http_client import FetchError, HttpClient
 from training.street_pairs.photo_sources.photo import BY_SA, MAPILLARY
 from training.street_pairs.units import Failure
@@ -158,8 +158,8 @@ def _camera(photo: dict[str, Any]) -> str | None:
 
 def _parts(box: Box, side: float) -> Iterator[Box]:
     """A box in parts of at most `side` degrees; two sets of them where it crosses the antimeridian."""
-    west, south, east, north = box
-    for left, right in [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]:
+    _, south, _, north = box
+    for left, right in longitude_spans(box):
         columns, rows = max(1, -int(-(right - left) // side)), max(1, -int(-(north - south) // side))
         for row in range(rows):
             for column in range(columns):

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from modeling_gair.geo_gair import wrap_longitude
-from training.common.boxes import Box
+from training.common.boxes import Box, longitude_spans
 
 # Keeps a box from being a point; a scene that holds a window holds its anchor as well.
 _MARGIN_DEG = 1e-4
@@ -52,8 +52,8 @@ class Query:
     @property
     def boxes(self) -> list[Box]:
         """The box, or the two on either side of the antimeridian: services do not agree on west > east."""
-        west, south, east, north = self.bbox
-        return [self.bbox] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]
+        _, south, _, north = self.bbox
+        return [(west, south, east, north) for west, east in longitude_spans(self.bbox)]
 
 
 def queries_of(tiles: Sequence[dict[str, Any]]) -> list[Query]:

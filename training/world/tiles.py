@@ -22,6 +22,7 @@ import numpy as np
 from modeling_gair.crs_gair import Bounds, metres_per_unit, project, unproject, unrolled
 from modeling_gair.geo_gair import wrap_longitude
 from modeling_gair.image_processing_gair_rs import GAIR_BANDS
+from training.common.utm import utm_epsg
 from training.world.fields import FieldValues
 from training.world.ground import (
     BARE,
@@ -174,7 +175,7 @@ class TileRenderer:
 
 def utm_crs(lon: float, lat: float) -> str:
     """EPSG code of the UTM zone of a location in degrees, lon in [-180, 180), such as `"EPSG:32633"`."""
-    return f"EPSG:{(32601 if lat >= 0 else 32701) + int((lon + 180.0) // 6.0)}"
+    return f"EPSG:{utm_epsg(lon, lat)}"
 
 
 def tile_bounds(lon: float, lat: float, crs: str) -> tuple[Bounds, str]:

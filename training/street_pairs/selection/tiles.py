@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modeling_gair.crs_gair import project
+from training.common.utm import utm_epsg
 from training.street_pairs.windows import anchor_offset_m
 
 # The scene of a tile may be in the neighbouring UTM zone, whose grid is turned about the anchor: meridians converge by the difference in
@@ -54,12 +55,6 @@ class Places:
     draw_y: np.ndarray
 
 
-def utm_zones(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    """EPSG codes `(N,)` of the UTM zones of places, without the exceptions of Norway and Svalbard."""
-    zone = np.clip(np.floor((lon + 180) / 6).astype(np.int64) + 1, 1, 60)
-    return np.where(lat >= 0, 32600, 32700) + zone
-
-
 def group_into_tiles(
     places: Places, order: np.ndarray, photos: int, window_m: int, days: float, cap: int | None
 ) -> list[list[int]]:
@@ -78,7 +73,7 @@ def group_into_tiles(
     Returns:
         The photos of each tile, the anchor first.
     """
-    zones = utm_zones(places.lon, places.lat)
+    zones = utm_epsg(places.lon, places.lat)
     x, y = np.empty(len(zones)), np.empty(len(zones))
     for zone in np.unique(zones):
         here = zones == zone

@@ -20,12 +20,13 @@ import shapely
 from modeling_gair.crs_gair import project, unproject
 from modeling_gair.geo_gair import EARTH_RADIUS_M, great_circle_distance_m
 from tests.helpers.rasters import write_tif
+from training.common.utm import utm_epsg
 from training.street_pairs.selection.cells import cells_of
 from training.street_pairs.selection.holdout import held_out_sites, too_near
 from training.street_pairs.selection.order import draws
 from training.street_pairs.selection.settlement import UNKNOWN, settlement_of
 from training.street_pairs.selection.thinning import thin_in_place, thin_sequences
-from training.street_pairs.selection.tiles import Places, group_into_tiles, utm_zones
+from training.street_pairs.selection.tiles import Places, group_into_tiles
 from training.street_pairs.windows import SceneGrid, anchor_offset_m, place_window
 
 
@@ -105,7 +106,7 @@ def test_photos_of_a_tile_lie_in_its_window_in_any_zone(lon0, lat0):
         assert len({places.site[photo] for photo in tile}) == 1
         seconds = places.seconds[tile]
         assert np.isnan(seconds).all() or np.abs(seconds - seconds[0]).max() <= 15 * 86400
-        zone = int(utm_zones(places.lon[[anchor]], places.lat[[anchor]])[0])
+        zone = int(utm_epsg(places.lon[[anchor]], places.lat[[anchor]])[0])
         # The zone that the scene is in may be the next one.
         for scene_zone in (zone - 1, zone, zone + 1):
             crs = f"EPSG:{scene_zone}"

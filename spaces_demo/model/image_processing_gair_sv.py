@@ -149,7 +149,7 @@ class GairSVImageProcessor(SavedWhole, BaseImageProcessor):
         if isinstance(source, Image.Image):
             with _decodable("The given image"):
                 source.load()
-            return _photo_to_rgb(_upright(source), "The given image")
+            return _photo_to_rgb(upright(source), "The given image")
         return _array_to_rgb(as_array(source, "a path, bytes, a PIL image or an array of shape (H, W, 3)"))
 
     def prepare(self, images: Any, device: Any = None) -> torch.Tensor:
@@ -221,7 +221,7 @@ def _decode_photo(file: Any, what: str) -> np.ndarray:
             )
         with _decodable(what):
             image.load()
-        return _photo_to_rgb(_upright(image), what)
+        return _photo_to_rgb(upright(image), what)
 
 
 @contextmanager
@@ -238,7 +238,7 @@ def _decodable(what: str) -> Iterator[None]:
         ) from error
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """
     A loaded image turned as its orientation says. Nothing else of its metadata is parsed or, as Pillow's `exif_transpose` does,
     written again: photos whose metadata are odd elsewhere are photos all the same.

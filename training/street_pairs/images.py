@@ -18,8 +18,9 @@ import math
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from modeling_gair.image_processing_gair_sv import upright
 from training.common.errors import first_line
 from training.street_pairs.http_client import FetchError
 
@@ -112,7 +113,7 @@ def _opened(content: bytes) -> Image.Image:
 def _decoded(image: Image.Image) -> Image.Image:
     try:
         image.load()
-        return ImageOps.exif_transpose(image).convert("RGB")
+        return upright(image).convert("RGB")
     # Pillow's decoders raise errors of many kinds.
     except Exception as error:
         raise FetchError("damaged", False, f"The image cannot be decoded ({first_line(error)[:100]}).") from error

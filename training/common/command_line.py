@@ -269,19 +269,14 @@ def _sentence(message: str) -> str:
     unread = re.search(r"Unable to load config ['\"](.*?)['\"]", reason)
     if unread is not None:
         return f"{name} is {unread[1]!r}; expected its settings one by one, as --{name}.KEY VALUE."
-    simple = re.search(r"Expected a <class '(\w+)'>\. Got value: (.*)", reason)
-    if simple is not None:
-        return f"{name} is {simple[2].strip()!r}; expected a value of type {simple[1]}."
-    choices = re.search(r"Expected a typing\.Literal\[(.*)\]\. Got value: (.*)", reason)
-    if choices is not None:
-        return f"{name} is {choices[2].strip()!r}; expected {choices[1].replace(', ', ' or ')}."
-    optional = re.search(r"Errors:(.*)Given value type:.*Given value: (.*)", reason, re.DOTALL)
-    kinds = re.findall(r"Expected a (?:typing\.Literal\[(.*)\]|<class '(\w+)'>)", optional[1]) if optional else []
+    # Of an option that may be None, and of others that take several kinds, all are listed.
+    kinds = re.findall(r"Expected a (?:typing\.Literal\[([^\]]*)\]|<class '(\w+)'>)", reason)
+    given = re.search(r"(?:Got|Given) value: (.*)", reason)
     expected = [
         literal.replace(", ", " or ") or f"a value of type {kind}" for literal, kind in kinds if kind != "NoneType"
     ]
-    if optional is not None and expected:
-        return f"{name} is {optional[2].strip()!r}; expected {' or '.join(expected)}."
+    if given is not None and expected:
+        return f"{name} is {given[1].strip()!r}; expected {' or '.join(expected)}."
     return f"{name}: {' '.join(reason.split())}"
 
 

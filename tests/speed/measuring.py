@@ -13,11 +13,14 @@
 # limitations under the License.
 """Time and memory of calls, for the benchmarks in this folder."""
 
+import io
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from torch.profiler import ProfilerActivity, profile
 
 
@@ -34,14 +37,14 @@ def peak_bytes(run: Callable[[], Any]) -> int:
     return peak
 
 
-def median_seconds(
+def seconds_in_turn(
     runs: Mapping[str, Callable[[], Any]],
     repeats: int,
     calls: Mapping[str, int] | None = None,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, float]:
+) -> dict[str, list[float]]:
     """
-    Median time of each function. They run in turn, so that drift of the machine affects all alike, after one warm-up call.
+    Times of each function. They run in turn, so that drift of the machine affects all alike, after one warm-up call.
 
     Args:
         runs: the functions by name.
@@ -58,4 +61,29 @@ def median_seconds(
                 start = clock()
                 run()
                 seconds[name].append(clock() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return seconds
+
+
+def median_seconds(
+    runs: Mapping[str, Callable[[], Any]],
+    repeats: int,
+    calls: Mapping[str, int] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """Median time of each function; see [`seconds_in_turn`]."""
+    return {name: statistics.median(values) for name, values in seconds_in_turn(runs, repeats, calls, clock).items()}
+
+
+def camera_photo(width: int, height: int) -> np.ndarray:
+    """A photo `(height, width, 3)`, uint8: smooth, with the noise of a camera, so that its JPEG is about as large as a real one."""
+    y, x = np.mgrid[:height, :width] / max(width, height)
+    colours = np.stack([np.sin(9 * x + 5 * y), np.cos(7 * x * y), np.sin(11 * y)], axis=-1)
+    noise = np.random.default_rng(0).normal(0, 6, (height, width, 1))
+    return (128 + 90 * colours + noise).clip(0, 255).astype(np.uint8)
+
+
+def as_jpeg(photo: np.ndarray) -> bytes:
+    """A photo as a JPEG of good quality."""
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, format="JPEG", quality=90)
+    return buffer.getvalue()

@@ -68,6 +68,26 @@ def main(side: int = 128) -> None:
             seconds = median_seconds(runs, rounds, dict.fromkeys(runs, calls), time.process_time)
             ratio = seconds["both"] / seconds["tokens"]
             print(f"  {mode:<16}{seconds['tokens'] * 1e3:>12.2f}{seconds['both'] * 1e3:>12.2f}{ratio:>7.2f}x")
+    _time_products(model, side)
+
+
+def _time_products(model: GairModel, side: int) -> None:
+    """The least that pixels add to a map: its two matrix products, into memory at hand."""
+    last = model.pixel_query.out_proj.weight.t().contiguous()
+    first = model.pixel_query.window_projs[0].weight.t().contiguous()
+    # Windows are mapped at the tile's pixels, of which a larger map is interpolated.
+    pixels, hidden = torch.rand(96 * 96, len(first)), torch.rand(side * side, len(last))
+    inner, output = torch.empty(len(pixels), len(last)), torch.empty(len(hidden), last.shape[1])
+    runs = {
+        "first": lambda: torch.mm(pixels, first, out=inner),
+        "last": lambda: torch.mm(hidden, last, out=output),
+    }
+    seconds = median_seconds(runs, 15, clock=time.process_time)
+    gflop = {"first": 2e-9 * pixels.numel() * len(last), "last": 2e-9 * hidden.numel() * last.shape[1]}
+    for name in runs:
+        print(
+            f"{name} product of a map with pixels: {1e3 * seconds[name]:.1f} ms, {gflop[name]:.2f} GFLOP, {gflop[name] / seconds[name]:.0f} GFLOP/s"
+        )
 
 
 if __name__ == "__main__":

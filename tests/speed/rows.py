@@ -17,9 +17,12 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
+
+from tests.speed.measuring import seconds_in_turn
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def compare(
     matrix_gflops: float | None = None,
 ) -> list[Row]:
     """
-    Times functions in turn, so that drift of the machine affects all alike, after one call of each to warm up.
+    Times functions in turn; see [`~tests.speed.measuring.seconds_in_turn`].
 
     Args:
         section (`str`), runs (`Mapping[str, Callable]`): the functions by the names of their cases.
@@ -95,12 +98,9 @@ def compare(
         gflop, matrix_gflops (`float`, *optional*): products of one call, and the rate at which the device multiplies, of which
             the note then states the share.
     """
-    seconds: dict[str, list[float]] = {case: [] for case in runs}
-    for run in runs.values():
-        run()
-    for _ in range(settings.repeats):
-        for case, run in runs.items():
-            seconds[case].append(timed(run, settings.device))
+    seconds = seconds_in_turn(
+        {case: partial(_finished, run, settings.device) for case, run in runs.items()}, settings.repeats
+    )
     medians = {case: statistics.median(values) for case, values in seconds.items()}
     return [
         Row(
@@ -121,10 +121,14 @@ def compare(
 def timed(run: Callable[[], Any], device: torch.device) -> float:
     """Seconds of one call, with what it left to the device to do."""
     start = time.perf_counter()
+    _finished(run, device)
+    return time.perf_counter() - start
+
+
+def _finished(run: Callable[[], Any], device: torch.device) -> None:
     run()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start
 
 
 def _spread(values: list[float]) -> float:

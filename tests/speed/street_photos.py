@@ -23,10 +23,9 @@ results, asserts nothing.
 import io
 import time
 
-import numpy as np
 from PIL import Image
 
-from tests.speed.measuring import median_seconds
+from tests.speed.measuring import as_jpeg, camera_photo, median_seconds
 from training.street_pairs.images import SHORT_SIDE, jpeg_of, small_photo, view_of_panorama
 
 _SIZES = {"1,024 px": (1024, 768), "2,048 px": (2048, 1536), "4,000 px": (4000, 3000)}
@@ -36,7 +35,7 @@ _PANORAMA = (4096, 2048)
 def main(repeats: int = 15) -> None:
     print(f"{'photos':<20}{'kB':>8}{'whole/s':>10}{'reduced/s':>11}{'ratio':>8}")
     for name, size in _SIZES.items():
-        jpeg = _jpeg(*size)
+        jpeg = as_jpeg(camera_photo(*size))
         runs = {
             "whole": lambda jpeg=jpeg: jpeg_of(_whole(jpeg)),
             "reduced": lambda jpeg=jpeg: jpeg_of(small_photo(jpeg)),
@@ -46,7 +45,7 @@ def main(repeats: int = 15) -> None:
         print(
             f"{name:<20}{len(jpeg) / 1e3:>8.0f}{1 / seconds['whole']:>10.0f}{1 / seconds['reduced']:>11.0f}{ratio:>8.2f}"
         )
-    panorama = _jpeg(*_PANORAMA)
+    panorama = as_jpeg(camera_photo(*_PANORAMA))
     seconds = median_seconds(
         {"cut": lambda: jpeg_of(view_of_panorama(panorama, 40.0))}, repeats, clock=time.process_time
     )
@@ -58,15 +57,6 @@ def _whole(jpeg: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(jpeg)).convert("RGB")
     scale = SHORT_SIDE / min(image.size)
     return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
-
-
-def _jpeg(width: int, height: int) -> bytes:
-    y, x = np.mgrid[:height, :width] / max(width, height)
-    colours = np.stack([np.sin(9 * x + 5 * y), np.cos(7 * x * y), np.sin(11 * y)], axis=-1)
-    noisy = 128 + 90 * colours + np.random.default_rng(0).normal(0, 6, (height, width, 1))
-    buffer = io.BytesIO()
-    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, format="JPEG", quality=90)
-    return buffer.getvalue()
 
 
 if __name__ == "__main__":

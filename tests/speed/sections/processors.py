@@ -13,17 +13,14 @@
 # limitations under the License.
 """From a tile or a photo, as an array or a file, to pixels."""
 
-import io
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-from PIL import Image
-
 from modeling_gair import GairProcessor
 from modeling_gair.bands_gair import GAIR_BANDS
 from tests.helpers.rasters import made_pixels, write_tif
+from tests.speed.measuring import as_jpeg, camera_photo
 from tests.speed.rows import Row, Settings, compare
 
 _PHOTOS = {"1080p": (1920, 1080), "1,024 px": (1024, 768), "341 × 256": (341, 256)}
@@ -43,20 +40,10 @@ def measure(settings: Settings) -> list[Row]:
         }
         rows += compare("processors", tile, settings, items=(1, "tiles"))
     for size, shape in _PHOTOS.items():
-        photo = _photo(*shape)
-        jpeg = io.BytesIO()
-        Image.fromarray(photo).save(jpeg, format="JPEG", quality=90)
+        photo = camera_photo(*shape)
         photos = {
             f"a photo of {size} from an array": partial(processor, sv=photo, return_tensors="pt"),
-            f"a photo of {size} from a JPEG": partial(processor, sv=jpeg.getvalue(), return_tensors="pt"),
+            f"a photo of {size} from a JPEG": partial(processor, sv=as_jpeg(photo), return_tensors="pt"),
         }
         rows += compare("processors", photos, settings, items=(1, "photos"))
     return rows
-
-
-def _photo(width: int, height: int) -> np.ndarray:
-    """Smooth, with the noise of a camera, so that its JPEG is about as large as a real one."""
-    y, x = np.mgrid[:height, :width] / max(width, height)
-    colours = np.stack([np.sin(9 * x + 5 * y), np.cos(7 * x * y), np.sin(11 * y)], axis=-1)
-    noise = np.random.default_rng(0).normal(0, 6, (height, width, 1))
-    return (128 + 90 * colours + noise).clip(0, 255).astype(np.uint8)

@@ -80,15 +80,27 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A scene (a row of the search) for a tile: its window, its offset and what the window holds."""
+class Candidate:
+    """A scene (a row of the search) whose window keeps to the limits, and what the window holds."""
 
     scene: dict[str, Any]
     grid: SceneGrid
     window: PixelWindow
-    offset: Offset
     classes: WindowClasses
     days_apart: float | None
+
+    @property
+    def step(self) -> int:
+        """The clear share in steps; where nothing is known of clouds, that of data."""
+        clear = self.classes.valid if self.classes.clear is None else self.classes.clear
+        return round(clear / _CLEAR_STEP)
+
+
+@dataclass(frozen=True)
+class Choice(Candidate):
+    """The candidate that a tile is read from, and what is known of its scene's offset."""
+
+    offset: Offset
 
 
 @dataclass
@@ -133,14 +145,12 @@ class Chooser:
         counted = ", ".join(f"{kind} {count}" for kind, count in sorted(refusals.items()))
         raise Unusable(refusals.most_common(1)[0][0], f"No scene is fit: {counted}.")
 
-    def _best_first(
-        self, tile: Tile, scenes: Sequence[dict[str, Any]], refusals: Counter[str]
-    ) -> Iterator["_Candidate"]:
+    def _best_first(self, tile: Tile, scenes: Sequence[dict[str, Any]], refusals: Counter[str]) -> Iterator[Candidate]:
         """
         Candidates from the best to the worst. As they are looked at from the nearest in time on, one in the highest step is the best
         of all that follow, which need not be read.
         """
-        others: list[_Candidate] = []
+        others: list[Candidate] = []
         for days, scene in _nearest_first(tile, scenes):
             try:
                 candidate = self._candidate(tile, scene, days)
@@ -153,7 +163,7 @@ class Chooser:
                 others.append(candidate)
         yield from sorted(others, key=lambda candidate: -candidate.step)
 
-    def _candidate(self, tile: Tile, scene: dict[str, Any], days: float | None) -> "_Candidate":
+    def _candidate(self, tile: Tile, scene: dict[str, Any], days: float | None) -> Candidate:
         """The window in a scene, if it keeps to the limits."""
         name = scene["item_id"]
         if name in self.dropped:
@@ -169,7 +179,7 @@ class Chooser:
         else:
             classes = WindowClasses(float((self.reader.window(assets["B02"], grid, window) > 0).mean()), None, None)
         self._check(name, classes)
-        return _Candidate(scene, grid, window, classes, days)
+        return Candidate(scene, grid, window, classes, days)
 
     def _check(self, name: str, classes: WindowClasses) -> None:
         for kind, share, limit, what in (
@@ -185,7 +195,7 @@ class Chooser:
             self._grids[name] = self.reader.grid(assets.get(SCL) or assets["B02"])
         return self._grids[name]
 
-    def _completed(self, candidate: "_Candidate") -> Choice:
+    def _completed(self, candidate: Candidate) -> Choice:
         """The choice of a candidate, if its scene has all bands and no doubt about the offset."""
         scene = candidate.scene
         name = scene["item_id"]
@@ -197,8 +207,7 @@ class Chooser:
                 if self.reader.grid(assets[band]) != candidate.grid:
                     raise Unusable("grid", f"{name} has bands that cover different pixels.", whole_scene=True)
             self._offsets[name] = offset_of(scene, self.provider, self.reader)
-        offset = self._offsets[name]
-        return Choice(scene, candidate.grid, candidate.window, offset, candidate.classes, candidate.days_apart)
+        return Choice(**vars(candidate), offset=self._offsets[name])
 
     def _count(self, scene: dict[str, Any], refusal: Unusable, refusals: Counter[str]) -> None:
         """Counts a scene that is of no use; one that may be read another time ends the search."""
@@ -207,23 +216,6 @@ class Chooser:
         if refusal.whole_scene:
             self.dropped[scene["item_id"]] = refusal
         refusals[refusal.kind] += 1
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A scene whose window keeps to the limits."""
-
-    scene: dict[str, Any]
-    grid: SceneGrid
-    window: PixelWindow
-    classes: WindowClasses
-    days_apart: float | None
-
-    @property
-    def step(self) -> int:
-        """The clear share in steps; where nothing is known of clouds, that of data."""
-        clear = self.classes.valid if self.classes.clear is None else self.classes.clear
-        return round(clear / _CLEAR_STEP)
 
 
 def _nearest_first(tile: Tile, scenes: Sequence[dict[str, Any]]) -> list[tuple[float | None, dict[str, Any]]]:

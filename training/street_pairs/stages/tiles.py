@@ -53,7 +53,6 @@ _SCHEMA = pa.schema(
         ("offset_evidence", pa.string()),
         ("clear_fraction", pa.float32()),
         ("valid_fraction", pa.float32()),
-        ("days_apart", pa.float32()),
     ]
 )
 _KEPT = (
@@ -64,7 +63,6 @@ _KEPT = (
     "offset_removed",
     "offset_evidence",
     "clear_fraction",
-    "days_apart",
 )
 
 

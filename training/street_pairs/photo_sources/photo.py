@@ -23,8 +23,6 @@ MAPILLARY, KARTAVIEW = "mapillary", "kartaview"
 # Sources that blur faces and plates themselves.
 BLURRING_SOURCES = (MAPILLARY, KARTAVIEW)
 BY_SA = "CC BY-SA 4.0"
-# How a position was found, best first: by the provider from many photos, by the camera's receiver, as a table says, from a file's header.
-POSITIONS = ("computed", "original", "given", "exif")
 
 PHOTO_SCHEMA = pa.schema(
     {
@@ -40,6 +38,8 @@ PHOTO_SCHEMA = pa.schema(
         "url": pa.string(),
         "path": pa.string(),
         "camera": pa.string(),
+        # How it was found, best first: "computed" by the service from many photos, "original" by the camera's receiver, "given" by a table,
+        # "exif" from a file's header.
         "position": pa.string(),
         "site": pa.string(),
     }

@@ -183,6 +183,18 @@ def test_the_api_pages_show_the_docstrings(site):
 
 @pytest.mark.ci
 @pytest.mark.xdist_group("site")
+def test_the_site_carries_files_of_the_repository(site):
+    changes = (site / "changelog" / "index.html").read_text(encoding="utf-8")
+    assert "Unreleased" in changes and 'href="../streetscapes/"' in changes
+    assert 'id="data-sets"' in (site / "benchmarks" / "index.html").read_text(encoding="utf-8")
+    evidence = (site / "evidence" / "index.html").read_text(encoding="utf-8")
+    for table in (ROOT / "training" / "evidence" / "results").glob("*.csv"):
+        assert (site / "results" / table.name).read_bytes() == table.read_bytes()
+        assert f'href="../results/{table.name}"' in evidence
+
+
+@pytest.mark.ci
+@pytest.mark.xdist_group("site")
 def test_the_pages_need_no_network(site):
     for picture in ("similarity.jpg", "query.jpg", "sample_world.jpg", "query_modes.png"):
         assert (site / "images" / picture).is_file()

@@ -25,6 +25,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from training.common.errors import first_line
+from training.street_pairs.errors import Unusable
 from training.street_pairs.rate_limit import RateLimit
 
 ATTEMPTS = 6
@@ -36,20 +37,12 @@ _AGENT = "gair-street-pairs"
 _GONE, _NOT_ALLOWED, _TOO_MANY, _TOO_EARLY = (404, 410), (401, 403, 451), 429, (408, 425)
 
 
-class FetchError(Exception):
-    """
-    A request that failed.
+class _Busy(Unusable):
+    """A host that may answer later; `retry_after` is the number of seconds after which it wants to be asked again, None if it does not say."""
 
-    Args:
-        kind (`str`): a short name to count by, such as `"gone"`.
-        permanent (`bool`): whether another try would end the same.
-        message (`str`): one sentence for readers, without tokens.
-        retry_after (`float`, *optional*): seconds after which the host wants to be asked again.
-    """
-
-    def __init__(self, kind: str, permanent: bool, message: str, retry_after: float | None = None):
-        super().__init__(message)
-        self.kind, self.permanent, self.message, self.retry_after = kind, permanent, message, retry_after
+    def __init__(self, kind: str, message: str, retry_after: float | None):
+        super().__init__(kind, message, permanent=False)
+        self.retry_after = retry_after
 
 
 class HttpClient:
@@ -84,16 +77,16 @@ class HttpClient:
 
         Args:
             url (`str`), parameters (`dict`), headers (`dict`): of the request.
-            check (`Callable`): makes the result of the content, or raises a [`FetchError`]: an answer with status 200 may hold an error.
+            check (`Callable`): makes the result of the content, or raises an [`Unusable`]: an answer with status 200 may hold an error.
 
         Raises:
-            FetchError: it failed for good, or too often.
+            Unusable: it failed for good, or too often.
         """
         limit = self._limit(url)
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
-            asked = error.retry_after if isinstance(error, FetchError) else None
+            asked = error.retry_after if isinstance(error, _Busy) else None
             if asked is not None:
                 limit.pause(min(asked, MOST_WAIT_S))
                 return 0.0
@@ -117,7 +110,7 @@ class HttpClient:
             try:
                 value = json.loads(content)
             except ValueError as error:
-                raise FetchError("not_json", False, f"{_shown(url)} did not answer with JSON.") from error
+                raise Unusable("not_json", f"{_shown(url)} did not answer with JSON.", permanent=False) from error
             return check(value)
 
         return self.get(url, parameters, headers, parsed)
@@ -138,13 +131,13 @@ class HttpClient:
                 for part in response.iter_bytes():
                     content += part
                     if len(content) > _MOST_BYTES:
-                        raise FetchError("too_large", True, f"{_shown(url)} has more than {_MOST_BYTES >> 20} MB.")
+                        raise Unusable("too_large", f"{_shown(url)} has more than {_MOST_BYTES >> 20} MB.")
         except httpx.InvalidURL as error:
-            raise FetchError("bad_url", True, f"{_shown(url)} is not an address: {first_line(error)}.") from error
+            raise Unusable("bad_url", f"{_shown(url)} is not an address: {first_line(error)}.") from error
         except httpx.UnsupportedProtocol as error:
-            raise FetchError("bad_url", True, f"{_shown(url)} is not an address of the web.") from error
+            raise Unusable("bad_url", f"{_shown(url)} is not an address of the web.") from error
         except httpx.HTTPError as error:
-            raise FetchError("connection", False, f"{_shown(url)}: {type(error).__name__}.") from error
+            raise Unusable("connection", f"{_shown(url)}: {type(error).__name__}.", permanent=False) from error
         return check(content)
 
     def _limit(self, url: str) -> RateLimit:
@@ -153,7 +146,7 @@ class HttpClient:
         except ValueError:
             host = ""
         if not host:
-            raise FetchError("bad_url", True, f"{_shown(url)} is not an address of the web.")
+            raise Unusable("bad_url", f"{_shown(url)} is not an address of the web.")
         with self._lock:
             if host not in self._limits:
                 self._limits[host] = RateLimit(host, self._per_second)
@@ -161,7 +154,7 @@ class HttpClient:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, FetchError) and not error.permanent
+    return isinstance(error, Unusable) and not error.permanent
 
 
 def _check_status(response: httpx.Response, url: str) -> None:
@@ -169,16 +162,16 @@ def _check_status(response: httpx.Response, url: str) -> None:
     if response.is_success:
         return
     if status in _GONE:
-        raise FetchError("gone", True, f"{shown}: HTTP {status}, it is not there (any more).")
+        raise Unusable("gone", f"{shown}: HTTP {status}, it is not there (any more).")
     if status in _NOT_ALLOWED:
-        raise FetchError("not_allowed", True, f"{shown}: HTTP {status}, access is not allowed.")
+        raise Unusable("not_allowed", f"{shown}: HTTP {status}, access is not allowed.")
     if status == _TOO_MANY:
         after = _retry_after(response.headers.get("Retry-After"))
-        raise FetchError("too_many_requests", False, f"{shown}: HTTP {status}, too many requests.", after)
+        raise _Busy("too_many_requests", f"{shown}: HTTP {status}, too many requests.", after)
     if status >= 500 or status in _TOO_EARLY:
         after = _retry_after(response.headers.get("Retry-After"))
-        raise FetchError("server_error", False, f"{shown}: HTTP {status}.", after)
-    raise FetchError("refused", True, f"{shown}: HTTP {status}.")
+        raise _Busy("server_error", f"{shown}: HTTP {status}.", after)
+    raise Unusable("refused", f"{shown}: HTTP {status}.")
 
 
 def _retry_after(value: str | None) -> float | None:

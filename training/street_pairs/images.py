@@ -22,7 +22,7 @@ from PIL import Image
 
 from modeling_gair.image_processing_gair_sv import upright
 from training.common.errors import first_line
-from training.street_pairs.http_client import FetchError
+from training.street_pairs.errors import Unusable
 
 SHORT_SIDE = 256
 _LEAST_SIDE = 64
@@ -37,7 +37,7 @@ def small_photo(content: bytes) -> Image.Image:
     Decodes a photo, of a JPEG no more than is needed, to [`SHORT_SIDE`] pixels on the short side; smaller ones stay as they are.
 
     Raises:
-        FetchError: it is not an image, or damaged (another download may help), or too small.
+        Unusable: it is not an image, or damaged (another download may help), or too small.
     """
     image = _opened(content)
     short = min(image.size)
@@ -45,9 +45,8 @@ def small_photo(content: bytes) -> Image.Image:
     image.draft("RGB", (width, height))
     image = _decoded(image)
     if min(image.size) < _LEAST_SIDE:
-        raise FetchError(
+        raise Unusable(
             "too_small",
-            True,
             f"The photo has {image.width} × {image.height} pixels, fewer than {_LEAST_SIDE} on a side.",
         )
     scale = SHORT_SIDE / min(image.size)
@@ -67,13 +66,12 @@ def view_of_panorama(content: bytes, yaw_deg: float) -> Image.Image:
         yaw_deg (`float`): degrees to the right of the image's middle.
 
     Raises:
-        FetchError: as for [`small_photo`], and for images of another shape.
+        Unusable: as for [`small_photo`], and for images of another shape.
     """
     image = _opened(content)
     if abs(image.width / image.height - 2) > 0.02:
-        raise FetchError(
+        raise Unusable(
             "not_spherical",
-            True,
             f"The panorama has {image.width} × {image.height} pixels, expected twice as wide as high.",
         )
     image.draft("RGB", _PANORAMA_SIZE)
@@ -102,11 +100,11 @@ def _opened(content: bytes) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(io.BytesIO(content), formats=_FORMATS)
     except Image.DecompressionBombError as error:
-        raise FetchError("too_large", True, "The photo has too many pixels to be opened safely.") from error
+        raise Unusable("too_large", "The photo has too many pixels to be opened safely.") from error
     except Exception as error:
         start = content[:12]
-        raise FetchError(
-            "not_an_image", False, f"It is not a JPEG, PNG or WEBP image (it begins with {start!r})."
+        raise Unusable(
+            "not_an_image", f"It is not a JPEG, PNG or WEBP image (it begins with {start!r}).", permanent=False
         ) from error
 
 
@@ -116,7 +114,9 @@ def _decoded(image: Image.Image) -> Image.Image:
         return upright(image).convert("RGB")
     # Pillow's decoders raise errors of many kinds.
     except Exception as error:
-        raise FetchError("damaged", False, f"The image cannot be decoded ({first_line(error)[:100]}).") from error
+        raise Unusable(
+            "damaged", f"The image cannot be decoded ({first_line(error)[:100]}).", permanent=False
+        ) from error
 
 
 def _bilinear(image: np.ndarray, column: np.ndarray, row: np.ndarray) -> np.ndarray:

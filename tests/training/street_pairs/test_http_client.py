@@ -17,7 +17,8 @@ import pytest
 
 from tests.helpers.stub_server import stub_server
 from training.street_pairs import http_client
-from training.street_pairs.http_client import FetchError, HttpClient
+from training.street_pairs.errors import Unusable
+from training.street_pairs.http_client import HttpClient
 
 
 def answers(*given):
@@ -59,15 +60,15 @@ def test_what_may_pass_is_tried_again(client, first):
 )
 def test_what_is_final_is_not_tried_again(client, status, kind):
     answer, asked = answers((status, {}, b""))
-    with stub_server(answer) as url, pytest.raises(FetchError) as caught:
+    with stub_server(answer) as url, pytest.raises(Unusable) as caught:
         client.get(f"{url}/photo", {"access": "secret"})
     assert caught.value.kind == kind and caught.value.permanent and len(asked) == 1
-    assert "secret" not in caught.value.message
+    assert "secret" not in str(caught.value)
 
 
 def test_too_many_failures_end_as_passing(client):
     answer, asked = answers((500, {}, b""))
-    with stub_server(answer) as url, pytest.raises(FetchError) as caught:
+    with stub_server(answer) as url, pytest.raises(Unusable) as caught:
         client.get(f"{url}/photo")
     assert (caught.value.kind, caught.value.permanent) == ("server_error", False)
     assert len(asked) == http_client.ATTEMPTS
@@ -76,7 +77,7 @@ def test_too_many_failures_end_as_passing(client):
 def test_an_error_in_a_good_answer_is_an_error(client):
     def check(value):
         if "error" in value:
-            raise FetchError("api_error", False, "no")
+            raise Unusable("api_error", "no", permanent=False)
         return value["data"]
 
     answer, asked = answers((200, {}, {"error": {}}), (200, {}, b"<html>"), (200, {}, {"data": [1]}))
@@ -87,7 +88,7 @@ def test_an_error_in_a_good_answer_is_an_error(client):
 
 @pytest.mark.parametrize("url", ["ftp://example.org/a", "no address", "http://[::1"])
 def test_what_is_not_an_address_is_final(client, url):
-    with pytest.raises(FetchError) as caught:
+    with pytest.raises(Unusable) as caught:
         client.get(url)
     assert caught.value.permanent and caught.value.kind == "bad_url"
 
@@ -95,7 +96,7 @@ def test_what_is_not_an_address_is_final(client, url):
 def test_nobody_there(client):
     with stub_server(lambda *_: (200, {}, b"")) as url:
         pass
-    with pytest.raises(FetchError, match="ConnectError") as caught:
+    with pytest.raises(Unusable, match="ConnectError") as caught:
         client.get(url)
     assert not caught.value.permanent
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.street_pairs.http_client import FetchError
+from training.street_pairs.errors import Unusable
 from training.street_pairs.images import jpeg_of, small_photo, view_of_panorama
 
 
@@ -74,7 +74,7 @@ def test_photos_are_upright_and_lose_their_metadata():
     ],
 )
 def test_bad_files_are_refused(content, kind, permanent):
-    with pytest.raises(FetchError) as caught:
+    with pytest.raises(Unusable) as caught:
         small_photo(content)
     assert (caught.value.kind, caught.value.permanent) == (kind, permanent)
 
@@ -98,5 +98,5 @@ def test_a_view_looks_where_it_should(yaw):
 
 
 def test_a_view_of_something_else_is_refused():
-    with pytest.raises(FetchError, match="twice as wide"):
+    with pytest.raises(Unusable, match="twice as wide"):
         view_of_panorama(encoded(ramp(400, 300)), 0.0)

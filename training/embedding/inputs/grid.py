@@ -12,18 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Places on an equal-area grid: the cells of the sinusoidal projection on the sphere of MODIS, s metres wide and high. Rows are
-counted from the equator northwards and columns from Greenwich eastwards, so that the centre of cell (row, column) is at
-
-    lat = (row + ½) s / R,    lon = (column + ½) s / (R cos lat),    R = 6,371,007.181 m.
-
-The projection preserves area (Snyder, 1987, Map Projections: A Working Manual, section 30), centres are s metres apart from east to
-west and from south to north, and a cell's name does not depend on the area of the job.
+Places on an equal-area grid: the centres of the cells of [`training.common.equal_area`], which are as far apart as a cell is wide, from
+east to west and from south to north. A cell's name does not depend on the area of the job.
 """
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,11 +25,11 @@ import shapely
 
 from modeling_gair.geo_gair import wrap_longitude
 from training.common.boxes import Box, longitude_spans, parse_box
+from training.common.equal_area import RADIUS_M, columns_per_degree, row_latitude
 from training.embedding.inputs.listed import ListedInput
 from training.embedding.ordering import KEYS
 
 GRID = "gair-sinusoidal-1"
-RADIUS_M = 6_371_007.181
 _SPACING = re.compile(r"grid:([0-9.]+)\s*(km|m)")
 _BATCH_ROWS = 2**16
 _LEAST_M = 10.0
@@ -83,11 +77,11 @@ class GridPlaces(ListedInput):
         south, north = (-90.0, 90.0) if self.bbox is None else (self.bbox[1], self.bbox[3])
         per_degree = np.radians(1) * RADIUS_M / self.spacing_m
         for row in range(int(np.floor(south * per_degree)), int(np.ceil(north * per_degree))):
-            lat = self._lat(row)
+            lat = row_latitude(row, self.spacing_m)
             if not (south <= lat <= north and abs(lat) < 90):
                 continue
             # The centres of a row that lie on the Earth: half of its circle to each side.
-            half = int(np.floor(180 * self._columns_per_degree(lat) + 0.5))
+            half = int(np.floor(180 * columns_per_degree(lat, self.spacing_m) + 0.5))
             spans = [(-180.0, 180.0)] if self.bbox is None else longitude_spans(self.bbox)
             if self.bbox is None:
                 spans = list(_land_at(lat))
@@ -98,23 +92,17 @@ class GridPlaces(ListedInput):
                 yield row, columns
 
     def _between(self, lat: float, west: float, east: float) -> np.ndarray:
-        per_degree = self._columns_per_degree(lat)
+        per_degree = columns_per_degree(lat, self.spacing_m)
         return np.arange(np.ceil(west * per_degree - 0.5), np.floor(east * per_degree - 0.5) + 1).astype(np.int64)
-
-    def _lat(self, row: Any) -> Any:
-        return np.degrees((np.asarray(row) + 0.5) * self.spacing_m / RADIUS_M)
-
-    def _columns_per_degree(self, lat: Any) -> Any:
-        return np.radians(1) * RADIUS_M * np.cos(np.radians(lat)) / self.spacing_m
 
     def _items(self, rows: list[tuple[int, np.ndarray]]) -> pa.Table:
         row = np.repeat([one for one, _ in rows], [len(columns) for _, columns in rows])
         column = np.concatenate([columns for _, columns in rows])
-        lat = self._lat(row)
+        lat = row_latitude(row, self.spacing_m)
         count = len(row)
         values = {
             "id": [f"{self.spacing_m:g}m:{r}:{c}" for r, c in zip(row.tolist(), column.tolist())],
-            "lon": wrap_longitude((column + 0.5) / self._columns_per_degree(lat)),
+            "lon": wrap_longitude((column + 0.5) / columns_per_degree(lat, self.spacing_m)),
             "lat": lat,
             "source": [self.name] * count,
             "grid": [GRID] * count,

@@ -24,7 +24,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from modeling_gair.crs_gair import project
-from training.street_pairs.packing.shards import SPLITS, shard_names, shuffled
+from training.street_pairs.packing.shards import SPLITS, shard_names
+from training.street_pairs.selection.order import drawn_order
 from training.street_pairs.units import Failure, unit_files
 
 PLAN = pa.schema(
@@ -93,16 +94,12 @@ def _in_files(
 ) -> Joined:
     names = tiles["tile_id"].to_pylist()
     # Photos by tile and id, and where those of each tile begin.
-    order = pc.sort_indices(
-        photos.append_column("tile", pa.array(tile_of)), [("tile", "ascending"), ("photo_id", "ascending")]
-    )
-    photos = photos.take(order)
+    photos = photos.append_column("tile", pa.array(tile_of)).sort_by([("tile", "ascending"), ("photo_id", "ascending")])
     photo_ids, photo_units = photos["photo_id"].to_pylist(), photos["unit"].to_pylist()
     starts = np.concatenate([[0], np.cumsum(counts)])
     units = tiles["unit"].to_pylist()
-    by_split = {
-        split: [tile for tile in shuffled(names, seed) if counts[tile] and splits[tile] == split] for split in SPLITS
-    }
+    order = drawn_order(names, seed, "row").tolist()
+    by_split = {split: [tile for tile in order if counts[tile] and splits[tile] == split] for split in SPLITS}
     files = shard_names({split: len(members) for split, members in by_split.items()}, rows_per_shard)
     rows = []
     for split, members in by_split.items():

@@ -14,7 +14,7 @@
 """The rows of the data set, read from the units in the order of the shuffle."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,6 @@ STREET_FEATURES = Features(
         "photo_days_apart": List(Value("float32")),
     }
 )
-_SECONDS_PER_DAY = 86400.0
 _TILE_COLUMNS = ("tile", "tile_shape", "bands", "bounds", "crs", "tile_time", "product_id", *SCENE_LABELS)
 _OPEN_UNITS = 64
 
@@ -171,4 +170,4 @@ def shown_time(time: datetime | None) -> str | None:
 def _days_apart(photo: datetime | None, scene: datetime | None) -> float | None:
     if photo is None or scene is None:
         return None
-    return abs((photo - scene).total_seconds()) / _SECONDS_PER_DAY
+    return abs(photo - scene) / timedelta(days=1)

@@ -26,12 +26,6 @@ SPLITS = ("train", "test")
 _NAMES = "shards.json"
 
 
-def shuffled(tile_ids: Sequence[str], seed: int) -> list[int]:
-    """Positions of tiles in the order of a hash, so that neighbours in a file are neighbours nowhere else."""
-    keys = [hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest() for name in tile_ids]
-    return sorted(range(len(keys)), key=lambda position: (keys[position], tile_ids[position]))
-
-
 def shard_names(rows: dict[str, int], rows_per_shard: int) -> list[str]:
     """
     Names of the files, those of a split one after the other, as data sets on the Hub call theirs.

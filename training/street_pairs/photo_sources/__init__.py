@@ -17,7 +17,8 @@ from pathlib import Path
 
 from training.common.boxes import parse_box
 from training.common.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES
-from training.street_pairs.http_client import FetchError, HttpClient
+from training.street_pairs.errors import Unusable
+from training.street_pairs.http_client import HttpClient
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.photo_sources.folder import folder_photos
 from training.street_pairs.photo_sources.kartaview import KartaView
@@ -56,10 +57,8 @@ def _in_area(options: StreetPairsOptions, name: str) -> PhotoList:
         service = service_of(options, name, client)
         try:
             return PhotoList(photos_table(service.in_box(box)))
-        except FetchError as error:
-            raise ValueError(
-                f"The photos of the area cannot be listed: {error.message} Run the same command again."
-            ) from error
+        except Unusable as error:
+            raise ValueError(f"The photos of the area cannot be listed: {error} Run the same command again.") from error
 
 
 def service_of(options: StreetPairsOptions, name: str, client: HttpClient) -> Mapillary | KartaView:

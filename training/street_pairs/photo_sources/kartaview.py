@@ -23,7 +23,8 @@ from typing import Any
 
 from modeling_gair.geo_gair import EARTH_RADIUS_M
 from training.common.boxes import Box, longitude_spans
-from training.street_pairs.http_client import FetchError, HttpClient
+from training.street_pairs.errors import Unusable
+from training.street_pairs.http_client import HttpClient
 from training.street_pairs.photo_sources.photo import BY_SA, KARTAVIEW
 from training.street_pairs.units import Failure
 
@@ -52,9 +53,9 @@ class KartaView:
         (name,) = ids
         try:
             rows = [row for row in self._request({"id": name})[0] if str(row.get("id")) == name]
-        except FetchError as error:
+        except Unusable as error:
             permanent = error.permanent and error.kind != "not_allowed"
-            return [], [Failure(name, error.kind, permanent, error.message)]
+            return [], [Failure(name, error.kind, permanent, str(error))]
         if not rows:
             return [], [Failure(name, "gone", True, "KartaView does not have this photo (any more).")]
         if not _blurred(rows[0]):
@@ -68,7 +69,7 @@ class KartaView:
         The photos in a box (west, south, east, north in degrees), each once.
 
         Raises:
-            FetchError: a request failed.
+            Unusable: a request failed.
         """
         seen: set[str] = set()
         for lon, lat in _centres(box):
@@ -97,8 +98,8 @@ def _result(answer: Any) -> tuple[list[dict[str, Any]], bool]:
             return list(answer["result"]["data"]), bool(answer["result"].get("hasMoreData"))
         message = str(answer["status"].get("apiMessage", ""))[:200]
     except (KeyError, TypeError, ValueError) as error:
-        raise FetchError("api_error", False, "KartaView answered without data.") from error
-    raise FetchError("api_error", False, f"KartaView answered with code {code}: {message}")
+        raise Unusable("api_error", "KartaView answered without data.", permanent=False) from error
+    raise Unusable("api_error", f"KartaView answered with code {code}: {message}", permanent=False)
 
 
 def _blurred(photo: dict[str, Any]) -> bool:

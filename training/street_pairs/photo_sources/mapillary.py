@@ -22,7 +22,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from training.common.boxes import Box, longitude_spans
-from training.street_pairs.http_client import FetchError, HttpClient
+from training.street_pairs.errors import Unusable
+from training.street_pairs.http_client import HttpClient
 from training.street_pairs.photo_sources.photo import BY_SA, MAPILLARY
 from training.street_pairs.units import Failure
 
@@ -65,9 +66,9 @@ class Mapillary:
         """
         try:
             found = self._request({"image_ids": ",".join(ids)})
-        except FetchError as error:
+        except Unusable as error:
             # What the service says of a request says nothing of its photos.
-            return [], [Failure(name, error.kind, False, error.message) for name in ids]
+            return [], [Failure(name, error.kind, False, str(error)) for name in ids]
         failures = []
         for name in ids:
             if name not in found:
@@ -83,7 +84,7 @@ class Mapillary:
         The photos in a box (west, south, east, north in degrees), each once.
 
         Raises:
-            FetchError: a request failed.
+            Unusable: a request failed.
         """
         seen: set[str] = set()
         for part in _parts(box, _FIRST_BOX_DEG):
@@ -105,18 +106,18 @@ class Mapillary:
         """Rows by the photos' ids; None for photos without a position."""
         try:
             return self._client.get_json(f"{self._url}/images", {"fields": _FIELDS, **parameters}, self._headers, _rows)
-        except FetchError as error:
+        except Unusable as error:
             if error.kind == "not_allowed":
-                raise ValueError(f"Mapillary refuses the token in {TOKEN}: {error.message} Set a valid one.") from error
+                raise ValueError(f"Mapillary refuses the token in {TOKEN}: {error} Set a valid one.") from error
             raise
 
 
 def _rows(answer: Any) -> dict[str, dict[str, Any] | None]:
     if isinstance(answer, dict) and "error" in answer:
         message = str(answer["error"].get("message", "")) if isinstance(answer["error"], dict) else str(answer["error"])
-        raise FetchError("api_error", False, f"Mapillary answered with an error: {message[:200]}.")
+        raise Unusable("api_error", f"Mapillary answered with an error: {message[:200]}.", permanent=False)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
-        raise FetchError("api_error", False, "Mapillary answered without data.")
+        raise Unusable("api_error", "Mapillary answered without data.", permanent=False)
     rows: dict[str, dict[str, Any] | None] = {}
     for photo in answer["data"]:
         try:

@@ -21,15 +21,15 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import shapely
 
 from modeling_gair.bands_gair import GAIR_BANDS
 from modeling_gair.crs_gair import project
+from training.street_pairs.errors import Unusable, UnusableScene
 from training.street_pairs.scenes.classification import WindowClasses, window_classes
-from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.items import SCL
 from training.street_pairs.scenes.offset import Offset, offset_of
 from training.street_pairs.scenes.providers import Provider
@@ -38,7 +38,6 @@ from training.street_pairs.windows import PixelWindow, SceneGrid, place_window
 
 _CLEAR_STEP = 0.05
 _BEST_STEP = round(1 / _CLEAR_STEP)
-_SECONDS_PER_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Tile:
         """Median of the days between a scene and the photos."""
         if not self.photo_times:
             return None
-        return statistics.median(abs((taken - time).total_seconds()) for time in self.photo_times) / _SECONDS_PER_DAY
+        return statistics.median(abs(taken - time) / timedelta(days=1) for time in self.photo_times)
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,7 @@ class Chooser:
             assets = json.loads(scene["assets"])
             for band in GAIR_BANDS:
                 if self.reader.grid(assets[band]) != candidate.grid:
-                    raise Unusable("grid", f"{name} has bands that cover different pixels.", whole_scene=True)
+                    raise UnusableScene("grid", f"{name} has bands that cover different pixels.")
             self._offsets[name] = offset_of(scene, self.provider, self.reader)
         return Choice(**vars(candidate), offset=self._offsets[name])
 
@@ -213,7 +212,7 @@ class Chooser:
         """Counts a scene that is of no use; one that may be read another time ends the search."""
         if not refusal.permanent:
             raise refusal
-        if refusal.whole_scene:
+        if isinstance(refusal, UnusableScene):
             self.dropped[scene["item_id"]] = refusal
         refusals[refusal.kind] += 1
 

@@ -27,7 +27,7 @@ import shapely
 from shapely.geometry import shape
 
 from modeling_gair.bands_gair import GAIR_BANDS, band_name
-from training.street_pairs.scenes.errors import Unusable
+from training.street_pairs.errors import UnusableScene
 
 SCL = "SCL"
 SCENE_SCHEMA = pa.schema(
@@ -76,10 +76,10 @@ def scene_row(item: dict[str, Any]) -> dict[str, Any]:
     product = str(given.get("s2:product_uri") or given.get("s2:product_id") or name).removesuffix(".SAFE")
     found = product_properties(product) | {key: value for key, value in given.items() if value is not None}
     if not found.get("datetime") or not item.get("geometry"):
-        raise Unusable("incomplete_item", f"{name} has no datetime or no geometry.", whole_scene=True)
+        raise UnusableScene("incomplete_item", f"{name} has no datetime or no geometry.")
     assets = _assets(item["assets"])
     if missing := [band for band in GAIR_BANDS if band not in assets]:
-        raise Unusable("missing_band", f"{name} has no asset of {', '.join(missing)}.", whole_scene=True)
+        raise UnusableScene("missing_band", f"{name} has no asset of {', '.join(missing)}.")
     return {
         "item_id": name,
         "collection": item.get("collection") or "",

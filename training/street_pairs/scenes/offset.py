@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from modeling_gair.bands_gair import GAIR_BANDS
-from training.street_pairs.scenes.errors import Unusable
+from training.street_pairs.errors import Unusable, UnusableScene
 from training.street_pairs.scenes.providers import Provider
 from training.street_pairs.scenes.reader import SceneReader
 
@@ -75,9 +75,7 @@ def offset_of(scene: dict[str, Any], provider: Provider, reader: SceneReader) ->
     nothing = dict.fromkeys(GAIR_BANDS, 0)
     for band in GAIR_BANDS:
         if (scale := assets[band]["scale"]) is not None and not np.isclose(scale, _SCALE):
-            raise Unusable(
-                "scale", f"{scene['item_id']} has a scale of {scale} in {band}; expected {_SCALE}.", whole_scene=True
-            )
+            raise UnusableScene("scale", f"{scene['item_id']} has a scale of {scale} in {band}; expected {_SCALE}.")
     if baseline is not None and baseline < _FIRST_WITH_OFFSET:
         return Offset(nothing, False, "baseline")
     if provider.offset == "pixels":
@@ -112,4 +110,4 @@ def _dark(assets: dict[str, Any], reader: SceneReader) -> bool:
 
 def _ambiguous(scene: dict[str, Any], why: str) -> Unusable:
     text = f"{scene['item_id']} has baseline {scene['baseline']}, and {why}."
-    return Unusable("ambiguous_offset", text, whole_scene=True)
+    return UnusableScene("ambiguous_offset", text)

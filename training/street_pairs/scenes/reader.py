@@ -31,8 +31,8 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from training.common.errors import reason
+from training.street_pairs.errors import Unusable, UnusableScene
 from training.street_pairs.http_client import HttpClient
-from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.providers import Provider
 from training.street_pairs.scenes.signing import Signer
 from training.street_pairs.windows import PIXEL_M, PixelWindow, SceneGrid
@@ -71,10 +71,9 @@ class _OpenFile:
         transform = self.file.transform
         square = (transform.b, transform.d, transform.e) == (0, 0, -transform.a)
         if epsg not in _UTM or transform.a not in (PIXEL_M, 2 * PIXEL_M) or not square:
-            raise Unusable(
+            raise UnusableScene(
                 "grid",
                 f"{self._href} has pixels of {transform.a:g} x {-transform.e:g} in EPSG:{epsg}; expected 10 or 20 m in a UTM zone, north up.",
-                whole_scene=True,
             )
         width, height = self.file.width * self.factor, self.file.height * self.factor
         return SceneGrid(f"EPSG:{epsg}", transform.c, transform.f, width, height)
@@ -116,7 +115,7 @@ class SceneReader:
             Unusable: they cannot be read, or the band is not on the scene's grid.
         """
         if self.grid(asset) != grid:
-            raise Unusable("grid", f"{asset['href']} does not cover the same pixels as its scene.", whole_scene=True)
+            raise UnusableScene("grid", f"{asset['href']} does not cover the same pixels as its scene.")
         factor = self._attempt(asset["href"], lambda opened: opened.factor)
         column, row, side = (number // factor for number in (window.column, window.row, window.side))
         pixels = self._read(asset, window=Window(column, row, side, side))
@@ -199,7 +198,7 @@ def _unusable(href: str, error: RasterioError) -> Unusable:
     """A file that is not there stays so; what a server or network did not give may come another time."""
     text = f"{href} cannot be read ({reason(error)})."
     if _GONE.search(_causes(error)):
-        return Unusable("gone", text, whole_scene=True)
+        return UnusableScene("gone", text)
     return Unusable("unreadable", text, permanent=False)
 
 

@@ -25,8 +25,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from urllib3.util import Retry
 
 from training.common.errors import reason
+from training.street_pairs.errors import Unusable
 from training.street_pairs.rate_limit import RateLimit
-from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.providers import Provider
 from training.street_pairs.scenes.queries import Query
 

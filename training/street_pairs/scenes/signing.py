@@ -16,8 +16,8 @@
 from datetime import UTC, datetime, timedelta
 
 from training.common.errors import reason
-from training.street_pairs.http_client import FetchError, HttpClient
-from training.street_pairs.scenes.errors import Unusable
+from training.street_pairs.errors import Unusable
+from training.street_pairs.http_client import HttpClient
 
 # A file that is opened with a token is read for a while.
 _MARGIN = timedelta(minutes=5)
@@ -57,6 +57,6 @@ class Signer:
         try:
             answer = self._client.get_json(self._url)
             self._token, expires = answer["token"], answer["msft:expiry"]
-        except (FetchError, KeyError, TypeError) as error:
+        except (Unusable, KeyError, TypeError) as error:
             raise Unusable("no_token", f"{self._url} gives no token ({reason(error)}).", permanent=False) from error
         self.expires = datetime.fromisoformat(expires.replace("Z", "+00:00"))

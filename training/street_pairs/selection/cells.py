@@ -11,14 +11,11 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""
-Cells of equal area, on the sinusoidal projection of a sphere (Snyder, 1987, Map Projections: A Working Manual, section 30): rows of equal
-height, in which a cell is as wide as it is high.
-"""
+"""The cells of equal area that a selection is balanced by."""
 
 import numpy as np
 
-from modeling_gair.geo_gair import EARTH_RADIUS_M
+from training.common.equal_area import cell_at
 
 _ROWS = 2**32
 
@@ -34,8 +31,5 @@ def cells_of(lon: np.ndarray, lat: np.ndarray, side_m: float) -> np.ndarray:
     Returns:
         `np.ndarray` of shape `(N,)`, int64: a number for each cell.
     """
-    row = np.floor(np.radians(lat) * EARTH_RADIUS_M / side_m)
-    # All of a row by the cosine of its middle, so that its cells are squares.
-    middle = np.cos((row + 0.5) * side_m / EARTH_RADIUS_M)
-    column = np.floor(np.radians(lon) * EARTH_RADIUS_M * middle / side_m)
-    return row.astype(np.int64) * _ROWS + column.astype(np.int64)
+    row, column = cell_at(lon, lat, side_m)
+    return row * _ROWS + column

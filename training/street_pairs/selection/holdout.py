@@ -20,7 +20,7 @@ from sklearn.neighbors import KDTree
 
 from modeling_gair.geo_gair import EARTH_RADIUS_M, wrap_longitude
 from training.common.sphere import points_on_sphere
-from training.street_pairs.selection.order import draws
+from training.street_pairs.selection.order import drawn_order
 from training.street_pairs.windows import anchor_offset_m
 
 TRAIN, TEST = "train", "test"
@@ -42,7 +42,7 @@ def held_out_sites(sites: np.ndarray, share: float, seed: int) -> np.ndarray:
     count = round(share * len(names))
     if share and len(names) > 1:
         count = min(max(count, 1), len(names) - 1)
-    drawn = [names[position] for position in np.argsort(draws(names, seed, "holdout"), kind="stable")[:count]]
+    drawn = [names[position] for position in drawn_order(names, seed, "holdout")[:count]]
     return np.isin(sites.astype(str), drawn)
 
 

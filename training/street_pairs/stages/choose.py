@@ -23,9 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.common.jobs import TaskProgress
+from training.street_pairs.errors import Unusable
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.scenes.choosing import Choice, Chooser, Limits, Tile
-from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.providers import provider_of
 from training.street_pairs.scenes.reader import scene_reader
 from training.street_pairs.stages.search import QUERIES_FILE, queries_of_unit
@@ -91,7 +91,7 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
                     try:
                         rows.append(_row(name, chooser.choose(tiles[name], scenes[number])))
                     except Unusable as refusal:
-                        failures.append(Failure(name, refusal.kind, refusal.permanent, str(refusal)))
+                        failures.append(refusal.failure(name))
                 progress.add(1)
     failures += [
         Failure(name, f"scene_{refusal.kind}", True, str(refusal)) for name, refusal in sorted(chooser.dropped.items())

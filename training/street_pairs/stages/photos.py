@@ -26,7 +26,8 @@ from training.common.inputs import even_sizes, read_rows
 from training.common.iterables import chunked
 from training.common.jobs import TaskProgress
 from training.street_pairs.blurring import blur_faces
-from training.street_pairs.http_client import FetchError, HttpClient
+from training.street_pairs.errors import Unusable
+from training.street_pairs.http_client import HttpClient
 from training.street_pairs.images import jpeg_of, small_photo, view_of_panorama
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.photo_sources import kartaview, mapillary, service_of
@@ -129,8 +130,8 @@ def _photo(options: StreetPairsOptions, client: HttpClient, photo: dict[str, Any
     try:
         content_of = _local if photo["path"] is not None else _remote(client)
         return _row(options, photo, content_of)
-    except FetchError as error:
-        return Failure(photo["photo_id"], error.kind, error.permanent, error.message)
+    except Unusable as error:
+        return error.failure(photo["photo_id"])
 
 
 def _row(
@@ -139,13 +140,13 @@ def _row(
     heading = photo["heading"]
     if photo["camera"] == "spherical":
         if options.panoramas == "drop":
-            raise FetchError("panorama", True, "It is a panorama.")
+            raise Unusable("panorama", "It is a panorama.")
         (turn,) = draws([photo["photo_id"]], options.seed, "view")
         yaw = 360 * float(turn)
         image = content_of(photo, lambda content: view_of_panorama(content, yaw))
         heading = None if heading is None else (heading + yaw) % 360
     elif photo["camera"] == "fisheye":
-        raise FetchError("fisheye", True, "It was taken with a fisheye lens.")
+        raise Unusable("fisheye", "It was taken with a fisheye lens.")
     else:
         image = content_of(photo, small_photo)
     image = blur_faces(image) if options.blur else image
@@ -156,7 +157,7 @@ def _row(
 def _remote(client: HttpClient) -> Callable[[dict[str, Any], Callable], Any]:
     def content_of(photo: dict[str, Any], decode: Callable[[bytes], Any]) -> Any:
         if not photo["url"]:
-            raise FetchError("no_url", True, "The photo has neither a path nor an address.")
+            raise Unusable("no_url", "The photo has neither a path nor an address.")
         # An image that is cut off or of another type is asked for again.
         return client.get(photo["url"], check=decode)
 
@@ -168,9 +169,9 @@ def _local(photo: dict[str, Any], decode: Callable[[bytes], Any]) -> Any:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise FetchError("unreadable", True, f"{path.name!r} cannot be read: {error.strerror}.") from error
+        raise Unusable("unreadable", f"{path.name!r} cannot be read: {error.strerror}.") from error
     try:
         return decode(content)
-    except FetchError as error:
+    except Unusable as error:
         # A file is what it is.
-        raise FetchError(error.kind, True, error.message) from error
+        raise Unusable(error.kind, str(error)) from error

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 import shapely
 
 from training.common.jobs import TaskProgress
+from training.street_pairs.errors import Unusable
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.scenes.catalogue import local_items
-from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.items import SCENE_SCHEMA, latest_baselines, scene_row
 from training.street_pairs.scenes.providers import provider_of
 from training.street_pairs.scenes.queries import Query, queries_of
@@ -95,7 +95,7 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
                 scenes = latest_baselines(found)
                 rows += [{"query": number, "site": query.site, **scene} for scene in scenes]
             except Unusable as error:
-                failures[str(number)] = Failure(str(number), error.kind, error.permanent, str(error))
+                failures[str(number)] = error.failure(str(number))
         progress.add(1)
     rows.sort(key=lambda row: (row["query"], row["datetime"], row["item_id"]))
     listed = [failures[name] for name in sorted(failures)]

@@ -30,7 +30,7 @@ from training.street_pairs.photo_sources import list_photos
 from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, PHOTO_SCHEMA
 from training.street_pairs.selection.cells import cells_of
 from training.street_pairs.selection.holdout import TEST, TRAIN, held_out_sites, too_near
-from training.street_pairs.selection.order import draws
+from training.street_pairs.selection.order import drawn_order, draws
 from training.street_pairs.selection.settlement import settlement_of
 from training.street_pairs.selection.thinning import thin_in_place, thin_sequences
 from training.street_pairs.selection.tiles import Places, group_into_tiles
@@ -101,10 +101,11 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     remarks.append(about)
     cell = cells_of(lon, lat, 1000 * options.cell_km)
     group = np.array([f"{one} {other}" for one, other in zip(cell.tolist(), settlement.tolist())], object)
-    draw_x, draw_y = (draws(photos["photo_id"].to_pylist(), options.seed, axis) for axis in ("x", "y"))
+    names = photos["photo_id"].to_pylist()
+    draw_x, draw_y = (draws(names, options.seed, axis) for axis in ("x", "y"))
     site = _sites(photos, lon, lat, options.site_km)
     places = Places(lon, lat, _seconds(photos), site, group, draw_x, draw_y)
-    order = _order(photos, options.seed, "anchor")
+    order = drawn_order(names, options.seed, "anchor")
     tiles = group_into_tiles(places, order, options.photos_per_tile, options.window_m, options.days, options.cap)
     rule = f"in tiles of at most {options.photos_per_tile} photos, {_cap(options)}"
     counted.count(rule, "photos", len(photos), sum(map(len, tiles)))
@@ -185,12 +186,8 @@ def _thin(options: StreetPairsOptions, counted: Counted) -> None:
     )
     photos = counted.photos
     lon, lat = (photos[name].to_numpy() for name in ("lon", "lat"))
-    order = _order(photos, options.seed, "thin")
+    order = drawn_order(photos["photo_id"].to_pylist(), options.seed, "thin")
     counted.keep(f"{options.thin_m:g} m apart in place", thin_in_place(lon, lat, order, options.thin_m))
-
-
-def _order(photos: pa.Table, seed: int, purpose: str) -> np.ndarray:
-    return np.argsort(draws(photos["photo_id"].to_pylist(), seed, purpose), kind="stable")
 
 
 def _sites(photos: pa.Table, lon: np.ndarray, lat: np.ndarray, side_km: float) -> np.ndarray:

@@ -26,8 +26,8 @@ import pyarrow.parquet as pq
 from modeling_gair.bands_gair import GAIR_BANDS
 from training.common.jobs import TaskProgress
 from training.common.schema import pack_tile
+from training.street_pairs.errors import Unusable
 from training.street_pairs.options import StreetPairsOptions
-from training.street_pairs.scenes.errors import Unusable
 from training.street_pairs.scenes.offset import reflectance
 from training.street_pairs.scenes.providers import provider_of
 from training.street_pairs.scenes.reader import SceneReader, scene_reader
@@ -91,7 +91,7 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
                 try:
                     rows.append(_tile(chosen, side, options.max_nodata, reader))
                 except Unusable as refusal:
-                    failures.append(Failure(chosen["tile_id"], refusal.kind, refusal.permanent, str(refusal)))
+                    failures.append(refusal.failure(chosen["tile_id"]))
                 progress.add(1)
             # Nothing else is read from the scene.
             reader.close()

@@ -18,7 +18,8 @@ import pytest
 
 pytest.importorskip("datatrove", reason="the extra embed is not installed")
 from modeling_gair.geo_gair import great_circle_distance_m
-from training.embedding.inputs.grid import RADIUS_M, open_grid
+from training.common.equal_area import RADIUS_M
+from training.embedding.inputs.grid import open_grid
 
 
 def cells(text, bbox=None):

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.helpers.stub_server import stub_server
-from training.street_pairs.http_client import FetchError, HttpClient
+from training.street_pairs.errors import Unusable
+from training.street_pairs.http_client import HttpClient
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.photo_sources import list_photos, mapillary
 from training.street_pairs.photo_sources.kartaview import KartaView
@@ -172,7 +173,7 @@ def test_photos_of_kartaview(client):
 
 def test_an_error_of_kartaview_is_an_error(client):
     refusal = {"status": {"apiCode": 401, "apiMessage": "no"}}
-    with stub_server(lambda *_: (200, {}, refusal)) as url, pytest.raises(FetchError, match="code 401"):
+    with stub_server(lambda *_: (200, {}, refusal)) as url, pytest.raises(Unusable, match="code 401"):
         list(KartaView(client, url).in_box((13.0, 52.0, 13.001, 52.001)))
 
 

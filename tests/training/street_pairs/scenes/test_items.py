@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("pystac_client", reason="the extra streets is not installed")
 
-from training.street_pairs.scenes.errors import Unusable
+from training.street_pairs.errors import Unusable
 from training.street_pairs.scenes.items import latest_baselines, scene_row
 
 PRODUCT = "S2B_MSIL2A_20220301T101031_N0510_R022_T32UQD_20240101T000000"

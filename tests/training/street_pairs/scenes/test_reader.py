@@ -21,7 +21,7 @@ pytest.importorskip("pystac_client", reason="the extra streets is not installed"
 
 from tests.helpers.loopback.service import Fault
 from tests.helpers.loopback.world import read_world
-from training.street_pairs.scenes.errors import Unusable
+from training.street_pairs.errors import Unusable
 from training.street_pairs.scenes.providers import PROVIDERS, provider_of
 from training.street_pairs.scenes.reader import scene_reader
 

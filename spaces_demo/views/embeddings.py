@@ -25,8 +25,8 @@ from serving.embedded_rows import EmbeddedRows
 from serving.model import ServedModel, on_gpu
 from serving.text import numbers_text, typed_numbers
 from serving.uploads import read_photo, read_tile
-from widgets.events import QUIET, TURNS, event_numbers, for_programs, warned
-from widgets.map import pick_map
+from widgets.events import QUIET, TURNS, for_programs, wanted, warned
+from widgets.map import WorldMap, world_map
 from widgets.upload_fields import photo_field, tile_field
 
 MAX_FOUND = 100
@@ -37,7 +37,7 @@ _FIRST_COUNT = 20
 class _Parts:
     """The components of the tab."""
 
-    map: gr.HTML
+    world: WorldMap
     place: gr.Textbox
     photo: gr.File
     tile: gr.File
@@ -62,7 +62,7 @@ def _lay_out(rows: EmbeddedRows) -> _Parts:
     gr.Markdown(f"Click on the map, or upload a photo or a tile: which rows embed most similarly? {rows.note}")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
-            world = pick_map("embeddings-map")
+            world = world_map("embeddings-map", adding=False)
         with gr.Column(scale=1, min_width=280):
             place = gr.Textbox(
                 label="Place (lon, lat in degrees)", max_length=100, submit_btn="Find", elem_id="embeddings-place"
@@ -73,8 +73,8 @@ def _lay_out(rows: EmbeddedRows) -> _Parts:
 
 
 def _connect(parts: _Parts, handlers: "_Handlers") -> None:
-    answer, last = [parts.map, parts.found], {**QUIET, **TURNS, "trigger_mode": "always_last"}
-    parts.map.pick(warned(handlers.pick), parts.count, [parts.place, *answer], **last)
+    answer, last = [parts.world.map, parts.found], {**QUIET, **TURNS, "trigger_mode": "always_last"}
+    parts.world.asked.ask(warned(handlers.answer), [parts.world.asked, parts.count], [parts.place, *answer], **last)
     parts.place.submit(warned(handlers.by_place), [parts.place, parts.count], answer, **last)
     parts.photo.upload(warned(handlers.by_photo), [parts.photo, parts.count], answer, **last)
     parts.tile.upload(warned(handlers.by_tile), [parts.tile, parts.count], answer, **last)
@@ -86,9 +86,13 @@ class _Handlers:
     def __init__(self, served: ServedModel, rows: EmbeddedRows):
         self._served, self._rows = served, rows
 
-    def pick(self, event: gr.EventData, count: int) -> tuple:
-        place = numbers_text(event_numbers(event, "lon", "lat"))
-        return place, *self.by_place(place, count)
+    def answer(self, asked: Any, count: int) -> tuple:
+        want = wanted(asked)
+        if not want.pins:
+            raise ValueError("There is no pin on the map, expected a place; click on the map.")
+        place = numbers_text(want.pins[-1])
+        value, found = self.by_place(place, count)
+        return place, value | {"turn": want.turn}, found
 
     def by_place(self, place: str, count: int) -> tuple:
         lon, lat = self.place_of(place)

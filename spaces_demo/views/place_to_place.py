@@ -24,8 +24,8 @@ from serving.boxes import PLACES_PER_BOX, SHUFFLES, BoxComparison
 from serving.distributions import DistributionComparison
 from serving.gallery import Gallery
 from serving.model import ServedModel
-from widgets.events import QUIET, TURNS, event_numbers, for_programs, warned
-from widgets.map import box_map
+from widgets.events import QUIET, TURNS, for_programs, wanted, warned
+from widgets.map import WorldMap, world_map
 
 _FIRST = {"A": "-10, 36, 30, 60", "B": "-75, -20, -45, 5"}
 _EXAMPLES = {
@@ -45,7 +45,7 @@ _EXPLAINED = (
 class _Parts:
     """The components of the tab; `boxes` are A and B."""
 
-    map: gr.HTML
+    world: WorldMap
     boxes: list[gr.Textbox]
     result: gr.Markdown
     examples: Any
@@ -68,7 +68,7 @@ def _lay_out(served: ServedModel) -> _Parts:
     gr.Markdown("Draw two boxes: how different are the places in them, by the model's location embeddings?")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
-            drawn = box_map("box-map")
+            drawn = world_map("box-map", drawing=list(_FIRST), label="World map with two boxes")
         with gr.Column(scale=1, min_width=280):
             boxes = [
                 gr.Textbox(
@@ -89,11 +89,11 @@ def _lay_out(served: ServedModel) -> _Parts:
 
 
 def _connect(parts: _Parts, handlers: "_Handlers") -> None:
-    answer = [parts.map, parts.result]
+    answer = [parts.world.map, parts.result]
     restored = drawn = [*parts.boxes, *answer]
     runs = {**QUIET, **TURNS}
     gr.on(None, warned(handlers.restore), None, restored, **runs)
-    parts.map.box(warned(handlers.draw_box), parts.boxes, drawn, trigger_mode="always_last", **runs)
+    parts.world.asked.ask(warned(handlers.answer), parts.world.asked, drawn, trigger_mode="always_last", **runs)
     submitted = [box.submit for box in parts.boxes]
     gr.on(submitted, warned(handlers.compare), parts.boxes, answer, trigger_mode="always_last", **runs)
     parts.examples.load_input_event.then(warned(handlers.compare), parts.boxes, answer, **runs)
@@ -110,10 +110,13 @@ class _Handlers:
         link = urlencode({"a": first.replace(" ", ""), "b": second.replace(" ", "")})
         return {"boxes": boxes, "link": link}, sentence(found)
 
-    def draw_box(self, event: gr.EventData, first: str, second: str) -> tuple:
-        bounds = ", ".join(f"{edge:.2f}" for edge in event_numbers(event, "west", "south", "east", "north"))
-        first, second = (bounds, second) if event._data.get("which") == "A" else (first, bounds)
-        return first, second, *self.compare(first, second)
+    def answer(self, asked: Any) -> tuple:
+        want = wanted(asked)
+        if set(want.boxes) != set(_FIRST):
+            raise ValueError(f"The boxes are {', '.join(want.boxes) or 'none'}, expected A and B; draw both.")
+        first, second = (", ".join(f"{edge:.2f}" for edge in want.boxes[name]) for name in _FIRST)
+        value, result = self.compare(first, second)
+        return first, second, value | {"turn": want.turn}, result
 
     def restore(self, request: gr.Request) -> tuple:
         asked = dict(request.query_params)

@@ -27,8 +27,8 @@ from serving.grids import WORLD
 from serving.model import ServedModel
 from serving.text import numbers_text
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, WorldMaps, parse_view
-from widgets.events import QUIET, TURNS, event_numbers, for_programs, warned
-from widgets.map import pick_map
+from widgets.events import QUIET, TURNS, for_programs, wanted, warned
+from widgets.map import WorldMap, world_map
 from widgets.upload_fields import photo_field, tile_field
 
 _SCALES = [("fixed for this model", FIXED), ("stretched to this view", STRETCHED), ("full, −1 to 1", FULL)]
@@ -50,12 +50,10 @@ _PHOTO_EXAMPLES = 2
 class _Parts:
     """The components of the tab."""
 
-    map: gr.HTML
+    world: WorldMap
     places: gr.Textbox
-    adding: gr.Checkbox
     photo: gr.File
     tile: gr.File
-    view: gr.Textbox
     scale: gr.Radio
     count: gr.Slider
     sea: gr.Checkbox
@@ -80,12 +78,11 @@ def _lay_out(gallery: Gallery) -> _Parts:
     gr.Markdown("Click anywhere: the colours show how similar the model considers every other place on Earth.")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
-            world = pick_map("world-map")
+            world = world_map("world-map")
         with gr.Column(scale=1, min_width=280):
             places = gr.Textbox(
                 label="Places (lon, lat in degrees)", info="Separate several places with semicolons.", max_length=1000, submit_btn="Show", elem_id="places",
             )  # fmt: skip
-            adding = gr.Checkbox(label="A click adds a pin", info="Otherwise it moves the pin.")
             with gr.Accordion("Photo, tile", open=False):
                 photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
                 gr.Markdown("For pins, a photo and a tile together, the map shows their mean direction.")
@@ -94,8 +91,7 @@ def _lay_out(gallery: Gallery) -> _Parts:
             sea = gr.Checkbox(label="Show the sea", info="The model was trained on land alone.")
     examples = _examples(gallery, places, photo)
     status = gr.Markdown(elem_id="world-status")
-    view = gr.Textbox(numbers_text(WORLD), visible=False)
-    return _Parts(world, places, adding, photo, tile, view, scale, count, sea, examples, status)
+    return _Parts(world, places, photo, tile, scale, count, sea, examples, status)
 
 
 def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> Any:
@@ -112,13 +108,13 @@ def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> Any:
 
 
 def _connect(parts: _Parts, handlers: "_Handlers") -> None:
-    asked = [parts.places, parts.photo, parts.tile, parts.view, parts.scale, parts.count, parts.sea]
-    answer = [parts.map, parts.status]
+    world, rest = parts.world, [parts.photo, parts.tile, parts.scale, parts.count, parts.sea]
+    asked = [world.asked, parts.places, *rest]
+    answer = [world.map, parts.status]
     runs = {**QUIET, **TURNS}
     last = {**runs, "trigger_mode": "always_last"}
-    gr.on(None, warned(handlers.restore), None, [parts.places, parts.view, parts.scale, parts.sea, *answer], **runs)
-    parts.map.pick(warned(handlers.pick), [parts.adding, *asked], [parts.places, *answer], **last)
-    parts.map.view(warned(handlers.look), asked, [parts.view, *answer], **last)
+    gr.on(None, warned(handlers.restore), None, [parts.places, parts.scale, parts.sea, *answer], **runs)
+    world.asked.ask(warned(handlers.answer), [world.asked, *rest], [parts.places, *answer], **last)
     changed = [parts.places.submit, parts.scale.input, parts.count.release, parts.sea.input]
     changed += [parts.photo.upload, parts.photo.clear, parts.tile.upload, parts.tile.clear]
     gr.on(changed, warned(handlers.draw), asked, answer, **last)
@@ -131,35 +127,35 @@ class _Handlers:
     def __init__(self, served: ServedModel, maps: WorldMaps):
         self._served, self._maps = served, maps
 
-    def draw(
-        self, places: str, photo: str | None, tile: str | None, view: str, scale: str, count: int, sea: bool
+    def draw(self, asked: Any, places: str, *rest: Any) -> tuple:
+        """The map of the places that were typed."""
+        return self._drawn(places, list(wanted(asked).view), *rest)
+
+    def answer(self, asked: Any, *rest: Any) -> tuple:
+        """The map of the pins and of the view that are wanted."""
+        want = wanted(asked)
+        places = "; ".join(map(numbers_text, want.pins))
+        value, status = self._drawn(places, list(want.view), *rest)
+        return places, value | {"turn": want.turn}, status
+
+    def _drawn(
+        self, places: str, view: list[float], photo: str | None, tile: str | None, scale: str, count: int, sea: bool
     ) -> tuple:
-        value = self._maps.draw(self._maps.query(places, photo, tile), parse_view(view), scale, int(count), sea)
-        link = {"at": places, "view": view.replace(" ", ""), "scale": scale}
+        value = self._maps.draw(self._maps.query(places, photo, tile), view, scale, int(count), sea)
+        link = {"at": places, "view": numbers_text(view).replace(" ", ""), "scale": scale}
         value["link"] = urlencode(link | ({"sea": 1} if sea else {}))
         return value, described(value, photo, tile, self._served)
-
-    def pick(self, event: gr.EventData, adding: bool, old: str, *rest: Any) -> tuple:
-        pin = numbers_text(event_numbers(event, "lon", "lat"))
-        new = f"{old}; {pin}" if adding and old.strip() else pin
-        return new, *self.draw(new, *rest)
-
-    def look(
-        self, event: gr.EventData, places: str, photo: str | None, tile: str | None, old: str, *rest: Any
-    ) -> tuple:
-        new = numbers_text(event_numbers(event, "west", "south", "east", "north"))
-        return new, *self.draw(places, photo, tile, new, *rest)
 
     def restore(self, request: gr.Request) -> tuple:
         asked = dict(request.query_params)
         places = asked.get("at", _FIRST)
         view, scale = asked.get("view", numbers_text(WORLD)), asked.get("scale", FIXED)
         sea = asked.get("sea") == "1"
-        value, status = self.draw(places, None, None, view, scale, _FIRST_COUNT, sea)
+        value, status = self._drawn(places, parse_view(view), None, None, scale, _FIRST_COUNT, sea)
         # The address of the page changes only once the visitor asks for something else.
         value["view"] = parse_view(view)
         del value["link"]
-        return places, view, scale, sea, value, status
+        return places, scale, sea, value, status
 
 
 def described(value: dict[str, Any], photo: str | None, tile: str | None, served: ServedModel) -> str:

@@ -14,7 +14,9 @@
 """Event handlers: what the browser sends, how handlers run, and how errors reach visitors and programs."""
 
 import html
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -26,6 +28,83 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 TURNS: dict[str, Any] = {"concurrency_id": "maps", "concurrency_limit": 2}
 # No widget sends larger numbers; its unit is degrees.
 _LARGEST = 1000
+# What a page with one map can hold: nobody sets more pins or draws more boxes by hand.
+_MOST = 200
+_LONGEST_ID = 200
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """
+    Everything that a visitor wants of a map, as of the moment at which a handler starts.
+
+    Attributes:
+        view (west, south, east, north): what is visible, in degrees; west is in [-180, 180), east may lie beyond 180.
+        pins (`tuple` of lon, lat): in degrees, in the order in which they were set.
+        boxes (`dict[str, tuple]`): name to west, south, east, north in degrees; west > east crosses the date line.
+        opened (`str`, *optional*): the id of the mark that was chosen last.
+        turn (`int`): how many things the visitor has done. A handler returns it in the map's value (`"turn"`), so that
+            the map knows what was answered; a value without it is new for the map, pins and boxes included.
+    """
+
+    view: tuple[float, float, float, float]
+    pins: tuple[tuple[float, float], ...]
+    boxes: dict[str, tuple[float, float, float, float]]
+    opened: str | None
+    turn: int
+
+
+def wanted(value: Any) -> Wanted:
+    """
+    Reads the value of `WorldMap.asked`, which the browser sends and is not to be trusted.
+
+    Raises:
+        ValueError: if a part is missing, of another kind, or out of range.
+    """
+    try:
+        view, turn, opened = _numbers(value["view"], 4), value["turn"], value["opened"]
+        pins = tuple(_place(*_numbers(pin, 2)) for pin in _few(value["pins"], list))
+        boxes = {
+            str(name)[:_LONGEST_ID]: _box(*_numbers(edges, 4)) for name, edges in _few(value["boxes"], dict).items()
+        }
+        west, south, east, north = view
+        if not (-180 <= west <= 180 and 0 < east - west <= 360.001 and -90 <= south < north <= 90):
+            raise ValueError("a view outside the world")
+        if not (type(turn) is int and 0 <= turn < 2**53):
+            raise ValueError("a turn that is no count")
+        if not (opened is None or (isinstance(opened, str) and len(opened) <= _LONGEST_ID)):
+            raise ValueError("an id that is no short text")
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"The map sent {value!s:.80} ({error!s:.60}), expected a view, pins and boxes; reload the page."
+        ) from error
+    return Wanted(view, pins, boxes, opened, turn)
+
+
+def _few(found: Any, kind: type) -> Any:
+    if not isinstance(found, kind) or len(found) > _MOST:
+        raise ValueError(f"no {kind.__name__} of at most {_MOST}")
+    return found
+
+
+def _numbers(found: Any, count: int) -> Any:
+    numbers = [float(number) for number in found if isinstance(number, (int, float))] if isinstance(found, list) else []
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"no {count} finite numbers")
+    return tuple(numbers)
+
+
+def _place(lon: float, lat: float) -> tuple[float, float]:
+    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+        raise ValueError("a place outside the world")
+    return lon, lat
+
+
+def _box(west: float, south: float, east: float, north: float) -> tuple[float, float, float, float]:
+    _place(west, south), _place(east, north)
+    if south >= north:
+        raise ValueError("a box that is empty")
+    return west, south, east, north
 
 
 def event_numbers(event: gr.EventData, *names: str) -> list[float]:

@@ -1,15 +1,45 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE. Copyright 2026 The GAIR for Hugging Face contributors.
 //
 // The map of the world on a canvas: plate carrée, repeated in longitude. The page gives it a value (a layer of bytes, pins,
-// places, boxes), and it reports what the visitor does: `send("pick", {lon, lat})`, `send("view", bounds)`,
-// `send("box", …)`. Palette, opacity, threshold and hover need no server. Uses shared.js.
+// places, boxes), and it keeps all that the visitor wants (view, pins, boxes) as the value of a hidden component. Palette,
+// opacity, threshold and hover need no server. Uses shared.js.
 
 "use strict";
 
 const GAIR_DEEPEST = 4096; // pixels a degree
 const GAIR_SETTLED_MS = 250; // without movement before finer cells are requested
 
-function gairMap(element, props, watch, send) {
+/** What the visitor of a map wants, by the map's id: see `events.Wanted`. */
+const gairAsked = ((all) => (id) => (all[id] ??= new GairAsked()))({});
+
+class GairAsked {
+  wanted = { view: [-180, -90, 180, 90], pins: [], boxes: {}, opened: null, turn: 0 };
+  #write = () => {};
+  #trigger = () => {};
+
+  /** Called by the hidden component, whose value the server reads. */
+  connect(props, trigger) {
+    this.#write = () => (props.value = structuredClone(this.wanted));
+    this.#trigger = trigger;
+    this.#write();
+  }
+
+  /** Notes what the server or the browser changed, without a request. */
+  note(change) {
+    Object.assign(this.wanted, change);
+    this.#write();
+  }
+
+  /** Notes what the visitor did, and asks for an answer. */
+  ask(change) {
+    this.note({ ...change, turn: this.wanted.turn + 1 });
+    this.#trigger();
+  }
+}
+
+const gairRounded = (degrees) => Math.round(degrees * 1e4) / 1e4;
+
+function gairMap(element, props, watch, asked) {
   const find = (name) => element.querySelector(`[data-part="${name}"]`);
   const canvas = find("canvas");
   const hover = find("hover");
@@ -20,7 +50,6 @@ function gairMap(element, props, watch, send) {
   let layers = []; // the world, then finer cells
   let cursor = null; // of the keyboard: lon, lat
   let settled = null;
-  let asked = null; // the view that was requested last
 
   // Geometry ----------------------------------------------------------------------------------------------------------
 
@@ -38,7 +67,7 @@ function gairMap(element, props, watch, send) {
     const [west, north] = toPlace(0, 0);
     const [east, south] = toPlace(size().width, size().height);
     const start = gairWrapped(west);
-    return { west: start, south: Math.max(south, -90), east: start + Math.min(east - west, 360), north: Math.min(north, 90) };
+    return [start, Math.max(south, -90), start + Math.min(east - west, 360), Math.min(north, 90)].map(gairRounded);
   };
 
   function moveTo(lon, lat, scale, quietly = false) {
@@ -47,21 +76,20 @@ function gairMap(element, props, watch, send) {
     view = { lon: gairWrapped(lon), lat: gairClamped(lat, -reach, reach), scale };
     // When the whole world is visible, a finger scrolls the page.
     canvas.style.touchAction = drawing.which || scale > smallest() * 1.01 ? "none" : "pan-y";
-    if (value.cells && !quietly) askWhenSettled();
+    if (!quietly) {
+      asked.note({ view: bounds() });
+      if (value.cells) askWhenSettled();
+    }
     draw();
   }
 
   function askWhenSettled() {
     clearTimeout(settled);
-    settled = setTimeout(() => {
-      asked = bounds();
-      send("view", asked);
-    }, GAIR_SETTLED_MS);
+    settled = setTimeout(() => asked.ask({}), GAIR_SETTLED_MS);
   }
 
-  /** Whether the answer is for another view: a request sent while an earlier one is answered can get lost. */
-  const unanswered = () =>
-    asked && value.drawn_for && ["west", "south", "east", "north"].some((edge, at) => Math.abs(asked[edge] - value.drawn_for[at]) > 2e-4);
+  /** Whether an answer shows another view than the visitor wants: something else was asked for, then the map moved. */
+  const unlike = (view) => view && view.some((edge, at) => Math.abs(asked.wanted.view[at] - edge) > 2e-4);
 
   /** Whether the whole world is drawn, so that resizing the window requires no request. */
   const wholeWorld = () => value.east - value.west >= 360;
@@ -161,12 +189,12 @@ function gairMap(element, props, watch, send) {
     drawLayers(context);
     drawCoast(context, colour);
     const boxColour = (name) => colour(`--map-box-${name.toLowerCase()}`);
-    Object.entries(value.boxes || {}).forEach(([name, edges]) => box(context, name, edges, boxColour(name)));
+    Object.entries(asked.wanted.boxes).forEach(([name, edges]) => box(context, name, edges, boxColour(name)));
     if (drawing.from && drawing.to) box(context, drawing.which, edgesDrawn(), boxColour(drawing.which));
     (value.places || []).forEach(({ lon, lat }, number) => {
       marker(context, lon, lat, String(number + 1), { radius: 9, fill: "#fff", stroke: "#111" });
     });
-    (value.pins || []).forEach(({ lon, lat }) => {
+    asked.wanted.pins.forEach(([lon, lat]) => {
       marker(context, lon, lat, "★", { radius: 10, fill: "#c2410c", stroke: "#fff" });
     });
     if (cursor && document.activeElement === canvas) gairCross(context, toPixel(...cursor), 14, [[5, "#fff"], [2, "#111"]]);
@@ -231,7 +259,10 @@ function gairMap(element, props, watch, send) {
   }
 
   function pick(lon, lat) {
-    if (Math.abs(lat) <= 90) send("pick", { lon: gairWrapped(lon), lat });
+    if (Math.abs(lat) > 90 || !find("adding")) return;
+    const pin = [gairRounded(gairWrapped(lon)), gairRounded(lat)];
+    asked.ask({ pins: find("adding").checked ? [...asked.wanted.pins, pin] : [pin] });
+    draw();
   }
 
   function edgesDrawn() {
@@ -276,8 +307,7 @@ function gairMap(element, props, watch, send) {
     fingers.delete(event.pointerId);
     if (!alone) return;
     if (drawing.to) {
-      const [west, south, east, north] = edgesDrawn();
-      send("box", { which: drawing.which, west, south, east, north });
+      asked.ask({ boxes: { ...asked.wanted.boxes, [drawing.which]: edgesDrawn().map(gairRounded) } });
       [drawing.from, drawing.to] = [null, null];
     } else if (!dragged && !drawing.which) {
       pick(...toPlace(...position(event)));
@@ -347,10 +377,16 @@ function gairMap(element, props, watch, send) {
     const alike = layers.filter((layer) => layer.key === value.key && layer.east - layer.west >= 360);
     layers = value.cells ? [...alike, layerOf(value)] : [];
     gairOfferDiverging(controls.palette, value.low === -1 && value.high === 1);
+    // An answer to something that the visitor did before the last thing must not undo the last.
+    const late = value.turn !== undefined && value.turn < asked.wanted.turn;
+    if (!late) {
+      const boxes = Object.fromEntries(Object.entries(value.boxes || {}).map(([name, edges]) => [name, [...edges]]));
+      asked.note({ pins: (value.pins || []).map(({ lon, lat }) => [lon, lat]), boxes });
+    }
     if (value.link !== undefined) history.replaceState(null, "", `${location.pathname}?${value.link}`);
     repaint();
     if (value.view) showBounds(value.view);
-    else if (unanswered()) askWhenSettled();
+    else if (value.turn === undefined && unlike(value.drawn_for)) askWhenSettled();
     // For the tests: which query is drawn.
     canvas.dataset.drawn = value.key || "";
   }

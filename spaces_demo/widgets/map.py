@@ -13,6 +13,9 @@
 # limitations under the License.
 """The map of the world: a canvas drawn by map.js, as a Gradio component."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import gradio as gr
 
 from widgets.legend import PALETTES, RAMP, UNIT
@@ -45,32 +48,62 @@ _TEMPLATE = f"""
   <div class="gair-map-tools"><button type="button" data-part="link">Copy link to this view</button><span role="status" data-part="copied"></span></div>
 </div>
 """
-_PICK_LABEL = "World map. Arrow keys move a cursor, Enter selects its place, plus and minus zoom."
-_BOX_LABEL = "World map with two boxes. Arrow keys move a cursor, plus and minus zoom; boxes can also be typed."
 _BOX_TOOLS = """<div class="gair-map-tools" role="group" aria-label="Dragging">
     <button type="button" data-draw="" aria-pressed="true">Move the map</button>
-    <button type="button" data-draw="A" aria-pressed="false">Draw box A</button>
-    <button type="button" data-draw="B" aria-pressed="false">Draw box B</button>
+    BUTTONS
   </div>"""
+_PIN_TOOLS = '<div class="gair-map-tools"HIDDEN><label><input type="checkbox" data-part="adding"> A click adds a pin</label></div>'
+_KEYS = "Arrow keys move a cursor, Enter selects its place, plus and minus zoom."
+_BOX_KEYS = "Arrow keys move a cursor, plus and minus zoom; boxes can also be typed."
+# What a visitor wants who has done nothing yet; see `events.Wanted`.
+_NOTHING = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 0}
 
 
-def pick_map(elem_id: str) -> gr.HTML:
+@dataclass(frozen=True)
+class WorldMap:
     """
-    A map to click on.
+    A map of the world.
 
-    Its events are `pick` (lon, lat) and `view` (west, south, east, north), to be read by `events.event_numbers`; its value
-    comes from `world_maps.WorldMaps.draw`.
+    Attributes:
+        map (`gr.HTML`): an output; its value is what is drawn.
+        asked (`gr.HTML`): a hidden input; its value is all that the visitor wants, to be read by `events.wanted`. Its
+            event `ask` says that something new is wanted. Gradio repeats such an event or drops it while another one is
+            answered (`trigger_mode="always_last"`), which loses nothing, because the value is read when the handler starts.
     """
-    template = _TEMPLATE.replace("TOOLS", "").replace("LABEL", _PICK_LABEL)
-    return _map(elem_id, template, 'const events = ["pick", "view"];')
+
+    map: gr.HTML
+    asked: gr.HTML
 
 
-def box_map(elem_id: str) -> gr.HTML:
-    """A map on which to draw boxes A and B. Its event `box` holds `which` and the bounds."""
-    template = _TEMPLATE.replace("TOOLS", _BOX_TOOLS).replace("LABEL", _BOX_LABEL)
-    return _map(elem_id, template, 'const events = ["box"];')
+def world_map(elem_id: str, *, drawing: Sequence[str] = (), adding: bool = True, label: str = "World map") -> WorldMap:
+    """
+    A map of the world: to set pins on, or to draw boxes on.
 
-
-def _map(elem_id: str, template: str, events: str) -> gr.HTML:
-    script = f"{events}\ngairMap(element, props, watch, (name, data) => events.includes(name) && trigger(name, data));"
-    return gr.HTML({}, html_template=template, js_on_load=script, elem_id=elem_id, apply_default_css=False)
+    Args:
+        elem_id (`str`): the id of the map's element.
+        drawing (`Sequence[str]`): names of the boxes that can be drawn, such as "A" and "B"; without any, a click sets a pin.
+        adding (`bool`): whether the map offers to add pins; otherwise a click moves the only one.
+        label (`str`): what a screen reader calls the map.
+    """
+    buttons = "".join(
+        f'<button type="button" data-draw="{name}" aria-pressed="false">Draw box {name}</button>' for name in drawing
+    )
+    tools = (
+        _BOX_TOOLS.replace("BUTTONS", buttons) if drawing else _PIN_TOOLS.replace("HIDDEN", "" if adding else " hidden")
+    )
+    keys = _BOX_KEYS if drawing else _KEYS
+    drawn = gr.HTML(
+        {},
+        html_template=_TEMPLATE.replace("TOOLS", tools).replace("LABEL", f"{label}. {keys}"),
+        js_on_load=f'gairMap(element, props, watch, gairAsked("{elem_id}"));',
+        elem_id=elem_id,
+        apply_default_css=False,
+    )
+    asked = gr.HTML(
+        _NOTHING,
+        html_template="<div></div>",
+        js_on_load=f'gairAsked("{elem_id}").connect(props, () => trigger("ask"));',
+        elem_id=f"{elem_id}-asked",
+        visible="hidden",
+    )
+    return WorldMap(drawn, asked)

@@ -84,7 +84,7 @@ def test_a_click_draws_the_map_of_its_place_and_so_does_the_next(chromium, space
 
 def test_pins_add_up_and_a_link_restores_them(chromium, space_url):
     with visit(chromium, space_url) as page:
-        page.get_by_label("A click adds a pin").check()
+        page.get_by_label("A click adds a pin").first.check()
         with redrawn(page):
             page.mouse.click(*map_point(page, "world-map", 100, 10))
         with redrawn(page):
@@ -100,6 +100,18 @@ def test_pins_add_up_and_a_link_restores_them(chromium, space_url):
         until(page, lambda: page.evaluate("document.querySelector('#world-map canvas').dataset.drawn") == drawn)
 
 
+def test_the_second_of_two_quick_clicks_counts(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        # Without adding, the last one wins.
+        for lon, lat in ((-50, -10), (20, 5)):
+            page.mouse.click(*map_point(page, "world-map", lon, lat))
+        until(page, lambda: numbers(places(page).input_value()) == pytest.approx([20, 5], abs=1))
+        page.get_by_label("A click adds a pin").first.check()
+        for lon, lat in ((100, 10), (-100, 40)):
+            page.mouse.click(*map_point(page, "world-map", lon, lat))
+        until(page, lambda: numbers(places(page).input_value()) == pytest.approx([20, 5, 100, 10, -100, 40], abs=1))
+
+
 def test_zooming_in_puts_the_view_into_the_link(chromium, space_url):
     with visit(chromium, space_url) as page:
         for west in (-90, -45):
@@ -107,7 +119,7 @@ def test_zooming_in_puts_the_view_into_the_link(chromium, space_url):
             until(page, lambda seen=f"view={west}": seen in page.url)
 
 
-def test_a_view_whose_answer_is_lost_is_requested_again(chromium, space_url):
+def test_a_zoom_during_an_answer_is_drawn_in_the_end(chromium, space_url):
     with visit(chromium, space_url) as page:
         zoom = page.get_by_role("button", name="Zoom in").first
         for _ in range(3):

@@ -18,7 +18,8 @@ import pytest
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import gradio as gr
 
-from widgets.events import event_numbers, for_programs, warned
+from widgets.events import Wanted, event_numbers, for_programs, wanted, warned
+from widgets.map import world_map
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,51 @@ from widgets.events import event_numbers, for_programs, warned
 def test_what_the_browser_sends_is_checked(data):
     with pytest.raises(ValueError, match="expected numbers"):
         event_numbers(gr.EventData(None, data), "lon", "lat")
+
+
+def test_what_a_map_wants_is_read():
+    value = {
+        "view": [170, -10, 200.5, 10],
+        "pins": [[1, 2], [-180, 90]],
+        "boxes": {"A": [170, 0, -170, 5]},
+        "opened": "t1",
+        "turn": 3,
+    }
+    assert wanted(value) == Wanted((170, -10, 200.5, 10), ((1, 2), (-180, 90)), {"A": (170, 0, -170, 5)}, "t1", 3)
+
+
+def test_a_map_wants_nothing_before_the_visitor_does():
+    with gr.Blocks():
+        first = wanted(world_map("a-map").asked.value)
+    assert first == Wanted((-180, -90, 180, 90), (), {}, None, 0)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"view": [0, 0, 0, 1]},
+        {"view": [0, 0, 500, 1]},
+        {"view": [0, float("nan"), 1, 1]},
+        {"view": "0123"},
+        {"pins": [[1]]},
+        {"pins": [[181, 0]]},
+        {"pins": [[0, "1"]]},
+        {"pins": [[0, 10**400]]},
+        {"pins": [[0, 0]] * 201},
+        {"boxes": [[0, 0, 1, 1]]},
+        {"boxes": {"A": [0, 1, 1, 0]}},
+        {"opened": ["x"]},
+        {"opened": "x" * 1000},
+        {"turn": "1"},
+        {"turn": -1},
+        {"turn": None},
+    ],
+)
+def test_what_a_map_wants_is_checked(changed):
+    value = {"view": [0, 0, 1, 1], "pins": [], "boxes": {}, "opened": None, "turn": 0}
+    for sent in (value | changed, {name: part for name, part in value.items() if name not in changed}, None, "x"):
+        with pytest.raises(ValueError, match="expected a view, pins and boxes; reload the page"):
+            wanted(sent)
 
 
 def test_visitors_see_an_error_as_an_escaped_warning(monkeypatch):

@@ -18,11 +18,13 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageDraw
 
-_RINGS = Path(__file__).parents[1] / "widgets" / "land.json"
-# Pixels per degree of the mask: 22 km at the equator, finer than the outlines.
-_PER_DEGREE = 5
+_OUTLINES = Path(__file__).parents[1] / "geography" / "land.json"
+# Pixels per degree of the mask: 11 km at the equator.
+_PER_DEGREE = 10
+# The outlines leave out what is smaller, and capes reach into cells.
+_SMALLEST_CELL_DEGREES = 0.2
 
 
 def on_land(lon: np.ndarray, lat: np.ndarray, cell_degrees: float) -> np.ndarray:
@@ -31,12 +33,12 @@ def on_land(lon: np.ndarray, lat: np.ndarray, cell_degrees: float) -> np.ndarray
 
     Args:
         lon, lat (`np.ndarray` of shape `(N,)`): centres of the cells in degrees; lon may lie beyond 180.
-        cell_degrees (`float`): side of a cell. The outlines are coarse, so cells are treated as at least half a degree wide.
+        cell_degrees (`float`): side of a cell; cells are treated as at least 0.2 degrees wide.
 
     Returns:
         `np.ndarray` of shape `(N,)`, bool.
     """
-    half = max(cell_degrees, 0.5) / 2
+    half = max(cell_degrees, _SMALLEST_CELL_DEGREES) / 2
     mask, found = _mask(), np.zeros(np.shape(lon), bool)
     for east in (-half, 0.0, half):
         for north in (-half, 0.0, half):
@@ -48,16 +50,18 @@ def on_land(lon: np.ndarray, lat: np.ndarray, cell_degrees: float) -> np.ndarray
 
 @lru_cache(maxsize=1)
 def _mask() -> np.ndarray:
-    """Land `(900, 1800)`, row 0 in the north, column 0 at 180° W. A ring inside another is water, such as the Caspian Sea."""
-    size = 360 * _PER_DEGREE, 180 * _PER_DEGREE
-    land = Image.new("1", size)
-    for ring in json.loads(_RINGS.read_text(encoding="utf-8"))["rings_lon_lat"]:
-        lon, lat = np.asarray(ring, np.float64).reshape(-1, 2).T
-        picture = Image.new("1", size)
-        draw = ImageDraw.Draw(picture)
-        # A ring may extend beyond the antimeridian.
-        for turn in (-360, 0, 360):
-            x, y = (lon + turn + 180) * _PER_DEGREE, (90 - lat) * _PER_DEGREE
-            draw.polygon(list(zip(x.tolist(), y.tolist())), fill=1)
-        land = ImageChops.logical_xor(land, picture)
+    """Land `(1800, 3600)`, row 0 in the north, column 0 at 180° W."""
+    outlines = json.loads(_OUTLINES.read_text(encoding="utf-8"))
+    land = Image.new("1", (360 * _PER_DEGREE, 180 * _PER_DEGREE))
+    draw = ImageDraw.Draw(land)
+    # Continents come first: water inside them, such as the Caspian Sea, is cut out before its islands are drawn.
+    for polygon in outlines["land"]:
+        for number, ring in enumerate(polygon):
+            lon, lat = np.cumsum(np.reshape(ring, (-1, 2)), axis=0).T / outlines["per_degree"]
+            y = (90 - lat) * _PER_DEGREE
+            # A ring may extend beyond the antimeridian.
+            for turn in (-360, 0, 360):
+                if lon.max() + turn >= -180 and lon.min() + turn <= 180:
+                    x = (lon + turn + 180) * _PER_DEGREE
+                    draw.polygon(np.stack([x, y], axis=1).ravel().tolist(), fill=int(number == 0))
     return np.asarray(land)

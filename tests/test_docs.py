@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.helpers.pages import BLOCK, ROOT, blocks_of, make_like_a_clone, run_blocks, runnable
+
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [*PAGES, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "training/README.md"))]
-_BLOCK = re.compile(r"^(<!-- not run: [^\n]+ -->\n)?```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 # Blocks that need the network, a GPU, minutes, or a file that only its owner has, by page.
 NOT_RUN = {
     "data.md": 1,
@@ -44,49 +44,12 @@ NOT_RUN = {
     "tour.md": 1,
 }
 # Pages whose programs train, export or release for longer than some seconds.
-LONG = {"embedding.md", "evaluation.md", "export.md", "pretraining.md", "release.md", "streetscapes.md"}
+LONG = {"embedding.md", "evaluation.md", "export.md", "pretraining.md", "release.md", "streetscapes.md", "use_cases.md"}
 # What the commands of a page find in its folder, if they name it: the path and the fixture that it is copied from.
 PREPARED = {"outputs/pretrain": "trained_model"}
 # A path of the repository between backticks, with or without a wildcard; capitals stand for names of the reader's own.
 _PATH = re.compile(r"`((?:modeling_gair|training|spaces_demo|tests|docs|\.ci|\.github)/[^\s`,;:()]*)`")
 _LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
-
-
-def blocks_of(page: Path) -> list[tuple[bool, str, str]]:
-    """For each block of code: whether it is run, its language and its text."""
-    found = _BLOCK.findall(page.read_text(encoding="utf-8"))
-    return [(not excuse, language, text) for excuse, language, text in found if language != "text"]
-
-
-def runnable(page: Path) -> list[tuple[str, str]]:
-    return [(language, text) for run, language, text in blocks_of(page) if run]
-
-
-def run_blocks(blocks: list[tuple[str, str]], folder: Path, caches: Path) -> None:
-    """Runs the Python of a page in this process, in one namespace, and its commands in turn, without a network."""
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "HF_HOME": str(caches),
-        "HF_HUB_OFFLINE": "1",
-        "MPLBACKEND": "Agg",
-    }
-    namespace: dict = {"__name__": "page"}
-    for number, (language, text) in enumerate(blocks):
-        if language == "python":
-            exec(compile(text, f"block {number}", "exec"), namespace)
-            continue
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", text],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == 0, f"Block {number} ended with {done.returncode}:\n{done.stdout[-6000:]}"
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +67,7 @@ def test_every_block_runs(page, tmp_path, caches, monkeypatch, request):
     if page.name != "index.md":
         for name, extra in (("rasterio", "geo"), ("datasets", "train"), ("onnxruntime", "export")):
             pytest.importorskip(name, reason=f"the extra {extra} is not installed")
-    # The folder looks like a clone.
-    for name in ("training", "modeling_gair", "LICENSE", "model_card.md"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    make_like_a_clone(tmp_path)
     blocks = runnable(page)
     for path, fixture in PREPARED.items():
         if any(path in text for _, text in blocks):
@@ -123,7 +84,7 @@ def test_only_known_blocks_are_not_run(page):
     assert sum(not run for run, _, _ in blocks) == NOT_RUN.get(page.name, 0)
     # Every fence is one that the pattern finds.
     text = page.read_text(encoding="utf-8")
-    assert text.count("```") == 2 * len(_BLOCK.findall(text))
+    assert text.count("```") == 2 * len(BLOCK.findall(text))
 
 
 def test_a_failing_block_fails_the_test(tmp_path):

@@ -14,39 +14,53 @@
 """
 Embeddings of places on a regular grid, computed once for any view of the world.
 
-At level l the world is divided into square blocks of 90 / 2ˡ degrees with 90 × 90 cells each. Level 0, the world in 360 × 180
-cells, is kept in memory and on disk; of the finer blocks, the most recent ones are kept up to a limit.
+At level l a cell is 1 / 2ˡ degrees wide, and blocks of 15 × 15 cells divide the world. The land of level 0, the world in
+360 × 180 cells, is kept in memory and on disk; of the other blocks, the most recent ones are kept up to a limit. Land and sea of a
+block are computed apart, since most maps leave out the sea.
 """
 
+import hashlib
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from serving.files import keep_if_possible
-from serving.similarity import cell_centers
+from serving.land import on_land
+from serving.similarity import cell_centers, spread_in_box
+from serving.turns import Superseded, Turns, always
 
-CELLS = 90
-# Cells of 100 m; the location encoders resolve nothing finer.
-MAX_LEVEL = 10
-# Limit for the finer blocks, in addition to the world (200 MB at D = 768).
-MAX_BYTES = 512 * 2**20
+# Cells along each side of a block.
+CELLS = 15
+# The world divides into whole blocks from this level on.
+_COARSEST = -2
+# Cells of 100 m, which no encoder has been seen to need.
+_MAX_LEVEL = 10
+# Cells along the longer side of a view, at most; on a screen each covers a few pixels.
+_ACROSS = 180
+# Levels between the first, coarse map of a view and the map itself: a sixteenth of the cells.
+_COARSER = 2
+# Limit for all blocks but the land of the world.
+MAX_BYTES = 128 * 2**20
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 Bounds = tuple[float, float, float, float]
+Embed = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Region:
     """
-    Whole blocks of one level that cover a view.
+    Whole blocks of one level that cover a view, and so up to one block beyond its edges.
 
     Attributes:
-        level (`int`): 0 to `MAX_LEVEL`.
+        level (`int`): the cells are 1 / 2ˡ degrees wide.
         first_column, first_row, columns, rows (`int`): the blocks, counted eastwards from 180° W, modulo the width of
             the world, and southwards from 90° N.
     """
@@ -58,28 +72,42 @@ class Region:
     rows: int
 
     @property
-    def side(self) -> float:
-        """Side of a block in degrees."""
-        return 90 / 2**self.level
+    def cell(self) -> float:
+        """Side of a cell in degrees."""
+        return 1 / 2**self.level
 
     @property
     def bounds(self) -> Bounds:
         """West, south, east, north in degrees; east may lie beyond 180."""
-        west, north = -180 + self.first_column * self.side, 90 - self.first_row * self.side
-        return west, north - self.rows * self.side, west + self.columns * self.side, north
+        side = CELLS * self.cell
+        west, north = -180 + self.first_column * side, 90 - self.first_row * side
+        return west, north - self.rows * side, west + self.columns * side, north
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of rows and columns of cells."""
         return self.rows * CELLS, self.columns * CELLS
 
+    @property
+    def blocks(self) -> list["Region"]:
+        """The blocks, row by row from the north-west."""
+        around = round(360 / (CELLS * self.cell))
+        return [
+            Region(self.level, (self.first_column + column) % around, self.first_row + row, 1, 1)
+            for row in range(self.rows)
+            for column in range(self.columns)
+        ]
+
+    def centers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lon, lat in degrees of the cells, `(rows * columns,)` each, row by row; lon may lie beyond 180."""
+        rows, columns = self.shape
+        return cell_centers(*self.bounds, columns, rows)
+
     @classmethod
-    def covering(cls, west: float, south: float, east: float, north: float) -> "Region":
-        """The region that covers a view in degrees, at most 5 × 5 blocks; east may lie beyond 180."""
-        extent = max(east - west, north - south)
-        level = int(np.clip(math.floor(math.log2(360 / extent)), 0, MAX_LEVEL))
-        side = 90 / 2**level
-        around = 4 * 2**level
+    def covering(cls, west: float, south: float, east: float, north: float, level: int) -> "Region":
+        """The region of a level that covers a view in degrees; east may lie beyond 180."""
+        side = CELLS / 2**level
+        around = round(360 / side)
         first, last = math.floor((west + 180) / side), math.ceil((east + 180) / side)
         top, bottom = math.floor((90 - north) / side), math.ceil((90 - south) / side)
         if last - first >= around:
@@ -87,65 +115,274 @@ class Region:
         return cls(level, first % around, top, last - first, max(bottom - top, 1))
 
 
+_WORLD = Region.covering(*WORLD, level=0)
+
+
 class Grids:
     """
-    Embeddings of blocks, float32, of length 1: neighbouring cells differ by less than float16 resolves.
+    Embeddings of cells, in float16, whose rounding changes cosines by about 1e-5.
+
+    Attributes:
+        finest (`int`): level of the finest cells.
+        turns ([`Turns`]): for whatever else the model computes.
 
     Args:
         embed (`Callable`): lon, lat `(N,)` in degrees → float32 `(N, D)` of length 1.
-        file (`Path`): where the world is stored; the name must change with the model.
-        max_bytes (`int`): limit for the blocks of finer levels.
+        file (`Path`): where the land of the world is stored; the name must change with the model.
+        finest (`int`): level of the finest cells that the model resolves, 0 or more; see [`finest_level`].
+        max_bytes (`int`): limit for the blocks of other levels and of the sea.
+        at_once (`int`): places that are embedded at a time, between which requests can be stopped.
     """
 
-    def __init__(self, embed: Callable[[np.ndarray, np.ndarray], np.ndarray], file: Path, max_bytes: int = MAX_BYTES):
-        self._embed, self._file, self._max_bytes = embed, file, max_bytes
-        self._world: list[np.ndarray] = []
-        self._finer: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
+    def __init__(self, embed: Embed, file: Path, finest: int, max_bytes: int = MAX_BYTES, at_once: int = 512):
+        self.finest = finest
+        self._embed, self._max_bytes, self._at_once = embed, max_bytes, at_once
+        # The outlines decide which cells the file holds.
+        self._file = file.with_name(f"{file.stem}-{_digest_of_land()}.npy")
+        self._world: dict[_Part, np.ndarray] = {}
+        self._recent: OrderedDict[_Part, np.ndarray] = OrderedDict()
+        self._is_open = False
+        self.turns = Turns()
         self._lock = threading.Lock()
 
-    def cosines(self, query: np.ndarray, region: Region) -> np.ndarray:
-        """Cosine similarities `(rows, columns)`, float32, of a query `(D,)` of length 1 to the cells of a region."""
-        values = np.empty(region.shape, np.float32)
-        for row in range(region.rows):
-            for column in range(region.columns):
-                block = self._block(region.level, region.first_column + column, region.first_row + row)
-                cosines = (block @ query).reshape(CELLS, CELLS)
-                values[row * CELLS : (row + 1) * CELLS, column * CELLS : (column + 1) * CELLS] = cosines
-        return np.clip(values, -1, 1)
+    def regions(self, west: float, south: float, east: float, north: float, sea: bool = False) -> list[Region]:
+        """
+        What to compute for a view: a coarse region first, if the one that suits the view takes time.
 
-    def world(self) -> list[np.ndarray]:
-        """The 8 blocks `(8100, D)` of level 0, read from disk or computed, and kept in memory."""
+        Args:
+            west, south, east, north (`float`): the view in degrees; east may lie beyond 180.
+            sea (`bool`): whether the sea is needed as well.
+
+        Returns:
+            `list[Region]`: one or two; the last one has at most 180 cells along the longer side of the view (the whole world: 360),
+            and none finer than the model resolves.
+        """
+        level = math.floor(math.log2(_ACROSS / max(east - west, north - south)))
+        level = min(max(level, 0), self.finest)
+        wanted = Region.covering(west, south, east, north, level)
+        if sum(_count(part) for part in self._missing(wanted, sea)) <= self._at_once:
+            return [wanted]
+        return [Region.covering(west, south, east, north, max(level - _COARSER, _COARSEST)), wanted]
+
+    def mapped(
+        self,
+        region: Region,
+        function: Callable[[np.ndarray], np.ndarray],
+        sea: bool = False,
+        current: Callable[[], bool] = always,
+        rank: int = 0,
+    ) -> np.ndarray:
+        """
+        Values of all cells of a region.
+
+        Args:
+            region ([`Region`]): any.
+            function (`Callable`): embeddings `(n, D)`, float32, about of length 1 → values `(n,)` or `(n, K)`.
+            sea (`bool`): whether to compute cells at sea.
+            current (`Callable`): whether the answer is still wanted; asked before each piece of work.
+            rank (`int`): who goes first if several requests compute: lower ranks.
+
+        Returns:
+            `np.ndarray` of shape `(rows, columns)` or `(rows, columns, K)`, float32; NaN at sea, unless `sea`.
+
+        Raises:
+            Superseded: if it is not wanted any more; what has been computed is kept.
+        """
+        if region.level == 0:
+            self.open_world(current, rank)
+        self._fill(self._missing(region, sea), current, rank)
+        values: np.ndarray | None = None
+        for number, block in enumerate(region.blocks):
+            row, column = divmod(number, region.columns)
+            for part in _parts(block, sea):
+                found = function(self._embeddings(part))
+                if values is None:
+                    values = np.full((*region.shape, *found.shape[1:]), np.nan, np.float32)
+                cells = values[row * CELLS : (row + 1) * CELLS, column * CELLS : (column + 1) * CELLS]
+                cells[_cells(part)] = found
+        return np.full(region.shape, np.nan, np.float32) if values is None else values
+
+    def steps(
+        self,
+        view: Sequence[float],
+        function: Callable[[np.ndarray], np.ndarray],
+        sea: bool = False,
+        current: Callable[[], bool] = always,
+    ) -> Iterator[tuple[Region, np.ndarray, bool]]:
+        """
+        Values of the cells in a view, as in [`~Grids.mapped`]: coarse ones first, if those that suit the view take time.
+
+        Yields:
+            the region, its values, and whether finer ones follow.
+        """
+        *coarse, wanted = self.regions(*view, sea=sea)
+        # Coarse maps of all visitors come before fine ones.
+        for region in coarse:
+            yield region, self.mapped(region, function, sea, current, rank=0), True
+        yield wanted, self.mapped(wanted, function, sea, current, rank=1), False
+
+    def land(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Lon, lat `(N,)` in degrees and embeddings `(N, D)`, float16, of all cells of the world on land."""
+        self.open_world()
+        places = [np.stack(block.centers(), axis=1)[_cells(part).ravel()] for block, part in _world_parts()]
+        lon, lat = np.concatenate(places).T
+        return lon, lat, np.concatenate([self._world[part] for _, part in _world_parts()])
+
+    def open_world(self, current: Callable[[], bool] = always, rank: int = 0) -> None:
+        """
+        Makes the land of the world available: reads it, or computes and stores it, which takes some ten seconds at the published
+        size, with a progress bar. Raises [`Superseded`] as [`~Grids.mapped`] does.
+        """
+        if self._is_open:
+            return
+        parts = [part for _, part in _world_parts()]
+        stored = self._stored()
+        if stored is None:
+            self._fill(self._missing(_WORLD, sea=False), current, rank, title="Embedding the world")
+            world = np.concatenate([self._world[part] for part in parts])
+            keep_if_possible(self._file, lambda file: np.save(file, world))
+        else:
+            ends = np.cumsum([_count(part) for part in parts])[:-1]
+            with self._lock:
+                self._world = dict(zip(parts, np.split(stored, ends)))
+        self._is_open = True
+
+    # Blocks ----------------------------------------------------------------------------------------------------------
+
+    def _embeddings(self, part: "_Part") -> np.ndarray:
         with self._lock:
-            if not self._world:
-                self._world = list(self._read())
-            return self._world
+            found = self._world.get(part)
+            if found is None:
+                found = self._recent.get(part)
+        # Another visitor's view may have displaced it since it was computed.
+        if found is None:
+            found = self._computed([part])[0]
+        return found.astype(np.float32)
 
-    def _block(self, level: int, column: int, row: int) -> np.ndarray:
-        column %= 4 * 2**level
-        if level == 0:
-            return self.world()[row * 4 + column]
-        # One visitor at a time computes blocks, so that two who look at the same place do not compute it twice.
+    def _missing(self, region: Region, sea: bool) -> list["_Part"]:
+        """Parts that are not in memory; the others become the most recent ones."""
+        missing = []
         with self._lock:
-            key = level, column, row
-            block = self._finer.pop(key, None)
-            self._finer[key] = block = self._embedded(level, column, row) if block is None else block
-            while len(self._finer) * block.nbytes > self._max_bytes:
-                self._finer.popitem(last=False)
-            return block
+            for part in (part for block in region.blocks for part in _parts(block, sea)):
+                if part in self._recent:
+                    self._recent.move_to_end(part)
+                elif part not in self._world:
+                    missing.append(part)
+        return missing
 
-    def _embedded(self, level: int, column: int, row: int) -> np.ndarray:
-        lon, lat = cell_centers(*Region(level, column, row, 1, 1).bounds, CELLS, CELLS)
-        return self._embed(lon, lat)
+    def _fill(self, missing: list["_Part"], current: Callable[[], bool], rank: int, title: str | None = None) -> None:
+        """Computes parts piece by piece, with a progress bar if it has a title."""
+        for piece in tqdm(_pieces(missing, self._at_once), title, unit=" pieces", disable=title is None):
+            with self.turns.turn(rank):
+                if not current():
+                    raise Superseded
+                # Another visitor who looks at the same place may have computed some of it meanwhile.
+                with self._lock:
+                    piece = [part for part in piece if part not in self._recent and part not in self._world]
+                if piece:
+                    self._keep(piece, self._computed(piece))
 
-    def _make(self) -> np.ndarray:
-        world = np.stack([self._embedded(0, column, row) for row in range(2) for column in range(4)])
-        keep_if_possible(self._file, lambda file: np.save(file, world))
-        return world
+    def _computed(self, parts: list["_Part"]) -> list[np.ndarray]:
+        places = [np.stack(part.block.centers(), axis=1)[_cells(part).ravel()] for part in parts]
+        lon, lat = np.concatenate(places).T
+        embeddings = self._embed(lon, lat).astype(np.float16)
+        return [part.copy() for part in np.split(embeddings, np.cumsum([len(found) for found in places])[:-1])]
 
-    def _read(self) -> np.ndarray:
+    def _keep(self, parts: list["_Part"], embeddings: list[np.ndarray]) -> None:
+        with self._lock:
+            for part, own in zip(parts, embeddings):
+                kept = self._world if part.block.level == 0 and part.is_land else self._recent
+                kept[part] = own
+            size = sum(own.nbytes for own in self._recent.values())
+            while size > self._max_bytes:
+                size -= self._recent.popitem(last=False)[1].nbytes
+
+    def _stored(self) -> np.ndarray | None:
         try:
             world = np.load(self._file, allow_pickle=False)
         # A file that is missing, damaged or cannot be read is computed again, as is one of another layout.
         except (OSError, ValueError, EOFError):
-            return self._make()
-        return world if world.dtype == np.float32 and world.shape[:2] == (8, CELLS * CELLS) else self._make()
+            return None
+        cells = sum(_count(part) for _, part in _world_parts())
+        return world if world.dtype == np.float16 and world.ndim == 2 and len(world) == cells else None
+
+
+def finest_level(embed: Embed) -> int:
+    """
+    The level of the finest cells that a model resolves: in yet finer ones a map would show nothing that drawing between cells does
+    not show anyway.
+
+    At places spread over land, the cosine in the middle between four cells is compared with the mean of the four. The level is the
+    first at which 95 of 100 differ by less than one of the 254 colours of a map of places. It follows from the shortest wavelength
+    of the location encoder, of which a cell is then about a tenth: with the published scales, up to σ = 256, cells are 1/64°.
+    """
+    lon, lat = spread_in_box(-180, -80, 180, 80, 192)
+    land = on_land(lon, lat, 0.0)
+    lon, lat = lon[land], lat[land]
+    middles = embed(lon, lat)
+    queries = middles[::4]
+    step = (1 - np.percentile(middles @ middles.T, 1)) / 254
+    for level in range(_MAX_LEVEL):
+        half = 0.5 / 2**level
+        corners = [
+            embed((lon + east + 180) % 360 - 180, lat + north) for east in (-half, half) for north in (-half, half)
+        ]
+        between = np.mean([corner @ queries.T for corner in corners], axis=0)
+        if np.percentile(np.abs(middles @ queries.T - between), 95) < step:
+            return level
+    return _MAX_LEVEL
+
+
+# Parts of blocks -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The land or the sea of a block."""
+
+    block: Region
+    is_land: bool
+
+
+@lru_cache(maxsize=4096)
+def _land_of(block: Region) -> np.ndarray:
+    """Which cells of a block are on land, `(CELLS, CELLS)`."""
+    return on_land(*block.centers(), block.cell).reshape(CELLS, CELLS)
+
+
+def _cells(part: _Part) -> np.ndarray:
+    land = _land_of(part.block)
+    return land if part.is_land else ~land
+
+
+def _count(part: _Part) -> int:
+    return int(_cells(part).sum())
+
+
+def _parts(block: Region, sea: bool) -> list[_Part]:
+    """The parts of a block that have cells."""
+    return [part for part in (_Part(block, True), _Part(block, False)) if (part.is_land or sea) and _cells(part).any()]
+
+
+@lru_cache(maxsize=1)
+def _world_parts() -> list[tuple[Region, _Part]]:
+    return [(block, part) for block in _WORLD.blocks for part in _parts(block, sea=False)]
+
+
+@lru_cache(maxsize=1)
+def _digest_of_land() -> str:
+    land = np.concatenate([_land_of(block) for block in _WORLD.blocks])
+    return hashlib.sha256(np.packbits(land).tobytes()).hexdigest()[:8]
+
+
+def _pieces(parts: list[_Part], at_once: int) -> list[list[_Part]]:
+    """Parts in groups with about `at_once` cells each."""
+    pieces: list[list[_Part]] = []
+    cells = at_once
+    for part in parts:
+        if cells >= at_once:
+            pieces.append([])
+            cells = 0
+        pieces[-1].append(part)
+        cells += _count(part)
+    return pieces

@@ -17,6 +17,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from huggingface_hub import constants, snapshot_download
 from transformers import AutoModel, AutoProcessor, dynamic_module_utils
 
 from serving.files import writable_folder
+from serving.grids import Grids, finest_level
 
 try:
     # On ZeroGPU a function holds a GPU only while it runs; elsewhere the model stays where it is.
@@ -44,6 +46,9 @@ _OTHER_NOTE = "The model card says what it was trained on."
 _FILES = ["*.json", "*.safetensors", "*.py"]
 # Places are embedded in chunks, so that memory is bounded.
 _PLACES_AT_ONCE = 16_384
+# Places of a map that are embedded at a time: on a CPU a tenth of a second, after which another visitor has a turn; on a GPU as
+# many as a call is worth.
+_PIECE = 16_384 if torch.cuda.is_available() else 512
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,13 @@ class ServedModel:
         """Embeds a whole tile as read by `uploads.read_tile`, `(D,)` of length 1."""
         pixels = self.processor.image_processor.prepare([tile.pixels])
         return self._normalised("get_rs_features", pixels)[0]
+
+    @cached_property
+    def grids(self) -> Grids:
+        """Embeddings of the cells of maps, shared by all views. The world is cached in the cache of the Hub's libraries."""
+        file = Path(constants.HF_HOME) / "gair" / "space" / f"{self.fingerprint[:32]}.npy"
+        embed = on_gpu(self.places)
+        return Grids(embed, file, finest_level(embed), at_once=_PIECE)
 
     @property
     def coordinates(self) -> Any:

@@ -13,27 +13,26 @@
 # limitations under the License.
 """Similarity maps of the world for places, photos, tiles, or several of them together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from huggingface_hub import constants
 
-from serving.grids import CELLS, WORLD, Grids, Region
+from serving.grids import WORLD, Region
 from serving.land import on_land
 from serving.model import ServedModel, on_gpu
 from serving.ranges import colour_range
-from serving.similarity import Scale, cell_centers, distinct_top, mean_direction, spread_in_box, stretched, to_base64
+from serving.similarity import Scale, distinct_top, mean_direction, spread_in_box, stretched, to_base64
 from serving.text import typed_numbers
+from serving.turns import always
 from serving.uploads import read_photo, read_tile
 
 FIXED, STRETCHED, FULL = "fixed", "stretched", "full"
 MAX_LISTED = 20
 _MAX_PINS = 20
-# Minimum distance between listed places on the map of the whole world; it halves with each doubling of the zoom.
+# Minimum distance between listed places on the map of the whole world; in closer views it is smaller in proportion.
 _APART_M = 1e6
 # The pair of modalities in `similarity_ranges` from which the fixed colour scale of a query is taken.
 _PAIRS = {"photo": "sv_location", "tile": "rs_location"}
@@ -62,34 +61,43 @@ class WorldQuery:
 
 
 class WorldMaps:
-    """
-    Draws maps with one model.
+    """Draws maps with one model."""
 
-    Args:
-        served ([`ServedModel`]): the model.
-        cache (`Path`, *optional*): folder of the world's embeddings; by default in the cache of the Hub's libraries.
-    """
-
-    def __init__(self, served: ServedModel, cache: Path | None = None):
-        cache = cache or Path(constants.HF_HOME) / "gair" / "space"
+    def __init__(self, served: ServedModel):
         self._coordinates = served.coordinates
         self._places = on_gpu(served.places)
-        self._grids = Grids(self._places, cache / f"{served.fingerprint[:32]}.npy")
+        self._grids = served.grids
         # Uploads are stored under a name made of their content, so a path stands for one embedding.
-        self._photo = lru_cache(_CACHED_UPLOADS)(lambda path: on_gpu(served.photo)(read_photo(path)))
+        self._photo = lru_cache(_CACHED_UPLOADS)(lambda path: self._in_turn(served.photo, read_photo(path)))
         self._tile = lru_cache(_CACHED_UPLOADS)(
-            lambda path: on_gpu(served.tile)(read_tile(path, served.processor.image_processor))
+            lambda path: self._in_turn(served.tile, read_tile(path, served.processor.image_processor))
         )
         self._ranges: dict[str, tuple[float, float] | None] = {"place": self._range_of_places()}
         for kind, pair in _PAIRS.items():
             self._ranges[kind] = colour_range(served.similarity_ranges, pair)
-        self._grids.world()
+
+    def _in_turn(self, embed: Callable[[Any], np.ndarray], upload: Any) -> np.ndarray:
+        with self._grids.turns.turn(0):
+            return on_gpu(embed)(upload)
 
     def draw(
         self, query: WorldQuery, view: Sequence[float], scale: str, count: int, sea: bool = False
     ) -> dict[str, Any]:
+        """The map of a query, the last one of [`~WorldMaps.steps`]."""
+        *_, value = self.steps(query, view, scale, count, sea)
+        return value
+
+    def steps(
+        self,
+        query: WorldQuery,
+        view: Sequence[float],
+        scale: str,
+        count: int,
+        sea: bool = False,
+        current: Callable[[], bool] = always,
+    ) -> Iterator[dict[str, Any]]:
         """
-        The map of a query.
+        The map of a query: a coarse one first, if the one that suits the view takes time.
 
         Args:
             query ([`WorldQuery`]): from [`~WorldMaps.query`].
@@ -97,39 +105,40 @@ class WorldMaps:
             scale (`str`): "fixed", "stretched" or "full".
             count (`int`): how many of the most similar places to list, at most 20.
             sea (`bool`): whether to draw and list places at sea, of which models trained on photos know nothing.
+            current (`Callable`): whether the map is still wanted.
 
-        Returns:
+        Yields:
             `dict`: what map.js draws: `west, south, east, north, columns, rows`, `cells` (base64, one byte each), `low`,
             `high`, `scale`, `pins` (`lon, lat`), `places` (`lon, lat, similarity`), `apart_km`, `drawn_for` (the view),
-            `key`.
+            `key`, `coarse` (whether a finer map follows).
 
         Raises:
             ValueError: if the scale or the count is not one of those allowed, or there is only sea in the view.
+            Superseded: if the map is not wanted any more.
         """
         if not (isinstance(count, int) and 0 <= count <= MAX_LISTED):
             raise ValueError(f"The number of places is {count!r:.40}, expected 0 to {MAX_LISTED}; move the slider.")
-        region = Region.covering(*view)
-        cosines = self._grids.cosines(query.embedding, region)
-        if not sea:
-            cosines = np.where(_land_of(region), cosines, np.nan)
+        for region, cosines, coarse in self._grids.steps(view, lambda cells: cells @ query.embedding, sea, current):
+            cosines = np.clip(cosines, -1, 1)
             if not np.isfinite(cosines).any():
                 raise ValueError("This view shows only sea, expected some land; tick “Show the sea”, or move the map.")
-        colours = self._scale(scale, query.kinds, cosines)
-        apart_m = _APART_M / 2**region.level
-        return {
-            **dict(zip(("west", "south", "east", "north"), region.bounds)),
-            "columns": cosines.shape[1],
-            "rows": cosines.shape[0],
-            "cells": to_base64(cosines, colours.low, colours.high),
-            "low": colours.low,
-            "high": colours.high,
-            "scale": colours.label,
-            "pins": [{"lon": lon, "lat": lat} for lon, lat in query.places],
-            "places": self._most_similar(cosines, region, view, query, count, apart_m),
-            "apart_km": apart_m / 1000,
-            "drawn_for": list(view),
-            "key": f"{query.key} {colours.low} {colours.high}",
-        }
+            colours = self._scale(scale, query.kinds, cosines)
+            apart_m = min(_APART_M, _APART_M * (view[2] - view[0]) / 360)
+            yield {
+                **dict(zip(("west", "south", "east", "north"), region.bounds)),
+                "columns": cosines.shape[1],
+                "rows": cosines.shape[0],
+                "cells": to_base64(cosines, colours.low, colours.high),
+                "low": colours.low,
+                "high": colours.high,
+                "scale": colours.label,
+                "pins": [{"lon": lon, "lat": lat} for lon, lat in query.places],
+                "places": self._most_similar(cosines, region, view, query, count, apart_m),
+                "apart_km": apart_m / 1000,
+                "drawn_for": list(view),
+                "key": f"{query.key} {colours.low} {colours.high}",
+                "coarse": coarse,
+            }
 
     def query(self, places: str, photo: str | None = None, tile: str | None = None) -> WorldQuery:
         """
@@ -164,7 +173,7 @@ class WorldMaps:
     def _most_similar(
         self, cosines: np.ndarray, region: Region, view: Sequence[float], query: WorldQuery, count: int, apart_m: float
     ) -> list[dict[str, float]]:
-        lon, lat = cell_centers(*region.bounds, cosines.shape[1], cosines.shape[0])
+        lon, lat = region.centers()
         # Blocks extend beyond the view, and listed places must be visible.
         west, south, east, north = view
         visible = ((lon - west) % 360 <= east - west) & (lat >= south) & (lat <= north)
@@ -198,14 +207,6 @@ class WorldMaps:
         land = on_land(lon, lat, 0.0)
         embeddings = self._places(lon[land], lat[land])
         return float(np.percentile(embeddings @ embeddings.T, _LOWEST_PERCENTILE)), 1.0
-
-
-@lru_cache(maxsize=64)
-def _land_of(region: Region) -> np.ndarray:
-    """Which cells of a region are on land, `(rows, columns)`."""
-    rows, columns = region.shape
-    lon, lat = cell_centers(*region.bounds, columns, rows)
-    return on_land(lon, lat, region.side / CELLS).reshape(rows, columns)
 
 
 def parse_view(text: str) -> list[float]:

@@ -13,7 +13,7 @@
 # limitations under the License.
 """World map: where places embed similarly to a place, a photo or a tile, or to several of them together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -26,8 +26,9 @@ from serving.gallery import Gallery
 from serving.grids import WORLD
 from serving.model import ServedModel
 from serving.text import numbers_text
+from serving.turns import SHARED, Newest
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, WorldMaps, parse_view
-from widgets.events import QUIET, TURNS, for_programs, wanted, warned
+from widgets.events import QUIET, for_programs, wanted, warned_steps
 from widgets.map import WorldMap, world_map
 from widgets.upload_fields import photo_field, tile_field
 
@@ -69,9 +70,10 @@ def add_tab(served: ServedModel, gallery: Gallery) -> None:
         served ([`ServedModel`]): the model.
         gallery ([`Gallery`]): its first photos are examples.
     """
+    served.grids.open_world()
     maps = WorldMaps(served)
     _connect(_lay_out(gallery), _Handlers(served, maps))
-    gr.api(_endpoint(maps), api_name="similarity_map", **TURNS)
+    gr.api(_endpoint(maps), api_name="similarity_map", **SHARED)
 
 
 def _lay_out(gallery: Gallery) -> _Parts:
@@ -111,51 +113,54 @@ def _connect(parts: _Parts, handlers: "_Handlers") -> None:
     world, rest = parts.world, [parts.photo, parts.tile, parts.scale, parts.count, parts.sea]
     asked = [world.asked, parts.places, *rest]
     answer = [world.map, parts.status]
-    runs = {**QUIET, **TURNS}
-    last = {**runs, "trigger_mode": "always_last"}
-    gr.on(None, warned(handlers.restore), None, [parts.places, parts.scale, parts.sea, *answer], **runs)
-    world.asked.ask(warned(handlers.answer), [world.asked, *rest], [parts.places, *answer], **last)
+    # A new request is sent at once, so that the server can stop computing the one before.
+    runs = {**QUIET, **SHARED, "trigger_mode": "multiple"}
+    restored = [parts.places, parts.scale, parts.sea, *answer]
+    gr.on(None, warned_steps(handlers.restore), None, restored, **runs)
+    world.asked.ask(warned_steps(handlers.answer), [world.asked, *rest], [parts.places, *answer], **runs)
     changed = [parts.places.submit, parts.scale.input, parts.count.release, parts.sea.input]
     changed += [parts.photo.upload, parts.photo.clear, parts.tile.upload, parts.tile.clear]
-    gr.on(changed, warned(handlers.draw), asked, answer, **last)
-    parts.examples.load_input_event.then(warned(handlers.draw), asked, answer, **runs)
+    gr.on(changed, warned_steps(handlers.draw), asked, answer, **runs)
+    parts.examples.load_input_event.then(warned_steps(handlers.draw), asked, answer, **runs)
 
 
 class _Handlers:
-    """Answers to events: a value for the map and its description, after the inputs that change."""
+    """Answers to events, a coarse one first: a value for the map and its description, after the inputs that change."""
 
     def __init__(self, served: ServedModel, maps: WorldMaps):
         self._served, self._maps = served, maps
+        self._newest = Newest()
 
-    def draw(self, asked: Any, places: str, *rest: Any) -> tuple:
+    def draw(self, request: gr.Request, asked: Any, places: str, *rest: Any) -> Iterator[tuple]:
         """The map of the places that were typed."""
-        return self._drawn(places, list(wanted(asked).view), *rest)
+        yield from self._drawn(request, places, wanted(asked).view, *rest)
 
-    def answer(self, asked: Any, *rest: Any) -> tuple:
+    def answer(self, request: gr.Request, asked: Any, *rest: Any) -> Iterator[tuple]:
         """The map of the pins and of the view that are wanted."""
         want = wanted(asked)
         places = "; ".join(map(numbers_text, want.pins))
-        value, status = self._drawn(places, list(want.view), *rest)
-        return places, value | {"turn": want.turn}, status
+        for value, status in self._drawn(request, places, want.view, *rest):
+            yield places, value | {"turn": want.turn}, status
+
+    def restore(self, request: gr.Request) -> Iterator[tuple]:
+        """What the address of the page says."""
+        asked = dict(request.query_params)
+        places, scale, sea = asked.get("at", _FIRST), asked.get("scale", FIXED), asked.get("sea") == "1"
+        view = parse_view(asked.get("view", numbers_text(WORLD)))
+        for value, status in self._drawn(request, places, view, None, None, scale, _FIRST_COUNT, sea):
+            # The address of the page changes only once the visitor asks for something else.
+            del value["link"]
+            yield places, scale, sea, value | {"view": view}, status
 
     def _drawn(
-        self, places: str, view: list[float], photo: str | None, tile: str | None, scale: str, count: int, sea: bool
-    ) -> tuple:
-        value = self._maps.draw(self._maps.query(places, photo, tile), view, scale, int(count), sea)
-        link = {"at": places, "view": numbers_text(view).replace(" ", ""), "scale": scale}
-        value["link"] = urlencode(link | ({"sea": 1} if sea else {}))
-        return value, described(value, photo, tile, self._served)
-
-    def restore(self, request: gr.Request) -> tuple:
-        asked = dict(request.query_params)
-        places = asked.get("at", _FIRST)
-        view, scale = asked.get("view", numbers_text(WORLD)), asked.get("scale", FIXED)
-        sea = asked.get("sea") == "1"
-        value, status = self._drawn(places, parse_view(view), None, None, scale, _FIRST_COUNT, sea)
-        # The address of the page changes only once the visitor asks for something else.
-        value["view"] = parse_view(view)
-        del value["link"]
-        return places, scale, sea, value, status
+        self, request: gr.Request, places: str, view: Sequence[float], photo: str | None, tile: str | None, scale: str,
+        count: int, sea: bool,
+    ) -> Iterator[tuple]:  # fmt: skip
+        current = self._newest.begin(request.session_hash)
+        link = {"at": places, "view": numbers_text(view).replace(" ", ""), "scale": scale} | ({"sea": 1} if sea else {})
+        query = self._maps.query(places, photo, tile)
+        for value in self._maps.steps(query, view, scale, int(count), sea, current):
+            yield value | {"link": urlencode(link)}, described(value, photo, tile, self._served)
 
 
 def described(value: dict[str, Any], photo: str | None, tile: str | None, served: ServedModel) -> str:

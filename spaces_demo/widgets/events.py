@@ -15,12 +15,14 @@
 
 import html
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 import gradio as gr
+
+from serving.turns import Superseded
 
 # Handlers that only the page calls.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -133,6 +135,22 @@ def warned(handler: Callable) -> Callable:
         except ValueError as error:
             gr.Warning(html.escape(str(error)), title="That did not work")
             return gr.skip()
+
+    return run
+
+
+def warned_steps(handler: Callable) -> Callable:
+    """As [`warned`], for a handler that yields one answer after another; it ends when the visitor wants something else."""
+
+    @wraps(handler)
+    def run(*arguments: Any) -> Iterator[Any]:
+        try:
+            yield from handler(*arguments)
+        except Superseded:
+            yield gr.skip()
+        except ValueError as error:
+            gr.Warning(html.escape(str(error)), title="That did not work")
+            yield gr.skip()
 
     return run
 

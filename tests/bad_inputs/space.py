@@ -30,7 +30,7 @@ from PIL import Image
 import serving.gallery as gallery
 from serving.boxes import parse_box
 from serving.gallery import BUNDLED_GALLERY, load_gallery, uploaded_tile
-from serving.grids import CELLS, Grids
+from serving.grids import Grids
 from serving.model import BUNDLED_MODEL, ServedModel, load_model
 from serving.text import typed_numbers
 from serving.tile_maps import upload_query
@@ -200,9 +200,10 @@ def _gallery(*changes: dict[str, Any]) -> Callable[[Path], Any]:
     return run
 
 
-def _grids_below_a_file(folder: Path) -> list[np.ndarray]:
+def _grids_below_a_file(folder: Path) -> np.ndarray:
     (folder / "file").touch()
-    return Grids(lambda lon, lat: np.ones((len(lon), 3), np.float32), folder / "file" / "world.npy").world()
+    embed = lambda lon, lat: np.ones((len(lon), 3), np.float32)  # noqa: E731
+    return Grids(embed, folder / "file" / "world.npy", finest=0).land()[2]
 
 
 _OWNERS = [
@@ -226,7 +227,7 @@ _OWNERS = [
     Right("a damaged row beside a good one", _gallery({"tile": b"1"}, {}), lambda found: len(found.tiles) == 1),
     Right("a row whose id is null", _gallery({"id": None}), lambda found: found.tiles[0].name == "tile 1"),
     Right("a row without photos", _gallery({"photos": None}), lambda found: not found.photos),
-    Right("a world map that cannot be cached", _grids_below_a_file, lambda world: world[0].shape[0] == CELLS**2),
+    Right("a world map that cannot be cached", _grids_below_a_file, lambda world: world.shape[1] == 3),
 ]
 
 CASES: list[Case] = [*_UPLOADS, *_LINKS, *_OWNERS]

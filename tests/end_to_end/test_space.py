@@ -49,6 +49,9 @@ def test_programs_get_errors_as_one_sentence(client, name, arguments):
 # Misuse --------------------------------------------------------------------------------------------------------------
 
 
+ASKED = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 1}
+
+
 def status_of(request) -> int:
     try:
         with urlopen(request, timeout=180) as answer:
@@ -57,12 +60,12 @@ def status_of(request) -> int:
         return error.code
 
 
-def called(url: str, handler: str, data: list, event: object = None) -> str:
+def called(url: str, handler: str, data: list) -> str:
     """The server's answer to a raw HTTP call of a handler, as no page would send it."""
     with urlopen(f"{url}config", timeout=180) as answer:
         dependencies = json.load(answer)["dependencies"]
     number = next(found["id"] for found in dependencies if found["api_name"] == handler)
-    body = {"data": data, "event_data": event, "fn_index": number, "session_hash": "misuse"}
+    body = {"data": data, "fn_index": number, "session_hash": "misuse"}
     headers = {"Content-Type": "application/json"}
     try:
         with urlopen(Request(f"{url}gradio_api/queue/join", json.dumps(body).encode(), headers), timeout=180) as answer:
@@ -82,7 +85,7 @@ def called(url: str, handler: str, data: list, event: object = None) -> str:
 def test_no_file_of_the_server_can_be_read(space_url, path):
     assert status_of(f"{space_url}gradio_api/file={path}") in (403, 404)
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    said = called(space_url, "draw", ["", file, None, "-180,-90,180,90", "fixed", 5])
+    said = called(space_url, "draw", [ASKED, "", file, None, "fixed", 5, False])
     assert "cells" not in said and "root:" not in said and '"success":false' in said.replace(" ", "")
 
 
@@ -97,13 +100,14 @@ def test_an_upload_that_is_too_large_is_rejected(space_url):
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/x.jpg", "http://169.254.169.254/latest", "file:///etc/passwd"])
 def test_no_address_is_fetched_for_a_visitor(space_url, address):
     file = {"path": address, "url": address, "meta": {"_type": "gradio.FileData"}}
-    said = called(space_url, "draw", ["", file, None, "-180,-90,180,90", "fixed", 5])
+    said = called(space_url, "draw", [ASKED, "", file, None, "fixed", 5, False])
     assert "cells" not in said and '"success":false' in said.replace(" ", "")
 
 
-@pytest.mark.parametrize("event", [None, [], {"lon": "1", "lat": 0}, {"lon": 1e308, "lat": 0}, {"lon": 0, "lat": 91}])
-def test_events_that_no_map_sends_draw_nothing(space_url, event):
-    said = called(space_url, "pick", [False, "", None, None, "-180,-90,180,90", "fixed", 5], event)
+@pytest.mark.parametrize("pin", [None, [], ["1", 0], [1e308, 0], [0, 91]])
+def test_what_no_map_asks_for_draws_nothing(space_url, pin):
+    said = called(space_url, "answer", [ASKED | {"pins": [pin]}, None, None, "fixed", 5, False])
+    assert "process_completed" in said
     assert "cells" not in said and "Traceback" not in said and "site-packages" not in said
 
 

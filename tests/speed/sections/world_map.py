@@ -41,17 +41,26 @@ def measure(settings: Settings) -> list[Row]:
 
 def measure_here(settings: Settings) -> list[Row]:
     """The rows, where the Space's modules can be imported."""
-    from serving.grids import WORLD, Grids, Region
+    from serving.grids import WORLD, Grids, finest_level
 
     torch.manual_seed(0)
     model = GairModel(GairConfig.tiny() if settings.quick else GairConfig()).eval().to(settings.device)
-    cells = 360 * 180
+    embed = partial(_embed, model)
     with TemporaryDirectory() as folder:
-        grids = Grids(partial(_embed, model), Path(folder) / "world.npy")
-        seconds = timed(grids.world, settings.device)
-        query, region = grids.world()[0][0], Region.covering(*WORLD)
-        rows = compare("world map", {"a query, grid in memory": lambda: grids.cosines(query, region)}, settings)
-    return [Row("world map", "the grid of 360 × 180 cells", seconds, rate=cells / seconds, items="places"), *rows]
+        finest = finest_level(embed)
+        grids = Grids(embed, Path(folder) / "world.npy", finest)
+        seconds = timed(grids.open_world, settings.device)
+        cells = grids.land()[2]
+        query = cells[0].astype(np.float32)
+        # A view of a few degrees, whose cells are the finest: the coarse map, then all of it.
+        close = (5.0, 46.0, 5.0 + 180 / 2**finest, 46.0 + 90 / 2**finest)
+        steps = grids.steps(close, lambda cells: cells @ query)
+        zoom = [Row("world map", "a zoom: first answer", timed(lambda: next(steps), settings.device))]
+        zoom.append(Row("world map", "a zoom: finest answer", timed(lambda: list(steps), settings.device)))
+        click = {"a query, grid in memory": lambda: list(grids.steps(WORLD, lambda cells: cells @ query))}
+        rows = compare("world map", click, settings)
+    made = Row("world map", "the land of 360 × 180 cells", seconds, rate=len(cells) / seconds, items="places")
+    return [made, *zoom, *rows]
 
 
 @torch.inference_mode()

@@ -1,0 +1,95 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Whose turn it is to compute: one piece of work at a time, small pieces of urgent requests before others."""
+
+import heapq
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# Events of maps run beside each other, since they take turns for each piece of work.
+SHARED: dict[str, Any] = {"concurrency_id": "shared", "concurrency_limit": 16}
+# Visitors whose newest request is remembered; of one who is forgotten, older requests run to their end.
+_MAX_VISITORS = 1000
+
+
+class Superseded(Exception):
+    """The visitor has asked for something else meanwhile, so that nobody waits for this answer."""
+
+
+def always() -> bool:
+    """That a request is current: of programs, whose requests are all answered."""
+    return True
+
+
+class Turns:
+    """
+    Lets one piece of work run at a time, which therefore has all cores. Whoever has several pieces waits anew for each, so that
+    those of several visitors alternate.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[int, int]] = []
+        self._numbers = itertools.count()
+        self._busy = False
+
+    @contextmanager
+    def turn(self, rank: int) -> Iterator[None]:
+        """Waits until nothing else runs, no lower rank waits, and nobody of the same rank has waited longer."""
+        place = rank, next(self._numbers)
+        with self._changed:
+            heapq.heappush(self._waiting, place)
+            self._changed.wait_for(lambda: not self._busy and self._waiting[0] == place)
+            heapq.heappop(self._waiting)
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+
+class Newest:
+    """Which request of each visitor is the newest."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._newest: OrderedDict[str, int] = OrderedDict()
+
+    def begin(self, visitor: str | None) -> Callable[[], bool]:
+        """
+        Notes a new request.
+
+        Args:
+            visitor (`str` or None): who asks, such as the session of a page and a map of it; None for a program, whose requests do
+                not supersede each other.
+
+        Returns:
+            `Callable`: whether it is still the visitor's newest.
+        """
+        if visitor is None:
+            return always
+        with self._lock:
+            number = next(self._numbers)
+            self._newest[visitor] = number
+            self._newest.move_to_end(visitor)
+            while len(self._newest) > _MAX_VISITORS:
+                self._newest.popitem(last=False)
+        return lambda: self._newest.get(visitor, number) == number

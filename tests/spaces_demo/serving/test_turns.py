@@ -1,0 +1,70 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Turns: one piece of work at a time, urgent ones first, and of each visitor only the newest request."""
+
+import threading
+
+import pytest
+
+from serving.turns import Newest, Turns
+
+
+def test_lower_ranks_go_first_and_equals_in_their_order():
+    turns, done, threads = Turns(), [], []
+
+    def work(name: str, rank: int) -> None:
+        with turns.turn(rank):
+            done.append(name)
+
+    with turns.turn(1):
+        for number, (name, rank) in enumerate([("fine", 1), ("second fine", 1), ("coarse", 0)], start=1):
+            threads.append(threading.Thread(target=work, args=(name, rank)))
+            threads[-1].start()
+            # Until it waits; then the next one comes later for sure.
+            while len(turns._waiting) < number:
+                pass
+        assert not done
+    for thread in threads:
+        thread.join(60)
+    assert done == ["coarse", "fine", "second fine"]
+
+
+def test_work_that_fails_lets_the_next_one_run():
+    turns = Turns()
+    with pytest.raises(KeyError), turns.turn(0):
+        raise KeyError
+    with turns.turn(0):
+        pass
+
+
+def test_a_request_is_current_until_the_same_visitor_asks_again():
+    newest = Newest()
+    first, other = newest.begin("a"), newest.begin("b")
+    assert first() and other()
+    second = newest.begin("a")
+    assert not first() and second() and other()
+
+
+def test_requests_of_programs_do_not_supersede_each_other():
+    newest = Newest()
+    requests = [newest.begin(None) for _ in range(3)]
+    assert all(current() for current in requests)
+
+
+def test_only_recent_visitors_are_remembered():
+    newest = Newest()
+    forgotten = newest.begin("first")
+    for number in range(3000):
+        newest.begin(str(number))
+    assert forgotten() and len(newest._newest) <= 1000

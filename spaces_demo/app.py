@@ -32,7 +32,7 @@ import views.world_map as world_map
 from serving.embedded_rows import load_embedded_rows
 from serving.gallery import load_gallery
 from serving.model import ServedModel, load_model
-from widgets.assets import CSS_PATHS, HEAD
+from widgets.assets import CSS_PATHS
 
 # The arguments of `launch`; the tests start the page with the same ones.
 LAUNCH: dict[str, Any] = {
@@ -40,7 +40,6 @@ LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Base(
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     ).set(body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600"),
-    "head": HEAD,
     "css_paths": CSS_PATHS,
     # For any upload; `serving/uploads.py` has stricter limits by kind.
     "max_file_size": "32mb",

@@ -1,400 +1,345 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE. Copyright 2026 The GAIR for Hugging Face contributors.
 //
-// The map of the world on a canvas: plate carrée, repeated in longitude. The page gives it a value (a layer of bytes, pins,
-// places, boxes), and it keeps all that the visitor wants (view, pins, boxes) as the value of a hidden component. Palette,
-// opacity, threshold and hover need no server. Uses shared.js.
+// The map of the world: Leaflet moves and zooms it, map_picture.js draws it. The page gives it a value (a layer of cells,
+// pins, places, boxes, marks); what the visitor wants goes into `asked`. Palette, threshold, opacity, hover, search, pictures
+// and links need no server.
 
 "use strict";
 
 const GAIR_DEEPEST = 4096; // pixels a degree
 const GAIR_SETTLED_MS = 250; // without movement before finer cells are requested
+const GAIR_REACH = 12; // pixels from a mark that still hit it
+const GAIR_FOUND_SCALE = 60; // pixels a degree, at least, at a place that was searched for
 
-/** What the visitor of a map wants, by the map's id: see `events.Wanted`. */
-const gairAsked = ((all) => (id) => (all[id] ??= new GairAsked()))({});
+/** The maps of each group, which move together. */
+const GAIR_LINKED = {};
 
-class GairAsked {
-  wanted = { view: [-180, -90, 180, 90], pins: [], boxes: {}, opened: null, turn: 0 };
-  #write = () => {};
-  #trigger = () => {};
+const gairZoom = (scale) => Math.log2((scale * 180) / 256); // of Leaflet's EPSG:4326
+const gairScale = (zoom) => (256 * 2 ** zoom) / 180;
 
-  /** Called by the hidden component, whose value the server reads. */
-  connect(props, trigger) {
-    this.#write = () => (props.value = structuredClone(this.wanted));
-    this.#trigger = trigger;
-    this.#write();
-  }
-
-  /** Notes what the server or the browser changed, without a request. */
-  note(change) {
-    Object.assign(this.wanted, change);
-    this.#write();
-  }
-
-  /** Notes what the visitor did, and asks for an answer. */
-  ask(change) {
-    this.note({ ...change, turn: this.wanted.turn + 1 });
-    this.#trigger();
-  }
-}
-
-const gairRounded = (degrees) => Math.round(degrees * 1e4) / 1e4;
-
-function gairMap(element, props, watch, asked) {
+function gairMap(element, props, watch, asked, linked) {
   const find = (name) => element.querySelector(`[data-part="${name}"]`);
-  const canvas = find("canvas");
-  const hover = find("hover");
+  const [area, canvas, hover] = ["area", "canvas", "hover"].map(find);
   const controls = { palette: find("palette"), opacity: find("opacity"), threshold: find("threshold") };
   const drawing = { which: null, from: null, to: null }; // the box that is being drawn
-  let view = { lon: 0, lat: 0, scale: 1 }; // the centre, and pixels a degree
   let value = {};
   let layers = []; // the world, then finer cells
+  let outlines = null;
   let cursor = null; // of the keyboard: lon, lat
+  let pointed = null; // where the pointer or the cursor is: lon, lat
   let settled = null;
+  let pending = null; // bounds to show once the map has a size
+  let quiet = false; // whether a movement is not the visitor's
+  let frame = null;
 
-  // Geometry ----------------------------------------------------------------------------------------------------------
+  // The map -----------------------------------------------------------------------------------------------------------
 
-  const size = () => ({ width: canvas.clientWidth, height: canvas.clientHeight });
+  const map = L.map(area, {
+    crs: L.CRS.EPSG4326, center: [0, 0], zoom: 0, zoomSnap: 0, zoomControl: false, keyboard: false, doubleClickZoom: false,
+    boxZoom: false, zoomAnimation: false, fadeAnimation: false, maxBounds: [[-90, -1e5], [90, 1e5]], maxBoundsViscosity: 1,
+    maxZoom: gairZoom(GAIR_DEEPEST), wheelPxPerZoomLevel: 140,
+  });
+  L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
+  map.attributionControl.setPrefix("").addAttribution("Natural Earth, GeoNames");
+
+  const size = () => ({ width: area.clientWidth, height: area.clientHeight });
   const smallest = () => Math.max(size().width / 360, size().height / 180);
-  const toPixel = (lon, lat) => [
-    size().width / 2 + (lon - view.lon) * view.scale,
-    size().height / 2 - (lat - view.lat) * view.scale,
-  ];
-  const toPlace = (x, y) => [
-    view.lon + (x - size().width / 2) / view.scale,
-    view.lat - (y - size().height / 2) / view.scale,
-  ];
-  const bounds = () => {
-    const [west, north] = toPlace(0, 0);
-    const [east, south] = toPlace(size().width, size().height);
-    const start = gairWrapped(west);
-    return [start, Math.max(south, -90), start + Math.min(east - west, 360), Math.min(north, 90)].map(gairRounded);
+  const view = () => new GairView({ lon: map.getCenter().lng, lat: map.getCenter().lat, scale: gairScale(map.getZoom()), ...size() });
+  const small = () => map.getZoom() <= map.getMinZoom() + 0.01;
+  const quietly = (move) => {
+    quiet = true;
+    move();
+    quiet = false;
   };
+  const moveTo = (lon, lat, scale) => map.setView([lat, lon], gairZoom(gairClamped(scale, smallest(), GAIR_DEEPEST)), { animate: false });
 
-  function moveTo(lon, lat, scale, quietly = false) {
-    scale = gairClamped(scale, smallest(), GAIR_DEEPEST);
-    const reach = Math.max(90 - size().height / 2 / scale, 0);
-    view = { lon: gairWrapped(lon), lat: gairClamped(lat, -reach, reach), scale };
-    // When the whole world is visible, a finger scrolls the page.
-    canvas.style.touchAction = drawing.which || scale > smallest() * 1.01 ? "none" : "pan-y";
-    if (!quietly) {
-      asked.note({ view: bounds() });
-      if (value.cells) askWhenSettled();
-    }
+  function showBounds(bounds) {
+    pending = size().width ? null : bounds;
+    if (pending) return;
+    const [west, south, east, north] = bounds;
+    const scale = Math.min(size().width / (east - west), size().height / (north - south));
+    quietly(() => moveTo((west + east) / 2, (south + north) / 2, scale));
+    // The whole world is drawn, so that what is seen of it requires no request.
+    if (east - west >= 360) asked.note({ view: bounds });
+    else askWhenSettled();
+  }
+
+  function resize() {
+    if (!size().width) return;
+    quietly(() => {
+      map.invalidateSize({ pan: false });
+      map.setMinZoom(gairZoom(smallest()));
+      if (map.getZoom() < map.getMinZoom()) map.setZoom(map.getMinZoom(), { animate: false });
+    });
+    if (pending) showBounds(pending);
     draw();
   }
 
   function askWhenSettled() {
+    asked.note({ view: view().bounds() });
     clearTimeout(settled);
-    settled = setTimeout(() => asked.ask({}), GAIR_SETTLED_MS);
+    if (gairKind(value)) settled = setTimeout(() => asked.ask({}), GAIR_SETTLED_MS);
   }
 
-  /** Whether an answer shows another view than the visitor wants: something else was asked for, then the map moved. */
-  const unlike = (view) => view && view.some((edge, at) => Math.abs(asked.wanted.view[at] - edge) > 2e-4);
+  map.on("move", () => {
+    // When the whole world is visible, a finger scrolls the page.
+    area.style.touchAction = drawing.which || !small() ? "none" : "pan-y";
+    draw();
+    if (quiet) return;
+    (GAIR_LINKED[linked] || []).forEach((other) => other.draw !== draw && other.follow(map.getCenter(), map.getZoom()));
+  });
+  map.on("moveend", () => quiet || askWhenSettled());
 
-  /** Whether the whole world is drawn, so that resizing the window requires no request. */
-  const wholeWorld = () => value.east - value.west >= 360;
-
-  function zoomAt(x, y, factor) {
-    const [lon, lat] = toPlace(x, y);
-    const scale = gairClamped(view.scale * factor, smallest(), GAIR_DEEPEST);
-    moveTo(lon - (x - size().width / 2) / scale, lat + (y - size().height / 2) / scale, scale);
+  function follow(center, zoom) {
+    quietly(() => map.setView(center, zoom, { animate: false }));
+    if (gairKind(value)) askWhenSettled();
   }
 
-  function showBounds([west, south, east, north]) {
-    const scale = Math.min(size().width / (east - west), size().height / (north - south));
-    moveTo((west + east) / 2, (south + north) / 2, scale, wholeWorld());
-  }
-
-  // Layers ------------------------------------------------------------------------------------------------------------
-
-  function layerOf(sent) {
-    return { ...sent, cells: gairBytes(sent.cells), picture: null };
-  }
-
-  /** The cells of a layer as a picture in the chosen colours. */
-  function paint(layer) {
-    const picture = document.createElement("canvas");
-    gairPaint(picture, layer.cells, layer.columns, layer.rows, controls.palette.value, Number(controls.threshold.value));
-    return picture;
-  }
-
-  /** The level at a place in the finest layer there; undefined outside. */
-  function levelAt(lon, lat) {
-    for (const layer of [...layers].reverse()) {
-      const column = Math.floor(((((lon - layer.west) % 360) + 360) % 360) / ((layer.east - layer.west) / layer.columns));
-      const row = Math.floor((layer.north - lat) / ((layer.north - layer.south) / layer.rows));
-      if (column < layer.columns && row >= 0 && row < layer.rows) return layer.cells[row * layer.columns + column];
-    }
-    return undefined;
-  }
-
-  function cosineText(level) {
-    if (level === undefined || level === GAIR_NO_DATA) return "no data";
-    const cosine = value.low + (level / (GAIR_NO_DATA - 1)) * (value.high - value.low);
-    const beyond = level === 0 && value.low > -1 ? "≤ " : level === GAIR_NO_DATA - 1 && value.high < 1 ? "≥ " : "";
-    return beyond + cosine.toFixed(value.high - value.low < 0.05 ? 4 : 3);
-  }
+  if (linked) (GAIR_LINKED[linked] ??= []).push({ draw, follow });
 
   // Drawing -----------------------------------------------------------------------------------------------------------
 
-  /** Calls back with the pixel offset of each visible copy of the world. */
-  function eachCopy(call) {
-    const turn = 360 * view.scale;
-    const first = Math.ceil((-size().width / 2 - (180 - view.lon) * view.scale) / turn) - 1;
-    for (let number = first; number * turn < size().width / 2 + turn; number += 1) call(number * turn);
+  function themed() {
+    const style = getComputedStyle(area);
+    const colour = (name) => style.getPropertyValue(`--map-${name}`).trim();
+    return Object.fromEntries(["sea", "land", "coast", "halo", "text"].map((name) => [name, colour(name)]).concat([["box", (name) => colour(`box-${name.toLowerCase()}`)]]));
   }
 
-  function trace(context, ring, offset) {
-    for (let i = 0; i < ring.length; i += 2) {
-      const [x, y] = toPixel(ring[i], ring[i + 1]);
-      if (i) context.lineTo(x + offset, y);
-      else context.moveTo(x + offset, y);
-    }
-    context.closePath();
-  }
-
-  function traceLand(context) {
-    context.beginPath();
-    eachCopy((offset) => GAIR_LAND.rings_lon_lat.forEach((ring) => trace(context, ring, offset)));
-  }
-
-  function marker(context, lon, lat, text, style) {
-    const [x, y] = toPixel(lon, lat);
-    eachCopy((offset) => gairDisc(context, [x + offset, y], text, style));
-  }
-
-  function box(context, name, [west, south, east, north], colour) {
-    const width = east > west ? east - west : east - west + 360;
-    eachCopy((offset) => {
-      const [x, y] = toPixel(west, north);
-      context.lineWidth = 4;
-      context.strokeStyle = "#fff";
-      context.strokeRect(x + offset, y, width * view.scale, (north - south) * view.scale);
-      context.lineWidth = 2;
-      context.strokeStyle = colour;
-      context.strokeRect(x + offset, y, width * view.scale, (north - south) * view.scale);
-      context.fillStyle = colour;
-      context.fillRect(x + offset, y, 20, 20);
-      context.fillStyle = "#fff";
-      context.fillText(name, x + offset + 10, y + 10.5);
-    });
+  function look() {
+    const colours = themed();
+    const drawn = drawing.from && drawing.to ? { ...asked.wanted.boxes, [drawing.which]: edgesDrawn() } : asked.wanted.boxes;
+    return {
+      colours, layers, outlines, opacity: Number(controls.opacity.value) / 100,
+      boxes: Object.entries(drawn).map(([name, edges]) => ({ name, edges, colour: colours.box(name) || colours.coast })),
+      marks: value.marks || [], places: value.places || [], pins: asked.wanted.pins, opened: asked.wanted.opened,
+      cursor: document.activeElement === area ? cursor : null,
+    };
   }
 
   function draw() {
-    const context = gairContext(canvas);
-    if (!context) return;
-    const style = getComputedStyle(canvas);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    drawGround(context, colour);
-    drawLayers(context);
-    drawCoast(context, colour);
-    const boxColour = (name) => colour(`--map-box-${name.toLowerCase()}`);
-    Object.entries(asked.wanted.boxes).forEach(([name, edges]) => box(context, name, edges, boxColour(name)));
-    if (drawing.from && drawing.to) box(context, drawing.which, edgesDrawn(), boxColour(drawing.which));
-    (value.places || []).forEach(({ lon, lat }, number) => {
-      marker(context, lon, lat, String(number + 1), { radius: 9, fill: "#fff", stroke: "#111" });
+    frame ??= requestAnimationFrame(() => {
+      frame = null;
+      const context = gairContext(canvas);
+      if (context) gairDrawWorld(context, view(), look());
     });
-    asked.wanted.pins.forEach(([lon, lat]) => {
-      marker(context, lon, lat, "★", { radius: 10, fill: "#c2410c", stroke: "#fff" });
-    });
-    if (cursor && document.activeElement === canvas) gairCross(context, toPixel(...cursor), 14, [[5, "#fff"], [2, "#111"]]);
-  }
-
-  function drawGround(context, colour) {
-    context.fillStyle = colour("--map-sea");
-    context.fillRect(0, 0, size().width, size().height);
-    traceLand(context);
-    context.fillStyle = colour("--map-land");
-    context.fill("evenodd");
-  }
-
-  function drawLayers(context) {
-    context.imageSmoothingEnabled = false;
-    context.globalAlpha = Number(controls.opacity.value) / 100;
-    for (const layer of layers) {
-      layer.picture ??= paint(layer);
-      const [x, y] = toPixel(layer.west, layer.north);
-      const [wide, high] = [(layer.east - layer.west) * view.scale, (layer.north - layer.south) * view.scale];
-      eachCopy((offset) => context.drawImage(layer.picture, x + offset, y, wide, high));
-    }
-    context.globalAlpha = 1;
-  }
-
-  function drawCoast(context, colour) {
-    traceLand(context);
-    context.lineJoin = "round";
-    context.lineWidth = 1;
-    context.strokeStyle = layers.length ? "rgba(255, 255, 255, 0.75)" : colour("--map-coast");
-    context.stroke();
-  }
-
-  function drawLegend() {
-    find("legend").hidden = !value.cells;
-    if (!value.cells) return;
-    const least = Number(controls.threshold.value);
-    gairDrawRamp(find("ramp"), find("ticks"), controls.palette.value, value.low, value.high, least);
-    find("scale").textContent = value.scale;
-    find("least").textContent = least ? `from ${cosineText(least)}` : "all";
-    find("seen").textContent = `${controls.opacity.value} %`;
   }
 
   function repaint() {
-    layers.forEach((layer) => (layer.picture = null));
-    drawLegend();
+    for (const layer of layers) layer.picture = gairLayerPicture(layer, controls.palette.value, Number(controls.threshold.value));
+    gairMapLegend(find, controls, value);
     draw();
   }
 
-  // Input -----------------------------------------------------------------------------------------------------------
+  // What the visitor does ---------------------------------------------------------------------------------------------
 
-  const position = (event) => {
-    const frame = canvas.getBoundingClientRect();
-    return [event.clientX - frame.left, event.clientY - frame.top];
-  };
-  const fingers = new Map(); // pointer → its last position
-  let dragged = false;
+  function pointAt(lon, lat) {
+    pointed = lat !== undefined && Math.abs(lat) <= 90 ? [lon, lat] : null;
+    hover.textContent = pointed ? described(...pointed) : "";
+  }
 
-  function hoverAt(lon, lat) {
-    const inside = Math.abs(lat) <= 90;
-    hover.textContent = inside ? gairPlace(gairWrapped(lon), lat, 2) + (value.cells ? `  ·  ${cosineText(levelAt(lon, lat))}` : "") : "";
+  function described(lon, lat) {
+    const words = [gairPlace(gairWrapped(lon), lat, 2)];
+    const mark = markAt(lon, lat);
+    if (mark) words.push(mark.label);
+    else if (value.cells !== undefined || value.classes !== undefined) words.push(gairMeaning(value, gairByteAt(layers, lon, lat)));
+    return words.join("  ·  ");
+  }
+
+  /** The mark, or the place with an id, that is nearest to a place and close enough to be meant. */
+  function markAt(lon, lat) {
+    const [x, y] = view().pixel(lon, lat);
+    const distance = (mark) => Math.min(...view().copies(mark.lon, mark.lat).map(([a, b]) => Math.hypot(a - x, b - y)));
+    const near = [...(value.marks || []), ...(value.places || [])]
+      .filter((mark) => mark.id !== undefined)
+      .map((mark) => ({ mark, far: distance(mark) }))
+      .filter(({ far }) => far <= GAIR_REACH);
+    return near.sort((one, other) => one.far - other.far)[0]?.mark;
   }
 
   function pick(lon, lat) {
-    if (Math.abs(lat) > 90 || !find("adding")) return;
-    const pin = [gairRounded(gairWrapped(lon)), gairRounded(lat)];
-    asked.ask({ pins: find("adding").checked ? [...asked.wanted.pins, pin] : [pin] });
+    if (Math.abs(lat) > 90) return;
+    const mark = markAt(lon, lat);
+    if (mark) asked.ask({ opened: String(mark.id) });
+    else if (find("adding")) pin(lon, lat);
     draw();
   }
 
+  function pin(lon, lat) {
+    const set = [gairRounded(gairWrapped(lon)), gairRounded(lat)];
+    asked.ask({ pins: find("adding").checked ? [...asked.wanted.pins, set] : [set], opened: null });
+    draw();
+  }
+
+  /** A place that was searched for: visible, and a pin where pins are set. */
+  function goTo({ lon, lat }) {
+    const [x, y] = view().copies(lon, lat).find(([x]) => x > 0 && x < size().width) || [-1, -1];
+    const visible = x > 0 && y > 0 && y < size().height;
+    cursor = [lon, lat];
+    if (!find("adding")) moveTo(lon, lat, Math.max(gairScale(map.getZoom()), GAIR_FOUND_SCALE));
+    else if (!visible) moveTo(lon, lat, gairScale(map.getZoom()));
+    if (find("adding")) pin(lon, lat);
+    pointAt(lon, lat);
+  }
+
+  map.on("click", ({ latlng }) => drawing.which || pick(latlng.lng, latlng.lat));
+  map.on("mousemove", ({ latlng }) => pointAt(latlng.lng, latlng.lat));
+  map.on("mouseout", () => pointAt());
+
+  // When the whole world is visible, zooming out scrolls the page.
+  area.addEventListener("wheel", (event) => {
+    if (event.deltaY > 0 && small()) event.stopImmediatePropagation();
+  }, { capture: true });
+
+  // Boxes: no drawing library fits. Terra Draw refuses longitudes beyond 180°, Leaflet.draw is no longer kept, Geoman is
+  // larger than the rest of the page, and none draws by keyboard.
   function edgesDrawn() {
     const [[lon, lat], [otherLon, otherLat]] = [drawing.from, drawing.to];
     const west = Math.min(lon, otherLon);
     const width = Math.min(Math.abs(lon - otherLon), 360);
     const [south, north] = [Math.min(lat, otherLat), Math.max(lat, otherLat)].map((edge) => gairClamped(edge, -90, 90));
-    return width === 360 ? [-180, south, 180, north] : [gairWrapped(west), south, gairWrapped(west + width), north];
+    return (width === 360 ? [-180, south, 180, north] : [gairWrapped(west), south, gairWrapped(west + width), north]).map(gairRounded);
   }
 
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    fingers.set(event.pointerId, position(event));
-    if (fingers.size === 1) dragged = false;
-    if (drawing.which && fingers.size === 1) drawing.from = toPlace(...position(event));
-  });
-
-  canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = position(event);
-    hoverAt(...toPlace(x, y));
-    const last = fingers.get(event.pointerId);
-    if (!last) return;
-    if (Math.hypot(x - last[0], y - last[1]) < 4 && !dragged) return;
-    dragged = true;
-    if (drawing.from && fingers.size === 1) {
-      drawing.to = toPlace(x, y);
-      draw();
-      return;
-    }
-    const other = [...fingers].find(([finger]) => finger !== event.pointerId)?.[1];
-    fingers.set(event.pointerId, [x, y]);
-    if (other) {
-      const before = Math.hypot(last[0] - other[0], last[1] - other[1]);
-      zoomAt((x + other[0]) / 2, (y + other[1]) / 2, Math.hypot(x - other[0], y - other[1]) / Math.max(before, 1));
-    } else {
-      moveTo(view.lon - (x - last[0]) / view.scale, view.lat + (y - last[1]) / view.scale, view.scale);
-    }
-  });
-
-  canvas.addEventListener("pointerup", (event) => {
-    const alone = fingers.size === 1;
-    fingers.delete(event.pointerId);
-    if (!alone) return;
-    if (drawing.to) {
-      asked.ask({ boxes: { ...asked.wanted.boxes, [drawing.which]: edgesDrawn().map(gairRounded) } });
-      [drawing.from, drawing.to] = [null, null];
-    } else if (!dragged && !drawing.which) {
-      pick(...toPlace(...position(event)));
-    }
-  });
-
-  canvas.addEventListener("pointercancel", (event) => {
-    fingers.delete(event.pointerId);
+  function finishBox() {
+    const edges = drawing.to && edgesDrawn();
+    if (edges && edges[1] < edges[3] && edges[0] !== edges[2]) asked.ask({ boxes: { ...asked.wanted.boxes, [drawing.which]: edges } });
     [drawing.from, drawing.to] = [null, null];
+    draw();
+  }
+
+  const under = (event) => {
+    const { lng, lat } = map.mouseEventToLatLng(event);
+    return [lng, lat];
+  };
+  area.addEventListener("pointerdown", (event) => {
+    if (!drawing.which || !event.isPrimary) return;
+    area.setPointerCapture(event.pointerId);
+    [drawing.from, drawing.to] = [under(event), null];
   });
-
-  canvas.addEventListener("pointerleave", () => (hover.textContent = ""));
-
-  canvas.addEventListener("wheel", (event) => {
-    const factor = Math.exp(-gairClamped(event.deltaY, -200, 200) / 300);
-    // When the whole world is visible, zooming out scrolls the page.
-    if (factor < 1 && view.scale <= smallest() * 1.001) return;
-    event.preventDefault();
-    zoomAt(...position(event), factor);
-  }, { passive: false });
-
-  canvas.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-    const zooms = { "+": 2, "=": 2, "-": 0.5 };
-    const { width, height } = size();
-    cursor ??= [view.lon, view.lat];
-    if (moves[event.key]) {
-      const step = (event.shiftKey ? 80 : 16) / view.scale;
-      cursor = [cursor[0] + moves[event.key][0] * step, gairClamped(cursor[1] + moves[event.key][1] * step, -90, 90)];
-      const [x, y] = toPixel(...cursor);
-      if (x < 20 || y < 20 || x > width - 20 || y > height - 20) moveTo(cursor[0], cursor[1], view.scale);
-      cursor[0] = view.lon + gairWrapped(cursor[0] - view.lon);
-    } else if (zooms[event.key]) {
-      moveTo(cursor[0], cursor[1], view.scale * zooms[event.key]);
-    } else if (event.key === "Enter" || event.key === " ") {
-      pick(...cursor);
-    } else {
-      return;
-    }
-    event.preventDefault();
-    hoverAt(...cursor);
+  area.addEventListener("pointermove", (event) => {
+    if (!drawing.from || !event.isPrimary || !event.buttons) return;
+    drawing.to = under(event);
     draw();
   });
-
-  canvas.addEventListener("focus", draw);
-  canvas.addEventListener("blur", draw);
-  find("in").addEventListener("click", () => zoomAt(size().width / 2, size().height / 2, 2));
-  find("out").addEventListener("click", () => zoomAt(size().width / 2, size().height / 2, 0.5));
-  find("whole").addEventListener("click", () => moveTo(0, 0, 0));
-  Object.values(controls).forEach((control) => control.addEventListener("input", repaint));
+  area.addEventListener("pointerup", (event) => drawing.from && event.isPrimary && finishBox());
+  area.addEventListener("pointercancel", () => {
+    [drawing.from, drawing.to] = [null, null];
+    draw();
+  });
   element.querySelectorAll("[data-draw]").forEach((button) => button.addEventListener("click", () => {
     drawing.which = button.dataset.draw || null;
+    [drawing.from, drawing.to] = [null, null];
+    map.dragging[drawing.which ? "disable" : "enable"]();
+    area.style.touchAction = drawing.which ? "none" : "pan-y";
     element.querySelectorAll("[data-draw]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
-    moveTo(view.lon, view.lat, view.scale);
   }));
+
+  // The keyboard ------------------------------------------------------------------------------------------------------
+
+  function moveCursor(lon, lat) {
+    cursor = [lon, gairClamped(lat, -90, 90)];
+    const [x, y] = view().pixel(...cursor);
+    if (x < 20 || y < 20 || x > size().width - 20 || y > size().height - 20) moveTo(...cursor, gairScale(map.getZoom()));
+    if (drawing.from) drawing.to = cursor;
+    pointAt(...cursor);
+    draw();
+  }
+
+  /** The cursor to the next mark, in the order in which they are listed. */
+  function nextMark(step) {
+    const marks = [...(value.marks || []), ...(value.places || [])];
+    if (!marks.length) return;
+    const at = marks.findIndex(({ lon, lat }) => cursor && lon === gairWrapped(cursor[0]) && lat === cursor[1]);
+    const { lon, lat } = marks[(at + step + marks.length + (at < 0 && step < 0 ? 1 : 0)) % marks.length];
+    moveCursor(lon, lat);
+  }
+
+  function enter() {
+    if (!drawing.which) return pick(...cursor);
+    // The first corner, then the second.
+    if (drawing.from) finishBox();
+    else [drawing.from, drawing.to] = [cursor, null];
+  }
+
+  area.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    const zooms = { "+": 2, "=": 2, "-": 0.5, "−": 0.5 };
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    cursor ??= [map.getCenter().lng, map.getCenter().lat];
+    if (moves[event.key]) {
+      const step = (event.shiftKey ? 80 : 16) / gairScale(map.getZoom());
+      moveCursor(cursor[0] + moves[event.key][0] * step, cursor[1] + moves[event.key][1] * step);
+    } else if (zooms[event.key]) {
+      moveTo(...cursor, gairScale(map.getZoom()) * zooms[event.key]);
+    } else if (event.key === "PageDown" || event.key === "PageUp") {
+      nextMark(event.key === "PageDown" ? 1 : -1);
+    } else if (event.key === "Enter" || event.key === " ") {
+      enter();
+    } else if (event.key === "Escape" && drawing.from) {
+      [drawing.from, drawing.to] = [null, null];
+      draw();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  });
+  area.addEventListener("focus", draw);
+  area.addEventListener("blur", draw);
+
+  // Buttons -----------------------------------------------------------------------------------------------------------
+
+  find("in").addEventListener("click", () => map.zoomIn(1, { animate: false }));
+  find("out").addEventListener("click", () => map.zoomOut(1, { animate: false }));
+  find("whole").addEventListener("click", () => moveTo(0, 0, 0));
+  Object.values(controls).forEach((control) => control.addEventListener("input", repaint));
+  gairSearch(find("search"), find("found"), goTo);
   find("link").addEventListener("click", async () => {
     await navigator.clipboard.writeText(location.href);
-    find("copied").textContent = "Link copied.";
+    find("done").textContent = "Link copied.";
+  });
+  find("png").addEventListener("click", () => {
+    gairSavePicture({
+      ...size(), value, palette: controls.palette.value, least: Number(controls.threshold.value), colours: themed(),
+      draw: (context) => gairDrawWorld(context, view(), { ...look(), cursor: null }),
+    });
+    find("done").textContent = "Picture saved.";
   });
 
   // Values from the page ----------------------------------------------------------------------------------------------
 
+  const busy = (running) => (find("busy").hidden = !(running || value.coarse));
+
   function receive() {
     value = props.value || {};
-    find("copied").textContent = "";
-    // The world's cells of the same query stay under the finer ones.
-    const alike = layers.filter((layer) => layer.key === value.key && layer.east - layer.west >= 360);
-    layers = value.cells ? [...alike, layerOf(value)] : [];
-    gairOfferDiverging(controls.palette, value.low === -1 && value.high === 1);
+    find("done").textContent = "";
     // An answer to something that the visitor did before the last thing must not undo the last.
     const late = value.turn !== undefined && value.turn < asked.wanted.turn;
-    if (!late) {
-      const boxes = Object.fromEntries(Object.entries(value.boxes || {}).map(([name, edges]) => [name, [...edges]]));
-      asked.note({ pins: (value.pins || []).map(({ lon, lat }) => [lon, lat]), boxes });
-    }
-    if (value.link !== undefined) history.replaceState(null, "", `${location.pathname}?${value.link}`);
+    if (!late) asked.note({ pins: (value.pins || []).map(({ lon, lat }) => [lon, lat]), boxes: structuredClone(value.boxes || {}) });
+    // The world's cells of the same query stay under the finer ones.
+    const alike = layers.filter((layer) => layer.key === value.key && layer.east - layer.west >= 360);
+    layers = gairKind(value) ? [...alike, gairLayer(value)] : [];
+    gairOfferDiverging(controls.palette, value.low === -1 && value.high === 1);
     repaint();
+    if (value.link !== undefined) gairAddress(value.link, value.turn !== undefined && asked.moved);
     if (value.view) showBounds(value.view);
+    // Something else was asked for, and the map has moved since.
     else if (value.turn === undefined && unlike(value.drawn_for)) askWhenSettled();
+    if (pointed) pointAt(...pointed);
+    busy(asked.running);
     // For the tests: which query is drawn.
     canvas.dataset.drawn = value.key || "";
   }
 
-  new ResizeObserver(() => {
-    if (size().width) moveTo(view.lon, view.lat, view.scale, wholeWorld());
-  }).observe(canvas);
+  const unlike = (bounds) => bounds && bounds.some((edge, at) => Math.abs(asked.wanted.view[at] - edge) > 2e-4);
+
+  asked.listen(busy);
+  new ResizeObserver(resize).observe(area);
   new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  gairOutlines().then((read) => {
+    outlines = read;
+    draw();
+  });
   watch("value", receive);
+  resize();
   receive();
 }

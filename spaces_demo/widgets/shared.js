@@ -1,6 +1,6 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE. Copyright 2026 The GAIR for Hugging Face contributors.
 //
-// What the map of the world and the maps of a tile share: numbers, colours, legends and marks.
+// What the map of the world and the maps of a tile share: numbers, colours, legends, marks, files and the address of the page.
 
 "use strict";
 
@@ -8,6 +8,7 @@
 
 const gairWrapped = (lon) => ((((lon + 180) % 360) + 360) % 360) - 180;
 const gairClamped = (value, low, high) => Math.min(Math.max(value, low), high);
+const gairRounded = (degrees) => Math.round(degrees * 1e4) / 1e4; // to 11 m
 const gairBytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 /** A place in words, latitude first. */
@@ -80,10 +81,15 @@ function gairContext(canvas) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
+  gairSmallText(context);
+  return context;
+}
+
+/** The text of marks: small, and centred. */
+function gairSmallText(context) {
   context.font = "600 11px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
-  return context;
 }
 
 /** A disc with a short text, such as a pin or a number. */
@@ -112,3 +118,25 @@ function gairCross(context, [x, y], arm, strokes) {
     context.stroke();
   }
 }
+
+// Files and the address -----------------------------------------------------------------------------------------------
+
+/** Downloads a blob under a name. */
+function gairDownload(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** Puts a link (a query string) into the address: as a new step of the history, or, after moving a map, as the same one. */
+const gairAddress = ((shown) => {
+  // Back and Forward: the page restores what its link says.
+  window.addEventListener("popstate", () => location.search !== shown && location.reload());
+  return (link, moved = false) => {
+    if (`?${link}` === shown) return;
+    history[moved ? "replaceState" : "pushState"](null, "", `${location.pathname}?${link}`);
+    shown = location.search;
+  };
+})(location.search);

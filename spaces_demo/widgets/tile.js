@@ -6,15 +6,6 @@
 
 "use strict";
 
-/** Downloads a blob under a name. */
-function gairDownload(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
 /** Downloads a file from an answer: its name, and its content in base64. */
 function gairSave({ name, content }) {
   gairDownload(new Blob([gairBytes(content)]), name);

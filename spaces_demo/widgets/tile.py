@@ -16,7 +16,7 @@
 import gradio as gr
 
 from serving.pictures import LAYERS
-from widgets.assets import read_asset
+from widgets.assets import HEAD, read_asset
 from widgets.legend import PALETTES, RAMP, UNIT
 
 _PANEL = """
@@ -84,6 +84,7 @@ def tile_panels(elem_id: str) -> gr.HTML:
         css_template=read_asset("tile.css"),
         apply_default_css=False,
         elem_id=elem_id,
+        head=HEAD,
     )
 
 
@@ -93,4 +94,4 @@ def download(elem_id: str) -> gr.HTML:
 
     The content is part of the answer, so that no file stays on the server.
     """
-    return gr.HTML({}, html_template="<div></div>", js_on_load=_ON_FILE, elem_id=elem_id)
+    return gr.HTML({}, html_template="<div></div>", js_on_load=_ON_FILE, elem_id=elem_id, head=HEAD)

@@ -28,9 +28,11 @@ from tests.helpers.browser import (
     PHONE,
     TABS,
     chromium_path,
+    map_area,
     map_point,
     numbers,
     open_tab,
+    pixel,
     redrawn,
     until,
     visit,
@@ -68,15 +70,7 @@ def test_a_click_draws_the_map_of_its_place_and_so_does_the_next(chromium, space
                 (page.touchscreen.tap if size == PHONE else page.mouse.click)(*at)
             until(page, lambda place=[lon, lat]: numbers(places(page).input_value()) == pytest.approx(place, abs=0.5))
             # The pin is orange, where it was set.
-            pixel = page.evaluate(
-                """([x, y]) => {
-                  const canvas = document.querySelector('#world-map canvas'), frame = canvas.getBoundingClientRect();
-                  const ratio = canvas.width / frame.width;
-                  return [...canvas.getContext('2d').getImageData((x - frame.x - 6) * ratio, (y - frame.y) * ratio, 1, 1).data];
-                }""",
-                list(at),
-            )
-            assert pixel[0] > 150 > pixel[2]
+            until(page, lambda at=at: (colour := pixel(page, "world-map", at[0] - 6, at[1]))[0] > 150 > colour[2])
         until(page, lambda: page.locator("#world-status tbody tr").count() == 5)
         assert "km from each other" in page.locator("#world-status").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -91,8 +85,8 @@ def test_pins_add_up_and_a_link_restores_them(chromium, space_url):
             page.mouse.click(*map_point(page, "world-map", -100, 40))
         until(page, lambda: places(page).input_value().count(";") == 2 and page.url.count("%3B") == 2)
         typed, link = places(page).input_value(), page.url
-        page.get_by_role("button", name="Copy link to this view").first.click()
-        page.wait_for_function("document.querySelector('#world-map [data-part=copied]').textContent")
+        page.get_by_role("button", name="Copy link").first.click()
+        page.wait_for_function("document.querySelector('#world-map [data-part=done]').textContent")
         assert page.evaluate("navigator.clipboard.readText()") == link
         drawn = page.evaluate("document.querySelector('#world-map canvas').dataset.drawn")
     with visit(chromium, space_url, link=link.removeprefix(space_url)) as page:
@@ -131,7 +125,7 @@ def test_a_zoom_during_an_answer_is_drawn_in_the_end(chromium, space_url):
 
 def test_the_keyboard_moves_a_cursor_and_selects_its_place(chromium, space_url):
     with visit(chromium, space_url) as page:
-        page.locator("#world-map canvas[data-part=canvas]").focus()
+        map_area(page, "world-map").focus()
         for _ in range(3):
             page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowUp")
@@ -147,11 +141,14 @@ def test_colours_and_threshold_change_at_once(chromium, space_url):
     with visit(chromium, space_url) as page:
         before = colours(page)
         page.locator("#world-map [data-part=threshold]").fill("240")
-        assert colours(page) < before and "from 0." in page.locator("#world-map [data-part=least]").inner_text()
+        until(page, lambda: colours(page) < before)
+        assert "from 0." in page.locator("#world-map [data-part=least]").inner_text()
         page.locator("#world-map [data-part=threshold]").fill("0")
-        first = page.evaluate("document.querySelector('#world-map canvas').toDataURL()")
+        until(page, lambda: colours(page) == before)
+        at = map_point(page, "world-map", -60, -10)
+        first = pixel(page, "world-map", *at)
         page.locator("#world-map [data-part=palette]").select_option("viridis")
-        assert page.evaluate("document.querySelector('#world-map canvas').toDataURL()") != first
+        until(page, lambda: pixel(page, "world-map", *at) != first)
         with redrawn(page):
             page.get_by_label("full, −1 to 1").check()
         ticks = page.locator("#world-map [data-part=ticks]").inner_text()

@@ -27,7 +27,7 @@ from contextlib import contextmanager
 import pytest
 
 pytest.importorskip("playwright", reason="the extra ci is not installed")
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 DESKTOP, PHONE = (1280, 900), (390, 844)
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -68,10 +68,10 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(chromium: Browser, url: str, size: tuple[int, int] = DESKTOP, dark: bool = False, link: str = "") -> Iterator[Page]:  # fmt: skip
+def visit(chromium: Browser, url: str, size: tuple[int, int] = DESKTOP, dark: bool = False, link: str = "", ready: str = _READY["World map"]) -> Iterator[Page]:  # fmt: skip
     """
-    The page, with its first map drawn. At the end, errors in the browser and requests to other hosts raise an
-    `AssertionError`.
+    The page, once `ready`, an expression in JavaScript, is true: by default with its first map drawn. At the end, errors in
+    the browser and requests to other hosts raise an `AssertionError`.
     """
     phone = size == PHONE
     context = chromium.new_context(
@@ -88,19 +88,37 @@ def visit(chromium: Browser, url: str, size: tuple[int, int] = DESKTOP, dark: bo
     page.on("console", lambda said: problems.append(f"console: {said.text}") if said.type == "error" else None)
     page.on("request", lambda sent: None if sent.url.startswith((url, "data:", "blob:")) else problems.append(f"request: {sent.url}"))  # fmt: skip
     page.goto(f"{url}{link}")
-    page.wait_for_function(_READY["World map"])
+    page.wait_for_function(ready)
     yield page
     context.close()
     assert not problems, problems
 
 
+def map_area(page: Page, map_id: str) -> Locator:
+    """The part of a map that is moved, clicked and focused."""
+    return page.locator(f"#{map_id} [data-part=area]")
+
+
 def map_point(page: Page, map_id: str, lon: float, lat: float) -> tuple[float, float]:
     """The position of a place on the screen if the map shows the whole world (or, on a phone, its middle)."""
-    page.locator(f"#{map_id} canvas[data-part=canvas]").scroll_into_view_if_needed()
-    box = page.locator(f"#{map_id} canvas[data-part=canvas]").bounding_box()
+    area = map_area(page, map_id)
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
     assert box is not None
     scale = max(box["width"] / 360, box["height"] / 180)
     return box["x"] + box["width"] / 2 + lon * scale, box["y"] + box["height"] / 2 - lat * scale
+
+
+def pixel(page: Page, map_id: str, x: float, y: float) -> list[int]:
+    """Red, green, blue, opacity of a map's canvas at a position on the screen."""
+    return page.evaluate(
+        """([id, x, y]) => {
+          const canvas = document.querySelector(`#${id} canvas[data-part=canvas]`), frame = canvas.getBoundingClientRect();
+          const ratio = canvas.width / frame.width;
+          return [...canvas.getContext('2d').getImageData((x - frame.x) * ratio, (y - frame.y) * ratio, 1, 1).data];
+        }""",
+        [map_id, x, y],
+    )
 
 
 def until(page: Page, holds: Callable[[], bool]) -> None:

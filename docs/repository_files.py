@@ -14,6 +14,7 @@
 """
 Puts files of the repository that lie outside `docs/` on the site: the changelog, the protocols of the benchmarks, the tables of results and
 the citation file. Links between pages and these files lead to their places on the site; links to other files become plain text there.
+Notebooks of `docs/notebooks/` become pages, with the outputs that they hold.
 """
 
 import posixpath
@@ -23,6 +24,7 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 
 _ROOT = Path(__file__).parents[1]
 _RESULTS = "training/evidence/results"
@@ -38,9 +40,14 @@ _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Adds the files to the site."""
+    """Adds the files and the pages of notebooks to the site."""
     for source, place in _PLACES.items():
         files.append(File.generated(config, place, abs_src_path=str(_ROOT / source)))
+    for notebook in sorted((_ROOT / "docs" / "notebooks").glob("*.ipynb")):
+        text, resources = MarkdownExporter().from_filename(str(notebook))
+        contents = {f"{notebook.stem}.md": text, **resources["outputs"]}
+        for name, content in contents.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=content))
     return files
 
 

@@ -111,6 +111,26 @@ def test_named_files_and_links_exist(document):
     ] == []
 
 
+@pytest.mark.ci
+def test_the_notebook_runs(tmp_path, caches, monkeypatch):
+    nbclient = pytest.importorskip("nbclient", reason="the extra ci is not installed")
+    nbformat = pytest.importorskip("nbformat", reason="the extra ci is not installed")
+    pytest.importorskip("ipykernel", reason="the extra ci is not installed")
+    path = ROOT / "docs" / "notebooks" / "first_steps.ipynb"
+    assert path.stat().st_size < 300_000
+    notebook = nbformat.read(path, as_version=4)
+    assert not re.search(r"/site-packages/|/home/|/tmp/", path.read_text(encoding="utf-8"))
+    for name, value in {"PYTHONPATH": ROOT, "HF_HOME": caches, "HF_HUB_OFFLINE": 1, "IPYTHONDIR": tmp_path}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    nbclient.NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(path.parent)}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/jpeg" in output.get("data", {}) for output in outputs) == 2
+    printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
+    median = re.search(r"own tile: median rank (\d+) of 24", printed)
+    assert median and int(median[1]) < 12
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     """The built pages."""
@@ -147,6 +167,10 @@ def test_the_api_pages_show_the_docstrings(site):
 def test_the_site_carries_files_of_the_repository(site):
     changes = (site / "changelog" / "index.html").read_text(encoding="utf-8")
     assert "Unreleased" in changes and 'href="../streetscapes/"' in changes
+    notebook = (site / "notebooks" / "first_steps" / "index.html").read_text(encoding="utf-8")
+    pictures = re.findall(r'src="([^"]+\.jpg)"', notebook)
+    assert len(pictures) == 2 and all((site / "notebooks" / "first_steps" / name).is_file() for name in pictures)
+    assert (site / "notebooks" / "first_steps.ipynb").is_file()
     assert 'id="data-sets"' in (site / "benchmarks" / "index.html").read_text(encoding="utf-8")
     evidence = (site / "evidence" / "index.html").read_text(encoding="utf-8")
     for table in (ROOT / "training" / "evidence" / "results").glob("*.csv"):

@@ -62,8 +62,17 @@ def write_places(path: Path, places: int, seed: int = 0) -> Path:
     return path
 
 
-def jpeg(lon: float | None = None, lat: float | None = None, time: str | None = None, seed: int = 0) -> bytes:
-    """A small photo, with a position and a time (2024:05:01 12:30:00+02:00) in its EXIF metadata if they are given."""
+def jpeg(
+    lon: float | None = None,
+    lat: float | None = None,
+    time: str | None = None,
+    seed: int = 0,
+    direction: tuple[float, str] | None = None,
+) -> bytes:
+    """
+    A small photo, with a position, a time (2024:05:01 12:30:00+02:00) and a direction (degrees from true north, "T", or magnetic, "M") in
+    its EXIF metadata if they are given.
+    """
     image = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 60, 3), np.uint8))
     exif = Image.Exif()
     if lon is not None and lat is not None:
@@ -73,6 +82,8 @@ def jpeg(lon: float | None = None, lat: float | None = None, time: str | None = 
             ExifTags.GPS.GPSLatitude: _sexagesimal(lat),
             ExifTags.GPS.GPSLatitudeRef: "N" if lat >= 0 else "S",
         }
+        if direction is not None:
+            gps |= {ExifTags.GPS.GPSImgDirection: direction[0], ExifTags.GPS.GPSImgDirectionRef: direction[1]}
         exif[ExifTags.IFD.GPSInfo] = gps
     if time is not None:
         exif[ExifTags.IFD.Exif] = {

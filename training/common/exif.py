@@ -11,8 +11,10 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Where and when a photo was taken, by its EXIF metadata."""
+"""Where, when and in which direction a photo was taken, by its EXIF metadata."""
 
+import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,28 @@ _GPS, _BASE = ExifTags.GPS, ExifTags.Base
 _NO_PLACE = "it has no position in its EXIF metadata (GPS); add it, or pass a table with the columns lon and lat."
 
 
-def read_exif(path: Path) -> tuple[float, float, datetime | None]:
+@dataclass(frozen=True)
+class Taken:
+    """
+    How a photo was taken.
+
+    Attributes:
+        lon, lat (`float`): degrees, not yet checked.
+        time (`datetime`, *optional*): in UTC; None if it is not known: cameras write the local time, often without its zone, but
+            satellites' time is UTC.
+        heading (`float`, *optional*): where the camera looks, in degrees clockwise from north, in [0, 360); None if it is not known, or
+            from magnetic north, whose deviation is not known.
+    """
+
+    lon: float
+    lat: float
+    time: datetime | None
+    heading: float | None
+
+
+def read_exif(path: Path) -> Taken:
     """
     Reads a photo's header; no pixels are decoded.
-
-    Returns:
-        lon, lat in degrees, not yet checked, and the time (UTC), None if it is not known: cameras write the local time, often
-        without its zone, but satellites' time is UTC.
 
     Raises:
         ValueError: it cannot be read, or has no position.
@@ -43,7 +60,7 @@ def read_exif(path: Path) -> tuple[float, float, datetime | None]:
         raise ValueError("it cannot be decoded, expected an intact photo; save it again.") from error
     lon = _degrees(gps, _GPS.GPSLongitude, _GPS.GPSLongitudeRef, "EW")
     lat = _degrees(gps, _GPS.GPSLatitude, _GPS.GPSLatitudeRef, "NS")
-    return lon, lat, _satellite_time(gps) or _camera_time(details)
+    return Taken(lon, lat, _satellite_time(gps) or _camera_time(details), _heading(gps))
 
 
 def _degrees(gps: Any, values: int, reference: int, directions: str) -> float:
@@ -58,6 +75,14 @@ def _degrees(gps: Any, values: int, reference: int, directions: str) -> float:
     if found != found:
         raise ValueError(_NO_PLACE)
     return found
+
+
+def _heading(gps: Any) -> float | None:
+    try:
+        degrees, north = float(gps[_GPS.GPSImgDirection]), str(gps[_GPS.GPSImgDirectionRef]).strip("\0 ").upper()
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return degrees % 360 if north == "T" and math.isfinite(degrees) else None
 
 
 def _satellite_time(gps: Any) -> datetime | None:

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from modeling_gair import GairProcessor
-from training.common.exif import read_exif
+from training.common.exif import Taken, read_exif
 from training.common.inputs import digest_of_file
 from training.common.table_places import place_columns, read_lon_lat
 from training.common.tables import Table, shown
@@ -149,7 +149,7 @@ def is_path_column(name: str) -> bool:
     return plain in PATH_COLUMNS or plain.removesuffix("_path").removesuffix("_file") in PATH_COLUMNS
 
 
-def _placed(found: list[tuple[float, float, Any] | str]) -> dict[str, list[Any]]:
+def _placed(found: list[Taken | str]) -> dict[str, list[Any]]:
     """The columns of photos' headers, or of why they cannot be read."""
-    placed = [(None, None, None, one) if isinstance(one, str) else (*one, None) for one in found]
+    placed = [(None, None, None, one) if isinstance(one, str) else (one.lon, one.lat, one.time, None) for one in found]
     return dict(zip(("lon", "lat", "datetime", PROBLEM), ([row[column] for row in placed] for column in range(4))))

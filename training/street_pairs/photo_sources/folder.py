@@ -13,6 +13,7 @@
 # limitations under the License.
 """Photos of a local folder, placed by the GPS positions in their headers."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from PIL import Image
@@ -35,13 +36,13 @@ def folder_photos(folder: Path) -> PhotoList:
     for path in files_in(folder, SUFFIXES):
         name = path.relative_to(folder).as_posix()
         try:
-            lon, lat, time = read_exif(path)
+            taken = read_exif(path)
         except ValueError as error:
             unreadable.append((name, str(error)))
             continue
         camera = "spherical" if _is_panorama(path) else None
         about = {"source": folder.resolve().name, "path": str(path.resolve()), "camera": camera, "position": "exif"}
-        rows.append({"photo_id": name, "lon": lon, "lat": lat, "time": time, "heading": None, **about})
+        rows.append({"photo_id": name, **asdict(taken), **about})
     if not rows and not unreadable:
         raise ValueError(f"{str(folder)!r} holds no photos ({', '.join(SUFFIXES)}); pass another --input.")
     return PhotoList(photos_table(rows), [], unreadable)

@@ -36,6 +36,14 @@ def test_photos_are_placed_by_their_headers(tmp_path):
     assert name == "b.jpg" and "no position" in why
 
 
+@pytest.mark.parametrize(
+    ("direction", "heading"), [((359.5, "T"), 359.5), ((360.0, "T"), 0.0), ((90.0, "M"), None), (None, None)]
+)
+def test_headings_are_from_true_north(tmp_path, direction, heading):
+    (tmp_path / "a.jpg").write_bytes(jpeg(13.0, 52.0, direction=direction))
+    assert folder_photos(tmp_path).photos["heading"].to_pylist() == [heading]
+
+
 def test_panoramas_are_told_by_their_metadata(tmp_path):
     xmp = (
         b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><GPano:ProjectionType>equirectangular</GPano:ProjectionType></x:xmpmeta>'

@@ -21,10 +21,11 @@ from training.street_pairs.errors import Unusable
 from training.street_pairs.http_client import HttpClient
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.photo_sources.folder import folder_photos
+from training.street_pairs.photo_sources.global_streetscapes import holds_global_streetscapes, joined_tables
 from training.street_pairs.photo_sources.kartaview import KartaView
 from training.street_pairs.photo_sources.mapillary import Mapillary
 from training.street_pairs.photo_sources.photo import KARTAVIEW, MAPILLARY, PhotoList, photos_table
-from training.street_pairs.photo_sources.table import table_photos
+from training.street_pairs.photo_sources.table import photos_of, table_photos
 
 
 def list_photos(options: StreetPairsOptions) -> PhotoList:
@@ -40,6 +41,8 @@ def list_photos(options: StreetPairsOptions) -> PhotoList:
     if options.bbox is not None:
         raise ValueError(f"--bbox is for --input {MAPILLARY} or {KARTAVIEW}; leave it out.")
     path = Path(name).expanduser()
+    if path.is_dir() and holds_global_streetscapes(path):
+        return photos_of(joined_tables(path), path)
     if path.is_dir():
         return folder_photos(path)
     if path.suffix.lower() in TEXT_SUFFIXES + PARQUET_SUFFIXES:

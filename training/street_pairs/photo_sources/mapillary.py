@@ -29,7 +29,7 @@ from training.street_pairs.units import Failure
 
 TOKEN = "MAPILLARY_TOKEN"
 IDS_AT_A_TIME = 50
-_FIELDS = "id,computed_geometry,geometry,captured_at,computed_compass_angle,compass_angle,camera_type,is_pano,sequence,creator,thumb_1024_url"
+_FIELDS = "id,computed_geometry,geometry,captured_at,computed_compass_angle,compass_angle,camera_type,is_pano,sequence,creator,thumb_1024_url,thumb_original_url"
 # The API returns at most so many photos of a box, without pages: a box that holds as many is quartered.
 _MOST_PER_BOX = 2000
 _FIRST_BOX_DEG, _LEAST_BOX_DEG = 0.01, 1e-5
@@ -61,7 +61,7 @@ class Mapillary:
         Photos by their ids, at most [`IDS_AT_A_TIME`].
 
         Returns:
-            Rows for [`~training.street_pairs.photo_sources.photo.photos_table`], with the URL of an image of 1,024 pixels; and ids
+            Rows for [`~training.street_pairs.photo_sources.photo.photos_table`], with the URL of an image of 1,024 pixels, of a panorama that of the original; and ids
             without one.
         """
         try:
@@ -133,7 +133,9 @@ def _row(photo: dict[str, Any]) -> dict[str, Any]:
     geometry = computed or photo["geometry"]
     angles = (photo.get("computed_compass_angle"), photo.get("compass_angle"))
     heading = next((angle for angle in angles if angle is not None), None)
-    captured = photo.get("captured_at")
+    captured, camera = photo.get("captured_at"), _camera(photo)
+    # A view takes up a quarter of a panorama's width at most.
+    sizes = ("thumb_original_url", "thumb_1024_url") if camera == "spherical" else ("thumb_1024_url",)
     return {
         "photo_id": str(photo["id"]),
         "lon": float(geometry["coordinates"][0]),
@@ -144,8 +146,8 @@ def _row(photo: dict[str, Any]) -> dict[str, Any]:
         "licence": BY_SA,
         "creator": (photo.get("creator") or {}).get("username"),
         "sequence": photo.get("sequence"),
-        "url": photo.get("thumb_1024_url"),
-        "camera": _camera(photo),
+        "url": next((photo[size] for size in sizes if photo.get(size)), None),
+        "camera": camera,
         "position": "computed" if computed else "original",
     }
 

@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from training.common.errors import first_line
 from training.common.table_places import read_lon_lat
-from training.common.tables import Table, read_table, shown
+from training.common.tables import PARQUET_SUFFIXES, Table, read_table, shown
 from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, BY_SA, PHOTO_SCHEMA, PhotoList
 from training.street_pairs.selection.cells import cells_of
 
@@ -65,7 +66,11 @@ def table_photos(path: Path) -> PhotoList:
     Raises:
         ValueError: the table cannot be read, or has no ids, no places, or values that are not understood.
     """
-    table = read_table(path)
+    return photos_of(_released(path) or read_table(path), path)
+
+
+def photos_of(table: Table, path: Path) -> PhotoList:
+    """The photos of a table, as [`table_photos`] lists them; what has no source is named after `path`, and files are relative to its folder."""
     known = {_plain(name): name for name in reversed(table.data.column_names)}
     identifier = next((known[name] for name in _IDS if name in known), None)
     if identifier is None:
@@ -95,7 +100,21 @@ def table_photos(path: Path) -> PhotoList:
     if "site" not in known and "city" in known:
         columns["site"] = _cities(columns["site"], lon_lat)
     photos = pa.table({name: columns[name] for name in PHOTO_SCHEMA.names}).cast(PHOTO_SCHEMA)
-    return PhotoList(photos, list(remarks))
+    return PhotoList(photos, [*table.remarks, *remarks])
+
+
+def _released(path: Path) -> Table | None:
+    """The columns of a parquet of Global Streetscapes that say something here: it has 140 and ten million rows. None for another table."""
+    try:
+        names = pq.read_schema(path).names if path.suffix.lower() in PARQUET_SUFFIXES else []
+        known = {_plain(name): name for name in names}
+        if not all(name in known for name in _GLOBAL_STREETSCAPES):
+            return None
+        wanted = {"lon", "lat", *_IDS, *(name for names in _NAMES.values() for name in names)}
+        return Table(repr(path.name), pq.read_table(path, columns=[known[name] for name in known if name in wanted]))
+    except (pa.ArrowException, OSError):
+        # The reader of other tables says why.
+        return None
 
 
 def _values(table: Table, column: str, name: str | None, count: int) -> pa.Array | pa.ChunkedArray:

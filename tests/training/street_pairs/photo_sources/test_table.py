@@ -69,6 +69,25 @@ def test_global_streetscapes_names_photos_of_its_sources(tmp_path):
     assert any("Global Streetscapes" in remark for remark in listed.remarks)
 
 
+def test_of_the_released_parquet_only_what_is_needed_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "streetscapes.parquet"
+    columns = {
+        "uuid": ["d39b"],
+        "source": ["Mapillary"],
+        "orig_id": [2**60 + 1],
+        "lat": [48.77],
+        "lon": [9.17],
+        "city": ["Bonn"],
+    }
+    pq.write_table(pa.table({**columns, **{f"segment_{n}": [b"x"] for n in range(9)}}), path)
+    read = []
+    whole = pq.read_table
+    monkeypatch.setattr(pq, "read_table", lambda *given, **how: read.append(how["columns"]) or whole(*given, **how))
+    (row,) = table_photos(path).photos.to_pylist()
+    assert (row["photo_id"], row["source"], row["lon"]) == (str(2**60 + 1), "mapillary", 9.17)
+    assert row["site"].startswith("Bonn ") and set(read[0]) == set(columns)
+
+
 def test_cities_of_the_same_name_are_several_sites(tmp_path):
     text = "id,lon,lat,city\na,-121.89,37.33,San Jose\nb,-84.08,9.93,San Jose\nc,-121.9,37.34,San Jose\n"
     one, other, third = (row["site"] for row in table_photos(written(tmp_path, text)).photos.to_pylist())

@@ -13,12 +13,12 @@
 # limitations under the License.
 """
 What is searched for: one query for the tiles of a site whose periods overlap, since services slow down or shut out those who ask for
-each tile.
+each tile. A site that was photographed all the time is asked for in parts, since each tile looks at all scenes of its query.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -75,15 +75,22 @@ def queries_of(tiles: Sequence[dict[str, Any]]) -> list[Query]:
 
 
 def _periods(tiles: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Tiles of a site, in order of time, in groups whose periods overlap; those without a period are a group of their own."""
+    """
+    Tiles of a site, in order of time, in groups whose periods overlap and together are at most twice as long as the longest; those without
+    a period are a group of their own.
+    """
     timeless = [tile for tile in tiles if tile["time_start"] is None]
     if timeless:
         yield timeless
+    timed = [tile for tile in tiles if tile["time_start"] is not None]
+    most = 2 * max((tile["time_end"] - tile["time_start"] for tile in timed), default=timedelta())
     group: list[dict[str, Any]] = []
-    for tile in (tile for tile in tiles if tile["time_start"] is not None):
-        if group and tile["time_start"] > max(other["time_end"] for other in group):
+    end: Any = None
+    for tile in timed:
+        if group and (tile["time_start"] > end or tile["time_end"] - group[0]["time_start"] > most):
             yield group
             group = []
+        end = max(end, tile["time_end"]) if group else tile["time_end"]
         group.append(tile)
     if group:
         yield group

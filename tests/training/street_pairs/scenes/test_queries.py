@@ -26,12 +26,25 @@ def tile(name, lon, lat, day=None, site="a"):
 
 
 def test_periods_that_overlap_are_one_query():
-    tiles = [tile("c", 12.2, 48, 10), tile("a", 12.0, 48, 0), tile("b", 12.1, 48.1, 5), tile("d", 12, 48, 40)]
+    tiles = [tile("c", 12.2, 48, 6), tile("a", 12.0, 48, 0), tile("b", 12.1, 48.1, 5), tile("d", 12, 48, 40)]
     first, second = queries_of([*tiles, tile("x", 9, 9, 0, site="b")])[:2]
     assert first.tile_ids == ["a", "b", "c"] and second.tile_ids == ["d"]
-    assert (first.start, first.end) == (DAY - timedelta(days=3), DAY + timedelta(days=13))
+    assert (first.start, first.end) == (DAY - timedelta(days=3), DAY + timedelta(days=9))
     west, south, east, north = first.bbox
     assert west < 12.0 < 12.2 < east and south < 48 < 48.1 < north and east - west < 0.21
+
+
+def test_a_busy_site_is_asked_for_in_parts():
+    tiles = [tile(f"{number:04d}", 12, 48, number / 10) for number in range(2000)]
+    queries = queries_of(tiles)
+    assert [name for query in queries for name in query.tile_ids] == [one["tile_id"] for one in tiles]
+    # Each tile has a period of 6 days, and each query one of 12 at most.
+    assert max(query.end - query.start for query in queries) <= timedelta(days=12)
+    assert len(queries) < 2 * 206 / 12
+    known = {one["tile_id"]: one for one in tiles}
+    for query in queries:
+        for name in query.tile_ids:
+            assert query.start <= known[name]["time_start"] and known[name]["time_end"] <= query.end
 
 
 def test_tiles_without_a_time_are_searched_for_at_any_time():

@@ -120,7 +120,7 @@ def test_services_tell_what_they_know_better(made, monkeypatch):
 
     def answer(path, parameters, headers):
         if path.endswith(".jpg"):
-            return 200, {}, jpeg(int(path[1:-4]), (2048, 1024))
+            return 200, {}, jpeg(int(path[1]), (4096, 2048) if path.endswith("original.jpg") else (1024, 512))
         names = [name for name in parameters["image_ids"].split(",") if name != "4"]
         return 200, {}, {"data": [described(name) for name in names]}
 
@@ -128,7 +128,8 @@ def test_services_tell_what_they_know_better(made, monkeypatch):
         geometry = {"type": "Point", "coordinates": [13.00001, 52.00001]}
         kind = {"is_pano": True} if name == "3" else {"camera_type": "perspective"}
         about = {"creator": {"username": f"user{name}"}, "captured_at": 1622541600000, "compass_angle": 40}
-        return {"id": name, "computed_geometry": geometry, "thumb_1024_url": f"{url}/{name}.jpg", **about, **kind}
+        sizes = {"thumb_1024_url": f"{url}/{name}.jpg", "thumb_original_url": f"{url}/{name}/original.jpg"}
+        return {"id": name, "computed_geometry": geometry, **sizes, **about, **kind}
 
     lines = ["id,lon,lat,source", *(f"{name},13.0{name},52.0,Mapillary" for name in "1234")]
     with stub_server(answer) as url:
@@ -141,6 +142,7 @@ def test_services_tell_what_they_know_better(made, monkeypatch):
         rows, failures = made(lines, panoramas="cut", **options)
     view = next(row for row in rows if row["photo_id"] == "3")
     assert (view["width"], view["height"]) == (341, 256) and view["heading"] != 40 and list(failures) == ["4"]
+    assert view["url"].endswith("/3/original.jpg") and rows[0]["url"].endswith("/1.jpg")
 
 
 def test_batches_have_equal_sizes(made, monkeypatch, tmp_path):

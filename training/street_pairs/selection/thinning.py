@@ -11,7 +11,10 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Thinning: photos along a street are metres apart and show the same."""
+"""
+Thinning: photos along a street are metres apart and show the same, and so do those of another drive along it. In place, the time does not
+matter: a place is one pair, or else photos of it would count as each other's negatives in training.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable

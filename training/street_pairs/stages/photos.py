@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from training.common.inputs import even_sizes, read_rows
 from training.common.iterables import chunked
 from training.common.jobs import TaskProgress
-from training.street_pairs.blurring import blur_faces
+from training.street_pairs.blurring import blur
 from training.street_pairs.errors import Unusable
 from training.street_pairs.http_client import HttpClient
 from training.street_pairs.images import jpeg_of, small_photo, view_of_panorama
@@ -149,7 +149,7 @@ def _row(
         raise Unusable("fisheye", "It was taken with a fisheye lens.")
     else:
         image = content_of(photo, small_photo)
-    image = blur_faces(image) if options.blur else image
+    image = blur(image, options.plates) if options.blur else image
     row = {name: photo.get(name) for name in SCHEMA.names}
     return {**row, "heading": heading, "jpeg": jpeg_of(image), "width": image.width, "height": image.height}
 

@@ -162,7 +162,7 @@ def _check_ids(ids: pa.ChunkedArray) -> None:
 def _check_privacy(options: StreetPairsOptions, photos: pa.Table) -> None:
     """Photos of sources that do not blur need a statement, or are blurred here."""
     if options.blur:
-        check_blurring()
+        check_blurring(options.plates)
         return
     own = pc.invert(pc.is_in(photos["source"], value_set=pa.array(BLURRING_SOURCES)))
     if options.own_photos is None and pc.any(own).as_py():

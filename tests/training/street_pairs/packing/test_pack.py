@@ -14,15 +14,21 @@
 """Packing: which rows there are, in which file, what they hold, and what lies beside them."""
 
 import hashlib
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
 from tests.helpers.street_units import BANDS, write_units
 from training.common.schema import FEATURES, unpack_tile
+from training.hub.push_street_pairs import push_street_pairs
 from training.pairs.sources import open_source
 from training.street_pairs.failures_report import write_failures
 from training.street_pairs.options import StreetPairsOptions
@@ -30,6 +36,7 @@ from training.street_pairs.packing.finish import finish
 from training.street_pairs.packing.removal import remove
 from training.street_pairs.packing.shards import DATA, DATASET, SUMS
 from training.street_pairs.stages import pack
+from training.street_pairs.units import unit_file, write_unit
 
 
 @pytest.fixture
@@ -101,6 +108,47 @@ def test_what_is_left_out_is_counted_and_said(output):
     assert "license: cc-by-sa-4.0" in card and "Contains modified Copernicus Sentinel data 2021." in card
     assert str(output) not in card
     assert "mapillary,CC BY-SA 4.0,anna1" in files["attributions.csv"].decode()
+
+
+def test_tiles_that_were_not_checked_for_clouds_are_counted(output):
+    assert "not checked for clouds" not in packed(output)["README.md"].decode()
+    path = unit_file(output, "tiles", 0)
+    table = pq.read_table(path)
+    names = table["tile_id"].to_pylist()
+    unknown = pa.array([None if name == "tile0" else 0.9 for name in names], pa.float64())
+    write_unit(path, table.set_column(table.column_names.index("clear_fraction"), "clear_fraction", unknown))
+    assert "**1 of the 5 tiles were not checked for clouds**" in packed(output)["README.md"].decode()
+
+
+def test_what_is_pushed_loads_as_a_data_set(output, hub, here, tmp_path):
+    packed(output, rows_per_shard=1)
+    push_street_pairs(output, "someone/pairs", private=True)
+    repository = hub.repositories["datasets", "someone/pairs"]
+    assert repository.private and {"README.md", "map.png", "attributions.csv", SUMS} <= set(repository.files())
+    packed(output, rows_per_shard=2)
+    push_street_pairs(output, "someone/pairs", private=True)
+    # Those of the first push, which had a file for each row, are gone.
+    assert sorted(name for name in repository.files() if name.startswith(DATA)) == [
+        f"{DATA}/{name}" for name in sorted(files_of(output)) if name.endswith(".parquet")
+    ]
+    # In a process of its own, since the libraries read where the Hub is when they are imported.
+    code = (
+        "import json; from datasets import load_dataset; "
+        "rows = [row for split in load_dataset('someone/pairs').values() for row in split]; "
+        "print(json.dumps({row['id']: [row['tile'].hex(), [photo['jpeg'].hex() for photo in row['photos']]] for row in rows}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **hub.environment(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found == {
+        name: [row["tile"].hex(), [photo["jpeg"].hex() for photo in row["photos"]]]
+        for name, row in rows_of(output).items()
+    }
 
 
 def test_removal_rewrites_only_the_files_concerned_and_is_kept(output):

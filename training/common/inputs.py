@@ -57,7 +57,11 @@ def files_in(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
 
 def even_sizes(total: int, most: int) -> list[int]:
     """`total` inputs in as few tasks of at most `most` as possible, of sizes as equal as possible."""
-    tasks = max(1, -(-total // most))
+    return even_shares(total, max(1, -(-total // most)))
+
+
+def even_shares(total: int, tasks: int) -> list[int]:
+    """`total` inputs in so many tasks, of sizes as equal as possible."""
     return [total * (rank + 1) // tasks - total * rank // tasks for rank in range(tasks)]
 
 

@@ -15,6 +15,7 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -34,15 +35,6 @@ STAGES = {
     "choose": "tile",
     "tiles": "tile",
     "pack": "row",
-}
-# Stages that read the units of another.
-_READERS = {
-    "select": ("photos", "search", "choose", "tiles", "pack"),
-    "photos": ("pack",),
-    "search": ("choose", "tiles", "pack"),
-    "choose": ("tiles", "pack"),
-    "tiles": ("pack",),
-    "pack": (),
 }
 LOGS, _SIZES = "logs", "units.json"
 
@@ -81,11 +73,11 @@ class Stage:
         ranks = range(len(self.sizes() or []))
         return [rank for rank in ranks if self.file(rank).is_file() and has_passing_failures(self.file(rank))]
 
-    def forget(self) -> None:
-        """Deletes the units, so that the stage is done anew."""
-        if self.name == "pack":
-            shutil.rmtree(self.output / DATASET, ignore_errors=True)
-        shutil.rmtree(self.output / self.name, ignore_errors=True)
+    def forget(self, ranks: Iterable[int]) -> None:
+        """Deletes units and the plan, so that they are done anew."""
+        for rank in ranks:
+            self.file(rank).unlink(missing_ok=True)
+        (self.output / self.name / _SIZES).unlink(missing_ok=True)
 
     def run(self) -> list[int]:
         """
@@ -128,12 +120,19 @@ def prepare_retry(options: StreetPairsOptions) -> int:
     Returns:
         The number of units in which something failed in passing.
     """
-    failed = {name: len(Stage(options, name).failed_in_passing()) for name in STAGES}
-    stale = {reader for name, count in failed.items() if count for reader in _READERS[name]}
-    for name in reversed(STAGES):
-        if name in stale:
-            Stage(options, name).forget()
-    return sum(count for name, count in failed.items() if name not in stale)
+    failed = {name: Stage(options, name).failed_in_passing() for name in STAGES}
+    if not any(failed.values()):
+        return 0
+    assert options.output is not None
+    shutil.rmtree(options.output / DATASET, ignore_errors=True)
+    Stage(options, "pack").forget(())
+    # A unit of the choice reads that of the search of its number, and those of tiles read one of the choice.
+    chosen = sorted({*failed["search"], *failed["choose"]})
+    if chosen and (sizes := Stage(options, "choose").sizes()):
+        made = _module("tiles").units_by_choice(sizes)
+        Stage(options, "tiles").forget(unit for rank in chosen for unit in made[rank])
+        Stage(options, "choose").forget(failed["search"])
+    return sum(map(len, failed.values()))
 
 
 def file_of(output: Path, stage: str, rank: int) -> Path:

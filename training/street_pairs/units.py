@@ -18,7 +18,7 @@ that is there is a unit that is done; there is no other record to agree with it.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -91,12 +91,6 @@ def earlier_rows(output: Path, stage: str, rank: int) -> pa.Table | None:
 def unit_files(output: Path, stage: str) -> list[Path]:
     """The units of a stage that are done, in order."""
     return sorted(path for path in (output / stage).glob("[0-9]*.parquet") if path.stem.isdecimal())
-
-
-def unit_tables(output: Path, stage: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """The rows of a stage, one unit at a time."""
-    for path in unit_files(output, stage):
-        yield pq.read_table(path, columns=columns)
 
 
 def has_passing_failures(path: Path) -> bool:

@@ -14,7 +14,8 @@
 """Reads the tiles from their scenes. A unit is some tiles, scene by scene and in the order in which blocks of pixels lie in the files."""
 
 import json
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from modeling_gair.bands_gair import GAIR_BANDS
+from training.common.inputs import even_shares
 from training.common.jobs import TaskProgress
 from training.common.schema import pack_tile
 from training.street_pairs.errors import Unusable
@@ -31,7 +33,8 @@ from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.scenes.offset import reflectance
 from training.street_pairs.scenes.providers import provider_of
 from training.street_pairs.scenes.reader import SceneReader, scene_reader
-from training.street_pairs.units import Failure, unit_file, unit_tables, write_unit
+from training.street_pairs.stages import choose
+from training.street_pairs.units import Failure, unit_file, write_unit
 from training.street_pairs.windows import PIXEL_M, PixelWindow, SceneGrid
 
 _PLAN_FILE = Path("tiles", "plan.parquet")
@@ -67,14 +70,30 @@ _KEPT = (
 
 
 def plan(options: StreetPairsOptions, output: Path) -> list[int]:
-    """Divides the tiles, in order of scenes and blocks, into units."""
-    chosen = pa.concat_tables(unit_tables(output, "choose"))
-    chosen = chosen.append_column("block", pc.divide(chosen["row"], _BLOCK))
-    order = [(name, "ascending") for name in ("scene", "block", "column", "row", "tile_id")]
-    chosen = chosen.sort_by(order)
-    units = np.arange(len(chosen), dtype=np.int32) // _TILES_PER_UNIT
-    write_unit(output / _PLAN_FILE, chosen.append_column("unit", pa.array(units)))
-    return np.bincount(units).tolist()
+    """Divides the tiles of each unit of the choice, in order of scenes and blocks, into units."""
+    planned: list[pa.Table] = []
+    sizes: list[int] = []
+    for rank, units in enumerate(units_by_choice(choose.plan(options, output))):
+        chosen = pq.read_table(unit_file(output, "choose", rank)).replace_schema_metadata(None)
+        chosen = chosen.append_column("block", pc.divide(chosen["row"], _BLOCK))
+        chosen = chosen.sort_by([(name, "ascending") for name in ("scene", "block", "column", "row", "tile_id")])
+        counts = even_shares(len(chosen), len(units))
+        planned.append(chosen.append_column("unit", pa.array(np.repeat(units, counts), pa.int32())))
+        sizes += counts
+    write_unit(output / _PLAN_FILE, pa.concat_tables(planned))
+    return sizes
+
+
+def units_by_choice(sizes: Sequence[int]) -> list[range]:
+    """
+    The units that are made of each unit of the choice. They do not depend on what was chosen, so that those of others stay when a unit of
+    the choice is done again.
+
+    Args:
+        sizes (`Sequence[int]`): numbers of tiles for which a scene was looked for, of the units of the choice.
+    """
+    ends = np.cumsum([0, *(-(-size // _TILES_PER_UNIT) for size in sizes)]).tolist()
+    return [range(start, end) for start, end in pairwise(ends)]
 
 
 def run(options: StreetPairsOptions, output: Path, rank: int) -> None:

@@ -37,6 +37,12 @@ def _given(*more: str, table: str = _TABLE, input: str = "photos.csv", provider:
     return arguments
 
 
+def _photos_without_positions(folder: Path) -> Path:
+    (folder / "photos").mkdir()
+    (folder / "photos" / "a.jpg").write_bytes(jpeg())
+    return folder / "photos"
+
+
 def _other_job(folder: Path) -> Sequence[str]:
     from training.street_pairs.job import check_job
     from training.street_pairs.options import StreetPairsOptions
@@ -93,7 +99,14 @@ CASES: list[Case] = [
     _case("a folder without scenes", _given(*_OWN), "scene|STAC|GeoTIFF"),
     _case("a window off the grid", _given("--window_m", "1930"), "--window_m is 1930, expected a multiple of 20"),
     _case("a share above one", _given("--max_cloud", "2"), "--max_cloud is 2.0, expected a number from 0 to 1"),
-    _case("negative days", _given("--days", "-1"), "--days is -1.0, expected a number of at least 0"),
+    _case("negative days", _given("--days", "-1"), "--days is -1.0, expected a number from 0 to 3650"),
+    _case("sites of a millimetre", _given("--site_km", "1e-6"), "--site_km is 1e-06, expected a number from 0.1"),
+    _case("plates without blurring", _given("--plates", "FOLDER/a.jpg"), "--plates is for --blur; leave it out"),
+    _case(
+        "a folder without positions",
+        lambda folder: [*_given(*_OWN)(folder)[2:], "--input", _photos_without_positions(folder)],
+        "1 photos could not be listed, such as 'a.jpg': it has no position",
+    ),
     _case("no photos a tile", _given("--photos_per_tile", "0"), "photos_per_tile"),
     _case(
         "no requests", _given("--requests_per_second", "0"), "--requests_per_second is 0.0, expected a number above 0"

@@ -48,11 +48,15 @@ def make_pairs(options: StreetPairsOptions) -> tuple[int, bool]:
     job = check_job(options)
     if options.retry_failed:
         print(f"{prepare_retry(options):,} units are tried again.")
-    for name in _stages(options):
-        if left := Stage(options, name).run():
-            return _unfinished(options, name, left), False
-    failures = write_failures(options.output)
-    _tell_failures(options.output, failures)
+    try:
+        for name in _stages(options):
+            if left := Stage(options, name).run():
+                return _unfinished(options, name, left), False
+    except ValueError:
+        # Often the reason that nothing is left for a stage.
+        _listed_failures(options.output)
+        raise
+    failures = _listed_failures(options.output)
     status = SOME_FAILED if any(not permanent for *_, permanent in failures) else 0
     if not Stage(options, "pack").complete():
         return status, False
@@ -95,12 +99,14 @@ def _unfinished(options: StreetPairsOptions, stage: str, left: list[int]) -> int
     return 1
 
 
-def _tell_failures(output: Path, failures: Counter[tuple[str, str, bool]]) -> None:
-    if not failures:
-        return
-    print(f"What was dropped or failed, by stage and kind ({output / FAILURES} says why):")
+def _listed_failures(output: Path) -> Counter[tuple[str, str, bool]]:
+    """Writes down what failed, prints its numbers, and returns them by stage, kind, and whether they are permanent."""
+    failures = write_failures(output)
+    if failures:
+        print(f"What was dropped or failed, by stage and kind ({output / FAILURES} says why):")
     for (stage, kind, permanent), count in sorted(failures.items()):
         print(f"  {stage}: {kind} {count:,}{'' if permanent else ', which --retry_failed tries again'}")
+    return failures
 
 
 def _removed(output: Path, ids_file: Path) -> bool:

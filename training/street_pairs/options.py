@@ -23,6 +23,8 @@ from training.common.jobs import ClusterSettings, Executor
 StageName = Literal["select", "photos", "search", "choose", "tiles", "pack"]
 _LEAST_WINDOW_M = 400
 _PIXEL_M = 20
+_MOST_DAYS = 3650
+_CELL_KM = (0.1, 10_000)
 
 
 @dataclass(kw_only=True)
@@ -126,11 +128,12 @@ class StreetPairsOptions:
             )
         for name in ("max_cloud", "max_shadow", "max_nodata", "test_share"):
             _check_between(name, getattr(self, name), 0, 1)
-        for name in ("days", "thin_m"):
-            _check_between(name, getattr(self, name), 0, float("inf"))
-        for name in ("cell_km", "site_km", "requests_per_second"):
-            if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
-                raise ValueError(f"--{name} is {getattr(self, name)!r}, expected a number above 0.")
+        _check_between("days", self.days, 0, _MOST_DAYS)
+        _check_between("thin_m", self.thin_m, 0, float("inf"))
+        for name in ("cell_km", "site_km"):
+            _check_between(name, getattr(self, name), *_CELL_KM)
+        if not is_number(self.requests_per_second) or self.requests_per_second <= 0:
+            raise ValueError(f"--requests_per_second is {self.requests_per_second!r}, expected a number above 0.")
         if self.plates is not None and not self.blur:
             raise ValueError("--plates is for --blur; leave it out, or pass --blur.")
         if self.push is not None and self.push.count("/") != 1:

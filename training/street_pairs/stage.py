@@ -79,6 +79,24 @@ class Stage:
             self.file(rank).unlink(missing_ok=True)
         (self.output / self.name / _SIZES).unlink(missing_ok=True)
 
+    def begin(self) -> list[int]:
+        """
+        Plans the stage, unless that was done.
+
+        Returns:
+            Numbers of items of the units.
+
+        Raises:
+            ValueError: it cannot be done at all.
+        """
+        sizes = self.sizes()
+        if sizes is None:
+            sizes = _module(self.name).plan(self.options, self.output)
+            folder = self.output / self.name
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / _SIZES, json.dumps(sizes))
+        return sizes
+
     def run(self) -> list[int]:
         """
         Does the units that are left.
@@ -89,10 +107,7 @@ class Stage:
         Raises:
             ValueError: a unit cannot be done at all.
         """
-        sizes = self.sizes()
-        if sizes is None:
-            sizes = _module(self.name).plan(self.options, self.output)
-            write_atomically(self._folder() / _SIZES, json.dumps(sizes))
+        sizes = self.begin()
         again = set(self.failed_in_passing()) if self.options.retry_failed else set()
         for rank in range(len(sizes)):
             if rank in again or not self.file(rank).is_file():
@@ -105,11 +120,6 @@ class Stage:
             partial(_failures_so_far, self.output / self.name, {}),
         )
         return tasks.run(self.options.executor, self.options.workers, self.options.cluster, STAGES[self.name])
-
-    def _folder(self) -> Path:
-        folder = self.output / self.name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
 
 
 def prepare_retry(options: StreetPairsOptions) -> int:

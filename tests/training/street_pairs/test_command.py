@@ -82,6 +82,14 @@ def test_units_that_were_not_done_end_the_run(job, capsys):
     assert not (job.output / "dataset").exists()
 
 
+def test_why_nothing_is_left_is_listed(job, capsys, monkeypatch):
+    monkeypatch.setattr(pack, "plan", lambda options, output: (_ for _ in ()).throw(ValueError("Nothing is left.")))
+    with pytest.raises(ValueError, match="Nothing is left"):
+        job()
+    assert "photos: gone 2\n" in capsys.readouterr().out
+    assert len((job.output / "failures.jsonl").read_text().splitlines()) == 2
+
+
 def test_a_stage_needs_those_before_it(tmp_path):
     table = tmp_path / "photos.csv"
     table.write_text("id,lon,lat\na,1,2\n")

@@ -55,7 +55,8 @@ _CAMERAS = {
     "equirectangular": "spherical",
     "cube": "spherical",
 }
-_LEAST_MILLISECONDS = 10**11
+# The year 5138 in seconds, 1973 in milliseconds; the year 2286 in milliseconds.
+_LEAST_MILLISECONDS, _MOST_MILLISECONDS = 10**11, 10**13
 _CITY_CELL_M = 200_000.0
 
 
@@ -149,13 +150,13 @@ def _times(table: Table, name: str) -> pa.Array:
         utc = column if column.type.tz else column.cast(pa.timestamp(column.type.unit, tz="UTC"))
         return utc.cast(kind, safe=False).combine_chunks()
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        return _epoch(column.cast(pa.float64()).to_numpy())
+        return _epoch(table, name, column.cast(pa.float64(), safe=False).to_numpy())
     import pandas as pd
 
     text = _text(table, name).to_pandas()
     numbers = pd.to_numeric(text, errors="coerce")
     if text.notna().any() and numbers[text.notna()].notna().all():
-        return _epoch(numbers.to_numpy())
+        return _epoch(table, name, numbers.to_numpy())
     try:
         times = pd.to_datetime(text, utc=True, format="ISO8601")
     except (ValueError, TypeError) as error:
@@ -166,7 +167,12 @@ def _times(table: Table, name: str) -> pa.Array:
     return pa.Array.from_pandas(times, type=kind, safe=False)
 
 
-def _epoch(numbers: np.ndarray) -> pa.Array:
+def _epoch(table: Table, name: str, numbers: np.ndarray) -> pa.Array:
+    if (large := numbers[np.abs(numbers) > _MOST_MILLISECONDS]).size:
+        raise ValueError(
+            f"Column {name!r} of {table.name} has {large[0]:g}, expected seconds or milliseconds since 1970; divide it, or write times as "
+            "2024-06-01T10:20:30Z."
+        )
     factor = np.where(np.abs(numbers) >= _LEAST_MILLISECONDS, 1e3, 1e6)
     missing = ~np.isfinite(numbers)
     micros = np.where(missing, 0, np.round(np.where(missing, 0, numbers) * factor)).astype(np.int64)

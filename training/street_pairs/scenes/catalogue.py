@@ -66,10 +66,14 @@ def _items_of(file: Path) -> Iterator[dict[str, Any]]:
     except ValueError:
         return
     kind = content.get("type") if isinstance(content, dict) else None
-    for item in {"Feature": [content], "FeatureCollection": content.get("features", [])}.get(kind, []) if kind else []:
-        if "assets" in item:
+    for item in (
+        {"Feature": [content], "FeatureCollection": content.get("features") or []}.get(kind, []) if kind else []
+    ):
+        # What is not complete is refused later, with its name.
+        if isinstance(item, dict) and isinstance(item.get("assets"), dict):
             for asset in item["assets"].values():
-                asset["href"] = _absolute(asset["href"], file.parent)
+                if isinstance(asset, dict) and "href" in asset:
+                    asset["href"] = _absolute(asset["href"], file.parent)
             yield item
 
 

@@ -27,6 +27,7 @@ import shapely
 from shapely.geometry import shape
 
 from modeling_gair.bands_gair import GAIR_BANDS, band_name
+from training.common.errors import reason
 from training.street_pairs.errors import UnusableScene
 
 SCL = "SCL"
@@ -69,8 +70,16 @@ def scene_row(item: dict[str, Any]) -> dict[str, Any]:
     A scene by its STAC item, as a row of [`SCENE_SCHEMA`].
 
     Raises:
-        Unusable: the item lacks a band, its date or its footprint.
+        Unusable: the item lacks a band, its date or its footprint, or is not what STAC says.
     """
+    try:
+        return _scene_row(item)
+    except (LookupError, TypeError, ValueError, AttributeError, shapely.errors.ShapelyError) as error:
+        text = f"{item.get('id')} is not a STAC item of a scene ({reason(error)})."
+        raise UnusableScene("incomplete_item", text) from error
+
+
+def _scene_row(item: dict[str, Any]) -> dict[str, Any]:
     name = item["id"]
     given = item["properties"]
     product = str(given.get("s2:product_uri") or given.get("s2:product_id") or name).removesuffix(".SAFE")

@@ -40,6 +40,21 @@ _ATTEMPTS = 3
 _ERRORS = (APIError, ValueError, KeyError, TypeError)
 
 
+def check_answers(provider: Provider, requests_per_second: float) -> None:
+    """
+    Asks once, so that a wrong address is not tried for each query.
+
+    Raises:
+        ValueError: the provider does not answer as a STAC API does.
+    """
+    try:
+        _client(provider.place, requests_per_second)
+    except _ERRORS as error:
+        raise ValueError(
+            f"{provider.place} does not answer as a STAC API ({reason(error)[:200]}); check the address, or run the same command again later."
+        ) from error
+
+
 def stac_items(provider: Provider, query: Query, requests_per_second: float) -> list[dict[str, Any]]:
     """
     The STAC items that a query finds, in order of their ids.

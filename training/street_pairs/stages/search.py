@@ -29,7 +29,7 @@ from training.street_pairs.scenes.catalogue import local_items
 from training.street_pairs.scenes.items import SCENE_SCHEMA, latest_baselines, scene_row
 from training.street_pairs.scenes.providers import provider_of
 from training.street_pairs.scenes.queries import Query, queries_of
-from training.street_pairs.scenes.search import stac_items
+from training.street_pairs.scenes.search import check_answers, stac_items
 from training.street_pairs.units import Failure, earlier_rows, read_failures, unit_file, write_unit
 
 QUERIES_FILE = Path("search", "queries.parquet")
@@ -56,12 +56,14 @@ def plan(options: StreetPairsOptions, output: Path) -> list[int]:
     Writes down the queries, and the scenes of a local folder.
 
     Raises:
-        ValueError: there is no such provider, or there are no scenes in the folder.
+        ValueError: there is no such provider, it does not answer, or there are no scenes in the folder.
     """
     provider = provider_of(options.provider, options.stac_url)
     if provider.local:
         rows, failures = _rows(local_items(Path(provider.place)))
         write_unit(output / _CATALOGUE_FILE, pa.Table.from_pylist(rows, SCENE_SCHEMA), failures)
+    else:
+        check_answers(provider, options.requests_per_second)
     tiles = pq.read_table(output / "select" / "tiles.parquet", columns=_TILE_COLUMNS)
     queries = queries_of(tiles.to_pylist())
     listed = [
@@ -117,7 +119,7 @@ def _rows(items: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[F
         try:
             rows.append(scene_row(item))
         except Unusable as refusal:
-            failures.append(Failure(item["id"], f"scene_{refusal.kind}", True, str(refusal)))
+            failures.append(Failure(str(item.get("id")), f"scene_{refusal.kind}", True, str(refusal)))
     return rows, failures
 
 

@@ -15,7 +15,7 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from training.common.files import write_atomically, written_whole
 from training.street_pairs.blurring import check_blurring
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.photo_sources import list_photos
-from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, PHOTO_SCHEMA
+from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, PHOTO_SCHEMA, PhotoList
 from training.street_pairs.selection.cells import cells_of
 from training.street_pairs.selection.holdout import TEST, TRAIN, held_out_sites, too_near
 from training.street_pairs.selection.order import drawn_order, draws
@@ -41,6 +41,8 @@ PHOTOS, TILES, COUNTS, REMARKS = "photos.parquet", "tiles.parquet", "counts.json
 _ROWS_PER_GROUP = 4096
 # Sentinel-2 observes land between these parallels.
 _SOUTHERNMOST, _NORTHERNMOST = -56.0, 83.0
+# A later time is a mistake.
+_LAUNCH, _FAR_FUTURE = datetime(2015, 6, 23, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _TILE_SCHEMA = pa.schema(
     {
         "tile_id": pa.string(),
@@ -118,9 +120,7 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     write_atomically(output / "select" / COUNTS, json.dumps(counted.rules, indent=2))
     write_atomically(output / "select" / REMARKS, json.dumps(remarks, indent=2, ensure_ascii=False))
     if not tiles:
-        raise ValueError(
-            "No photo is left after all rules; see how many each left in select/counts.json, and relax one."
-        )
+        raise ValueError(_nothing_left(output, listed))
     if held_out[far].all():
         raise ValueError(
             "No tile is left to train on: all are in held-out sites, or nearer to one than a tile's diagonal; pass photos of a larger area, or "
@@ -133,6 +133,14 @@ def run(options: StreetPairsOptions, output: Path, rank: int) -> None:
     write_unit(unit_file(output, "select", rank), pa.Table.from_pylist(counted.rules), failures)
 
 
+def _nothing_left(output: Path, listed: PhotoList) -> str:
+    text = f"No photo is left after all rules; see how many each left in {str(output / 'select' / COUNTS)!r}, and relax one."
+    if not listed.unreadable:
+        return text
+    name, why = listed.unreadable[0]
+    return f"{text} {len(listed.unreadable):,} photos could not be listed, such as {name!r}: {why}"
+
+
 def _filter(options: StreetPairsOptions, counted: Counted) -> None:
     """The rules that look at one photo at a time."""
     lon, lat = (counted.photos[name].fill_null(np.nan).to_numpy() for name in ("lon", "lat"))
@@ -141,6 +149,12 @@ def _filter(options: StreetPairsOptions, counted: Counted) -> None:
     _check_ids(counted.photos["photo_id"])
     lat = counted.photos["lat"].to_numpy()
     counted.keep("where Sentinel-2 observes land (56° S to 83° N)", (lat >= _SOUTHERNMOST) & (lat <= _NORTHERNMOST))
+    early, late = (
+        pa.scalar(time, counted.photos["time"].type) for time in (_LAUNCH - timedelta(days=options.days), _FAR_FUTURE)
+    )
+    taken = counted.photos["time"]
+    seen = pc.and_(pc.greater_equal(taken, early), pc.less(taken, late))
+    counted.keep("since Sentinel-2 observes (June 2015), or at an unknown time", pc.fill_null(seen, True))
     if options.licences is not None:
         wanted = pa.array(options.licences, pa.string())
         counted.keep(f"licences {', '.join(options.licences)}", pc.is_in(counted.photos["licence"], value_set=wanted))
@@ -198,7 +212,7 @@ def _sites(photos: pa.Table, lon: np.ndarray, lat: np.ndarray, side_km: float) -
 
 def _seconds(photos: pa.Table) -> np.ndarray:
     """When photos were taken, in seconds since 1970; NaN where unknown."""
-    return photos["time"].cast(pa.int64()).cast(pa.float64()).fill_null(np.nan).to_numpy() / 1e6
+    return photos["time"].cast(pa.int64()).cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy() / 1e6
 
 
 def _cap(options: StreetPairsOptions) -> str:

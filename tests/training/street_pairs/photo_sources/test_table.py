@@ -118,6 +118,7 @@ def test_ids_that_lost_digits_are_refused(tmp_path):
         ("lon,lat\n1,2\n", "no column id"),
         ("id,a,b\n1,2,3\n", "no columns lon and lat"),
         ("id,lon,lat,time\n1,2,3,yesterday\n", "times that are not understood"),
+        ("id,lon,lat,time\n1,2,3,1622541600000000\n", r"has 1.62254e\+15, expected seconds or milliseconds since 1970"),
         ("id,lon,lat,camera\n1,2,3,pinhole\n", "expected a kind of camera"),
     ],
 )

@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("pystac_client", reason="the extra streets is not installed")
 
-from training.street_pairs.errors import Unusable
+from training.street_pairs.errors import Unusable, UnusableScene
 from training.street_pairs.scenes.items import latest_baselines, scene_row
 
 PRODUCT = "S2B_MSIL2A_20220301T101031_N0510_R022_T32UQD_20240101T000000"
@@ -51,6 +51,24 @@ def test_an_item_without_a_band_is_refused():
     assets = {band: {"href": f"{band}.tif"} for band in BANDS if band != "B11"}
     with pytest.raises(Unusable, match="no asset of B11"):
         scene_row(item(assets=assets))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"properties": None},
+        {"properties": {"datetime": "yesterday"}},
+        {"geometry": {"type": "Polygon"}},
+        {"geometry": {"type": "Polygon", "coordinates": [[[1, 2]]]}},
+        {"assets": {"B02": {}}},
+        {"assets": [1]},
+        {"id": 7, "assets": None},
+    ],
+)
+def test_what_is_no_item_of_a_scene_is_refused_by_its_name(wrong):
+    one = item("scene", datetime="2022-03-01T10:10:31Z") | wrong
+    with pytest.raises(UnusableScene, match=rf"{one['id']} is not a STAC item of a scene \(.+\)\."):
+        scene_row(one)
 
 
 def test_the_highest_baseline_of_an_acquisition_is_kept():

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests.helpers.embedding import jpeg
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.stages import select
 from training.street_pairs.units import read_failures, unit_file
@@ -50,8 +51,8 @@ def run(folder, **options):
 def test_rules_are_counted_in_order(tmp_path):
     photos, tiles = run(tmp_path, licences=["CC BY-SA 4.0"], test_share=0.25)
     rules = json.loads((tmp_path / "out" / "select" / "counts.json").read_text())
-    assert [rule["after"] for rule in rules][:3] == [401, 400, 360] and rules[0]["before"] == 402
-    assert [rule["rule"].split()[0] for rule in rules][:5] == ["with", "where", "licences", "no", "no"]
+    assert [rule["after"] for rule in rules][:4] == [401, 400, 400, 360] and rules[0]["before"] == 402
+    assert [rule["rule"].split()[0] for rule in rules][:6] == ["with", "where", "since", "licences", "no", "no"]
     of_photos = [rule for rule in rules if rule["of"] == "photos"]
     for rule, following in pairwise(of_photos):
         assert rule["before"] >= rule["after"] == following["before"]
@@ -62,6 +63,20 @@ def test_rules_are_counted_in_order(tmp_path):
     assert sum(tiles["photos"].to_pylist()) == len(photos)
     assert set(tiles["split"].to_pylist()) == {"train", "test"}
     assert unit_file(tmp_path / "out", "select", 0).is_file()
+
+
+def test_times_before_sentinel_2_and_of_mistaken_clocks_are_counted(tmp_path):
+    days = ("2015-06-01", "2015-05-01", "9999-12-31", "0001-01-01", "2021-06-01", "")
+    lines = [f"p{number},13.{number},52,{day},mapillary" for number, day in enumerate(days)]
+    path = tmp_path / "photos.csv"
+    path.write_text("\n".join(["id,lon,lat,time,source", *lines]))
+    options = StreetPairsOptions(output=tmp_path / "out", input=str(path), test_share=0.0, days=30.0)
+    select.run(options, options.output, 0)
+    photos = pq.read_table(options.output / "select" / select.PHOTOS)
+    # Of the first, a scene may lie within 30 days.
+    assert sorted(photos["photo_id"].to_pylist()) == ["p0", "p4", "p5"]
+    rules = json.loads((options.output / "select" / "counts.json").read_text())
+    assert next(rule for rule in rules if rule["rule"].startswith("since"))["before"] == 6
 
 
 def test_photos_of_a_tile_share_its_site_and_period(tmp_path):
@@ -114,11 +129,11 @@ def test_what_cannot_be_used_is_refused_or_listed(tmp_path):
     assert json.loads((tmp_path / "out" / "select" / "counts.json").read_text())[-1]["after"] == 0
     folder = tmp_path / "photos"
     folder.mkdir()
-    from tests.helpers.embedding import jpeg
-
-    (folder / "a.jpg").write_bytes(jpeg(13.0, 52.0))
     (folder / "b.jpg").write_bytes(jpeg())
     options = StreetPairsOptions(output=tmp_path / "out", input=str(folder), own_photos="Mine.")
+    with pytest.raises(ValueError, match=r"1 photos could not be listed, such as 'b.jpg': it has no position"):
+        select.run(options, options.output, 0)
+    (folder / "a.jpg").write_bytes(jpeg(13.0, 52.0))
     select.run(options, options.output, 0)
     (failure,) = read_failures(unit_file(tmp_path / "out", "select", 0))
     assert (failure.id, failure.kind) == ("b.jpg", "unreadable")

@@ -36,6 +36,14 @@ from training.evidence.measured import (
 )
 
 _CHANCE_ACROSS, _CHANCE_AMONG = 128.5, 8.5
+# What stands above the probes of location embeddings.
+_TARGET_LABELS = {
+    "air_temp, meanP": "precipitation\n(weather stations)",
+    "air_temp, meanT": "air temperature\n(weather stations)",
+    "brazil_municipalities, state_code": "Brazilian state",
+    "eurosat_locations, label": "land cover\n(EuroSAT)",
+}
+_COLUMNS = 3
 
 
 def query_mode_figure(path: Path, arms: Arms, runs: Sequence[MeasuredRun]) -> None:
@@ -99,30 +107,34 @@ def robustness_figure(path: Path, arms: Arms, runs: Sequence[MeasuredRun]) -> No
 
 def location_figure(path: Path, arms: Arms, runs: Sequence[MeasuredRun]) -> None:
     """Plots the probes of location embeddings of every run, by encoder and holdout."""
-    targets, encoders = place_targets_of(runs), place_encoders(arms)
+    targets = place_targets_of(runs)
+    encoders = {
+        label: of
+        for label, of in place_encoders(arms).items()
+        if any(len(spread(runs, of[0], f"place/{target}/random", of[1])) for target in targets)
+    }
     colours = dict(zip(HOLDOUT_LABELS, ("#0072b2", "#d55e00", "#009e73")))
     shifts = dict(zip(HOLDOUT_LABELS, (-0.2, 0.0, 0.2)))
-    columns = -(-(len(targets) + 1) // 2)
-    figure, axes = plt.subplots(
-        2, columns, figsize=(3 + 2.6 * columns, 7.5), sharey=True, squeeze=False, layout="constrained"
-    )
+    rows = -(-(len(targets) + 1) // _COLUMNS)
+    size = (9.5, rows * (1.2 + 0.28 * len(encoders)))
+    figure, axes = plt.subplots(rows, _COLUMNS, figsize=size, sharey=True, squeeze=False, layout="constrained")
     for axis, target in zip(axes.flat, targets):
         for holdout, label in HOLDOUT_LABELS.items():
             measure = f"place/{target}/{holdout}"
             values = [spread(runs, arm, measure, weights) for arm, weights in encoders.values()]
             _dots(axis, values, colours[holdout], shifts[holdout], label)
-        axis.set_title(target.replace(", ", "\n"), fontsize=9)
+        axis.set_title(_TARGET_LABELS.get(target, target.replace(", ", ":\n")), fontsize=11)
         axis.set_xlim(-0.25, 1)
+        axis.set_xticks([0, 0.5, 1])
         axis.grid(axis="x", alpha=0.3)
     for axis in axes[:, 0]:
-        axis.set_yticks(range(len(encoders)), list(encoders), fontsize=8)
+        axis.set_yticks(range(len(encoders)), list(encoders))
     axes[0, 0].invert_yaxis()
     for axis in axes.flat[len(targets) :]:
         axis.axis("off")
-    axes.flat[len(targets)].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", title="holdout")
+    axes.flat[len(targets)].legend(*axes[0, 0].get_legend_handles_labels(), loc="center", title="held out")
     figure.supxlabel(
-        "ridge regression on frozen location embeddings: R², or accuracy for classes (below −0.25 not shown)",
-        fontsize=9,
+        "R², or accuracy for classes, of a ridge regression on frozen embeddings (below −0.25 not shown)", fontsize=11
     )
     with written_whole(path) as file:
         figure.savefig(file, dpi=110)

@@ -20,27 +20,33 @@ The environment variable `GAIR_MODEL` selects another model (a directory or a re
 another gallery, and `GAIR_EMBEDDINGS` a folder of embeddings to search.
 """
 
+import html
 from typing import Any
 
 import gradio as gr
 
+import views.boxes as boxes
 import views.embeddings as embeddings
-import views.place_to_place as place_to_place
-import views.retrieval as retrieval
-import views.tile_view as tile_view
+import views.find as find
+import views.readings as readings
+import views.start as start
 import views.world_map as world_map
 from serving.embedded_rows import load_embedded_rows
 from serving.gallery import load_gallery
 from serving.model import ServedModel, load_model
+from serving.picture_route import ROUTES
+from serving.world_maps import WorldMaps
+from views.link import BOXES, COMPARE, EXPLORE, FIND, START, YOURS, Links
+from views.site import Site
 from widgets.assets import CSS_PATHS
 
-# The arguments of `launch`; the tests start the page with the same ones.
 LAUNCH: dict[str, Any] = {
     # System fonts, so that none is downloaded; greys with enough contrast on white.
     "theme": gr.themes.Base(
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     ).set(body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600"),
     "css_paths": CSS_PATHS,
+    "app_kwargs": {"routes": ROUTES},
     # For any upload; `serving/uploads.py` has stricter limits by kind.
     "max_file_size": "32mb",
     "enable_monitoring": False,
@@ -52,31 +58,39 @@ LAUNCH: dict[str, Any] = {
 }
 # How often uploads are checked, and the age at which they are deleted, in seconds.
 _DELETE_AFTER = 3600
-_TABS = {"World map": world_map, "Tile view": tile_view, "Retrieval": retrieval, "Place to place": place_to_place}
+_TITLE = "Find where a street photo was taken inside a satellite tile, and places like it"
 
 
 def build(served: ServedModel) -> gr.Blocks:
     """Builds the page of a model, with the gallery and the embeddings that the environment selects."""
     gallery, rows = load_gallery(None, served), load_embedded_rows(served)
+    served.grids.open_world()
     with gr.Blocks(
-        title="GAIR: maps of similarity", analytics_enabled=False, delete_cache=(_DELETE_AFTER, _DELETE_AFTER)
+        title=f"GAIR: {_TITLE[0].lower()}{_TITLE[1:]}",
+        analytics_enabled=False,
+        delete_cache=(_DELETE_AFTER, _DELETE_AFTER),
     ) as page:
-        gr.Markdown(f"# GAIR: one space for tiles, street views and places\nModel: **{served.name}**. {served.note}")
+        gr.HTML(_head(served), elem_id="page-head", apply_default_css=False)
+        site = Site(served, gallery, WorldMaps(served), Links())
         with gr.Tabs() as tabs:
-            for name, module in _TABS.items():
+            for name, module in ((START, start), (FIND, find), (EXPLORE, world_map)):
                 with gr.Tab(name, id=name):
-                    module.add_tab(served, gallery)
+                    module.add_tab(site)
+            with gr.Tab(COMPARE, id=COMPARE), gr.Tabs() as compared:
+                for name, title, module in ((COMPARE, "Readings of a tile", readings), (BOXES, "Two boxes", boxes)):
+                    with gr.Tab(title, id=f"{name}-view"):
+                        module.add_tab(site)
             if rows is not None:
-                with gr.Tab("Embeddings", id="Embeddings"):
+                with gr.Tab(YOURS, id=YOURS):
                     embeddings.add_tab(served, rows)
-        page.load(_tab_of_link, None, tabs, api_visibility="private")
+        site.links.selects(tabs, compared)
     # Calls are short; visitors wait for their turn.
     return page.queue(default_concurrency_limit=2, max_size=64)
 
 
-def _tab_of_link(request: gr.Request) -> Any:
-    """A link to two boxes opens their tab. Otherwise nothing changes: the visitor may have chosen a tab already."""
-    return gr.Tabs(selected="Place to place") if "a" in request.query_params else gr.skip()
+def _head(served: ServedModel) -> str:
+    """What the page does, and by which model, as HTML."""
+    return f"<h1>{_TITLE}</h1><p>Model: <b>{html.escape(served.name)}</b>. {html.escape(served.note)}</p>"
 
 
 demo = build(load_model())

@@ -20,6 +20,7 @@ instead of D. What is added from the pixels is affine in a hidden layer, `W_out 
 """
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -58,10 +59,10 @@ class TilePixels:
     out_bias: np.ndarray
     hidden: np.ndarray
 
-    def products(self, query: np.ndarray) -> np.ndarray:
-        """Dot products of a query with what is added at the points of the map, `(SIDE, SIDE)`."""
-        hidden = torch.from_numpy(self.hidden).float() @ torch.from_numpy(query @ self.out_weight)
-        return hidden.view(SIDE, SIDE).numpy() + query @ self.out_bias
+    def products(self, queries: np.ndarray) -> np.ndarray:
+        """Dot products of queries `(Q, D)` with what is added at the points of the map, `(Q, SIDE, SIDE)`."""
+        hidden = torch.from_numpy(self.hidden).float() @ torch.from_numpy(queries @ self.out_weight).T
+        return hidden.T.reshape(-1, SIDE, SIDE).numpy() + (queries @ self.out_bias)[:, None, None]
 
     def at(self, x: float, y: float) -> np.ndarray:
         """What is added at a point, `(D,)`, in float32."""
@@ -117,17 +118,28 @@ class EncodedTile:
         Cosine similarities of a query to the points ((j + ½) / SIDE, (i + ½) / SIDE).
 
         Args:
-            query (`np.ndarray` of shape `(D,)`): an embedding of length 1.
+            query (`np.ndarray` of shape `(D,)` or `(Q, D)`): embeddings of length 1.
             reading (`str`, *optional*): one of `readings`, by default the first.
 
         Returns:
-            `np.ndarray` of shape `(SIDE, SIDE)`, float32, in [-1, 1], row 0 in the north.
+            `np.ndarray` of shape `(SIDE, SIDE)` or `(Q, SIDE, SIDE)`, float32, in [-1, 1], row 0 in the north.
         """
-        reading = reading or self.readings[0]
-        products = self._of_tokens(reading, _MAP_POINTS, query)[0]
+        reading, queries = reading or self.readings[0], np.atleast_2d(query)
+        products = self._of_tokens(reading, _MAP_POINTS, queries)
         if reading == PIXELS and self.pixels is not None:
-            products = products + self.pixels.products(query)
-        return np.clip(products / np.maximum(self.lengths[self.readings.index(reading)], 1e-12), -1, 1)
+            products = products + self.pixels.products(queries)
+        cosines = np.clip(products / np.maximum(self.lengths[self.readings.index(reading)], 1e-12), -1, 1)
+        return cosines[0] if query.ndim == 1 else cosines
+
+    def best_point(self, similarity: np.ndarray) -> tuple[float, float, float]:
+        """
+        The most similar point of a map `(SIDE, SIDE)`: x eastwards and y southwards in [0, 1], and its cosine. Points less than
+        half a patch from the border are left out: what is read of the tokens there is extrapolated, and wins too often.
+        """
+        border = math.ceil(SIDE / (2 * self.tokens.shape[-1]) - 0.5)
+        inner = similarity[border : SIDE - border, border : SIDE - border]
+        row, column = np.unravel_index(int(inner.argmax()), inner.shape)
+        return (int(column) + border + 0.5) / SIDE, (int(row) + border + 0.5) / SIDE, float(inner[row, column])
 
     def at(self, x: float, y: float) -> np.ndarray:
         """
@@ -158,17 +170,17 @@ class EncodedTile:
         own = {field.name: arrays[field.name] for field in fields(cls) if field.name not in ("pixels", "mode")}
         return cls(**own, mode=str(arrays["mode"]), pixels=pixels)
 
-    def _of_tokens(self, reading: str, points: torch.Tensor, query: np.ndarray | None = None) -> np.ndarray:
+    def _of_tokens(self, reading: str, points: torch.Tensor, queries: np.ndarray | None = None) -> np.ndarray:
         """
         What is read of the tokens at points `(h, w, 2)`, x and y in [0, 1].
 
         Returns:
-            `np.ndarray` of shape `(D, h, w)`, or `(1, h, w)`: the dot products with `query`, if it is given.
+            `np.ndarray` of shape `(D, h, w)`, or `(Q, h, w)`: the dot products with `queries` `(Q, D)`, if they are given.
         """
         mode = self.mode if reading == PIXELS else reading
         values, slopes = (self.centres if mode == "nili" else self.tokens), self.slopes
-        if query is not None:
-            values, slopes = np.tensordot(query[None], values, axes=1), slopes @ query[:, None]
+        if queries is not None:
+            values, slopes = np.tensordot(queries, values, axes=1), slopes @ queries.T
         if mode == "mean":
             return np.broadcast_to(values.mean(axis=(1, 2))[:, None, None], (len(values), *points.shape[:2]))
         padding, order = ("border", "bilinear") if mode == "nili" else ("zeros", mode)
@@ -213,11 +225,15 @@ def encode_tile(model: Any, rs_pixel_values: torch.Tensor) -> EncodedTile:
     )
 
 
-def best_point(similarity: np.ndarray) -> tuple[float, float, float]:
-    """The point of the highest cosine in a map, as x eastwards and y southwards in [0, 1], and that cosine."""
-    row, column = np.unravel_index(int(similarity.argmax()), similarity.shape)
-    height, width = similarity.shape
-    return (int(column) + 0.5) / width, (int(row) + 0.5) / height, float(similarity[row, column])
+def standing(similarity: np.ndarray, x: float, y: float) -> float:
+    """
+    The share of the points of a map `(SIDE, SIDE)` that are less similar than the point at x eastwards, y southwards in [0, 1].
+
+    Equal points count half, so that 0.5 is chance, also for a map that is the same everywhere.
+    """
+    row, column = (min(int(at * SIDE), SIDE - 1) for at in (y, x))
+    own = similarity[row, column]
+    return float((similarity < own).mean() + (similarity <= own).mean()) / 2
 
 
 def _readings(mode: str, with_pixels: bool) -> tuple[str, ...]:

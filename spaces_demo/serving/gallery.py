@@ -15,8 +15,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub import constants
 
-from serving.encoded_tile import EncodedTile, encode_tile
+from serving.encoded_tile import EncodedTile, encode_tile, standing
 from serving.files import keep_if_possible
 from serving.model import ServedModel, on_gpu
-from serving.pictures import layer_pictures, photo_jpeg
+from serving.pictures import TRUE_COLOUR, data_uri, layer_pictures, photo_jpeg, published, thumbnail
 
 BUNDLED_GALLERY = Path(__file__).parents[1] / "gallery"
 # At the published size an encoded tile takes 1 MB, with pixels 6 MB, and its pictures less: 0.3 GB or 1.6 GB in all.
@@ -49,11 +49,12 @@ class Tile:
 
     Attributes:
         name (`str`): the `id` of its row, or a name for an upload.
-        layers (`dict[str, str]`): pictures as data URIs, by the names in `pictures.LAYERS`.
+        layers (`dict[str, str]`): addresses of pictures, by the names in `pictures.LAYERS`.
         bounds (`tuple[float, float, float, float]` or None): west, south, east, north in units of `crs`.
         crs (`str` or None): CRS of the bounds; both are None if the file is not georeferenced.
         valid_fraction (`float`): fraction of pixels with data, in (0, 1].
         encoded ([`EncodedTile`]): embeddings for similarity maps.
+        small (`str`): address of a small picture in true colour.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Tile:
     crs: str | None
     valid_fraction: float
     encoded: EncodedTile
+    small: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ class Photo:
         tile (`int`): position of its tile in the gallery.
         point (`tuple[float, float]`): where it was taken in that tile: x eastwards, y southwards, in [0, 1].
         attribution (`str`): the credit to show; may be empty.
+        picture, small (`str`): addresses of the picture and of a small one.
+        label (`str`): what is on the ground there, if the gallery has the label `photo_labels`; else empty.
+        standing (`float`): the share of its tile that is less similar to it than the point where it was taken; see
+            `encoded_tile.standing`.
     """
 
     name: str
@@ -85,6 +91,10 @@ class Photo:
     tile: int
     point: tuple[float, float]
     attribution: str
+    picture: str = ""
+    small: str = ""
+    label: str = ""
+    standing: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -135,14 +145,14 @@ def load_gallery(source: str | None, served: ServedModel) -> Gallery:
         try:
             read = _read(row, served)
             own = list(_photos(row, len(tiles), served))
-            encoded, embeds = _embeddings(row, read, served)
-            tile = _tile(_name_of(row, len(tiles)), read, encoded, served)
+            encoded, embeds, standings = _embeddings(row, read, own, served)
+            tile = _tile(_name_of(row, len(tiles)), read, encoded, served, published)
         # Damaged tiles and photos raise errors of many kinds; one of them must not keep the page from starting.
         except Exception as error:
             problems.append(f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
             continue
         tiles.append(tile)
-        photos += own
+        photos += [replace(photo, standing=float(found)) for photo, found in zip(own, standings)]
         photo_embeds.append(embeds)
     first = f" The first of {len(problems)} problems: {problems[0]}" if problems else ""
     if not tiles:
@@ -167,11 +177,14 @@ def uploaded_tile(read: Any, served: ServedModel) -> Tile:
         [`Tile`]
     """
     encoded = on_gpu(encode_tile)(served.model, served.processor.image_processor.prepare([read.pixels]))
-    return _tile("Your tile", read, encoded, served)
+    return _tile("Your tile", read, encoded, served, data_uri)
 
 
-def _tile(name: str, read: Any, encoded: EncodedTile, served: ServedModel) -> Tile:
-    return Tile(name, layer_pictures(read.pixels, served), read.bounds, read.crs, read.valid_fraction, encoded)
+def _tile(name: str, read: Any, encoded: EncodedTile, served: ServedModel, address: Callable[[bytes], str]) -> Tile:
+    layers = layer_pictures(read.pixels, served)
+    small = address(thumbnail(layers[TRUE_COLOUR]))
+    addresses = {layer: address(jpeg) for layer, jpeg in layers.items()}
+    return Tile(name, addresses, read.bounds, read.crs, read.valid_fraction, encoded, small)
 
 
 # Rows ----------------------------------------------------------------------------------------------------------------
@@ -227,33 +240,45 @@ def _photo_rows(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _photos(row: dict[str, Any], position: int, served: ServedModel) -> Iterator[Photo]:
-    for photo in _photo_rows(row):
+    labels = row.get("photo_labels") or []
+    for number, photo in enumerate(_photo_rows(row)):
+        jpeg = photo_jpeg(photo["jpeg"], served)
         x, y = served.coordinates.locate(photo["lon"], photo["lat"], row["bounds"], row["crs"])
         yield Photo(
             str(photo["id"]),
-            photo_jpeg(photo["jpeg"], served),
+            jpeg,
             photo["lon"],
             photo["lat"],
             position,
             (float(x), float(y)),
             photo.get("attribution") or "",
+            published(jpeg),
+            published(thumbnail(jpeg)),
+            str(labels[number]) if number < len(labels) else "",
         )
 
 
 # Embeddings and their cache ------------------------------------------------------------------------------------------
 
 
-def _embeddings(row: dict[str, Any], read: Any, served: ServedModel) -> tuple[EncodedTile, np.ndarray]:
-    """The encoded tile of a row and the embeddings `(photos, D)` of its photos, from the cache or computed for it."""
+def _embeddings(
+    row: dict[str, Any], read: Any, own: Sequence[Photo], served: ServedModel
+) -> tuple[EncodedTile, np.ndarray, np.ndarray]:
+    """
+    The encoded tile of a row, the embeddings `(photos, D)` of its photos and their standings `(photos,)`, from the cache or
+    computed for it.
+    """
     path = _cache_path(row, served)
     try:
         with np.load(path, allow_pickle=False) as cached:
-            return EncodedTile.of_arrays(cached), cached["photos"]
+            return EncodedTile.of_arrays(cached), cached["photos"], cached["standings"]
     except (OSError, KeyError, ValueError, EOFError, BadZipFile):
         # The file is missing or damaged.
         encoded, photos = on_gpu(_embed)(row, read, served)
-    keep_if_possible(path, lambda file: np.savez(file, photos=photos, **encoded.arrays()))
-    return encoded, photos
+    maps = encoded.similarity(photos)
+    standings = np.array([standing(similarity, *photo.point) for similarity, photo in zip(maps, own)])
+    keep_if_possible(path, lambda file: np.savez(file, photos=photos, standings=standings, **encoded.arrays()))
+    return encoded, photos, standings
 
 
 def _embed(row: dict[str, Any], read: Any, served: ServedModel) -> tuple[EncodedTile, np.ndarray]:
@@ -264,7 +289,9 @@ def _embed(row: dict[str, Any], read: Any, served: ServedModel) -> tuple[Encoded
 
 def _cache_path(row: dict[str, Any], served: ServedModel) -> Path:
     """A name made of what the embeddings depend on: the model, and the bytes of the tile and photos."""
-    digest = hashlib.sha256(f"{served.fingerprint} {row['tile_shape']} {row['bands']}".encode())
+    placed = [(photo["lon"], photo["lat"]) for photo in _photo_rows(row)]
+    parts = (served.fingerprint, row["tile_shape"], row["bands"], row["bounds"], row["crs"], placed)
+    digest = hashlib.sha256(" ".join(map(str, parts)).encode())
     for part in (row["tile"], *(photo["jpeg"] for photo in _photo_rows(row))):
         digest.update(hashlib.sha256(part).digest())
     return Path(constants.HF_HOME) / "gair" / "space" / "gallery" / f"{digest.hexdigest()[:32]}.npz"

@@ -11,9 +11,10 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Tiles and photos as pictures that a browser can show."""
+"""Tiles and photos as pictures that a browser can show: the gallery's as files, which load when they come into view."""
 
 import base64
+import hashlib
 import io
 from typing import Any
 
@@ -33,9 +34,27 @@ LAYERS = {
     "Short-wave": ("B12", "B8A", "B04"),
 }
 _STRETCH_PERCENTILES = (2, 98)
+_PUBLISHED: dict[str, bytes] = {}
 
 
-def layer_pictures(pixels: np.ndarray, served: ServedModel) -> dict[str, str]:
+def published(jpeg: bytes) -> str:
+    """
+    Offers a picture to all visitors as long as the server runs. Visitors' own pictures are not published; see [`data_uri`].
+
+    Returns:
+        `str`: its address, relative to the page's.
+    """
+    name = f"{hashlib.sha256(jpeg).hexdigest()[:24]}.jpg"
+    _PUBLISHED[name] = jpeg
+    return f"pictures/{name}"
+
+
+def published_picture(name: str) -> bytes | None:
+    """The JPEG that is offered under a name; None if there is none."""
+    return _PUBLISHED.get(name)
+
+
+def layer_pictures(pixels: np.ndarray, served: ServedModel) -> dict[str, bytes]:
     """
     Renders a tile once for each of `LAYERS`, stretched from the 2nd to the 98th percentile.
 
@@ -44,20 +63,21 @@ def layer_pictures(pixels: np.ndarray, served: ServedModel) -> dict[str, str]:
         served ([`ServedModel`]): its processor knows the order of the bands.
 
     Returns:
-        `dict[str, str]`: JPEGs as data URIs, of at most 512 pixels a side.
+        `dict[str, bytes]`: JPEGs of at most 512 pixels a side.
     """
     bands = list(served.processor.image_processor.bands)
     return {name: _composite(pixels[[bands.index(band) for band in shown]]) for name, shown in LAYERS.items()}
 
 
 def data_uri(jpeg: bytes) -> str:
-    """A JPEG for the `src` of an image."""
+    """A JPEG as an address that holds it, for pictures of one visitor."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def thumbnail(uri: str) -> str:
-    """The picture of a data URI, reduced for a strip of hundreds."""
-    return data_uri(jpeg_of(Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))), _THUMBNAIL_SIDE))
+def thumbnail(jpeg: bytes) -> bytes:
+    """A JPEG, reduced for a strip of hundreds."""
+    image = Image.open(io.BytesIO(jpeg))
+    return jpeg if max(image.size) <= _THUMBNAIL_SIDE else jpeg_of(image, _THUMBNAIL_SIDE)
 
 
 def photo_jpeg(photo: Any, served: ServedModel) -> bytes:
@@ -82,9 +102,9 @@ def jpeg_of(image: Image.Image, side: int) -> bytes:
     return buffer.getvalue()
 
 
-def _composite(channels: np.ndarray) -> str:
+def _composite(channels: np.ndarray) -> bytes:
     values = channels.astype(np.float32)
     low, high = np.percentile(values, _STRETCH_PERCENTILES)
     scaled = np.clip((values - low) / max(float(high - low), 1e-9), 0, 1)
     image = Image.fromarray((255 * scaled).round().astype(np.uint8).transpose(1, 2, 0))
-    return data_uri(jpeg_of(image, MAX_PICTURE_SIDE))
+    return jpeg_of(image, MAX_PICTURE_SIDE)

@@ -48,6 +48,6 @@ def numbers_text(numbers: Sequence[float]) -> str:
     return ", ".join(f"{number:.4f}".rstrip("0").rstrip(".") for number in numbers)
 
 
-def degrees_text(lon: float, lat: float) -> str:
+def degrees_text(lon: float, lat: float, digits: int = 4) -> str:
     """A place in degrees with hemispheres, such as `13.4000° E, 52.5200° N`."""
-    return f"{abs(lon):.4f}° {'W' if lon < 0 else 'E'}, {abs(lat):.4f}° {'S' if lat < 0 else 'N'}"
+    return f"{abs(lon):.{digits}f}° {'W' if lon < 0 else 'E'}, {abs(lat):.{digits}f}° {'S' if lat < 0 else 'N'}"

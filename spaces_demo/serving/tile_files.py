@@ -11,10 +11,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The similarity maps of a tile as files: GeoTIFF and CSV."""
+"""The similarity maps of a tile as files: GeoTIFF, CSV and GeoJSON."""
 
 import csv
 import io
+import json
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -68,7 +70,38 @@ def csv_table(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
 
 
 # The formats that the page offers, by file extension.
-WRITERS = {"tif": geotiff, "csv": csv_table}
+def geojson(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
+    """
+    The outline of the tile, the most similar point by each of its readings, and the query's own point, if it lies in the tile.
+
+    Raises:
+        ValueError: if the tile is not georeferenced.
+    """
+    corners = np.array([[0, 0, 1, 1, 0], [1, 0, 0, 1, 1]], float)
+    outline = _unbroken(served, tile, *corners)
+    features = [_feature("Polygon", [outline], {"name": tile.name, "query": query.text})]
+    for reading in tile.encoded.readings:
+        x, y, cosine = tile.encoded.best_point(tile.encoded.similarity(query.embedding, reading))
+        (place,) = _unbroken(served, tile, np.array([x]), np.array([y]))
+        features.append(_feature("Point", place, {"reading": reading, "cosine": round(cosine, 5)}))
+    if query.point is not None:
+        (place,) = _unbroken(served, tile, *np.array([query.point]).T)
+        features.append(_feature("Point", place, {"query": query.text}))
+    return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+
+WRITERS = {"tif": geotiff, "csv": csv_table, "geojson": geojson}
+
+
+def _feature(kind: str, coordinates: Any, properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "Feature", "geometry": {"type": kind, "coordinates": coordinates}, "properties": properties}
+
+
+def _unbroken(served: ServedModel, tile: Tile, x: np.ndarray, y: np.ndarray) -> list[list[float]]:
+    """Places as lon, lat; a tile across the antimeridian continues beyond 180, so that its outline is one ring."""
+    lon, lat = tile_places(served, tile, np.append(x, 0.0), np.append(y, 0.0))
+    lon = lon[-1] + served.coordinates.wrap_longitude(lon - lon[-1])
+    return np.round(np.stack([lon, lat], axis=-1)[:-1], 7).tolist()
 
 
 def _known_bounds(served: ServedModel, tile: Tile) -> tuple[float, float, float, float]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.encoded_tile import PIXELS, SIDE, best_point
+from serving.encoded_tile import SIDE, standing
 from serving.gallery import Gallery, Tile
 from serving.model import ServedModel, on_gpu
 from serving.pictures import data_uri, photo_jpeg
@@ -30,15 +30,8 @@ from serving.uploads import read_photo
 # Cosines are sent as 16-bit integers in this unit.
 _COSINE_UNIT = 1e-4
 # The pair of modalities in `similarity_ranges` from which the fixed colour scale of a query is taken.
-_PAIRS = {"photo": "sv_localized", "point": "localized_rs"}
+_PAIRS = {"photo": "sv_localized", "point": "localized_rs", "place": "localized_location"}
 # What the page calls the readings.
-_CALLED = {
-    PIXELS: "tokens and pixels",
-    "nili": "NILI",
-    "bilinear": "bilinear",
-    "bicubic": "bicubic",
-    "mean": "mean of the tokens",
-}
 
 
 @dataclass(frozen=True)
@@ -48,11 +41,11 @@ class TileQuery:
 
     Attributes:
         embedding (`np.ndarray` of shape `(D,)`): of length 1.
-        kind (`str`): "photo" or "point".
+        kind (`str`): "photo", "point" or "place".
         text (`str`): what the page calls it.
         point (`tuple[float, float]`, *optional*): its position if it lies in this tile: x eastwards, y southwards, in
             [0, 1].
-        picture (`str`): the picture of a photo as a data URI; else empty.
+        picture (`str`): the address of a photo's picture; else empty.
     """
 
     embedding: np.ndarray
@@ -74,11 +67,12 @@ def point_query(served: ServedModel, tile: Tile, x: float, y: float) -> TileQuer
     return TileQuery(tile.encoded.at(x, y), "point", f"the point {place_text(served, tile, x, y)}", (x, y))
 
 
-def gallery_query(gallery: Gallery, position: int) -> TileQuery:
-    """A photo of the gallery, for the tile in which it was taken."""
+def gallery_query(gallery: Gallery, position: int, tile: int | None = None) -> TileQuery:
+    """A photo of the gallery, for a tile of it, by default the one in which it was taken."""
     photo = gallery.photos[position]
     text = f"the photo taken at {degrees_text(photo.lon, photo.lat)}"
-    return TileQuery(gallery.photo_embeds[position], "photo", text, photo.point, data_uri(photo.jpeg))
+    point = photo.point if tile in (None, photo.tile) else None
+    return TileQuery(gallery.photo_embeds[position], "photo", text, point, photo.picture)
 
 
 def upload_query(served: ServedModel, path: str) -> TileQuery:
@@ -98,7 +92,7 @@ def fixed_range(kind: str, ranges: dict[str, Any]) -> tuple[float, float] | None
     The ends of the fixed colour scale, the same for all tiles; for a point the upper end is 1, its similarity to itself.
 
     Args:
-        kind (`str`): "photo" or "point".
+        kind (`str`): "photo", "point" or "place".
         ranges (`dict`): `similarity_ranges` of the model's config; may be empty.
 
     Returns:
@@ -158,10 +152,11 @@ def tile_value(
         photo_points (`list` of x, y): where the tile's photos were taken.
 
     Returns:
-        `dict`: `layers` (data URIs), `corners` (lon, lat of north-west, north-east, south-west, south-east; None if the
-        tile is not georeferenced), `photos` (x, y), `side`; with a query also `maps` (base64 of int16 `(SIDE, SIDE)`, one
-        a reading, the tile's own first), `own` (its name), `unit`, `mean`, `fixed` (low, high), `query` and `best` (x, y or
-        None), `key`.
+        `dict`: `layers` (addresses of pictures), `corners` (lon, lat of north-west, north-east, south-west, south-east; None if
+        the tile is not georeferenced), `photos` (x, y), `side`; with a query also `maps` (base64 of int16 `(SIDE, SIDE)`, one a
+        reading), `own` (the name of the tile's own reading), `unit`, `mean`, `fixed` (low, high), `asked` (the kind of query),
+        `query` (x, y or None), `best` (x, y by reading), `standings` (of the point where the photo was taken, by reading),
+        `title`, `key`.
     """
     value: dict[str, Any] = {
         "layers": tile.layers,
@@ -171,50 +166,70 @@ def tile_value(
     }
     if query is None:
         return value
-    own = tile.encoded.readings[0]
-    maps = {reading: tile.encoded.similarity(query.embedding, reading) for reading in tile.encoded.readings}
+    encoded = tile.encoded
+    maps = {reading: encoded.similarity(query.embedding, reading) for reading in encoded.readings}
     return {
         **value,
         "maps": {reading: _packed(cosines) for reading, cosines in maps.items()},
-        "own": own,
+        "own": encoded.readings[0],
         "unit": _COSINE_UNIT,
-        "mean": float(tile.encoded.mean @ query.embedding),
+        "mean": float(encoded.mean @ query.embedding),
         "fixed": fixed_range(query.kind, served.similarity_ranges),
+        "asked": query.kind,
         "query": query.point,
-        "best": best_point(maps[own])[:2],
+        "best": {reading: encoded.best_point(cosines)[:2] for reading, cosines in maps.items()},
+        "standings": standings(tile, query),
+        "title": f"Similarity of {query.text} to the points of {tile.name}",
         "key": f"{tile.name}: {query.text}",
     }
 
 
+def standings(tile: Tile, query: TileQuery) -> dict[str, float]:
+    """
+    The share of the tile that is less similar to a photo than the point where it was taken, by reading, the mean of the tile
+    included; see `encoded_tile.standing`. Empty for queries of other kinds.
+    """
+    if query.kind != "photo" or query.point is None:
+        return {}
+    readings = {name: tile.encoded.similarity(query.embedding, name) for name in tile.encoded.readings}
+    found = {name: standing(similarity, *query.point) for name, similarity in readings.items()}
+    return {**found, "mean": standing(np.zeros((SIDE, SIDE)), *query.point)}
+
+
 def summary(served: ServedModel, tile: Tile, query: TileQuery | None) -> str:
-    """A description of the maps in Markdown."""
+    """What the maps show, as Markdown."""
     if query is None:
-        head, lines = "**Click a point in the tile, or choose a photo.**", []
+        lines = ["**Click a point in the tile, or choose a photo.**"]
     else:
-        head = f"**Cosine similarity of {query.text} to every point of the tile**"
-        lines = _similarities(served, tile, query)
+        lines = [f"**How similar is each point of the tile to {query.text}?**", *_findings(served, tile, query)]
     if tile.valid_fraction < 1:
         lines.append(
-            f"{1 - tile.valid_fraction:.0%} of the tile's pixels have no data and were filled with the mean; the map is "
-            "unreliable there"
+            f"{1 - tile.valid_fraction:.0%} of the tile's pixels have no data and were filled with the mean; do not rely on the map "
+            "there."
         )
-    return "\n".join([head, "", *(f"- {line}" for line in lines), "", f"Model: {served.name}. {served.note}"])
+    return "\n\n".join(lines)
 
 
-def _similarities(served: ServedModel, tile: Tile, query: TileQuery) -> list[str]:
-    readings = tile.encoded.readings
-    maps = {reading: tile.encoded.similarity(query.embedding, reading) for reading in readings}
-    first = maps[readings[0]]
-    x, y, highest = best_point(first)
-    lines = [f"highest by {_CALLED[readings[0]]}: **{highest:.3f}** at {place_text(served, tile, x, y)}"]
-    if query.kind == "photo" and query.point is not None:
-        own = float(tile.encoded.at(*query.point) @ query.embedding)
-        lines.append(f"where the photo was taken: **{own:.3f}**, higher than {(first < own).mean():.0%} of the tile")
-    return [
-        *lines,
-        *(f"{_CALLED[reading]}: {cosines.min():.3f} to {cosines.max():.3f}" for reading, cosines in maps.items()),
-        f"tile average: {float(tile.encoded.mean @ query.embedding):.3f}",
-    ]
+def _findings(served: ServedModel, tile: Tile, query: TileQuery) -> list[str]:
+    """The most similar point and, for a photo, the true one beside it."""
+    x, y, highest = tile.encoded.best_point(tile.encoded.similarity(query.embedding))
+    lines = [f"Most similar point: {place_text(served, tile, x, y)}, cosine {highest:.3f}."]
+    own = standings(tile, query)
+    if query.point is not None and own:
+        away = distance_text(served, tile, (x, y), query.point)
+        lines.append(
+            f"The photo was taken {away} from there (★). Its true place is more similar to it than "
+            f"**{own[tile.encoded.readings[0]]:.0%}** of the tile; chance gives 50%."
+        )
+    return lines
+
+
+def distance_text(served: ServedModel, tile: Tile, first: tuple[float, float], second: tuple[float, float]) -> str:
+    """The distance of two points of a tile, in metres, or in hundredths of a side if the tile is not georeferenced."""
+    if tile.bounds is None:
+        return f"{np.hypot(first[0] - second[0], first[1] - second[1]):.0%} of a side"
+    lon, lat = tile_places(served, tile, *np.array([first, second]).T)
+    return f"{float(served.coordinates.great_circle_distance_m(lon[0], lat[0], lon[1], lat[1])):,.0f} m"
 
 
 def _corners(served: ServedModel, tile: Tile) -> list[list[float]] | None:

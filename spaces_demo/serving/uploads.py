@@ -13,6 +13,7 @@
 # limitations under the License.
 """Files that visitors upload. They may hold anything, so each is checked before it is decoded."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ import numpy as np
 import rasterio
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
+
+from serving.model import ServedModel
 
 MAX_PHOTO_BYTES = 20 * 2**20
 # The largest photos of phones and 360-degree panoramas; 150 MB once decoded.
@@ -33,6 +36,8 @@ MAX_TILE_BANDS = 32
 MAX_TILE_DECODED_BYTES = 128 * 2**20
 
 # Pillow opens MPO files, which phones write, as JPEG.
+# The label of the field that chooses the order of the bands.
+BANDS_FIELD = "Bands of the file"
 _PHOTO_FORMATS = ("JPEG", "PNG", "WEBP")
 # TIFF and BigTIFF, in both byte orders.
 _TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -42,6 +47,16 @@ _ONE_FILE = {
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_GEOREF_SOURCES": "INTERNAL",
 }
+
+
+def caution(served: ServedModel) -> str:
+    """What to expect of uploads, if the model has seen nothing but the sample world; else empty."""
+    if "sample world" not in served.similarity_ranges.get("measured_on", ""):
+        return ""
+    return (
+        "This small model has only seen a made-up sample world, no real photo or tile: expect little from it. With a model that is "
+        "trained on real data, this page works on real photos."
+    )
 
 
 def read_photo(path: str) -> Image.Image:
@@ -116,7 +131,19 @@ def read_tile(path: str, image_processor: Any, bands: str | None = None) -> Any:
                 "The tile is damaged or truncated, expected an intact GeoTIFF; export it again."
             ) from error
         # The processor's messages name the path, which visitors must not see.
-        raise ValueError(str(error).replace(repr(path), "The tile").replace(path, "The tile")) from error
+        raise ValueError(_to_visitors(str(error).replace(repr(path), "The tile").replace(path, "The tile"))) from error
+
+
+def _to_visitors(message: str) -> str:
+    """A message of the processor, which speaks to programmers about `bands`, for visitors, who have a field for it."""
+    message = message.replace("but bands lists", "but the chosen order has").replace(
+        "but bands says", "but the chosen order says"
+    )
+    return re.sub(
+        r"; (pass bands=|leave bands out).*$",
+        f"; choose the order of its bands in “{BANDS_FIELD}”, or name them in the file.",
+        message,
+    )
 
 
 def _check_bytes(path: str, limit: int, what: str) -> None:

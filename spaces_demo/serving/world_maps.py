@@ -35,7 +35,7 @@ _MAX_PINS = 20
 # Minimum distance between listed places on the map of the whole world; in closer views it is smaller in proportion.
 _APART_M = 1e6
 # The pair of modalities in `similarity_ranges` from which the fixed colour scale of a query is taken.
-_PAIRS = {"photo": "sv_location", "tile": "rs_location"}
+_PAIRS = {"photo": "sv_location", "point": "localized_location", "tile": "rs_location"}
 # The fixed scale of places begins at this percentile of the similarities between places spread over the world.
 _LOWEST_PERCENTILE = 1
 _SAMPLED_PLACES = 1536
@@ -50,7 +50,7 @@ class WorldQuery:
     Attributes:
         embedding (`np.ndarray` of shape `(D,)`): of length 1; the mean direction if there are several parts.
         places (`list` of lon, lat): the pins.
-        kinds (`tuple[str, ...]`): "place", "photo" and "tile", one for each part.
+        kinds (`tuple[str, ...]`): "place", "photo", "point" (of a tile) and "tile", one for each part.
         key (`str`): equal for equal queries.
     """
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
-from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -28,6 +27,8 @@ from serving.model import ServedModel
 from serving.text import numbers_text
 from serving.turns import SHARED, Newest
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, WorldMaps, parse_view
+from views.link import EXPLORE, Link, address
+from views.site import Site
 from widgets.events import QUIET, for_programs, wanted, warned_steps
 from widgets.map import WorldMap, world_map
 from widgets.upload_fields import photo_field, tile_field
@@ -62,18 +63,10 @@ class _Parts:
     status: gr.Markdown
 
 
-def add_tab(served: ServedModel, gallery: Gallery) -> None:
-    """
-    Builds the tab inside `gr.Blocks`.
-
-    Args:
-        served ([`ServedModel`]): the model.
-        gallery ([`Gallery`]): its first photos are examples.
-    """
-    served.grids.open_world()
-    maps = WorldMaps(served)
-    _connect(_lay_out(gallery), _Handlers(served, maps))
-    gr.api(_endpoint(maps), api_name="similarity_map", **SHARED)
+def add_tab(site: Site) -> None:
+    """Builds the view inside its `gr.Tab`."""
+    _connect(site, _lay_out(site.gallery), _Handlers(site.served, site.maps))
+    gr.api(_endpoint(site.maps), api_name="similarity_map", **SHARED)
 
 
 def _lay_out(gallery: Gallery) -> _Parts:
@@ -109,14 +102,14 @@ def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> Any:
     )
 
 
-def _connect(parts: _Parts, handlers: "_Handlers") -> None:
+def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     world, rest = parts.world, [parts.photo, parts.tile, parts.scale, parts.count, parts.sea]
     asked = [world.asked, parts.places, *rest]
     answer = [world.map, parts.status]
     # A new request is sent at once, so that the server can stop computing the one before.
     runs = {**QUIET, **SHARED, "trigger_mode": "multiple"}
     restored = [parts.places, parts.scale, parts.sea, *answer]
-    gr.on(None, warned_steps(handlers.restore), None, restored, **runs)
+    site.links.opens(EXPLORE, handlers.open, restored, **SHARED)
     world.asked.ask(warned_steps(handlers.answer), [world.asked, *rest], [parts.places, *answer], **runs)
     changed = [parts.places.submit, parts.scale.input, parts.count.release, parts.sea.input]
     changed += [parts.photo.upload, parts.photo.clear, parts.tile.upload, parts.tile.clear]
@@ -133,34 +126,32 @@ class _Handlers:
 
     def draw(self, request: gr.Request, asked: Any, places: str, *rest: Any) -> Iterator[tuple]:
         """The map of the places that were typed."""
-        yield from self._drawn(request, places, wanted(asked).view, *rest)
+        yield from self._drawn(request.session_hash, places, wanted(asked).view, *rest)
 
     def answer(self, request: gr.Request, asked: Any, *rest: Any) -> Iterator[tuple]:
         """The map of the pins and of the view that are wanted."""
         want = wanted(asked)
         places = "; ".join(map(numbers_text, want.pins))
-        for value, status in self._drawn(request, places, want.view, *rest):
+        for value, status in self._drawn(request.session_hash, places, want.view, *rest):
             yield places, value | {"turn": want.turn}, status
 
-    def restore(self, request: gr.Request) -> Iterator[tuple]:
-        """What the address of the page says."""
-        asked = dict(request.query_params)
+    def open(self, link: Link) -> Iterator[tuple]:
+        """What a link says."""
+        asked = link.parts
         places, scale, sea = asked.get("at", _FIRST), asked.get("scale", FIXED), asked.get("sea") == "1"
         view = parse_view(asked.get("view", numbers_text(WORLD)))
-        for value, status in self._drawn(request, places, view, None, None, scale, _FIRST_COUNT, sea):
-            # The address of the page changes only once the visitor asks for something else.
-            del value["link"]
+        for value, status in self._drawn(link.visitor, places, view, None, None, scale, _FIRST_COUNT, sea):
             yield places, scale, sea, value | {"view": view}, status
 
     def _drawn(
-        self, request: gr.Request, places: str, view: Sequence[float], photo: str | None, tile: str | None, scale: str,
+        self, visitor: str | None, places: str, view: Sequence[float], photo: str | None, tile: str | None, scale: str,
         count: int, sea: bool,
     ) -> Iterator[tuple]:  # fmt: skip
-        current = self._newest.begin(request.session_hash)
-        link = {"at": places, "view": numbers_text(view).replace(" ", ""), "scale": scale} | ({"sea": 1} if sea else {})
+        current = self._newest.begin(visitor)
+        link = address(tab=EXPLORE, at=places, view=tuple(view), scale=scale, sea=1 if sea else None)
         query = self._maps.query(places, photo, tile)
         for value in self._maps.steps(query, view, scale, int(count), sea, current):
-            yield value | {"link": urlencode(link)}, described(value, photo, tile, self._served)
+            yield value | {"link": link}, described(value, photo, tile, self._served)
 
 
 def described(value: dict[str, Any], photo: str | None, tile: str | None, served: ServedModel) -> str:

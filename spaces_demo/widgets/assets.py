@@ -23,7 +23,7 @@ _FOLDER = Path(__file__).parent
 _GEOGRAPHY = _FOLDER.parent / "geography"
 _SCRIPTS = [_FOLDER / "vendor" / "leaflet" / "leaflet.js"] + [
     _FOLDER / f"{name}.js"
-    for name in ("shared", "geography", "search", "asked", "map_picture", "map_legend", "map", "tile")
+    for name in ("shared", "address", "geography", "search", "asked", "map_picture", "map_legend", "map", "tile")
 ]
 _STYLES = [_FOLDER / "vendor" / "leaflet" / "leaflet.css"]
 _DATA = [_GEOGRAPHY / "land.json", _GEOGRAPHY / "places.json"]
@@ -55,4 +55,4 @@ HEAD = "\n".join(
     [f'<link rel="stylesheet" href="{_address(path)}">' for path in _STYLES]
     + [f'<script src="{_address(path)}"></script>' for path in _SCRIPTS]
 )
-CSS_PATHS = [_FOLDER / "map.css"]
+CSS_PATHS = [_FOLDER / "map.css", _FOLDER / "page.css"]

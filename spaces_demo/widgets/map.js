@@ -314,13 +314,13 @@ function gairMap(element, props, watch, asked, linked) {
     find("done").textContent = "";
     // An answer to something that the visitor did before the last thing must not undo the last.
     const late = value.turn !== undefined && value.turn < asked.wanted.turn;
-    if (!late) asked.note({ pins: (value.pins || []).map(({ lon, lat }) => [lon, lat]), boxes: structuredClone(value.boxes || {}) });
+    if (!late) asked.note({ pins: (value.pins || []).map(({ lon, lat }) => [lon, lat]), boxes: structuredClone(value.boxes || {}), opened: null });
     // The world's cells of the same query stay under the finer ones.
     const alike = layers.filter((layer) => layer.key === value.key && layer.east - layer.west >= 360);
     layers = gairKind(value) ? [...alike, gairLayer(value)] : [];
     gairOfferDiverging(controls.palette, value.low === -1 && value.high === 1);
     repaint();
-    if (value.link !== undefined) gairAddress(value.link, value.turn !== undefined && asked.moved);
+    gairVisit(value.link, value.turn !== undefined && asked.moved);
     if (value.view) showBounds(value.view);
     // Something else was asked for, and the map has moved since.
     else if (value.turn === undefined && unlike(value.drawn_for)) askWhenSettled();

@@ -18,14 +18,13 @@ from collections.abc import Sequence
 import gradio as gr
 
 from serving.gallery import Gallery
-from serving.pictures import TRUE_COLOUR, data_uri, thumbnail
 from widgets.assets import read_asset
 from widgets.events import event_numbers
 
 _TEMPLATE = """
 <p class="gair-picker-label" id="ID-label">LABEL</p>
 <div class="gair-picker" role="group" aria-labelledby="ID-label">
-  {{#each value}}<button type="button" data-number="{{@index}}" aria-pressed="{{this.chosen}}" title="{{this.title}}"><img src="{{this.picture}}" alt="{{this.title}}"><span>{{this.badge}}</span></button>{{/each}}
+  {{#each value}}<button type="button" data-number="{{@index}}" aria-pressed="{{this.chosen}}" title="{{this.title}}"><img src="{{this.picture}}" alt="{{this.title}}" loading="lazy" decoding="async"><span>{{this.badge}}</span><small>{{this.text}}</small></button>{{/each}}
 </div>
 """
 
@@ -55,7 +54,7 @@ def picker(choices: Sequence[dict[str, str]], label: str, elem_id: str) -> gr.HT
 def tile_choices(gallery: Gallery, first: int | None = None) -> list[dict[str, str]]:
     """All tiles of a gallery in true colour; tile `first` is marked as chosen."""
     return [
-        choice(tile.layers[TRUE_COLOUR], f"Tile {number + 1}: {tile.name}", "", number == first)
+        choice(tile.small, f"Tile {number + 1}: {tile.name}", is_chosen=number == first)
         for number, tile in enumerate(gallery.tiles)
     ]
 
@@ -63,14 +62,14 @@ def tile_choices(gallery: Gallery, first: int | None = None) -> list[dict[str, s
 def photo_choices(gallery: Gallery, positions: Sequence[int], first: int | None = None) -> list[dict[str, str]]:
     """Photos of a gallery, numbered from 1; the one at index `first` of `positions` is marked as chosen."""
     return [
-        choice(data_uri(gallery.photos[position].jpeg), f"Photo {number + 1}", str(number + 1), number == first)
+        choice(gallery.photos[position].small, f"Photo {number + 1}", str(number + 1), is_chosen=number == first)
         for number, position in enumerate(positions)
     ]
 
 
-def choice(uri: str, title: str, badge: str, is_chosen: bool) -> dict[str, str]:
-    """One picture of a strip: its data URI, its title, the badge on it, and whether it is marked as chosen."""
-    return {"picture": thumbnail(uri), "title": title, "badge": badge, "chosen": str(is_chosen).lower()}
+def choice(picture: str, title: str, badge: str = "", text: str = "", *, is_chosen: bool) -> dict[str, str]:
+    """One picture of a strip: its address, its title, the badge on it, the text below it, and whether it is marked as chosen."""
+    return {"picture": picture, "title": title, "badge": badge, "text": text, "chosen": str(is_chosen).lower()}
 
 
 def chosen(event: gr.EventData, count: int) -> int:

@@ -11,86 +11,154 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Results of a retrieval as HTML: the query beside cards of tiles and photos."""
+"""Results of a retrieval: the query beside cards of tiles and photos, each a link that opens its tile."""
 
 import html
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import gradio as gr
 import numpy as np
 
 from serving.gallery import Gallery, Tile
 from serving.model import ServedModel, on_gpu
-from serving.pictures import TRUE_COLOUR, data_uri
+from serving.pictures import TRUE_COLOUR
 from serving.ranges import usual_cosines
+from serving.result_files import ResultRow
 from serving.search import Found, find_photos, find_photos_of, find_tiles, rank_of
 from serving.text import degrees_text
-from serving.tile_maps import place_text
-from widgets.assets import read_asset
+from serving.tile_maps import place_text, tile_places
+from widgets.address import COMPARE, START, address
+from widgets.assets import HEAD, read_asset
 
 MAX_SHOWN = 8
+_ON_LOAD = """
+element.addEventListener("click", (event) => {
+  const format = event.target.closest("[data-save]")?.dataset.save;
+  if (format) trigger("save", { format });
+});
+watch("value", () => gairVisit(props.value.link));
+"""
+_SAVE = (
+    '<div class="gair-found-save" role="group" aria-label="Save all results">Save all results '
+    '<button type="button" data-save="csv">CSV</button><button type="button" data-save="geojson">GeoJSON</button></div>'
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """
+    What a query found.
+
+    Attributes:
+        html (`str`): the query and the first results.
+        rows (`list[ResultRow]`): all results, for files.
+    """
+
+    html: str
+    rows: list[ResultRow] = field(default_factory=list)
 
 
 def results(elem_id: str) -> gr.HTML:
-    """The component; its value comes from [`photo_page`], [`tile_page`] or [`place_page`]."""
-    return gr.HTML(css_template=read_asset("results.css"), apply_default_css=False, elem_id=elem_id)
+    """The component. Its value is `{"html", "link"}`; its event `save` has a format."""
+    return gr.HTML(
+        {"html": ""},
+        html_template="${value.html}",
+        css_template=read_asset("results.css"),
+        js_on_load=_ON_LOAD,
+        apply_default_css=False,
+        elem_id=elem_id,
+        head=HEAD,
+    )
 
 
-def photo_page(served: ServedModel, gallery: Gallery, picture: str, embedding: np.ndarray, own_tile: int | None) -> str:
+def of_photo(
+    served: ServedModel, gallery: Gallery, picture: str, embedding: np.ndarray, photo: int | None = None
+) -> Results:
     """
     The tiles that a photo finds.
 
     Args:
         served ([`ServedModel`]): the model.
         gallery ([`Gallery`]): what is searched.
-        picture (`str`): the photo as a data URI.
+        picture (`str`): the address of the photo.
         embedding (`np.ndarray` of shape `(D,)`): of length 1.
-        own_tile (`int`, *optional*): position of the tile in which the photo was taken, if the gallery has it.
+        photo (`int`, *optional*): its position, if it is one of the gallery.
 
     Returns:
-        `str`: HTML.
+        [`Results`]
     """
     found = find_tiles(gallery, embedding)
-    own_rank = rank_of(found, [] if own_tile is None else [own_tile])
-    note = f"The tile it was taken in ranks <b>{own_rank}</b> of {len(found)}. " if own_rank else ""
-    cards = [_tile_card(served, gallery, rank, one, one.position == own_tile) for rank, one in _shown(found)]
-    return _page(
-        _card("photo", picture, ["a photo"]),
-        _section("Tiles, by their point most similar to the photo (★)", note + _usual(served, "sv_localized"), cards),
+    own = None if photo is None else gallery.photos[photo].tile
+    own_rank = rank_of(found, [] if own is None else [own])
+    note = f"The tile in which it was taken ranks <b>{own_rank}</b> of {len(found)}. " if own_rank else ""
+    query = {"photo": photo}
+    cards = [_tile_card(served, gallery, rank, one, query, one.position == own) for rank, one in _shown(found)]
+    caption = "your photo" if photo is None else f"photo {photo + 1} of the gallery, taken at {_taken(gallery, photo)}"
+    return Results(
+        _page(
+            _card("photo", picture, [caption], link=None if photo is None else address(tab=START, photo=photo)),
+            _section(
+                "Tiles, by their point most similar to the photo (★)", note + _usual(served, "sv_localized"), cards
+            ),
+        ),
+        _tile_rows(served, gallery, found),
     )
 
 
-def tile_page(served: ServedModel, gallery: Gallery, tile: Tile, own_photos: Sequence[int]) -> str:
-    """The photos that a tile finds, as HTML; `own_photos` are the positions of those taken in it."""
+def of_tile(served: ServedModel, gallery: Gallery, tile: Tile, position: int | None = None) -> Results:
+    """The photos that a tile finds; `position` is that of the tile, if it is one of the gallery."""
     found = find_photos_of(gallery, tile)
-    own_rank = rank_of(found, own_photos)
+    own = [] if position is None else gallery.photos_of(position)
+    own_rank = rank_of(found, own)
     note = f"The first photo taken in it ranks <b>{own_rank}</b> of {len(found)}. " if own_rank else ""
     marks = [(str(rank), one.point) for rank, one in _shown(found) if one.point is not None]
-    cards = [_photo_card(gallery, rank, one, one.position in own_photos) for rank, one in _shown(found)]
-    return _page(
-        _card("tile", tile.layers[TRUE_COLOUR], ["a tile; numbers: the best point for each photo"], marks),
-        _section("Photos, by the point of the tile most similar to each", note + _usual(served, "sv_localized"), cards),
+    cards = [_photo_card(gallery, rank, one, one.position in own) for rank, one in _shown(found)]
+    caption = f"{_called(tile, position)}; the numbers are the points most similar to each photo"
+    link = None if position is None else address(tab=COMPARE, tile=position)
+    return Results(
+        _page(
+            _card("tile", tile.layers[TRUE_COLOUR], [html.escape(caption)], marks, link=link),
+            _section(
+                "Photos, by the point of the tile most similar to each", note + _usual(served, "sv_localized"), cards
+            ),
+        ),
+        _photo_rows(gallery, found),
     )
 
 
-def place_page(served: ServedModel, gallery: Gallery, lon: float | None, lat: float | None) -> str:
+def of_place(served: ServedModel, gallery: Gallery, lon: float | None, lat: float | None) -> Results:
     """
-    The tiles and photos that a place finds, as HTML.
+    The tiles and photos that a place finds.
 
     Raises:
         ValueError: if a number is missing or out of range.
     """
     if lon is None or lat is None:
-        raise ValueError("A number is missing, expected lon and lat in degrees; type both.")
+        raise ValueError("A number is missing, expected a longitude and a latitude in degrees; type both.")
     ((lon, lat),) = served.coordinates.check([lon], [lat])
-    (query,) = on_gpu(served.places)(np.array([lon]), np.array([lat]))
-    tiles = [_tile_card(served, gallery, rank, one) for rank, one in _shown(find_tiles(gallery, query))]
-    photos = [_photo_card(gallery, rank, one) for rank, one in _shown(find_photos(gallery, query))]
-    return _page(
-        f"<p>a place: {degrees_text(lon, lat)}</p>",
-        _section("Tiles, by their point most similar to the place (★)", _usual(served, "localized_location"), tiles),
-        _section("Photos most similar to the place", _usual(served, "sv_location"), photos),
+    (embedding,) = on_gpu(served.places)(np.array([lon]), np.array([lat]))
+    tiles, photos = find_tiles(gallery, embedding), find_photos(gallery, embedding)
+    query = {"place": (float(lon), float(lat))}
+    return Results(
+        _page(
+            f"<p>the place {degrees_text(lon, lat)}</p>",
+            _section(
+                "Tiles, by their point most similar to the place (★)",
+                _usual(served, "localized_location"),
+                [_tile_card(served, gallery, rank, one, query) for rank, one in _shown(tiles)],
+            ),
+            _section(
+                "Photos most similar to the place",
+                _usual(served, "sv_location"),
+                [_photo_card(gallery, rank, one) for rank, one in _shown(photos)],
+            ),
+        ),
+        [*_tile_rows(served, gallery, tiles), *_photo_rows(gallery, photos)],
     )
+
+
+# Cards ---------------------------------------------------------------------------------------------------------------
 
 
 def _shown(found: Sequence[Found]) -> list[tuple[int, Found]]:
@@ -102,18 +170,31 @@ def _usual(served: ServedModel, pair: str) -> str:
     return html.escape(usual_cosines(served.similarity_ranges, pair))
 
 
-def _tile_card(served: ServedModel, gallery: Gallery, rank: int, one: Found, own: bool = False) -> str:
+def _called(tile: Tile, position: int | None) -> str:
+    return "your tile" if position is None else f"tile {position + 1} of the gallery"
+
+
+def _taken(gallery: Gallery, photo: int) -> str:
+    return degrees_text(gallery.photos[photo].lon, gallery.photos[photo].lat)
+
+
+def _tile_card(
+    served: ServedModel, gallery: Gallery, rank: int, one: Found, query: dict[str, object], own: bool = False
+) -> str:
     tile = gallery.tiles[one.position]
     assert one.point is not None
     lines = [_rank_line(rank, one), f"★ {html.escape(place_text(served, tile, *one.point))}"]
-    return _card("tile", tile.layers[TRUE_COLOUR], lines, [("★", one.point)], own="photo taken here" if own else "")
+    link = address(tab=COMPARE, tile=one.position, **query)
+    marks = [("★", one.point)]
+    return _card("tile", tile.layers[TRUE_COLOUR], lines, marks, "the photo was taken here" if own else "", link)
 
 
 def _photo_card(gallery: Gallery, rank: int, one: Found, own: bool = False) -> str:
     photo = gallery.photos[one.position]
-    lines = [_rank_line(rank, one), f"taken at {degrees_text(photo.lon, photo.lat)}"]
+    lines = [_rank_line(rank, one), f"taken at {_taken(gallery, one.position)}"]
     lines += [html.escape(photo.attribution)] * bool(photo.attribution)
-    return _card("photo", data_uri(photo.jpeg), lines, own="taken in this tile" if own else "")
+    link = address(tab=START, photo=one.position)
+    return _card("photo", photo.picture, lines, own="taken in this tile" if own else "", link=link)
 
 
 def _rank_line(rank: int, one: Found) -> str:
@@ -126,23 +207,56 @@ def _card(
     lines: Sequence[str],
     marks: Sequence[tuple[str, tuple[float, float]]] = (),
     own: str = "",
+    link: str | None = None,
 ) -> str:
-    """A picture with marks at x, y in [0, 1], above a caption whose lines are HTML; `own` highlights it and says why."""
+    """
+    A picture with marks at x, y in [0, 1], above a caption whose lines are HTML; `own` highlights it and says why, `link` is
+    the query string that it opens.
+    """
     spots = "".join(
         f'<span class="gair-found-mark" style="left:{100 * x:.2f}%;top:{100 * y:.2f}%">{text}</span>'
         for text, (x, y) in marks
     )
     caption = "<br>".join([*lines, *[f"<b>{own}</b>"] * bool(own)])
-    return (
-        f'<figure><div class="gair-found-picture gair-found-{kind}{" gair-found-own" * bool(own)}"><img src="{picture}" alt="{kind}">'
-        f"{spots}</div><figcaption>{caption}</figcaption></figure>"
-    )
+    classes = f"gair-found-picture gair-found-{kind}{' gair-found-own' * bool(own)}"
+    shown = f'<img src="{picture}" alt="{kind}" loading="lazy" decoding="async">{spots}'
+    if link is None:
+        frame = f'<div class="{classes}">{shown}</div>'
+    else:
+        says = "Open this tile" if kind == "tile" else "Open this photo in its tile"
+        frame = f'<a class="{classes}" href="?{html.escape(link)}" title="{says}">{shown}</a>'
+    return f"<figure>{frame}<figcaption>{caption}</figcaption></figure>"
 
 
 def _page(query: str, *sections: str) -> str:
     """The query beside what it found."""
-    return f'<div class="gair-found-page"><div class="gair-found-asked"><h3>Query</h3>{query}</div><div>{"".join(sections)}</div></div>'
+    return (
+        f'<div class="gair-found-page"><div class="gair-found-asked"><h3>Query</h3>{query}</div>'
+        f"<div>{''.join(sections)}{_SAVE}</div></div>"
+    )
 
 
 def _section(head: str, note: str, cards: Sequence[str]) -> str:
     return f'<h3>{html.escape(head)}</h3><p>{note}</p><div class="gair-found">{"".join(cards)}</div>'
+
+
+# Rows of files -------------------------------------------------------------------------------------------------------
+
+
+def _tile_rows(served: ServedModel, gallery: Gallery, found: Sequence[Found]) -> list[ResultRow]:
+    rows = []
+    for rank, one in enumerate(found, start=1):
+        tile, lon, lat = gallery.tiles[one.position], None, None
+        if tile.bounds is not None and one.point is not None:
+            places = tile_places(served, tile, *np.array([one.point]).T)
+            lon, lat = (round(float(axis[0]), 7) for axis in places)
+        rows.append(ResultRow("tile", rank, tile.name, round(one.similarity, 5), lon, lat))
+    return rows
+
+
+def _photo_rows(gallery: Gallery, found: Sequence[Found]) -> list[ResultRow]:
+    photos = [(rank, one, gallery.photos[one.position]) for rank, one in enumerate(found, start=1)]
+    return [
+        ResultRow("photo", rank, photo.name, round(one.similarity, 5), photo.lon, photo.lat)
+        for rank, one, photo in photos
+    ]

@@ -119,7 +119,7 @@ function gairCross(context, [x, y], arm, strokes) {
   }
 }
 
-// Files and the address -----------------------------------------------------------------------------------------------
+// Files ---------------------------------------------------------------------------------------------------------------
 
 /** Downloads a blob under a name. */
 function gairDownload(blob, name) {
@@ -129,14 +129,3 @@ function gairDownload(blob, name) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
-
-/** Puts a link (a query string) into the address: as a new step of the history, or, after moving a map, as the same one. */
-const gairAddress = ((shown) => {
-  // Back and Forward: the page restores what its link says.
-  window.addEventListener("popstate", () => location.search !== shown && location.reload());
-  return (link, moved = false) => {
-    if (`?${link}` === shown) return;
-    history[moved ? "replaceState" : "pushState"](null, "", `${location.pathname}?${link}`);
-    shown = location.search;
-  };
-})(location.search);

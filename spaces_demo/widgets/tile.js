@@ -1,8 +1,8 @@
 // Licensed under the Apache License, Version 2.0; see LICENSE. Copyright 2026 The GAIR for Hugging Face contributors.
 //
-// A tile three times, under its similarity maps by NILI, bilinear interpolation and the mean. The page gives a value
-// (pictures, maps, points), and it reports what the visitor does: `send("pick", {x, y})`, `send("save", {format})`. Bands,
-// palette, scale, opacity and hover need no server. Uses shared.js.
+// A tile under its similarity maps, once for each way to read it. The page gives a value (pictures, maps, points), and it
+// reports what the visitor does: `send("pick", {x, y})`, `send("save", {format})`. Bands, palette, scale, opacity, hover and
+// the PNG need no server. Uses shared.js and address.js.
 
 "use strict";
 
@@ -13,30 +13,41 @@ function gairSave({ name, content }) {
 
 function gairTile(element, props, watch, send) {
   const find = (name) => element.querySelector(`[data-part="${name}"]`);
-  const panels = [...element.querySelectorAll("[data-reading]")].map((panel) => ({
-    reading: panel.dataset.reading,
-    picture: panel.querySelector("img"),
-    map: panel.querySelector('canvas[data-part="map"]'),
-    marks: panel.querySelector('canvas[data-part="marks"]'),
-    caption: panel.querySelector("[data-part=\"read\"]"),
-  }));
+  const panels = [...element.querySelectorAll("[data-reading]")].map((figure) => {
+    const part = (name) => figure.querySelector(`[data-part="${name}"]`);
+    return {
+      figure,
+      name: figure.dataset.reading, // "own" is the reading of the model itself
+      picture: figure.querySelector("img"),
+      map: part("map"),
+      marks: part("marks"),
+      read: part("read"),
+      rank: part("rank"),
+      ramp: part("ramp"),
+      ticks: part("ticks"),
+    };
+  });
   const controls = { palette: find("palette"), scale: find("scale"), opacity: find("opacity") };
-  const places = find("hover");
+  const bands = [...element.querySelectorAll("[data-layer]")];
   let value = {};
-  let maps = {}; // by reading: cosines, row by row from the north-west
+  let maps = {}; // by reading: cosines, row by row from the north-west; the mean is one number
   let layer = 0;
   let pointer = null; // x, y in [0, 1]: of the mouse or the keyboard
+
+  const readingOf = (panel) => (panel.name === "own" ? value.own : panel.name);
+  const sideOf = (reading) => (maps[reading].length === 1 ? 1 : value.side);
+  const shown = () => panels.filter((panel) => !panel.figure.hidden);
 
   // Values at a point -------------------------------------------------------------------------------------------------
 
   function cosineAt(reading, [x, y]) {
-    if (reading === "mean") return value.mean;
-    const cell = (share) => Math.min(Math.floor(share * value.side), value.side - 1);
-    return maps[reading][cell(y) * value.side + cell(x)];
+    const side = sideOf(reading);
+    const cell = (share) => Math.min(Math.floor(share * side), side - 1);
+    return maps[reading][cell(y) * side + cell(x)];
   }
 
   function placeText([x, y]) {
-    if (!value.corners) return `${Math.round(100 * x)} % east, ${Math.round(100 * y)} % south`;
+    if (!value.corners) return `${Math.round(100 * x)} % from the west, ${Math.round(100 * y)} % from the north`;
     const [lon, lat] = [0, 1].map((axis) => {
       const [northWest, northEast, southWest, southEast] = value.corners.map((corner) => corner[axis]);
       return (1 - y) * ((1 - x) * northWest + x * northEast) + y * ((1 - x) * southWest + x * southEast);
@@ -44,23 +55,28 @@ function gairTile(element, props, watch, send) {
     return gairPlace(gairWrapped(lon), lat, 4);
   }
 
-  /** The ends of the colour scale, and its name. */
-  function range() {
-    if (controls.scale.value === "full") return [-1, 1, "full, −1 to 1"];
-    if (controls.scale.value === "fixed" && value.fixed) return [...value.fixed, "fixed for this model and kind of query"];
-    const sorted = [...maps.nili].sort((one, other) => one - other);
+  /** The ends of the colour scale of a reading. */
+  function range(reading) {
+    const scale = controls.scale ? controls.scale.value : "each";
+    if (scale === "full") return [-1, 1];
+    if (scale === "fixed" && value.fixed) return value.fixed;
+    const sorted = [...maps[scale === "one" ? value.own : reading]].sort((one, other) => one - other);
     const [low, high] = [0.02, 0.98].map((share) => sorted[Math.round(share * (sorted.length - 1))]);
-    return [low, Math.max(high, low + 1e-3), "stretched, 2nd to 98th percentile of NILI here"];
+    // A map that is the same everywhere lies in the middle of its colours.
+    return high - low < 1e-3 ? [low - 5e-3, high + 5e-3] : [low, high];
   }
 
   // Drawing -----------------------------------------------------------------------------------------------------------
 
-  function drawMap(panel, [low, high]) {
-    const side = panel.reading === "mean" ? 1 : value.side;
-    const cosines = panel.reading === "mean" ? [value.mean] : [...maps[panel.reading]];
-    const levels = cosines.map((cosine) => Math.round(gairClamped((cosine - low) / (high - low), 0, 1) * (GAIR_NO_DATA - 1)));
-    gairPaint(panel.map, levels, side, side, controls.palette.value);
+  function drawMap(panel) {
+    const reading = readingOf(panel);
+    const [low, high] = range(reading);
+    const levels = [...maps[reading]].map((cosine) => Math.round(gairClamped((cosine - low) / (high - low), 0, 1) * (GAIR_NO_DATA - 1)));
+    gairPaint(panel.map, levels, sideOf(reading), sideOf(reading), controls.palette.value);
     panel.map.style.opacity = controls.opacity.value / 100;
+    gairDrawRamp(panel.ramp, panel.ticks, controls.palette.value, low, high);
+    const standing = (value.standings || {})[reading];
+    panel.rank.textContent = standing === undefined ? "" : panel.rank.dataset.text.replace("SHARE", (100 * standing).toFixed(standing > 0.99 ? 1 : 0));
   }
 
   function ring(context, [x, y], radius, colour) {
@@ -73,71 +89,88 @@ function gairTile(element, props, watch, send) {
     }
   }
 
-  function drawMarks({ marks, reading }) {
-    const context = gairContext(marks);
+  function drawMarks(panel) {
+    const context = gairContext(panel.marks);
     if (!context) return;
-    const at = ([x, y]) => [x * marks.clientWidth, y * marks.clientHeight];
+    const at = ([x, y]) => [x * panel.marks.clientWidth, y * panel.marks.clientHeight];
     const disc = (point, text, fill) => gairDisc(context, at(point), text, { radius: 9, fill, stroke: "#fff" });
-    if (reading === "nili") {
-      (value.photos || []).forEach((point, number) => disc(point, String(number + 1), "#334155"));
-      if (value.best) ring(context, at(value.best), 12, "#111");
-    }
-    if (value.query) disc(value.query, "★", "#c2410c");
+    (value.photos || []).forEach((point, number) => disc(point, String(number + 1), "#334155"));
+    const best = (value.best || {})[readingOf(panel)];
+    if (best) ring(context, at(best), 12, "#111");
+    if (value.query) disc(value.query, value.asked === "photo" ? "★" : "●", "#c2410c");
     if (pointer) gairCross(context, at(pointer), 9, [[4, "rgba(255, 255, 255, 0.9)"], [1.5, "#111"]]);
   }
 
   function drawHover() {
-    panels.forEach((panel) => {
+    shown().forEach((panel) => {
       drawMarks(panel);
-      if (!value.maps) panel.caption.textContent = "";
-      else if (panel.reading === "mean") panel.caption.textContent = value.mean.toFixed(3);
-      else if (pointer) panel.caption.textContent = cosineAt(panel.reading, pointer).toFixed(3);
-      else panel.caption.textContent = "";
+      panel.read.textContent = pointer && value.maps ? cosineAt(readingOf(panel), pointer).toFixed(3) : "";
     });
-    places.textContent = pointer ? placeText(pointer) : "Hover over the tile to read values; click a point to make it the query.";
-  }
-
-  function drawLegend([low, high, called]) {
-    gairDrawRamp(find("ramp"), find("ticks"), controls.palette.value, low, high);
-    find("called").textContent = called;
-    find("seen").textContent = `${controls.opacity.value} %`;
+    find("hover").textContent = pointer ? placeText(pointer) : "";
   }
 
   function draw() {
     const pictures = Object.values(value.layers || {});
     panels.forEach((panel) => {
-      if (pictures.length) panel.picture.src = pictures[layer];
+      const reading = readingOf(panel);
+      panel.figure.hidden = Boolean(value.maps) ? !maps[reading] : !["own", "nili"].includes(panel.name);
+      if (pictures.length && panel.picture.getAttribute("src") !== pictures[layer]) panel.picture.src = pictures[layer];
       panel.map.hidden = !value.maps;
+      panel.ramp.parentElement.hidden = !value.maps;
     });
-    find("legend").hidden = !value.maps;
+    element.querySelectorAll("[data-with-map]").forEach((part) => { part.hidden = !value.maps; });
     if (value.maps) {
-      gairOfferDiverging(controls.palette, controls.scale.value === "full");
-      const shown = range();
-      panels.forEach((panel) => drawMap(panel, shown));
-      drawLegend(shown);
+      gairOfferDiverging(controls.palette, controls.scale?.value === "full");
+      if (controls.scale) controls.scale.querySelector('[value="fixed"]').disabled = !value.fixed;
+      shown().forEach(drawMap);
     }
+    find("seen").textContent = `${controls.opacity.value} %`;
     drawHover();
+  }
+
+  // A PNG with legend -------------------------------------------------------------------------------------------------
+
+  /** All panels side by side, each above its name, its colours and their ends, under the title. */
+  function picture() {
+    const [side, gap, head, foot] = [480, 16, 40, 76];
+    const drawn = shown();
+    const whole = document.createElement("canvas");
+    [whole.width, whole.height] = [gap + drawn.length * (side + gap), head + side + foot];
+    const context = whole.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, whole.width, whole.height);
+    const write = (text, x, y, align = "left", weight = 400) => {
+      context.font = `${weight} 15px system-ui, sans-serif`;
+      [context.fillStyle, context.textAlign, context.textBaseline] = ["#111", align, "middle"];
+      context.fillText(text, x, y);
+    };
+    write(`${value.title} · cosine similarity · ★ photo, ring: most similar point`, gap, head / 2, "left", 600);
+    drawn.forEach((panel, number) => {
+      const x = gap + number * (side + gap);
+      context.imageSmoothingEnabled = false;
+      context.drawImage(panel.picture, x, head, side, side);
+      context.imageSmoothingEnabled = true;
+      context.globalAlpha = controls.opacity.value / 100;
+      context.drawImage(panel.map, x, head, side, side);
+      context.globalAlpha = 1;
+      context.drawImage(panel.marks, x, head, side, side);
+      write(panel.figure.dataset.title, x, head + side + 18, "left", 600);
+      write(panel.rank.textContent, x + side, head + side + 18, "right");
+      context.drawImage(panel.ramp, x, head + side + 34, side, 12);
+      const [low, high] = range(readingOf(panel));
+      write(low.toFixed(3), x, head + side + 60);
+      write(high.toFixed(3), x + side, head + side + 60, "right");
+    });
+    return whole;
+  }
+
+  function savePicture() {
+    pointer = null;
+    drawHover();
+    picture().toBlob((blob) => gairDownload(blob, "gair-tile.png"));
   }
 
   // Input -----------------------------------------------------------------------------------------------------------
-
-  /** Downloads the large picture, without the cursor. */
-  function savePicture() {
-    const [{ picture, map, marks }] = panels;
-    pointer = null;
-    drawHover();
-    const whole = document.createElement("canvas");
-    [whole.width, whole.height] = [marks.width, marks.height];
-    const context = whole.getContext("2d");
-    context.imageSmoothingEnabled = false;
-    context.drawImage(picture, 0, 0, whole.width, whole.height);
-    context.globalAlpha = controls.opacity.value / 100;
-    context.imageSmoothingEnabled = true;
-    context.drawImage(map, 0, 0, whole.width, whole.height);
-    context.globalAlpha = 1;
-    context.drawImage(marks, 0, 0);
-    whole.toBlob((blob) => gairDownload(blob, "similarity.png"));
-  }
 
   function position(event, canvas) {
     const frame = canvas.getBoundingClientRect();
@@ -169,8 +202,7 @@ function gairTile(element, props, watch, send) {
       drawHover();
     });
   });
-  Object.values(controls).forEach((control) => control.addEventListener("input", draw));
-  const bands = [...element.querySelectorAll("[data-layer]")];
+  Object.values(controls).forEach((control) => control?.addEventListener("input", draw));
   bands.forEach((button, number) => button.addEventListener("click", () => {
     layer = number;
     bands.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
@@ -190,7 +222,9 @@ function gairTile(element, props, watch, send) {
     Object.entries(value.maps || {}).forEach(([reading, packed]) => {
       maps[reading] = Float32Array.from(new Int16Array(gairBytes(packed).buffer), (number) => number * value.unit);
     });
+    if (value.maps) maps.mean = Float32Array.of(value.mean);
     draw();
+    gairVisit(value.link);
     // For the tests: which query is drawn.
     element.querySelector(".gair-tile").dataset.drawn = value.key || "";
   }

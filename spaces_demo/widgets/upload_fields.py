@@ -15,7 +15,9 @@
 
 import gradio as gr
 
-_PHOTO_TYPES = [".jpg", ".jpeg", ".png", ".webp"]
+from serving.uploads import BANDS_FIELD
+
+PHOTO_TYPES = [".jpg", ".jpeg", ".png", ".webp"]
 _TILE_TYPES = [".tif", ".tiff"]
 _BAND_ORDERS = [
     ("named in the file", ""),
@@ -27,7 +29,7 @@ _BAND_ORDERS = [
 
 def photo_field() -> gr.File:
     """A field for a street-view photo."""
-    return gr.File(label="Street-view photo", file_types=_PHOTO_TYPES, height=110)
+    return gr.File(label="Street-view photo", file_types=PHOTO_TYPES, height=110)
 
 
 def tile_field(label: str = "Sentinel-2 tile (GeoTIFF, 0.5 to 5 km)") -> gr.File:
@@ -37,4 +39,4 @@ def tile_field(label: str = "Sentinel-2 tile (GeoTIFF, 0.5 to 5 km)") -> gr.File
 
 def band_order_field() -> gr.Dropdown:
     """A choice of the band order of an uploaded tile; its value is empty if the file names its bands."""
-    return gr.Dropdown(_BAND_ORDERS, value="", label="Bands of the tile")
+    return gr.Dropdown(_BAND_ORDERS, value="", label=BANDS_FIELD, info="Needed if the file does not name its bands.")

@@ -25,7 +25,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from tests.end_to_end import query_picture
-from tests.helpers.browser import PHONE, TABS, browser, map_point, open_tab, redrawn, visit
+from tests.helpers.browser import PHONE, TABS, browser, open_tab, visit
 from tests.helpers.space import running_space
 from training.pretraining.monitoring import PICTURE
 from training.world.contact_sheet import CONTACT_SHEET
@@ -49,13 +49,9 @@ def main(run: Path) -> None:
         _copy(Path(scratch) / "query.png", IMAGES / "query.jpg")
     with TemporaryDirectory() as scratch, running_space(Path(scratch)) as url, browser() as chromium:
         with visit(chromium, url) as page:
-            with redrawn(page):
-                page.mouse.click(*map_point(page, "world-map", -9.14, 38.72))
-            page.mouse.move(0, 0)
-            _screenshot(page, "space-world-map")
-            for tab in TABS[1:]:
+            for tab in TABS:
                 open_tab(page, tab)
-                _screenshot(page, f"space-{tab.lower().replace(' ', '-')}")
+                _screenshot(page, f"space-{tab.lower()}")
         with visit(chromium, url, PHONE, dark=True) as page:
             _screenshot(page, "space-phone")
 

@@ -14,6 +14,7 @@
 """The Space in a browser, at the widths of a desktop and a phone."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.helpers.browser import (
     DESKTOP,
     PHONE,
+    TABLET,
     TABS,
     chromium_path,
     map_area,
@@ -37,6 +39,8 @@ from tests.helpers.browser import (
     until,
     visit,
 )
+
+EXPLORE = "?tab=Explore"
 
 pytestmark = [
     pytest.mark.ci,
@@ -62,7 +66,7 @@ def places(page):
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_a_click_draws_the_map_of_its_place_and_so_does_the_next(chromium, space_url, size):
-    with visit(chromium, space_url, size) as page:
+    with visit(chromium, space_url, size, link=EXPLORE) as page:
         assert colours(page) > 100
         for lon, lat in ((20.0, -10.0), (-60.0, 30.0)):
             at = map_point(page, "world-map", lon, lat)
@@ -77,8 +81,8 @@ def test_a_click_draws_the_map_of_its_place_and_so_does_the_next(chromium, space
 
 
 def test_pins_add_up_and_a_link_restores_them(chromium, space_url):
-    with visit(chromium, space_url) as page:
-        page.get_by_label("A click adds a pin").first.check()
+    with visit(chromium, space_url, link=EXPLORE) as page:
+        page.locator("#world-map").get_by_label("A click adds a pin").check()
         with redrawn(page):
             page.mouse.click(*map_point(page, "world-map", 100, 10))
         with redrawn(page):
@@ -95,26 +99,26 @@ def test_pins_add_up_and_a_link_restores_them(chromium, space_url):
 
 
 def test_the_second_of_two_quick_clicks_counts(chromium, space_url):
-    with visit(chromium, space_url) as page:
+    with visit(chromium, space_url, link=EXPLORE) as page:
         # Without adding, the last one wins.
         for lon, lat in ((-50, -10), (20, 5)):
             page.mouse.click(*map_point(page, "world-map", lon, lat))
         until(page, lambda: numbers(places(page).input_value()) == pytest.approx([20, 5], abs=1))
-        page.get_by_label("A click adds a pin").first.check()
+        page.locator("#world-map").get_by_label("A click adds a pin").check()
         for lon, lat in ((100, 10), (-100, 40)):
             page.mouse.click(*map_point(page, "world-map", lon, lat))
         until(page, lambda: numbers(places(page).input_value()) == pytest.approx([20, 5, 100, 10, -100, 40], abs=1))
 
 
 def test_zooming_in_puts_the_view_into_the_link(chromium, space_url):
-    with visit(chromium, space_url) as page:
+    with visit(chromium, space_url, link=EXPLORE) as page:
         for west in (-90, -45):
             page.get_by_role("button", name="Zoom in").first.click()
             until(page, lambda seen=f"view={west}": seen in page.url)
 
 
 def test_a_zoom_during_an_answer_is_drawn_in_the_end(chromium, space_url):
-    with visit(chromium, space_url) as page:
+    with visit(chromium, space_url, link=EXPLORE) as page:
         zoom = page.get_by_role("button", name="Zoom in").first
         for _ in range(3):
             # Each view is requested before the answer to the one before.
@@ -124,7 +128,7 @@ def test_a_zoom_during_an_answer_is_drawn_in_the_end(chromium, space_url):
 
 
 def test_the_keyboard_moves_a_cursor_and_selects_its_place(chromium, space_url):
-    with visit(chromium, space_url) as page:
+    with visit(chromium, space_url, link=EXPLORE) as page:
         map_area(page, "world-map").focus()
         for _ in range(3):
             page.keyboard.press("ArrowRight")
@@ -138,7 +142,7 @@ def test_the_keyboard_moves_a_cursor_and_selects_its_place(chromium, space_url):
 
 
 def test_colours_and_threshold_change_at_once(chromium, space_url):
-    with visit(chromium, space_url) as page:
+    with visit(chromium, space_url, link=EXPLORE) as page:
         before = colours(page)
         page.locator("#world-map [data-part=threshold]").fill("240")
         until(page, lambda: colours(page) < before)
@@ -159,18 +163,18 @@ def test_colours_and_threshold_change_at_once(chromium, space_url):
 def test_a_photo_is_a_query(chromium, space_url, tmp_path):
     path = tmp_path / "photo.jpg"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)).save(path)
-    with visit(chromium, space_url) as page:
+    with visit(chromium, space_url, link=EXPLORE) as page:
         places(page).fill("")
         page.get_by_role("button", name="Photo, tile").click()
         with redrawn(page):
-            page.locator("input[type=file]").first.set_input_files(path)
+            page.locator("[role=tabpanel]:visible input[type=file]").first.set_input_files(path)
         until(page, lambda: "your photo" in page.locator("#world-status").inner_text())
 
 
 def test_invalid_input_is_reported_and_the_map_stays(chromium, space_url, tmp_path):
     path = tmp_path / "photo.jpg"
     path.write_bytes(b"<svg onload=alert(1)>")
-    with visit(chromium, space_url) as page:
+    with visit(chromium, space_url, link=EXPLORE) as page:
         drawn = page.evaluate("document.querySelector('#world-map canvas').dataset.drawn")
         toasts = page.get_by_test_id("toast-body")
         said: list[str] = []
@@ -187,7 +191,7 @@ def test_invalid_input_is_reported_and_the_map_stays(chromium, space_url, tmp_pa
             until(page, says_more)
         places(page).fill("")
         page.get_by_role("button", name="Photo, tile").click()
-        page.locator("input[type=file]").first.set_input_files(path)
+        page.locator("[role=tabpanel]:visible input[type=file]").first.set_input_files(path)
         until(page, says_more)
         assert all("expected" in sentence and "Traceback" not in sentence for sentence in said)
         assert any("not a readable photo" in sentence for sentence in said)
@@ -197,8 +201,8 @@ def test_invalid_input_is_reported_and_the_map_stays(chromium, space_url, tmp_pa
 
 
 def test_boxes_are_drawn_and_compared(chromium, space_url):
-    with visit(chromium, space_url) as page:
-        open_tab(page, "Place to place")
+    with visit(chromium, space_url, link=EXPLORE) as page:
+        open_tab(page, "Boxes")
         page.get_by_role("button", name="Draw box A").click()
         page.mouse.move(*map_point(page, "box-map", -20, 20))
         page.mouse.down()
@@ -207,11 +211,104 @@ def test_boxes_are_drawn_and_compared(chromium, space_url):
         page.mouse.up()
         box = page.locator("#box-a input, #box-a textarea")
         until(page, lambda: numbers(box.input_value()) == pytest.approx([-20, -20, 40, 20], abs=1))
-        until(page, lambda: "a=" in page.url)
+        until(page, lambda: "a=-20" in page.url)
         link = page.url
     with visit(chromium, space_url, link=link.removeprefix(space_url)) as page:
         page.wait_for_function("document.querySelector('#comparison')?.innerText.includes('Difference')")
         assert page.locator("#comparison").is_visible()
+
+
+# The first screen ----------------------------------------------------------------------------------------------------
+
+
+def drawn(page, part: str) -> str:
+    return page.evaluate(f"document.querySelector('{part}').dataset.drawn")
+
+
+TILE, MAP = "#start-tile-card .gair-tile", "#start-map canvas"
+
+
+@pytest.mark.parametrize("size", [DESKTOP, TABLET, PHONE])
+def test_the_first_screen_shows_photo_tile_and_map_and_all_tabs(chromium, space_url, size):
+    with visit(chromium, space_url, size) as page:
+        for card in ("#start-photo-card img", "#start-tile-card img", "#start-map canvas"):
+            box = page.locator(card).first.bounding_box()
+            assert box["width"] > 100 and box["y"] + min(box["height"], 120) < size[1], (card, box)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        for name in ("Start", "Find", "Explore", "Compare"):
+            assert page.get_by_role("tab", name=name, exact=True).is_visible()
+        loaded = "[...document.querySelectorAll('#start-examples img')].every((image) => image.naturalWidth > 0)"
+        page.wait_for_function(loaded)
+
+
+def test_choosing_any_card_moves_the_others_and_back_and_forward_restore(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        seen = [(page.url, drawn(page, TILE), drawn(page, MAP))]
+
+        def moved() -> None:
+            """Waits until tile, map and address are all new."""
+            until(
+                page,
+                lambda: all(now != old for now, old in zip((page.url, drawn(page, TILE), drawn(page, MAP)), seen[-1])),
+            )
+            seen.append((page.url, drawn(page, TILE), drawn(page, MAP)))
+
+        page.locator("#start-examples button").nth(8).click()
+        moved()
+        assert "photo=" in page.url and "Its place in the tile" in page.locator("#start-tile-head").inner_text()
+        page.locator("#start-tile-card [data-part=marks]").click(position={"x": 60, "y": 60})
+        moved()
+        assert "point=" in page.url and "most similar photo" in page.locator("#start-photo-head").inner_text()
+        page.mouse.click(*map_point(page, "start-map", -60, -10))
+        moved()
+        assert "place=" in page.url and "most similar tile" in page.locator("#start-tile-head").inner_text()
+        for old in (seen[2], seen[1], seen[0]):
+            page.go_back()
+            until(page, lambda old=old: (page.url, drawn(page, TILE), drawn(page, MAP)) == old)
+        page.go_forward()
+        until(page, lambda: (page.url, drawn(page, TILE), drawn(page, MAP)) == seen[1])
+    with visit(chromium, space_url, link=seen[2][0].removeprefix(space_url)) as page:
+        assert (drawn(page, TILE), drawn(page, MAP)) == seen[2][1:]
+
+
+def test_a_result_opens_its_tile_and_a_bad_link_says_so(chromium, space_url):
+    with visit(chromium, space_url, link="?tab=Find&photo=5") as page:
+        assert "chance" in page.locator("#find-totals").inner_text()
+        page.locator("#find-results .gair-found a").nth(2).click()
+        page.wait_for_function("document.querySelector('#tile-view .gair-tile')?.dataset.drawn")
+        assert "tab=Compare" in page.url and "photo=5" in page.url
+        assert page.locator("#tile-photos button").count() in (4, 5)
+        page.go_back()
+        until(page, lambda: page.locator("#find-results").is_visible() and "tab=Find" in page.url)
+    with visit(chromium, space_url, link="?tab=Start&photo=5000") as page:
+        until(page, lambda: "there are 96" in " ".join(page.get_by_test_id("toast-body").all_inner_texts()))
+
+
+def test_the_first_screen_works_by_keyboard(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        before = drawn(page, TILE)
+        page.locator("#start-examples button").nth(3).focus()
+        page.keyboard.press("Enter")
+        until(page, lambda: drawn(page, TILE) != before)
+        photo = drawn(page, TILE)
+        page.locator("#start-tile-card [data-part=marks]").focus()
+        page.keyboard.press("Shift+ArrowLeft")
+        assert page.locator("#start-tile-card [data-part=hover]").inner_text()
+        page.keyboard.press("Enter")
+        until(page, lambda: drawn(page, TILE) != photo and "point=" in page.url)
+
+
+def test_readings_are_saved_as_files(chromium, space_url):
+    with visit(chromium, space_url, link="?tab=Compare&tile=2") as page:
+        for format_, begins in (("csv", b"lon,lat,similarity"), ("geojson", b'{"type"'), ("png", b"\x89PNG")):
+            with page.expect_download() as saved:
+                page.locator(f"#tile-view [data-save={format_}]").click()
+            assert saved.value.suggested_filename == f"gair-tile.{format_}"
+            assert Path(saved.value.path()).read_bytes().startswith(begins)
+        for panel in page.locator("#tile-view figure:visible").all():
+            assert "above" in panel.locator("[data-part=rank]").inner_text()
+        boxes = [panel.bounding_box()["width"] for panel in page.locator("#tile-view figure:visible").all()]
+        assert len(boxes) == 4 and max(boxes) - min(boxes) < 2
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -29,7 +29,7 @@ import pytest
 pytest.importorskip("playwright", reason="the extra ci is not installed")
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-DESKTOP, PHONE = (1280, 900), (390, 844)
+DESKTOP, TABLET, PHONE = (1280, 900), (800, 900), (390, 844)
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # Chromium itself must send no requests, so that all requests are the page's.
 _FLAGS = (
@@ -45,10 +45,11 @@ _FLAGS = (
 _ANSWER_MS = 180_000
 # What is true once a tab shows its first answer.
 _READY = {
-    "World map": "document.querySelector('#world-map canvas')?.dataset.drawn",
-    "Tile view": "document.querySelector('#tile-view .gair-tile')?.dataset.drawn",
-    "Retrieval": "document.querySelector('#retrieval-results .gair-found')",
-    "Place to place": "document.querySelector('#comparison')?.innerText.includes('Difference')",
+    "Start": "document.querySelector('#start-tile-card .gair-tile')?.dataset.drawn && document.querySelector('#start-map canvas')?.dataset.drawn",
+    "Find": "document.querySelector('#find-results .gair-found')",
+    "Explore": "document.querySelector('#world-map canvas')?.dataset.drawn",
+    "Compare": "document.querySelector('#tile-view .gair-tile')?.dataset.drawn",
+    "Boxes": "document.querySelector('#comparison')?.innerText.includes('Difference')",
 }
 TABS = tuple(_READY)
 
@@ -68,10 +69,10 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(chromium: Browser, url: str, size: tuple[int, int] = DESKTOP, dark: bool = False, link: str = "", ready: str = _READY["World map"]) -> Iterator[Page]:  # fmt: skip
+def visit(chromium: Browser, url: str, size: tuple[int, int] = DESKTOP, dark: bool = False, link: str = "", ready: str | None = None) -> Iterator[Page]:  # fmt: skip
     """
-    The page, once `ready`, an expression in JavaScript, is true: by default with its first map drawn. At the end, errors in
-    the browser and requests to other hosts raise an `AssertionError`.
+    The page, with the view of the link, such as "?tab=Explore", or else the first one drawn; or once `ready`, an expression in
+    JavaScript, is true. At the end, errors in the browser and requests to other hosts raise an `AssertionError`.
     """
     phone = size == PHONE
     context = chromium.new_context(
@@ -88,7 +89,8 @@ def visit(chromium: Browser, url: str, size: tuple[int, int] = DESKTOP, dark: bo
     page.on("console", lambda said: problems.append(f"console: {said.text}") if said.type == "error" else None)
     page.on("request", lambda sent: None if sent.url.startswith((url, "data:", "blob:")) else problems.append(f"request: {sent.url}"))  # fmt: skip
     page.goto(f"{url}{link}")
-    page.wait_for_function(ready)
+    tab = re.search(r"tab=(\w+)", link)
+    page.wait_for_function(ready or _READY[tab[1] if tab else "Start"])
     yield page
     context.close()
     assert not problems, problems
@@ -145,7 +147,9 @@ def redrawn(page: Page, map_id: str = "world-map") -> Iterator[None]:
 
 def open_tab(page: Page, name: str) -> None:
     """Opens a tab and waits for its first answer."""
-    page.get_by_role("tab", name=name).click()
+    if name == "Boxes":
+        page.get_by_role("tab", name="Compare").click()
+    page.get_by_role("tab", name="Two boxes" if name == "Boxes" else name, exact=True).click()
     page.wait_for_function(_READY[name])
 
 

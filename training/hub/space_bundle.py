@@ -17,14 +17,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from datasets import Features, List, Value
 
 from training.common.files import check_writable
 from training.common.schema import FEATURES, pack_tile, unpack_tile
 from training.hub.gather import SAMPLE_WORLD_NAME, load_strictly
 from training.measuring.similarity_ranges import measure_ranges
 from training.pairs.shards import files_of
+from training.world.ground import COVERS
 from training.world.settings import WorldSettings
 from training.world.writer import ensure_sample_dataset
 
@@ -34,6 +37,8 @@ MAX_GALLERY_BYTES = 3 * 10**6
 TILES, PHOTOS = 24, 4
 # In digital numbers: 0.08 % of full reflectance, less than the sensor's noise; saves two thirds of the bytes.
 PIXEL_STEP = 8
+# What the page says of its examples: what covers most of the ground where each photo was taken.
+GALLERY_FEATURES = Features({**FEATURES, "photo_labels": List(Value("string"))})
 
 
 def write_bundle(model: str, output: Path) -> None:
@@ -84,16 +89,16 @@ def write_model(folder: Path, source: str, world: Path) -> None:
 
 def write_gallery(folder: Path, world: Path) -> None:
     """
-    Writes `gallery.parquet` in the schema of `training.common.schema`: `TILES` held-out tiles at regular intervals, with their
-    first photos, pixels rounded to multiples of `PIXEL_STEP`.
+    Writes `gallery.parquet` in the schema of `training.common.schema` with labels (`GALLERY_FEATURES`): `TILES` held-out tiles at
+    regular intervals, with their first photos, pixels rounded to multiples of `PIXEL_STEP`.
 
     Args:
         folder (`Path`): is created.
         world (`Path`): the sample world.
     """
-    rows = pa.concat_tables(pq.read_table(path, columns=list(FEATURES)) for path in files_of(world)["test"])
+    rows = pa.concat_tables(pq.read_table(path, columns=[*FEATURES, "photo_cover"]) for path in files_of(world)["test"])
     chosen = rows.take(list(range(0, len(rows) - len(rows) % TILES, len(rows) // TILES))).to_pylist()
-    table = pa.Table.from_pylist([_compact(row) for row in chosen], schema=FEATURES.arrow_schema)
+    table = pa.Table.from_pylist([_compact(row) for row in chosen], schema=GALLERY_FEATURES.arrow_schema)
     folder.mkdir()
     # Brotli compresses pixels 10 % better than Zstandard; reading stays fast.
     pq.write_table(table, folder / "gallery.parquet", compression="brotli", compression_level=11, use_dictionary=False)
@@ -101,4 +106,5 @@ def write_gallery(folder: Path, world: Path) -> None:
 
 def _compact(row: dict[str, Any]) -> dict[str, Any]:
     pixels = (unpack_tile(row) + PIXEL_STEP // 2) // PIXEL_STEP * PIXEL_STEP
-    return {**row, **pack_tile(pixels), "photos": row["photos"][:PHOTOS]}
+    labels = [COVERS[int(np.argmax(cover))] for cover in row.pop("photo_cover")[:PHOTOS]]
+    return {**row, **pack_tile(pixels), "photos": row["photos"][:PHOTOS], "photo_labels": labels}

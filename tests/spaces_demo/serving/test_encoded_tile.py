@@ -21,7 +21,7 @@ import torch
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 from modeling_gair import GairConfig, GairModel
-from serving.encoded_tile import PIXELS, READINGS, SIDE, EncodedTile, best_point, encode_tile
+from serving.encoded_tile import PIXELS, READINGS, SIDE, EncodedTile, encode_tile, standing
 
 # The hidden layer at the points of the map is kept in 16 bits; the page shows cosines in steps of 1e-4.
 _ROUNDING = 1e-4
@@ -121,7 +121,31 @@ def test_a_model_in_half_precision_is_read_as_it_computes(pixels, photo_query):
     assert ours.at(0.3, 0.8) @ theirs.at(0.3, 0.8) > 0.999
 
 
-def test_the_best_point_is_the_centre_of_the_highest_cell():
-    cosines = np.zeros((SIDE, SIDE), np.float32)
-    cosines[3, 100] = 0.5
-    assert best_point(cosines) == (100.5 / SIDE, 3.5 / SIDE, 0.5)
+def test_many_queries_at_once_give_the_maps_of_each(case, photo_query):
+    _, tile, readings = case
+    queries = np.stack([photo_query.embedding, -photo_query.embedding, np.roll(photo_query.embedding, 1)])
+    for reading in readings:
+        together = tile.similarity(queries, reading)
+        assert together.shape == (3, SIDE, SIDE)
+        for query, similarity in zip(queries, together):
+            np.testing.assert_allclose(similarity, tile.similarity(query, reading), atol=1e-6)
+
+
+def test_the_best_point_is_the_centre_of_the_highest_cell_that_is_not_extrapolated(tile_without_pixels):
+    tile, cosines = tile_without_pixels.encoded, np.zeros((SIDE, SIDE), np.float32)
+    cosines[20, 100] = 0.5
+    # The outermost centres of twelve patches are at 128 / 24 = 5.33 cells.
+    cosines[4, 60] = cosines[60, SIDE - 5] = 0.9
+    assert tile.best_point(cosines) == (100.5 / SIDE, 20.5 / SIDE, 0.5)
+    cosines[5, 60] = 0.9
+    x, y, _ = tile.best_point(cosines)
+    assert (x, y) == (60.5 / SIDE, 5.5 / SIDE) and y > 0.5 / tile.tokens.shape[-1]
+
+
+def test_a_standing_is_the_share_of_the_tile_that_is_less_similar():
+    cosines = np.arange(SIDE * SIDE, dtype=np.float32).reshape(SIDE, SIDE)
+    assert standing(cosines, 0.5 / SIDE, 0.5 / SIDE) == pytest.approx(0, abs=1e-4)
+    assert standing(cosines, 1.0, 1.0) == pytest.approx(1, abs=1e-4)
+    assert standing(cosines, 0.5 / SIDE, 0.25) == pytest.approx(0.25, abs=1e-4)
+    # A map that is the same everywhere says nothing, which is chance.
+    assert standing(np.zeros((SIDE, SIDE)), 0.3, 0.7) == 0.5

@@ -13,7 +13,6 @@
 # limitations under the License.
 """Galleries of the Space: the bundled one, folders of pairs, and the cache of embeddings."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -22,9 +21,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import serving.gallery as gallery
+from serving.encoded_tile import standing
 from serving.gallery import load_gallery, uploaded_tile
-from serving.pictures import LAYERS
+from serving.pictures import LAYERS, data_uri, published_picture
 from training.common.schema import FEATURES
+from training.world.ground import COVERS
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,11 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def rows():
     return pq.read_table(gallery.BUNDLED_GALLERY / "gallery.parquet").slice(0, 2).to_pylist()
+
+
+def offered(address):
+    """The picture that is offered under an address."""
+    return published_picture(address.removeprefix("pictures/"))
 
 
 def written(folder, rows):
@@ -54,8 +60,21 @@ def test_the_bundled_gallery_is_the_default(bundled_gallery):
     np.testing.assert_allclose(np.linalg.norm(found.photo_embeds, axis=1), 1, rtol=1e-5)
     for tile in found.tiles:
         assert set(tile.layers) == set(LAYERS)
-        assert all(picture.startswith("data:image/jpeg;base64,") for picture in tile.layers.values())
-    assert all(0 <= axis <= 1 for photo in found.photos for axis in photo.point)
+        assert all(offered(picture).startswith(b"\xff\xd8") for picture in (*tile.layers.values(), tile.small))
+    for photo in found.photos:
+        assert all(0 <= axis <= 1 for axis in photo.point) and offered(photo.picture) == photo.jpeg
+        # The sample world's pictures are small already.
+        assert photo.small == photo.picture and photo.label in COVERS
+    assert all(tile.small == tile.layers["True colour"] for tile in found.tiles)
+
+
+def test_a_standing_is_that_of_the_true_place(bundled_gallery):
+    for position in (0, 17, 60):
+        photo = bundled_gallery.photos[position]
+        cosines = bundled_gallery.tiles[photo.tile].encoded.similarity(bundled_gallery.photo_embeds[position])
+        assert photo.standing == pytest.approx(standing(cosines, *photo.point), abs=1e-3)
+    # 0.5 by chance.
+    assert np.median([photo.standing for photo in bundled_gallery.photos]) > 0.8
 
 
 def test_a_folder_of_pairs_is_a_gallery(served_model, rows, tmp_path, monkeypatch):
@@ -128,7 +147,9 @@ def test_an_upload_is_encoded_like_a_tile_of_the_gallery(served_model, bundled_g
     query = bundled_gallery.photo_embeds[0]
     ours, theirs = (shown.encoded.similarity(query) for shown in (tile, own))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    assert json.dumps(tile.layers) == json.dumps(own.layers)
+    for layer, picture in tile.layers.items():
+        # Visitors' pictures are not offered to others.
+        assert picture == data_uri(offered(own.layers[layer]))
 
 
 def test_rows_and_files_that_cannot_be_read_are_left_out(served_model, rows, tmp_path, capsys):

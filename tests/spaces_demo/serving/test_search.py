@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
-from serving.encoded_tile import best_point
-from serving.search import Found, find_photos, find_photos_of, find_tiles, rank_of
+from serving.gallery import Gallery
+from serving.search import Found, find_photos, find_photos_of, find_tiles, rank_of, retrieval_totals
 
 
 def test_tiles_are_ranked_by_their_best_point(bundled_gallery):
@@ -28,7 +28,7 @@ def test_tiles_are_ranked_by_their_best_point(bundled_gallery):
     assert [one.similarity for one in found] == sorted((one.similarity for one in found), reverse=True)
     for one in found[:3]:
         tile = bundled_gallery.tiles[one.position]
-        assert (*one.point, one.similarity) == best_point(tile.encoded.similarity(query))
+        assert (*one.point, one.similarity) == tile.encoded.best_point(tile.encoded.similarity(query))
         # A point in float32 is off by some 10⁻⁵ of a pixel, and neighbouring pixels may differ by much.
         assert float(tile.encoded.at(*one.point) @ query) == pytest.approx(one.similarity, abs=1e-4)
 
@@ -43,14 +43,24 @@ def test_photos_are_ranked_by_cosine(bundled_gallery):
 def test_photos_for_a_tile_agree_with_tiles_for_a_photo(bundled_gallery):
     by_tile = {one.position: one for one in find_photos_of(bundled_gallery, bundled_gallery.tiles[4])}
     (by_photo,) = [one for one in find_tiles(bundled_gallery, bundled_gallery.photo_embeds[9]) if one.position == 4]
-    assert by_tile[9].similarity == by_photo.similarity and by_tile[9].point == by_photo.point
+    assert by_tile[9].similarity == pytest.approx(by_photo.similarity, abs=1e-6) and by_tile[9].point == by_photo.point
+
+
+def test_totals_are_those_of_the_rankings(bundled_gallery, monkeypatch):
+    monkeypatch.setattr("serving.search.MAX_COUNTED", 24)
+    counted = list(zip(bundled_gallery.photo_embeds, bundled_gallery.photos))[::4]
+    ranks = [rank_of(find_tiles(bundled_gallery, embedding), [photo.tile]) for embedding, photo in counted]
+    totals = retrieval_totals(bundled_gallery)
+    assert (totals.photos, totals.tiles) == (24, 24)
+    assert totals.first == np.mean(np.array(ranks) == 1) and totals.median_rank == np.median(ranks)
 
 
 def test_the_bundled_model_retrieves_better_than_chance(bundled_gallery):
-    one_a_tile = list(zip(bundled_gallery.photo_embeds, bundled_gallery.photos))[::4]
-    ranks = [rank_of(find_tiles(bundled_gallery, embedding), [photo.tile]) for embedding, photo in one_a_tile]
-    # 12.5 by chance.
-    assert np.mean(ranks) < 8
+    totals = retrieval_totals(bundled_gallery)
+    # By chance, 1 / 24 and 12.5.
+    assert totals.photos == 96 and totals.first > 2 / 24 and totals.median_rank < 8
+    bare = Gallery("bare", bundled_gallery.tiles[:1], [], np.zeros((0, 96), np.float32))
+    assert retrieval_totals(bare) is None
 
 
 def test_rank_of_is_that_of_the_first():

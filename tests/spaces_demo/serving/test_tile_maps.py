@@ -21,15 +21,17 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
-from serving.encoded_tile import SIDE, best_point
+from serving.encoded_tile import SIDE, standing
 from serving.gallery import Gallery, Photo
-from serving.pictures import data_uri, jpeg_of
+from serving.pictures import jpeg_of
 from serving.tile_maps import (
     centres,
+    distance_text,
     fixed_range,
     gallery_query,
     place_text,
     point_query,
+    standings,
     summary,
     tile_places,
     tile_value,
@@ -40,7 +42,7 @@ from serving.tile_maps import (
 def test_a_point_is_most_similar_to_itself(unnamed_model, tile):
     point = 38.5 / SIDE, 102.5 / SIDE
     query = point_query(unnamed_model, tile, *point)
-    x, y, greatest = best_point(tile.encoded.similarity(query.embedding))
+    x, y, greatest = tile.encoded.best_point(tile.encoded.similarity(query.embedding))
     assert (x, y) == point and greatest > 0.999
 
 
@@ -74,17 +76,24 @@ def test_the_page_receives_the_maps(unnamed_model, tile, photo_query):
         expected = tile.encoded.similarity(photo_query.embedding, reading)
         np.testing.assert_allclose(sent, expected, atol=value["unit"])
     assert value["mean"] == pytest.approx(float(tile.encoded.mean @ photo_query.embedding))
-    assert value["best"] == best_point(tile.encoded.similarity(photo_query.embedding))[:2]
+    for reading, found in value["best"].items():
+        assert found == tile.encoded.best_point(tile.encoded.similarity(photo_query.embedding, reading))[:2]
+    # It is not known where this photo was taken.
+    assert list(value["best"]) == list(value["maps"]) and value["standings"] == {}
 
 
-def test_without_pixels_the_page_receives_nili_and_bilinear(
-    served_model, unnamed_model, tile_without_pixels, photo_query
-):
+def test_without_pixels_the_page_receives_nili_and_bilinear(unnamed_model, tile_without_pixels, photo_query):
     shown = tile_without_pixels
-    value, text = tile_value(unnamed_model, shown, photo_query, []), summary(served_model, shown, photo_query)
+    value = tile_value(unnamed_model, shown, photo_query, [])
     assert list(value["maps"]) == ["nili", "bilinear"] and value["own"] == "nili"
-    assert value["best"] == best_point(shown.encoded.similarity(photo_query.embedding, "nili"))[:2]
-    assert "highest by NILI" in text and "- NILI: " in text and "- bilinear: " in text and "pixels" not in text
+    best = shown.encoded.best_point(shown.encoded.similarity(photo_query.embedding, "nili"))
+    assert value["best"]["nili"] == best[:2]
+
+
+def test_distances_are_in_metres_where_they_are_known(unnamed_model, tile):
+    # The tile has 1,920 m a side; the sphere is not the ellipsoid.
+    assert distance_text(unnamed_model, tile, (0.25, 0.5), (0.75, 0.5)) == "958 m"
+    assert distance_text(unnamed_model, replace(tile, bounds=None, crs=None), (0.0, 0.5), (0.5, 0.5)) == "50% of a side"
 
 
 def test_without_a_query_there_is_no_map(unnamed_model, tile):
@@ -106,7 +115,7 @@ def test_the_fixed_range_comes_from_the_model():
 
 
 def test_the_bundled_model_states_its_ranges(served_model):
-    for kind in ("photo", "point"):
+    for kind in ("photo", "point", "place"):
         low, high = fixed_range(kind, served_model.similarity_ranges)
         assert -1 <= low < 0.5 < high <= 1
 
@@ -114,11 +123,15 @@ def test_the_bundled_model_states_its_ranges(served_model):
 def test_the_summary_describes_the_map(served_model, tile, photo_query):
     text = summary(served_model, tile, photo_query)
     cosines = tile.encoded.similarity(photo_query.embedding)
-    assert f"highest by tokens and pixels: **{cosines.max():.3f}**" in text
-    for name, reading in (("tokens and pixels", "pixels"), ("NILI", "nili"), ("bilinear", "bilinear")):
-        shown = tile.encoded.similarity(photo_query.embedding, reading)
-        assert f"- {name}: {shown.min():.3f} to {shown.max():.3f}" in text
-    assert "bundled tiny model" in text and "no data" not in text
+    x, y, cosine = tile.encoded.best_point(cosines)
+    assert f"Most similar point: {place_text(served_model, tile, x, y)}, cosine {cosine:.3f}" in text
+    assert "true place" not in text and "no data" not in text
+    known = replace(photo_query, point=(0.4, 0.6))
+    own = standings(tile, known)
+    assert own["pixels"] == standing(cosines, 0.4, 0.6) and own["mean"] == 0.5
+    assert f"more similar to it than **{own['pixels']:.0%}** of the tile; chance gives 50%" in summary(
+        served_model, tile, known
+    )
     assert "25% of the tile's pixels have no data" in summary(
         served_model, replace(tile, valid_fraction=0.75), photo_query
     )
@@ -129,11 +142,13 @@ def test_a_photo_of_the_gallery_is_a_query_with_its_embedding(served_model, tile
     image = Image.new("RGB", (64, 48), "green")
     jpeg = jpeg_of(image, 64)
     embeds = np.eye(96, dtype=np.float32)[:1]
-    kept = Gallery("made", [tile], [Photo("p", jpeg, 15.01, 45.14, 0, (0.4, 0.6), "")], embeds)
+    kept = Gallery("made", [tile], [Photo("p", jpeg, 15.01, 45.14, 0, (0.4, 0.6), "", "pictures/p.jpg")], embeds)
     query = gallery_query(kept, 0)
-    assert query.point == (0.4, 0.6) and query.picture == data_uri(jpeg)
+    assert query.point == (0.4, 0.6) and query.picture == "pictures/p.jpg"
+    # In another tile it was taken nowhere.
+    assert gallery_query(kept, 0, 1).point is None and gallery_query(kept, 0, 0).point == (0.4, 0.6)
     np.testing.assert_array_equal(query.embedding, embeds[0])
-    assert "where the photo was taken" in summary(served_model, tile, query)
+    assert "The photo was taken" in summary(served_model, tile, query)
 
 
 def test_an_uploaded_photo_is_embedded(served_model, tmp_path):

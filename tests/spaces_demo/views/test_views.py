@@ -13,7 +13,8 @@
 # limitations under the License.
 """The tabs: each is built, and results are described in plain words."""
 
-from dataclasses import replace
+import base64
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -24,18 +25,149 @@ import gradio as gr
 from serving.distributions import DistributionComparison
 from serving.embedded_rows import EmbeddedRows
 from serving.gallery import Gallery
-from views import embeddings, place_to_place, retrieval, tile_view
-from views.place_to_place import sentence
+from serving.search import Totals, find_tiles
+from serving.world_maps import WorldMaps
+from tests.helpers.rasters import made_pixels, write_tif
+from views import boxes, embeddings, find, readings, start, world_map
+from views.boxes import sentence
+from views.find import totals_text
+from views.link import Link, Links
+from views.site import Site
 
 
-@pytest.mark.parametrize("tab", [place_to_place, retrieval, tile_view])
-def test_a_tab_is_built_with_and_without_photos(served_model, bundled_gallery, tab):
+@pytest.fixture(scope="module")
+def maps(served_model):
+    return WorldMaps(served_model)
+
+
+@pytest.fixture
+def site(served_model, bundled_gallery, maps):
+    with gr.Blocks():
+        return Site(served_model, bundled_gallery, maps, Links())
+
+
+@dataclass
+class Request:
+    """The part of a request that views read: there is no session."""
+
+    session_hash: str | None = None
+
+
+def event(**data):
+    return gr.EventData(None, data)
+
+
+def last(answers):
+    """The final one of several answers; the cards come with the first, which a finer map may follow."""
+    first, *others = answers
+    return (*first[:-1], (others or [first])[-1][-1])
+
+
+@pytest.mark.parametrize("tab", [start, find, world_map, readings, boxes])
+def test_a_tab_is_built_with_and_without_photos(served_model, bundled_gallery, maps, tab):
     bare = Gallery("bare", bundled_gallery.tiles[:1], [], np.zeros((0, 96), np.float32))
     few = replace(bundled_gallery, photos=bundled_gallery.photos[:4], photo_embeds=bundled_gallery.photo_embeds[:4])
     for gallery in (few, bare):
-        with gr.Blocks() as page:
-            tab.add_tab(served_model, gallery)
+        with gr.Blocks() as page, gr.Tab("made"):
+            tab.add_tab(Site(served_model, gallery, maps, Links()))
         assert any(isinstance(block, gr.HTML) for block in page.blocks.values())
+
+
+def test_choosing_one_of_the_first_cards_moves_the_others(site):
+    handlers, gallery = start._Handlers(site), site.gallery
+    scene, examples, head, picture, _, tile, _, world = last(handlers.open(Link("Start")))
+    first = handlers._examples[0].photo
+    assert scene.photo == first and picture == gallery.photos[first].picture
+    assert [choice["chosen"] for choice in examples] == ["true"] + ["false"] * 9
+    assert tile["query"] == gallery.photos[first].point and tile["link"] == f"tab=Start&photo={first}"
+    assert {"id": f"photo-{first}", "kind": "photo"}.items() <= world["marks"][-1].items() and world["pins"] == []
+
+    scene, examples, head, _, _, tile, _, world = last(handlers.pick(event(x=0.25, y=0.75), scene, Request()))
+    assert (scene.query.kind, tile["query"], tile["asked"]) == ("point", (0.25, 0.75), "point")
+    assert "true" not in [choice["chosen"] for choice in examples] and "most similar photo" in head["title"]
+    assert tile["link"] == f"tab=Start&tile={scene.tile}&point=0.25,0.75" and "turn" not in world
+
+    asked = {"view": [-180, -90, 180, 90], "pins": [[24.0, -23.0]], "boxes": {}, "opened": None, "turn": 7}
+    scene, _, _, picture, head, tile, _, world = last(handlers.ask(asked, scene, Request()))
+    assert scene.tile == find_tiles(gallery, scene.query.embedding)[0].position and "similar tile" in head["title"]
+    assert world["pins"] == [{"lon": 24.0, "lat": -23.0}] and world["turn"] == 7
+    assert picture == gallery.photos[scene.photo].picture and tile["link"] == "tab=Start&place=24,-23"
+
+    # The pin is known, so a mark that is opened, or else the view, is what is new.
+    scene, *_, tile, _, world = last(handlers.ask({**asked, "opened": "tile-3", "turn": 8}, scene, Request()))
+    assert (scene.tile, scene.photo, world["turn"]) == (3, 12, 8)
+    moved = {**asked, "pins": [], "view": [0, 0, 40, 20], "turn": 9}
+    *unchanged, world = last(handlers.ask(moved, scene, Request()))
+    assert world["drawn_for"] == [0, 0, 40, 20] and unchanged == [gr.skip()] * 7
+
+
+@pytest.mark.parametrize("mark", ["tile-99", "photo-x", "../app.py", ""])
+def test_marks_that_no_map_has_open_nothing(site, mark):
+    handlers = start._Handlers(site)
+    asked = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": mark, "turn": 1}
+    with pytest.raises(ValueError, match=r"opens no tile|there are"):
+        last(handlers.ask(asked, last(handlers.open(Link("Start")))[0], Request()))
+
+
+@pytest.mark.parametrize(
+    ("parts", "tile", "kind"),
+    [
+        ({"photo": "13"}, 3, "photo"),
+        ({"tile": "5", "point": "0.25,0.5"}, 5, "point"),
+        ({"tile": "5"}, 5, "photo"),
+        ({"place": "24,-23"}, None, "place"),
+    ],
+)
+def test_links_open_scenes(site, parts, tile, kind):
+    scene, *_ = last(start._Handlers(site).open(Link("Start", parts)))
+    assert scene.query.kind == kind and scene.tile == (scene.tile if tile is None else tile)
+
+
+def test_readings_show_every_query_beside_their_own_photos(site):
+    handlers, gallery = readings._Handlers(site), site.gallery
+    _, position, query, tiles, photos, panels, text = handlers.open(Link("Compare"))
+    assert position == 0 and query.point == gallery.photos[0].point and tiles[0]["chosen"] == "true"
+    assert [photo["chosen"] for photo in photos] == ["true", "false", "false", "false"]
+    assert set(panels["standings"]) == {"pixels", "nili", "bilinear", "mean"} and "chance gives 50%" in text
+    # A photo from elsewhere is shown as the query, and nothing says that it was taken here.
+    _, position, query, _, photos, panels, text = handlers.open(Link("Compare", {"tile": "2", "photo": "0"}))
+    assert position == 2 and query.point is None and panels["standings"] == {} and "The photo was taken" not in text
+    assert len(photos) == 5 and photos[4]["picture"] == gallery.photos[0].small and photos[4]["chosen"] == "true"
+    tile, position, *_ = handlers.choose_tile(event(number=1))
+    *_, photos, panels, _ = handlers.pick_point(event(x=0.5, y=0.5), tile, position)
+    assert panels["asked"] == "point" and "true" not in [photo["chosen"] for photo in photos]
+    assert panels["link"] == "tab=Compare&tile=1&point=0.5,0.5"
+
+
+def test_what_is_found_is_what_is_chosen(site):
+    handlers = find._Handlers(site)
+    totals, _, _, _, photos, tiles, found, rows = handlers.open(Link("Find", {"tile": "4"}))
+    assert "chance: 4%" in totals and found["link"] == "tab=Find&tile=4" and len(rows) == 96
+    assert [tile["chosen"] for tile in tiles].index("true") == 4 and "true" not in [one["chosen"] for one in photos]
+    photos, tiles, found, rows = handlers.choose_photo(event(number=9))
+    assert photos[9]["chosen"] == "true" and "true" not in [one["chosen"] for one in tiles] and len(rows) == 24
+    assert "photo 10 of the gallery" in found["html"]
+    saved = handlers.save(event(format="csv"), rows)["file"]
+    assert saved["name"] == "gair-results.csv" and len(base64.b64decode(saved["content"]).splitlines()) == 25
+    with pytest.raises(ValueError, match="expected one of csv, geojson"):
+        handlers.save(event(format="exe"), rows)
+
+
+def test_another_order_of_bands_reads_the_file_again(site, tmp_path):
+    path = write_tif(tmp_path / "tile.tif", made_pixels(), names=())
+    for view in (find, readings):
+        handlers = view._Handlers(site)
+        with pytest.raises(ValueError, match="choose the order of its bands in “Bands of the file”"):
+            handlers.upload_tile(str(path), "")
+        assert len(handlers.upload_tile(str(path), "gair_10")) > 3
+        # Without a file, a choice waits for one.
+        assert handlers.upload_tile(None, "gair_10") == gr.skip()
+
+
+def test_totals_stand_beside_chance():
+    said = totals_text(Totals(photos=96, tiles=24, first=0.1979, median_rank=5.0))
+    assert "20% find their own tile first" in said and "chance: 4%" in said and "chance: 12.5" in said
+    assert "no photos" in totals_text(None)
 
 
 def test_a_difference_by_chance_is_not_called_a_difference():

@@ -23,12 +23,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datasets import Features
 
 import modeling_gair
 from modeling_gair import GairProcessor, convert_gair_checkpoint
 from training.common.schema import FEATURES, pack_tile, unpack_tile
 from training.hub import space_bundle
 from training.hub.options import SPACE
+from training.world.ground import COVERS
+from training.world.rows import SAMPLE_FEATURES
 
 MODEL, GALLERY = SPACE / "model", SPACE / "gallery"
 CODE = sorted(set(Path(modeling_gair.__file__).parent.glob("*_gair*.py")) - {Path(convert_gair_checkpoint.__file__)})
@@ -50,8 +53,10 @@ def world(tmp_path_factory):
     noise = np.random.default_rng(0).integers(0, space_bundle.PIXEL_STEP, (10, 96, 96), dtype=np.uint16)
     folder = tmp_path_factory.mktemp("world")
     (folder / "data").mkdir()
+    schema = Features({**FEATURES, "photo_cover": SAMPLE_FEATURES["photo_cover"]}).arrow_schema
+    cover = [[0.1, 0.6, 0.3, 0, 0, 0, 0]] * 4
     table = pa.Table.from_pylist(
-        [{**row, **pack_tile(unpack_tile(row) + noise)} for row in rows], FEATURES.arrow_schema
+        [{**row, **pack_tile(unpack_tile(row) + noise), "photo_cover": cover} for row in rows], schema
     )
     for split in ("train", "test"):
         pq.write_table(table, folder / "data" / f"{split}-00000-of-00001.parquet")
@@ -102,15 +107,17 @@ def test_the_bundled_model_loads_from_its_folder_alone(tmp_path):
     assert ran.stdout.strip() == "96"
 
 
-def test_the_bundled_gallery_is_in_the_schema_of_pairs():
+def test_the_bundled_gallery_is_in_the_schema_of_pairs_with_labels():
     table = pq.read_table(GALLERY / "gallery.parquet")
-    assert table.schema.equals(FEATURES.arrow_schema)
+    assert table.schema.equals(space_bundle.GALLERY_FEATURES.arrow_schema)
+    assert table.select(list(FEATURES)).schema.equals(FEATURES.arrow_schema, check_metadata=False)
     rows = table.to_pylist()
     assert len(rows) == 24
     for row in rows:
         assert row["split"] == "test" and len(row["photos"]) == 4
         assert (unpack_tile(row) % space_bundle.PIXEL_STEP == 0).all()
         assert all("sample world" in photo["attribution"] for photo in row["photos"])
+        assert len(row["photo_labels"]) == 4 and set(row["photo_labels"]) <= set(COVERS)
 
 
 def test_writing_again_gives_the_same_bytes(trained, tmp_path):
@@ -135,6 +142,7 @@ def test_pixels_of_the_gallery_are_rounded_by_half_a_step_at_most(world, tmp_pat
         difference = unpack_tile(row).astype(np.int32) - unpack_tile(original)
         assert np.abs(difference).max() == space_bundle.PIXEL_STEP // 2
         assert row["photos"] == original["photos"][: space_bundle.PHOTOS]
+        assert row["photo_labels"] == ["forest"] * space_bundle.PHOTOS
 
 
 def test_a_model_that_is_too_large_is_an_error_and_nothing_is_written(trained, tmp_path, monkeypatch):

@@ -11,19 +11,19 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Place to place: two boxes, compared by the distributions of the location embeddings in them."""
+"""Boxes: two regions, compared by the distributions of the location embeddings in them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import gradio as gr
 
 from serving.boxes import PLACES_PER_BOX, SHUFFLES, BoxComparison
 from serving.distributions import DistributionComparison
-from serving.gallery import Gallery
 from serving.model import ServedModel
+from views.link import BOXES, Link, address
+from views.site import Site
 from widgets.events import QUIET, TURNS, for_programs, wanted, warned
 from widgets.map import WorldMap, world_map
 
@@ -51,16 +51,10 @@ class _Parts:
     examples: Any
 
 
-def add_tab(served: ServedModel, gallery: Gallery) -> None:
-    """
-    Builds the tab inside `gr.Blocks`.
-
-    Args:
-        served ([`ServedModel`]): the model.
-        gallery ([`Gallery`]): unused; all tabs have the same signature.
-    """
-    comparison = BoxComparison(served)
-    _connect(_lay_out(served), _Handlers(comparison))
+def add_tab(site: Site) -> None:
+    """Builds the view inside its `gr.Tab`."""
+    comparison = BoxComparison(site.served)
+    _connect(site, _lay_out(site.served), _Handlers(comparison))
     gr.api(_endpoint(comparison), api_name="compare_boxes", **TURNS)
 
 
@@ -88,11 +82,11 @@ def _lay_out(served: ServedModel) -> _Parts:
     return _Parts(drawn, boxes, result, examples)
 
 
-def _connect(parts: _Parts, handlers: "_Handlers") -> None:
+def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     answer = [parts.world.map, parts.result]
-    restored = drawn = [*parts.boxes, *answer]
+    drawn = [*parts.boxes, *answer]
     runs = {**QUIET, **TURNS}
-    gr.on(None, warned(handlers.restore), None, restored, **runs)
+    site.links.opens(BOXES, handlers.open, drawn, **TURNS)
     parts.world.asked.ask(warned(handlers.answer), parts.world.asked, drawn, trigger_mode="always_last", **runs)
     submitted = [box.submit for box in parts.boxes]
     gr.on(submitted, warned(handlers.compare), parts.boxes, answer, trigger_mode="always_last", **runs)
@@ -107,7 +101,7 @@ class _Handlers:
 
     def compare(self, first: str, second: str) -> tuple:
         boxes, found = self._comparison.compare(first, second)
-        link = urlencode({"a": first.replace(" ", ""), "b": second.replace(" ", "")})
+        link = address(tab=BOXES, a=first.replace(" ", ""), b=second.replace(" ", ""))
         return {"boxes": boxes, "link": link}, sentence(found)
 
     def answer(self, asked: Any) -> tuple:
@@ -118,12 +112,9 @@ class _Handlers:
         value, result = self.compare(first, second)
         return first, second, value | {"turn": want.turn}, result
 
-    def restore(self, request: gr.Request) -> tuple:
-        asked = dict(request.query_params)
-        first, second = asked.get("a", _FIRST["A"]), asked.get("b", _FIRST["B"])
-        value, result = self.compare(first, second)
-        # The address of the page changes only once the visitor asks for something else.
-        return first, second, {"boxes": value["boxes"]}, result
+    def open(self, link: Link) -> tuple:
+        first, second = link.parts.get("a", _FIRST["A"]), link.parts.get("b", _FIRST["B"])
+        return first, second, *self.compare(first, second)
 
 
 def sentence(found: DistributionComparison) -> str:

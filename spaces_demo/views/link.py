@@ -1,0 +1,197 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Links: the address of the page says what it shows, and opening an address shows it again.
+
+A link is a query string such as `tab=Start&photo=12`: the name of a tab, and what its view needs. The browser sends the present
+address with every event, so a handler that takes a `gr.Request` can read it at any time.
+"""
+
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from serving.turns import Superseded
+from widgets.address import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, TABS, YOURS, address, address_bar
+from widgets.events import QUIET
+
+__all__ = [
+    "BOXES",
+    "COMPARE",
+    "EXPLORE",
+    "FIND",
+    "MODELS",
+    "START",
+    "TABS",
+    "YOURS",
+    "Link",
+    "Links",
+    "address",
+    "read",
+]
+_LONGEST = 2000
+
+
+@dataclass(frozen=True)
+class Link:
+    """
+    What an address asks for.
+
+    Attributes:
+        tab (`str`): one of `TABS`.
+        parts (`Mapping[str, str]`): everything else, as text that is not to be trusted.
+        visitor (`str`, *optional*): the session of the page that asks.
+    """
+
+    tab: str = START
+    parts: Mapping[str, str] = field(default_factory=dict)
+    visitor: str | None = None
+
+    def position(self, name: str, count: int) -> int | None:
+        """
+        A position, from 0, among `count` things; None if the link does not say.
+
+        Raises:
+            ValueError: if it is none of them.
+        """
+        if name not in self.parts:
+            return None
+        text = self.parts[name]
+        if not (text.isascii() and text.isdigit() and int(text[:9]) < count):
+            raise ValueError(f"the {name} is {text[:20]!r}, and there are {count}")
+        return int(text)
+
+    def numbers(self, name: str, count: int) -> list[float] | None:
+        """
+        Numbers separated by commas; None if the link does not say.
+
+        Raises:
+            ValueError: if they are not `count` finite numbers of at most 1000.
+        """
+        if name not in self.parts:
+            return None
+        try:
+            values = [float(part) for part in self.parts[name].split(",")]
+        except ValueError:
+            values = []
+        if len(values) != count or not all(abs(value) <= 1000 for value in values):
+            raise ValueError(f"the {name} is {self.parts[name][:40]!r}, expected {count} numbers")
+        return values
+
+
+def read(request: gr.Request) -> Link:
+    """The present address of the page. An unknown tab is that of a view that reads such parts, or else the first."""
+    parts = {name: value[:_LONGEST] for name, value in dict(request.query_params).items()}
+    tab = parts.pop("tab", "")
+    if tab not in TABS:
+        # Links without a tab come from earlier versions of the page.
+        tab = EXPLORE if "at" in parts else BOXES if "a" in parts else START
+    return Link(tab, parts, request.session_hash)
+
+
+class Links:
+    """Opens links in one page: when it is loaded, when the visitor goes back or forward, and when a link in it is followed."""
+
+    def __init__(self) -> None:
+        self._bar = address_bar()
+
+    def opens(self, tab: str, handler: Callable[[Link], Any], outputs: Sequence[Any], **runs: Any) -> None:
+        """
+        Registers the view of a tab. To be called inside its `gr.Tab`.
+
+        Args:
+            tab (`str`): one of `TABS`.
+            handler (`Callable`): returns the values of the outputs for a [`Link`], or yields them several times; a `ValueError` says
+                what is wrong with the link.
+            outputs (`Sequence`): Gradio components.
+            runs: further arguments of the events.
+        """
+        drawn = gr.State(False)
+        targets, options = [drawn, *outputs], {**QUIET, **runs}
+
+        def opened(request: gr.Request) -> Iterator[Any]:
+            asked = read(request)
+            if asked.tab != tab:
+                yield gr.skip()
+                return
+            for answer in _answers(handler, asked):
+                yield (True, *answer)
+
+        def shown(before: bool, request: gr.Request) -> Iterator[Any]:
+            if before:
+                yield gr.skip()
+            else:
+                yield from opened(request)
+
+        # Without a trigger, Gradio runs it when the page is loaded.
+        gr.on(None, opened, None, targets, **options)
+        self._bar.visit(opened, None, targets, trigger_mode="multiple", **options)
+        # A view may lie in a tab inside another.
+        for place in _tabs_around(gr.context.Context.block):
+            place.select(shown, drawn, targets, **options)
+
+    def selects(self, tabs: gr.Tabs, compared: gr.Tabs) -> None:
+        """Registers the tabs of the page and those in Compare, of which a link opens one."""
+        gr.on(None, _selected, None, [tabs, compared], **QUIET)
+        self._bar.visit(_selected, None, [tabs, compared], trigger_mode="multiple", **QUIET)
+
+
+def _tabs_around(block: Any) -> list[gr.Tab]:
+    """The tab that is being built, and those around it."""
+    found = []
+    while block is not None:
+        found += [block] * isinstance(block, gr.Tab)
+        block = block.parent
+    return found
+
+
+def _selected(request: gr.Request) -> tuple:
+    asked = dict(request.query_params)
+    if asked.get("tab", START) not in TABS:
+        said = html.escape(asked["tab"][:20])
+        gr.Warning(f"The page has no view “{said}”; it shows its first one.", title="Part of the link is unknown")
+    if not asked:
+        return gr.skip(), gr.skip()
+    tab = read(request).tab
+    inside = tab in (COMPARE, MODELS, BOXES)
+    return gr.Tabs(selected=COMPARE if inside else tab), gr.Tabs(selected=f"{tab}-view") if inside else gr.skip()
+
+
+def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[tuple]:
+    """
+    The answers to a link, one or several after each other; or those to a link that says nothing but the tab, with a message, if
+    this one cannot be used.
+    """
+    try:
+        yield from map(_without_link, _in_steps(handler(link)))
+    except Superseded:
+        return
+    except ValueError as error:
+        if not link.parts:
+            raise
+        said = html.escape(str(error).rstrip("."))
+        gr.Warning(f"The link cannot be opened as it is: {said}. Its view is shown from the beginning.", title="Part of the link is unknown")  # fmt: skip
+        yield from map(_without_link, _in_steps(handler(Link(link.tab, visitor=link.visitor))))
+
+
+def _in_steps(answer: Any) -> Iterator[tuple]:
+    return iter([answer]) if isinstance(answer, tuple) else answer
+
+
+def _without_link(answer: tuple) -> tuple:
+    """What a link opens leaves the address as it is; otherwise, nobody could go back beyond it."""
+    return tuple({name: part for name, part in value.items() if name != "link"} if isinstance(value, dict) else value for value in answer)  # fmt: skip

@@ -1,0 +1,49 @@
+// Licensed under the Apache License, Version 2.0; see LICENSE. Copyright 2026 The GAIR for Hugging Face contributors.
+//
+// The address of the page: every view writes what it shows into it, and Back, Forward and links inside the page show it again.
+
+"use strict";
+
+const gairLinks = {}; // the last address of each tab
+const gairTabOf = (query) => new URLSearchParams(query).get("tab") || "Start";
+const gairOuter = (tab) => (["Models", "Boxes"].includes(tab) ? "Compare" : tab); // these lie in the tab Compare
+
+/** Writes a view's query string into the address, as a new entry of the history unless it only moves a map. */
+function gairVisit(link, moved = false) {
+  if (!link) return;
+  const tab = gairTabOf(link);
+  gairLinks[tab] = link;
+  // An answer that comes after the visitor has left its tab is remembered only.
+  if (`?${link}` === location.search || tab !== gairTabOf(location.search)) return;
+  history[moved ? "replaceState" : "pushState"](null, "", `${location.pathname}?${link}`);
+  gairLinks[gairOuter(tab)] = link;
+}
+
+/** The visitor chooses a tab; one inside Compare is called after its view, as in "Boxes-view". */
+function gairShowTab(id) {
+  const tab = id.replace("-view", "");
+  const shown = gairTabOf(location.search);
+  if (shown === tab || (tab === id && gairOuter(shown) === tab)) return;
+  const link = tab === id ? gairLinks[tab] : gairTabOf(gairLinks[tab] || "") === tab && gairLinks[tab];
+  history.pushState(null, "", `${location.pathname}?${link || `tab=${tab}`}`);
+  gairLinks[gairOuter(tab)] = location.search.slice(1);
+}
+
+/** Reports that the visitor goes back or forward, or follows a link inside the page. */
+function gairAddress(send) {
+  window.addEventListener("popstate", send);
+  // Before Gradio asks the server for what the tab shows, which reads the address. Tabs also change after an answer, which
+  // may come when the visitor is elsewhere already; so clicks count, not the tabs' own events.
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.("[role=tab][data-tab-id]");
+    if (tab) gairShowTab(tab.dataset.tabId);
+  }, true);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="?"]');
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    history.pushState(null, "", link.getAttribute("href"));
+    send();
+    window.scrollTo({ top: 0 });
+  });
+}

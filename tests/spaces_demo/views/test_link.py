@@ -1,0 +1,88 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Links: what an address asks for, and addresses that cannot be used."""
+
+from dataclasses import dataclass
+
+import pytest
+
+pytest.importorskip("gradio", reason="the extra demo is not installed")
+from serving.turns import Superseded
+from views import link
+from views.link import BOXES, COMPARE, EXPLORE, FIND, START, Link, address
+
+
+@dataclass
+class Request:
+    query_params: dict[str, str]
+    session_hash: str | None = None
+
+
+def asked(**parts):
+    return link.read(Request(parts))
+
+
+def test_a_link_says_what_it_was_made_of():
+    made = address(tab=START, tile=3, point=(0.25, 0.5), photo=None)
+    assert made == "tab=Start&tile=3&point=0.25,0.5"
+    read = asked(tab="Start", tile="3", point="0.25,0.5")
+    assert read.tab == START and read.position("tile", 24) == 3 and read.numbers("point", 2) == [0.25, 0.5]
+    assert read.position("photo", 96) is None and read.numbers("place", 2) is None
+
+
+def test_links_of_earlier_versions_open_their_views():
+    assert asked(at="13.4,52.5").tab == EXPLORE and asked(a="1,2,3,4").tab == BOXES and asked().tab == START
+
+
+@pytest.mark.parametrize("text", ["24", "-1", "1.5", "x", "", "9" * 50, "٣"])
+def test_positions_that_are_none_are_refused(text):
+    with pytest.raises(ValueError, match="there are 24"):
+        Link(FIND, {"tile": text}).position("tile", 24)
+
+
+@pytest.mark.parametrize("text", ["1", "1,2,3", "a,b", "nan,1", "inf,1", "1e9,1", ""])
+def test_numbers_that_are_none_are_refused(text):
+    with pytest.raises(ValueError, match="expected 2 numbers"):
+        Link(FIND, {"point": text}).numbers("point", 2)
+
+
+def test_a_link_that_cannot_be_used_shows_the_view_from_the_beginning_and_says_so(monkeypatch):
+    said = []
+    monkeypatch.setattr(link.gr, "Warning", lambda text, title: said.append(text))
+
+    def view(found):
+        return found.position("tile", 24) or 0, {"drawn": True, "link": "tab=Compare"}
+
+    # What a link opens keeps its address.
+    assert list(link._answers(view, Link(COMPARE, {"tile": "3"}))) == [(3, {"drawn": True})] and not said
+    assert list(link._answers(view, Link(COMPARE, {"tile": "<b>"}))) == [(0, {"drawn": True})]
+    assert len(said) == 1 and "from the beginning" in said[0] and "<b>" not in said[0]
+
+
+def test_a_link_opens_its_tab_also_inside_compare(monkeypatch):
+    said = []
+    monkeypatch.setattr(link.gr, "Warning", lambda text, title: said.append(text))
+    outer, inner = link._selected(Request({"tab": "Boxes", "a": "1,2,3,4"}))
+    assert outer.selected == "Compare" and inner.selected == "Boxes-view" and not said
+    outer, inner = link._selected(Request({"tab": "<Nowhere>"}))
+    assert outer.selected == "Start" and len(said) == 1 and "<" not in said[0]
+
+
+def test_a_view_may_answer_several_times_until_something_else_is_wanted():
+    def steps(found):
+        yield 1, {"link": ""}
+        yield 2, {"link": ""}
+        raise Superseded
+
+    assert list(link._answers(steps, Link(START))) == [(1, {}), (2, {})]

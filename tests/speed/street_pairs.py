@@ -90,7 +90,8 @@ def _options(folder: Path, output: str) -> dict[str, str]:
 
 def _by_stage(folder: Path) -> dict[str, float]:
     """Seconds of CPU time of each stage, in this process."""
-    options = StreetPairsOptions(**_options(folder, "here"), thin_m=0.0, test_share=0.0)
+    given = {**_options(folder, "here"), "output": folder / "here"}
+    options = StreetPairsOptions(**given, thin_m=0.0, test_share=0.0)
     seconds = {}
     for name in STAGES:
         stage = Stage(options, name)

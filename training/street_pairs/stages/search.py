@@ -13,10 +13,11 @@
 # limitations under the License.
 """Searches for the scenes around tiles. A unit is a number of queries."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -34,7 +35,7 @@ from training.street_pairs.units import Failure, earlier_rows, read_failures, un
 
 QUERIES_FILE = Path("search", "queries.parquet")
 _CATALOGUE_FILE = Path("search", "catalogue.parquet")
-_QUERIES_PER_UNIT = 32
+_QUERIES_PER_UNIT, _TILES_PER_UNIT = 32, 256
 _TILE_COLUMNS = ["tile_id", "site", "lon", "lat", "time_start", "time_end"]
 _TIME = pa.timestamp("us", "UTC")
 _QUERY_SCHEMA = pa.schema(
@@ -66,12 +67,24 @@ def plan(options: StreetPairsOptions, output: Path) -> list[int]:
         check_answers(provider, options.requests_per_second)
     tiles = pq.read_table(output / "select" / "tiles.parquet", columns=_TILE_COLUMNS)
     queries = queries_of(tiles.to_pylist())
+    units = _units([len(query.tile_ids) for query in queries])
     listed = [
-        {"unit": number // _QUERIES_PER_UNIT, "query": number, **vars(query)} for number, query in enumerate(queries)
+        {"unit": unit, "query": number, **vars(query)} for number, (unit, query) in enumerate(zip(units, queries))
     ]
     write_unit(output / QUERIES_FILE, pa.Table.from_pylist(listed, _QUERY_SCHEMA))
-    starts = range(0, len(queries), _QUERIES_PER_UNIT)
-    return [min(_QUERIES_PER_UNIT, len(queries) - start) for start in starts]
+    return np.bincount(units).tolist()
+
+
+def _units(tiles: Sequence[int]) -> list[int]:
+    """The unit of each query, by their numbers of tiles: the scenes of a unit's tiles are chosen by one worker."""
+    units: list[int] = []
+    queries = together = 0
+    for count in tiles:
+        full = queries == _QUERIES_PER_UNIT or (queries > 0 and together + count > _TILES_PER_UNIT)
+        unit = units[-1] + full if units else 0
+        queries, together = (1, count) if full else (queries + 1, together + count)
+        units.append(unit)
+    return units
 
 
 def run(options: StreetPairsOptions, output: Path, rank: int) -> None:

@@ -16,6 +16,7 @@
 from datetime import UTC, datetime, timedelta
 
 from training.street_pairs.scenes.queries import queries_of
+from training.street_pairs.stages import search
 
 DAY = datetime(2021, 6, 1, tzinfo=UTC)
 
@@ -45,6 +46,12 @@ def test_a_busy_site_is_asked_for_in_parts():
     for query in queries:
         for name in query.tile_ids:
             assert query.start <= known[name]["time_start"] and known[name]["time_end"] <= query.end
+
+
+def test_a_unit_has_so_many_queries_and_tiles_at_most():
+    units = search._units([1] * 40 + [300, 100, 100, 100, 256, 1])
+    assert units == [0] * 32 + [1] * 8 + [2, 3, 3, 4, 5, 6]
+    assert search._units([]) == []
 
 
 def test_tiles_without_a_time_are_searched_for_at_any_time():

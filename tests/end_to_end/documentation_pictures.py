@@ -15,6 +15,8 @@
 Remakes the pictures of README and docs, from a run of `training/pretrain.py` on the sample world and from the running page:
 
     python -m tests.end_to_end.documentation_pictures outputs/pretrain
+
+Without a run, it takes the screenshots of the page alone.
 """
 
 import sys
@@ -36,9 +38,8 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 _WIDTH = 1500
 
 
-def main(run: Path) -> None:
-    """Copies the pictures of a run and of its data, draws its readings, then takes a screenshot of each view of the Space."""
-    IMAGES.mkdir(exist_ok=True)
+def run_pictures(run: Path) -> None:
+    """Copies the pictures of a run and of its data, and draws its readings."""
     world = ensure_sample_dataset(WorldSettings())
     copies = {"similarity.jpg": run / "similarity.png", "sample_world.jpg": world / CONTACT_SHEET}
     copies |= {"training.png": run / PICTURE, "world_map.png": run / "world_map.png"}
@@ -47,6 +48,10 @@ def main(run: Path) -> None:
     with TemporaryDirectory() as scratch:
         query_picture.main(run, Path(scratch) / "query.png")
         _copy(Path(scratch) / "query.png", IMAGES / "query.jpg")
+
+
+def space_pictures() -> None:
+    """Takes a screenshot of each view of the Space."""
     with TemporaryDirectory() as scratch, running_space(Path(scratch)) as url, browser() as chromium:
         with visit(chromium, url) as page:
             for tab in TABS:
@@ -69,4 +74,6 @@ def _screenshot(page: Page, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    for name in sys.argv[1:]:
+        run_pictures(Path(name))
+    space_pictures()

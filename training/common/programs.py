@@ -19,8 +19,8 @@ import signal
 import sys
 from collections.abc import Callable
 
-# A full disk or quota, and folders without permission or on a read-only disk.
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+# A full disk or quota, a limit on the size of files, and folders without permission or on a read-only disk.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_program(

@@ -83,3 +83,21 @@ def test_programs_end_with_a_status_and_one_sentence(body, code, said):
     )
     _, error = program.communicate(timeout=60)
     assert (program.returncode, error) == (code, said)
+
+
+def test_a_file_that_the_system_limits_is_told_in_a_sentence(tmp_path):
+    code = f"""
+import resource
+from pathlib import Path
+from training.common.files import write_atomically
+from training.common.programs import run_program
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+run_program(lambda arguments: write_atomically(Path({str(tmp_path / "large")!r}), bytes(2000)))
+"""
+    program = start(code, signal.SIG_DFL)
+    _, said = program.communicate(timeout=60)
+    assert program.returncode == 1 and said.startswith(
+        f"'{tmp_path}/large' cannot be read or written (File too large); make"
+    )
+    assert not list(tmp_path.iterdir())

@@ -93,6 +93,12 @@ def _some_bad(name: str, write: Callable[[Path], Path], says: str, *flags: str, 
     return Program(f"embed: {name}", "training.embed", _input(write, *flags), says, status=2, check=check)
 
 
+def _link_to_nothing(folder: Path) -> Path:
+    photos = _folder(a_jpg=jpeg(1, 2))(folder)
+    (photos / "gone.jpg").symlink_to("nowhere.jpg")
+    return photos
+
+
 _PLACE = [("lon", "lat"), (1, 2)]
 
 CASES: list[Case] = [
@@ -125,11 +131,17 @@ CASES: list[Case] = [
     _refused("metres for degrees", _input(_csv([("lon", "lat"), (400000, 5800000)])), "which are not degrees"),
     _refused("two columns of paths", _input(_csv([("photo", "file", "lon", "lat"), ("a", "b", 1, 2)])), "has several columns with the paths"),
     _refused("no such column of paths", _input(_csv([("photo", "lon", "lat"), ("a", 1, 2)]), "--column", "foto"), "did you mean 'photo'"),
+    _refused("two columns of one name", _input(_csv([("lon", "lat", "a", "A"), (1, 2, 3, 4)])), "columns 'a' and 'A', whose names must differ"),
+    _refused("a column of the program's own", _input(_csv([("lon", "lat", "gair:row"), (1, 2, 3)])), "begin with gair: are the program's own"),
+    _refused("a table that does not exist", _input(lambda folder: folder / "none.csv"), "none.csv', which does not exist here"),
+    _refused("a raster that does not exist", _input(lambda folder: "none.tif", "--what", "chips"), "none.tif', which does not exist here"),
     _refused("names that would clash", _input(_csv([("lon", "lat", "source", "input_source"), (1, 2, 3, 4)])), "rename one"),
     _refused("Hugging Face Jobs as an executor", _input(_csv(_PLACE), "--executor", "jobs"), "run the whole command in them"),
     _refused("slurm without a partition", _input(_csv(_PLACE), "--executor", "slurm"), "--cluster.partition is missing"),
     _some_bad("a latitude of 95", _csv([*_PLACE, (1, 95)]), "lat is 95"),
     _some_bad("a place without longitude", _csv([*_PLACE, ("", 5)]), "lon or lat is missing"),
+    _some_bad("a place without longitude, which is the third", _csv([*_PLACE, (3, 4), ("", 5)]), "p.csv, row 3: lon or lat", rows=2),
+    _some_bad("a link to nothing", _link_to_nothing, "gone.jpg: it is not found"),
     _some_bad("a photo without a position", _folder(a_jpg=jpeg(1, 2), b_jpg=jpeg()), "no position in its EXIF"),
     _some_bad("a photo that is cut off", _folder(a_jpg=jpeg(1, 2), b_jpg=jpeg(1, 2)[:800]), "b.jpg"),
     _some_bad("nothing good at all", _csv([("lon", "lat"), (1, 99)]), "0 embeddings", rows=0),

@@ -55,6 +55,8 @@ def read_exif(path: Path) -> Taken:
         with Image.open(path) as image:
             exif = image.getexif()
             gps, details = exif.get_ifd(ExifTags.IFD.GPSInfo), exif.get_ifd(ExifTags.IFD.Exif)
+    except FileNotFoundError as error:
+        raise ValueError("it is not found; check its path.") from error
     # Pillow's parser raises errors of many kinds.
     except Exception as error:
         raise ValueError("it cannot be decoded, expected an intact photo; save it again.") from error

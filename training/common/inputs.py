@@ -33,7 +33,8 @@ def digest_of_names(folder: Path, paths: Iterable[Path]) -> str:
     """Digest of the names, sizes and modification times of files in a folder, 16 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=8)
     for path in paths:
-        state = path.stat()
+        # A link to nothing is an input too, which is refused when it is read.
+        state = path.stat() if path.exists() else path.lstat()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 

@@ -13,13 +13,15 @@
 # limitations under the License.
 """Loading a GAIR model from a directory or the Hub."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from transformers import AutoModel, AutoProcessor, dynamic_module_utils
+from transformers.utils import logging
 
 from modeling_gair import GairModel, GairProcessor
 from training.common.errors import reason
@@ -46,8 +48,9 @@ def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel,
     use_writable_modules_cache()
     name = str(local_path(name))
     try:
-        loaded: Any = AutoModel.from_pretrained(name, trust_remote_code=True, output_loading_info=True)
-        processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
+        with _quietly():
+            loaded: Any = AutoModel.from_pretrained(name, trust_remote_code=True, output_loading_info=True)
+            processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
     # Damaged files raise errors of many kinds.
     except Exception as error:
         if (Path(name) / "config.json").is_file():
@@ -61,6 +64,20 @@ def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel,
     model, found = loaded
     check_weights(model, found, name)
     return model.to(device).eval(), processor
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without transformers' bar and remarks: what could be wrong with the weights is checked, and nothing else concerns users."""
+    verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if has_bars:
+            logging.enable_progress_bar()
 
 
 def check_weights(model: torch.nn.Module, found: Mapping[str, Any], name: str) -> None:

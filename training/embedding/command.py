@@ -16,6 +16,7 @@
 from functools import partial
 
 from training.common.jobs import Tasks
+from training.common.wording import counted
 from training.embedding.finish import Finished, finish
 from training.embedding.job import ERRORS, LOGS, Job
 from training.embedding.maps.finish import finish_map
@@ -24,7 +25,7 @@ from training.embedding.maps.run import COG, create_map, run_map_task
 from training.embedding.options import EmbedOptions
 from training.embedding.outputs.cog_map import FOLDER
 from training.embedding.outputs.zarr_map import STORE
-from training.embedding.plan import dry_run, plan
+from training.embedding.plan import Planned, dry_run, plan
 from training.embedding.run import run_task
 
 SOME_BAD = 2
@@ -44,7 +45,12 @@ def embed(options: EmbedOptions) -> tuple[int, bool]:
     if options.dry_run:
         print(dry_run(options))
         return 0, False
-    planned = plan(options)
+    with plan(options) as planned:
+        return _embedded(options, planned)
+
+
+def _embedded(options: EmbedOptions, planned: Planned) -> tuple[int, bool]:
+    assert options.output is not None
     job = planned.job
     for remark in planned.remarks:
         print(remark)
@@ -53,7 +59,7 @@ def embed(options: EmbedOptions) -> tuple[int, bool]:
         create_map(output, job)
     tasks = Tasks(partial(run_map_task if is_map else run_task, output), job.sizes, output / LOGS, "embed")
     done = len(job.sizes) - len(tasks.incomplete())
-    print(f"{sum(job.sizes):,} {job.unit}s in {job.tasks:,} tasks, {done:,} of which are done.")
+    print(f"{counted(sum(job.sizes), job.unit)} in {counted(job.tasks, 'task')}, {done:,} done before.")
     assert options.executor != "jobs"
     left = tasks.run(options.executor, options.workers, options.cluster, job.unit)
     if left:
@@ -66,11 +72,11 @@ def embed(options: EmbedOptions) -> tuple[int, bool]:
 def _unfinished(options: EmbedOptions, job: Job, left: list[int]) -> int:
     if options.executor == "slurm":
         print(
-            f"Submitted {len(left):,} tasks to Slurm; run the same command again when they have ended, to check and finish."
+            f"Submitted {counted(len(left), 'task')} to Slurm; run the same command again when they have ended, to check and finish."
         )
         return 0
     print(
-        f"{len(left):,} of {job.tasks:,} tasks failed, first task {left[0]}; its log is in {options.output}/{LOGS}/logs. Run the same command again."
+        f"{len(left):,} of {counted(job.tasks, 'task')} failed, first task {left[0]}; its log is in {options.output}/{LOGS}/logs. Run the same command again."
     )
     return 1
 
@@ -78,7 +84,7 @@ def _unfinished(options: EmbedOptions, job: Job, left: list[int]) -> int:
 def _tell(options: EmbedOptions, job: Job, found: Finished) -> None:
     where = "embeddings" if job.what != PIXELS else FOLDER if job.options["map_format"] == COG else STORE
     print(
-        f"{found.rows:,} embeddings are in {options.output}/{where}, with a catalogue (collection.json) and a data card (README.md)."
+        f"{options.output}/{where} holds {counted(found.rows, 'embedding')}; a catalogue (collection.json) and a data card (README.md) are beside it."
     )
     if found.errors:
         print(f"{found.errors:,} could not be made; {options.output}/{ERRORS} says why. The first:")

@@ -95,7 +95,8 @@ def complete(
             file.write(json.dumps(error, ensure_ascii=False) + "\n")
             count += 1
             if len(reasons) < _REASONS_SHOWN:
-                reasons.append(f"{error[shown]}: {error['reason']}")
+                row = f", row {error['row']}" if "row" in error else ""
+                reasons.append(f"{error[shown]}{row}: {error['reason']}")
     rows = sum(extent.rows for extent in extents)
     write_catalogue(output, job, extents, files, licence)
     drawn = draw(output / "preview.png")

@@ -13,6 +13,7 @@
 # limitations under the License.
 """What can be embedded, by name, and what an input is taken for."""
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,6 +38,10 @@ _TABLE_SUFFIXES = TEXT_SUFFIXES + PARQUET_SUFFIXES
 _TILES_WITH_PHOTOS = ({"rs", "sv"}, {"photos", "tile"}, {"photos", "tile_file"})
 _DATA_SUFFIXES = (".parquet", ".jsonl")
 RESOLUTION_M = 40.0
+# A suffix is that of a file on this machine.
+_HUB_ID = re.compile(
+    r"(?!.*\.(csv|tsv|parquet|geoparquet|tiff?|json|geojson|zip)$)\w[\w.-]*(/\w[\w.-]*)?", re.IGNORECASE
+)
 _OF_A_DATA_SET = (None, "tiles", "points", "photos")
 
 
@@ -79,6 +84,10 @@ def _opened(options: EmbedOptions) -> Input:
         _check_what(options, (None, "places"), "a grid holds places")
         return open_grid(name, options.bbox)
     path = local_path(name)
+    if not path.exists() and not (_HUB_ID.fullmatch(name) and options.what not in RASTERS):
+        raise ValueError(
+            f"--input is {name!r}, which does not exist here; check the path, which is taken from {str(Path.cwd())!r}."
+        )
     if options.what in RASTERS:
         return _open_raster(options, path)
     if path.is_dir():

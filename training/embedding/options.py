@@ -122,10 +122,13 @@ class EmbedOptions:
                 raise ValueError(f"--{name} is {getattr(self, name)!r}, expected metres above 0.")
         if self.map_format == "cog" and self.dtype == "float16":
             raise ValueError(
-                "--dtype is float16, which GeoTIFFs cannot hold, expected float32 or int8; or leave out --map_format cog."
+                "--dtype is float16, of which no GeoTIFFs are written, expected float32 or int8; or leave out --map_format cog, since Zarr holds it."
             )
         if self.bbox is not None and not str(self.input).startswith("grid:"):
-            raise ValueError("--bbox is for grids, such as --input grid:10km; leave it out.")
+            raise ValueError(
+                "--bbox is for grids, such as --input grid:10km; leave it out, and give as --input the part of the table or the raster that "
+                "is wanted."
+            )
         if self.push is not None and self.push.count("/") != 1:
             raise ValueError(f"--push is {self.push!r}, expected ORG/NAME or USER/NAME; add the owner.")
         if (self.private or self.license) and not self.push:

@@ -29,9 +29,13 @@ import shapely
 from training.common.files import temporary_directory, written_whole
 from training.embedding.outputs.rows import carried_names
 
-# Why an item cannot be embedded, if it is known when it is listed. A column of a user's table is hardly called so.
+# Why an item cannot be embedded, if it is known when it is listed.
 PROBLEM = "gair:problem"
-_HILBERT, _ROW = "gair:hilbert", "gair:row"
+# The number of an item in its input, from 1.
+ROW = "gair:row"
+# Names of users' columns do not begin so.
+RESERVED = "gair:"
+_HILBERT = "gair:hilbert"
 # What every kind of input tells of each of its items, in this order; further columns are carried.
 KEYS = pa.schema(
     [
@@ -66,7 +70,7 @@ def write_ordered(batches: Iterator[pa.Table], carried: pa.Schema, path: Path) -
     Raises:
         ValueError: what reading a batch raised.
     """
-    schema = pa.schema([*KEYS, *carried, (_HILBERT, pa.int64()), (_ROW, pa.int64())])
+    schema = pa.schema([*KEYS, *carried, (_HILBERT, pa.int64()), (ROW, pa.int64())])
     failures: list[Exception] = []
     reader = pa.RecordBatchReader.from_batches(schema, _numbered(batches, schema, failures))
     with temporary_directory("gair-plan-") as scratch, duckdb.connect(str(Path(scratch) / "inputs.duckdb")) as database:
@@ -79,12 +83,12 @@ def write_ordered(batches: Iterator[pa.Table], carried: pa.Schema, path: Path) -
         assert counted is not None
         total, named, distinct = counted
         keeps = total == named == distinct
-        id_ = "id" if keeps else f"left(md5(source || chr(0) || {_quoted(_ROW)}), 20) AS id"
-        names = ", ".join(_quoted(name) for name in [*KEYS.names[1:], *carried.names])
+        id_ = "id" if keeps else f"left(md5(source || chr(0) || {_quoted(ROW)}), 20) AS id"
+        names = ", ".join(_quoted(name) for name in [*KEYS.names[1:], ROW, *carried.names])
         lost = ", id AS input_id" if named and not keeps and "input_id" not in carried.names else ""
         with written_whole(path) as temporary:
             database.execute(
-                f"COPY (SELECT {id_}, {names}{lost} FROM items ORDER BY {_quoted(_HILBERT)}, {_quoted(_ROW)}) TO {_text(str(temporary))} "
+                f"COPY (SELECT {id_}, {names}{lost} FROM items ORDER BY {_quoted(_HILBERT)}, {_quoted(ROW)}) TO {_text(str(temporary))} "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
             )
     return total, keeps or not named
@@ -92,7 +96,7 @@ def write_ordered(batches: Iterator[pa.Table], carried: pa.Schema, path: Path) -
 
 def carried_of(path: Path) -> pa.Schema:
     """The carried columns of an ordered file, by the names that they get in the output."""
-    fields = [field for field in pq.read_schema(path).remove_metadata() if field.name not in KEYS.names]
+    fields = [field for field in pq.read_schema(path).remove_metadata() if field.name not in (*KEYS.names, ROW)]
     return pa.schema([field.with_nullable(True) for field in fields])
 
 
@@ -117,7 +121,7 @@ def _numbered(batches: Iterator[pa.Table], schema: pa.Schema, failures: list[Exc
         for table in batches:
             lon, lat = (table.column(axis).to_numpy() for axis in ("lon", "lat"))
             table = table.append_column(_HILBERT, pa.array(hilbert_distance(lon, lat)))
-            table = table.append_column(_ROW, pa.array(np.arange(row, row + len(table))))
+            table = table.append_column(ROW, pa.array(np.arange(row, row + len(table)) + 1))
             row += len(table)
             yield from table.cast(schema).to_batches()
     # DuckDB would make errors of its own of what a reader raises.

@@ -14,7 +14,8 @@
 """Plans a job: what is to be embedded, in which tasks; or finds the plan of a run that was stopped."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -23,15 +24,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from training.common.checks import check_empty
 from training.common.files import check_writable
 from training.common.fingerprints import fingerprint_of
 from training.common.models import load_gair
 from training.common.tables import local_path
+from training.common.wording import counted
 from training.embedding.encoding import Encoder
 from training.embedding.inputs.kind import Input, Part
 from training.embedding.inputs.pairs import PairRows
-from training.embedding.job import LOCAL_ONLY, PLAN, Job, check_same, read_job, write_job
+from training.embedding.job import LOCAL_ONLY, LOGS, PLAN, Job, check_same, read_job, write_job
 from training.embedding.kinds import kind_of, open_input
 from training.embedding.maps.input import PIXELS
 from training.embedding.maps.plan import MapPlan
@@ -44,6 +48,7 @@ _PLACES_PER_TASK = 100_000
 _PARAMETERS_PER_TASK, _LEAST_IMAGES, _MOST_IMAGES = 10**11, 100, 10_000
 _BYTES = {"float32": 4, "float16": 2, "int8": 1}
 _BYTES_BESIDE = 160
+_LOCK = "run.lock"
 
 
 @dataclass(frozen=True)
@@ -60,29 +65,33 @@ class Planned:
     remarks: list[str]
 
 
-def plan(options: EmbedOptions) -> Planned:
+@contextmanager
+def plan(options: EmbedOptions) -> Iterator[Planned]:
     """
-    Plans a job in `--output`, or finds it there.
+    Plans a job in `--output`, or finds it there. Meanwhile no other run can.
 
     Raises:
-        ValueError: the model or the input cannot be read, or the folder holds another job or other files.
+        ValueError: the model or the input cannot be read, or the folder holds another job or other files, or another run is at work in it.
     """
     output = options.output
     assert output is not None and options.model is not None
     found = open_input(options)
     model, processor = load_gair(options.model)
     wanted = _wanted(options, found, model, processor)
-    if (output / JOB).is_file():
-        job = read_job(output)
-        check_same(job, wanted, output)
-        # Files may have been moved since.
-        write_job(output, job, _paths(options, found))
-        return Planned(job, [])
     check_writable(output, "pass another --output")
-    _check_nothing_else(output)
-    for name in (PLAN,) if found.what == PIXELS else (PLAN, EMBEDDINGS):
-        (output / name).mkdir(exist_ok=True)
-    return _planned(options, found, wanted, output, Encoder(model, processor))
+    if not (output / JOB).is_file():
+        _check_nothing_else(output)
+    with _alone_in(output):
+        if (output / JOB).is_file():
+            job = read_job(output)
+            check_same(job, wanted, output)
+            # Files may have been moved since.
+            write_job(output, job, _paths(options, found))
+            yield Planned(job, [])
+        else:
+            for name in (PLAN,) if found.what == PIXELS else (PLAN, EMBEDDINGS):
+                (output / name).mkdir(exist_ok=True)
+            yield _planned(options, found, wanted, output, Encoder(model, processor))
 
 
 def dry_run(options: EmbedOptions) -> str:
@@ -108,14 +117,35 @@ def dry_run(options: EmbedOptions) -> str:
     if job.what == PIXELS:
         height, width = MapPlan.from_json(job.details["map"]).shape
         what, size = f"{height * width:,} cells", float(height * width * job.dimension * _BYTES[job.dtype])
-    hours = total * seconds / options.workers / 3600
     lines = [
         *planned.remarks,
-        f"Dry run: {total:,} {job.unit}s in {job.tasks:,} tasks; {what} and {size / 1e9:.3g} GB.",
-        f"About {hours:.2g} hours with {options.workers} worker{'s' * (options.workers > 1)} on this CPU, by the time of the first "
-        f"{part.inputs:,} ({1 / seconds:,.3g} {job.unit}s per second). Nothing was written.",
+        f"Dry run: {counted(total, job.unit)} in {counted(job.tasks, 'task')}; {what} and {size / 1e9:.3g} GB.",
+        f"About {_duration(total * seconds / options.workers)} with {counted(options.workers, 'worker')} on this CPU, by the time of the first "
+        f"{part.inputs:,} ({1 / seconds:,.3g} {job.unit}s per second), beside the time to start. Nothing was written.",
     ]
     return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    unit, size = next((one for one in (("seconds", 1), ("minutes", 60)) if seconds < 90 * one[1]), ("hours", 3600))
+    return f"{seconds / size:.2g} {unit}"
+
+
+@contextmanager
+def _alone_in(output: Path) -> Iterator[None]:
+    """Keeps other runs on the same files out of a folder; the system releases it however a run ends."""
+    (output / LOGS).mkdir(exist_ok=True)
+    lock = FileLock(output / LOGS / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(
+            f"Another run is at work in {str(output)!r}; wait until it has ended, or pass another --output."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _planned(options: EmbedOptions, found: Input, wanted: dict[str, Any], output: Path, encoder: Encoder) -> Planned:

@@ -14,6 +14,7 @@
 """Builds the index of a folder of embeddings: `OUT/index`, in parts that are written whole, so that an interrupted build goes on."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from training.common.files import check_writable, flush_to_disk, write_atomically
+from training.common.wording import counted
 from training.searching.collection import (
     VECTOR_COLUMNS,
     Collection,
@@ -137,6 +139,7 @@ def _write_rows(
     """Writes the vectors and the other columns of some files."""
     shape = (rows, collection.dimension)
     vectors = np.lib.format.open_memmap(folder / VECTORS, "w+", np.float32 if exact else np.float16, shape)
+    _allocate(folder / VECTORS)
     fields = [field for field in collection.schema if field.name not in VECTOR_COLUMNS]
     schema = pa.schema([*fields, pa.field(ROW_NUMBER, pa.int64())])
     start = 0
@@ -149,6 +152,13 @@ def _write_rows(
             progress.update(len(table))
             start = stop
     vectors.flush()
+
+
+def _allocate(path: Path) -> None:
+    """Takes the room of a file that is mapped into memory: without it, the system would kill the process on a full disk."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _build_lists(folder: Path, info: PartInfo, title: str) -> PartInfo:
@@ -170,4 +180,4 @@ def _print_summary(folder: Path, names: Sequence[str]) -> None:
         if info.lists:
             how = f"{info.lists:,} lists, of which a query reads {info.probes:,} and compares {info.candidates:,} rows again; "
             how += f"recall@10 of sampled rows {info.recall:.3f}"
-        print(f"{folder / name}: {info.rows:,} rows of {len(info.files)} files, {how}")
+        print(f"{folder / name}: {counted(info.rows, 'row')} of {counted(len(info.files), 'file')}, {how}")

@@ -97,7 +97,11 @@ def test_the_card_says_what_it_is(places):
     card = DatasetCard.load(places / "README.md")
     assert card.data.embedding_dimension == 96 and card.data.embedding_spatial_types == ["location"]
     assert card.data.size_categories == "n<1K" and "int8" in card.data.quantization
-    assert "120 embeddings" in card.text and "1 inputs were bad" in card.text and "raw, not normalised" in card.text
+    assert (
+        "120 embeddings" in card.text
+        and "1 embedding could not be made" in card.text
+        and "raw, not normalised" in card.text
+    )
     with Image.open(places / "preview.png") as picture:
         assert picture.width > 500
 
@@ -130,6 +134,17 @@ def push_with_no_token(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_TOKEN", "hf_wrong")
         push_embeddings(folder, "org/other", private=False)
+
+
+def test_a_footprint_around_a_pole_reaches_it_from_all_sides():
+    around = footprint_of((-960, -960, 960, 960), "EPSG:3031")
+    assert around.bounds == pytest.approx((-180, -90, 180, -89.9875), abs=1e-4)
+    assert around.is_valid and all(around.covers(shapely.Point(lon, -89.995)) for lon in (-180, -90, 0, 90, 180))
+    # The pole at a corner, and beside the tile.
+    corner = footprint_of((0, 0, 1920, 1920), "EPSG:3031")
+    assert corner.is_valid and corner.bounds == pytest.approx((0, -90, 90, -89.975), abs=1e-3)
+    beside = footprint_of((1e6, 1e6, 1e6 + 1920, 1e6 + 1920), "EPSG:3031")
+    assert beside.is_valid and beside.exterior.is_ccw and beside.area < 0.01
 
 
 def test_a_footprint_across_the_antimeridian_is_two_polygons():

@@ -28,7 +28,9 @@ from modeling_gair import GairModel, GairProcessor
 from tests.helpers.embedding import BANDS, MODEL, jpeg, run_embed, vectors_of, write_places, write_tiles
 from tests.helpers.rasters import made_pixels, write_tif
 from training.embedding.command import SOME_BAD
+from training.embedding.options import EmbedOptions
 from training.embedding.ordering import hilbert_distance
+from training.embedding.plan import plan
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,28 @@ def test_bad_places_are_listed_and_the_rest_is_done(tmp_path):
     assert table["input_source"].to_pylist() == ["a", "a"] and table["input_bbox"].to_pylist() == ["x", "x"]
     reasons = sorted(error["reason"] for error in errors_of(tmp_path / "out"))
     assert [reason.split(",")[0][:14] for reason in reasons] == ["lat is 95.0", "lon or lat is ", "lon or lat is "]
+
+
+def test_columns_keep_their_values_whatever_their_names(tmp_path, capsys):
+    path = tmp_path / "p.csv"
+    path.write_text(",ID,Lon,Lat,Source,MODALITY\n7,a,1,2,x,y\n8,,3,4,x,y\n", encoding="utf-8")
+    _, table = run_embed(path, tmp_path / "out")
+    assert "Column 1 of 'p.csv' has no name and becomes 'column_1'" in capsys.readouterr().out
+    # An empty id is none, so that rows are named by hashes.
+    rows = {row["column_1"]: row for row in table.to_pylist()}
+    assert (rows[7]["input_id"], rows[8]["input_id"]) == ("a", None) and len({row["id"] for row in rows.values()}) == 2
+    assert all(
+        (row["input_Source"], row["input_MODALITY"], row["modality"]) == ("x", "y", "location") for row in rows.values()
+    )
+    assert [row["lon"] for row in rows.values()] == [1.0, 3.0]
+
+
+def test_one_run_at_a_time(tmp_path):
+    path = write_places(tmp_path / "p.csv", 3)
+    options = EmbedOptions(model=MODEL, input=str(path), output=tmp_path / "out")
+    with plan(options), pytest.raises(ValueError, match=r"Another run is at work in .*out'; wait until"):
+        run_embed(path, tmp_path / "out")
+    assert run_embed(path, tmp_path / "out")[1].num_rows == 3
 
 
 def test_geoparquet_with_points_and_times(tmp_path):

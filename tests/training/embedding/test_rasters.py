@@ -95,7 +95,7 @@ def test_a_dense_map_with_catalogue_card_and_picture(raster, tmp_path, capsys, r
     output = tmp_path / "out"
     status = mapped(raster, output, window_m=800.0, dtype="int8", datetime="2026-06-01")
     assert status == SOME_BAD and all("S2 scene.tif#" in error["id"] for error in errors_of(output))
-    assert "embeddings are in" in capsys.readouterr().out
+    assert "map.zarr holds" in capsys.readouterr().out
     data = xr.open_zarr(output / "map.zarr", consolidated=False)
     embeddings = (data.embeddings * data.scales).to_numpy()
     assert embeddings.shape == (96, 30, 50)
@@ -171,7 +171,10 @@ def test_a_dry_run_writes_nothing(raster, tmp_path, what, capsys):
     [
         ({"what": "chips", "resolution_m": 40.0}, "--resolution_m is for dense maps; pass it with --what pixels"),
         ({"what": "pixels", "resolution_m": -1.0}, "--resolution_m is -1.0, expected metres above 0"),
-        ({"what": "pixels", "map_format": "cog", "dtype": "float16"}, "--dtype is float16, which GeoTIFFs cannot hold"),
+        (
+            {"what": "pixels", "map_format": "cog", "dtype": "float16"},
+            "--dtype is float16, of which no GeoTIFFs are written",
+        ),
         ({"what": "tiles", "window_m": 600.0}, "--window_m is for rasters; pass it with --what chips"),
         ({"what": "photos", "bands": "B02,B03"}, "--bands is for a raster or a folder of tiles"),
     ],

@@ -15,6 +15,7 @@
 
 import json
 import shutil
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +26,7 @@ from tests.helpers.embeddings import clustered, write_folder
 from tests.training.searching.conftest import DIMENSION, ROWS, true_nearest, unit
 from training.search import main
 from training.searching.index import open_index
-from training.searching.parts import keep_best, read_part_info
+from training.searching.parts import keep_best, nearest_exactly, read_part_info
 
 
 def ids(hits) -> list[str]:
@@ -227,6 +228,17 @@ def test_an_embedding_without_direction_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"row 'row-3' is zero or not finite"):
         main(["index", str(tmp_path)])
     assert [path.name for path in (tmp_path / "index").iterdir()] == []
+
+
+def test_vectors_of_float16_are_compared_alike_with_and_without_pytorch(large_vectors, monkeypatch):
+    halves = unit(large_vectors[:500]).astype(np.float16)
+    halves.flags.writeable = False
+    expected = [nearest_exactly(halves, halves[:3].astype(np.float32), 5, rows) for rows in (None, np.arange(100, 400))]
+    monkeypatch.delitem(sys.modules, "torch")
+    for (best, found), rows in zip(expected, (None, np.arange(100, 400))):
+        slowly = nearest_exactly(halves, halves[:3].astype(np.float32), 5, rows)
+        np.testing.assert_array_equal(found, slowly[1])
+        np.testing.assert_array_equal(best, slowly[0])
 
 
 def test_equal_similarities_are_ordered_by_row():

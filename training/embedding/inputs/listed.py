@@ -28,7 +28,7 @@ from training.common.iterables import chunked
 from training.embedding.encoding import Encoder
 from training.embedding.inputs.kind import Part, Plan
 from training.embedding.job import PLAN, Job, path_of
-from training.embedding.ordering import KEYS, PROBLEM, carried_of, write_ordered
+from training.embedding.ordering import KEYS, PROBLEM, ROW, carried_of, write_ordered
 
 ITEMS = "inputs.parquet"
 
@@ -105,13 +105,18 @@ def slices(
 def own_columns(items: pa.Table, good: np.ndarray, modality: str) -> dict[str, Any]:
     """The columns of good items (`good` are their positions) but for their geometry, lon and lat, carried ones included."""
     kept = items.take(pa.array(good, pa.int64()))
-    columns = {name: kept.column(name) for name in kept.column_names if name not in ("lon", "lat", PROBLEM)}
+    columns = {name: kept.column(name) for name in kept.column_names if name not in ("lon", "lat", PROBLEM, ROW)}
     return {**columns, "modality": [modality] * len(good)}
 
 
 def error_of(items: pa.Table, row: int, reason: str) -> dict[str, Any]:
     """The entry of a bad item in `errors.jsonl`."""
     return {"source": items["source"][row].as_py(), "id": items["id"][row].as_py(), "reason": reason}
+
+
+def error_of_row(items: pa.Table, row: int, reason: str) -> dict[str, Any]:
+    """The entry of a bad row of a table, with its number from 1, below the header."""
+    return {**error_of(items, row, reason), "row": items[ROW][row].as_py()}
 
 
 def carried_schema(output: Path) -> pa.Schema:

@@ -28,7 +28,7 @@ from training.common.table_places import place_columns, read_lon_lat
 from training.common.tables import Table, shown
 from training.embedding.encoding import Encoder
 from training.embedding.inputs.kind import Part, read_each
-from training.embedding.inputs.listed import FolderInput, ListedInput, error_of, own_columns, slices
+from training.embedding.inputs.listed import FolderInput, ListedInput, error_of, error_of_row, own_columns, slices
 from training.embedding.inputs.places import carried_columns, checked_degrees, keyed, place_values, used_columns
 from training.embedding.inputs.tables import table_batches
 from training.embedding.job import Job
@@ -124,7 +124,9 @@ def read_photos(folder: Path, items: pa.Table, processor: GairProcessor) -> Part
     good = np.array([row for row in wanted if row not in reasons], np.int64)
     columns = own_columns(items, good, STREET_VIEW) | place_values(checked[good])
     pixels = [one for one in found if not isinstance(one, str)]
-    return Part(len(items), columns, pixels, [error_of(items, row, reasons[row]) for row in sorted(reasons)])
+    # A row without a path has only its number.
+    entries = [(error_of if sources[row] else error_of_row)(items, row, reasons[row]) for row in sorted(reasons)]
+    return Part(len(items), columns, pixels, entries)
 
 
 def path_column(table: Table) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from modeling_gair import GairProcessor
@@ -28,7 +29,7 @@ from training.common.table_places import place_columns, read_lon_lat
 from training.common.tables import Table
 from training.embedding.encoding import Encoder
 from training.embedding.inputs.kind import Part
-from training.embedding.inputs.listed import ListedInput, error_of, own_columns, slices
+from training.embedding.inputs.listed import ListedInput, error_of_row, own_columns, slices
 from training.embedding.inputs.tables import table_batches
 from training.embedding.job import Job
 from training.embedding.ordering import KEYS, renamed
@@ -84,7 +85,7 @@ def read_places(folder: Path, items: pa.Table, processor: GairProcessor) -> Part
     checked, reasons = checked_degrees(processor, degrees)
     good = np.array([row for row in range(len(items)) if row not in reasons], np.int64)
     columns = own_columns(items, good, LOCATION) | place_values(checked[good])
-    return Part(len(items), columns, checked[good], [error_of(items, row, text) for row, text in reasons.items()])
+    return Part(len(items), columns, checked[good], [error_of_row(items, row, text) for row, text in reasons.items()])
 
 
 def checked_degrees(processor: GairProcessor, degrees: np.ndarray) -> tuple[np.ndarray, dict[int, str]]:
@@ -120,10 +121,9 @@ def used_columns(table: Table, places: tuple[str, ...]) -> tuple[str, ...]:
     """The columns of a table that are not carried, since they become columns of the output: places, id and time."""
     schema = table.data.schema
     names = [*places]
-    if "id" in schema.names and _names_rows(schema.field("id").type):
-        names.append("id")
-    if "datetime" in schema.names and pa.types.is_timestamp(schema.field("datetime").type):
-        names.append("datetime")
+    for name, fits in ((_named(schema, "id"), _names_rows), (_named(schema, "datetime"), pa.types.is_timestamp)):
+        if name is not None and fits(schema.field(name).type):
+            names.append(name)
     # GeoParquet's boxes of its geometries, which the output has its own of.
     if "bbox" in schema.names and pa.types.is_struct(schema.field("bbox").type):
         names.append("bbox")
@@ -139,9 +139,12 @@ def carried_columns(table: Table, used: tuple[str, ...]) -> pa.Table:
 def keyed(table: Table, keys: dict[str, Any], used: tuple[str, ...]) -> pa.Table:
     """The items of a table: the columns of `KEYS`, of which `keys` gives some, and the carried ones."""
     rows = table.data.num_rows
-    for name in ("id", "datetime"):
+    for key in ("id", "datetime"):
+        name = _named(table.data.schema, key)
         if name in used:
-            keys[name] = table.data.column(name).cast(KEYS.field(name).type)
+            keys[key] = table.data.column(name).cast(KEYS.field(key).type)
+    if "id" in keys:
+        keys["id"] = pc.if_else(pc.equal(pc.utf8_trim_whitespace(keys["id"]), ""), None, keys["id"])
     arrays = [_column(keys.get(field.name), field.type, rows) for field in KEYS]
     items = pa.Table.from_arrays(arrays, schema=KEYS)
     carried = carried_columns(table, used)
@@ -154,6 +157,11 @@ def _column(values: Any, kind: pa.DataType, rows: int) -> pa.Array | pa.ChunkedA
     if values is None:
         return pa.nulls(rows, kind)
     return values if isinstance(values, pa.ChunkedArray) else pa.array(values, kind)
+
+
+def _named(schema: pa.Schema, name: str) -> str | None:
+    """The column of that name in whatever case, of which there is one at most."""
+    return next((found for found in schema.names if found.lower() == name), None)
 
 
 def _names_rows(kind: pa.DataType) -> bool:

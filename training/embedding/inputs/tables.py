@@ -14,6 +14,7 @@
 """Users' tables in batches: parquet files are streamed, and a CSV, whose cells together say what they mean, is read whole."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from training.common.errors import first_line
 from training.common.table_places import place_columns
 from training.common.tables import PARQUET_SUFFIXES, Table, read_table
+from training.embedding.ordering import RESERVED
 
 # A CSV takes some ten times its size in memory.
 _MOST_CSV_BYTES = 2**28
@@ -38,18 +40,46 @@ def table_batches(path: Path) -> Iterator[Table]:
         ValueError: the file cannot be read, has no rows, or is a CSV too large for memory.
     """
     if path.suffix.lower() in PARQUET_SUFFIXES:
-        yield from _parquet_batches(path)
+        yield from map(_with_clear_names, _parquet_batches(path))
         return
     if path.is_file() and path.stat().st_size > _MOST_CSV_BYTES:
         raise ValueError(
             f"{path.name!r} has {path.stat().st_size / 2**20:.0f} MB, and a CSV is read whole, expected at most {_MOST_CSV_BYTES // 2**20} MB; "
             "write it as parquet, which is read piece by piece."
         )
-    table = read_table(path)
+    table = _with_clear_names(read_table(path))
     # Places keep their text, since its notation is understood where they are read.
     places = place_columns(table)
     typed = {name: table.data[name] if name in places else _typed(table.data[name]) for name in table.data.column_names}
     yield Table(table.name, pa.table(typed), table.semicolons, table.remarks)
+
+
+def _with_clear_names(table: Table) -> Table:
+    """
+    A table whose columns all have names, as the numbers of rows that pandas writes do not.
+
+    Raises:
+        ValueError: SQL would not tell two columns apart.
+    """
+    names = [name or f"column_{number}" for number, name in enumerate(table.data.column_names, start=1)]
+    remarks = [
+        f"Column {names.index(name) + 1} of {table.name} has no name and becomes {name!r}."
+        for name in names
+        if name not in table.data.column_names
+    ]
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.startswith(RESERVED):
+            raise ValueError(
+                f"{table.name} has a column {name!r}, and names that begin with {RESERVED} are the program's own; rename it."
+            )
+        if name.lower() in seen:
+            raise ValueError(
+                f"{table.name} has the columns {seen[name.lower()]!r} and {name!r}, whose names must differ by more than case; rename one."
+            )
+        seen[name.lower()] = name
+    data = table.data.rename_columns(names).replace_schema_metadata(table.data.schema.metadata)
+    return replace(table, data=data, remarks=(*table.remarks, *remarks))
 
 
 def _parquet_batches(path: Path) -> Iterator[Table]:

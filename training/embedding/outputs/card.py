@@ -18,6 +18,7 @@ from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
+from training.common.wording import counted
 from training.embedding.job import ERRORS, Job
 from training.embedding.maps.plan import MapPlan
 from training.embedding.outputs.extent import Extent
@@ -50,7 +51,7 @@ _TEXT = """---
 
 {% if picture %}![Where the embeddings lie, coloured by their first three principal components](preview.png)
 
-{% endif %}{{ rows }} embeddings ({{ types }}) of {{ job.dimension }} numbers, stored as {{ job.dtype }}, in {{ stored }}. They
+{% endif %}{{ rows }} ({{ types }}) of {{ job.dimension }} numbers, stored as {{ job.dtype }}, in {{ stored }}. They
 are **raw, not normalised**: divide them by their length before comparing them, so that a dot product is a cosine.
 {{ errors_text }}
 
@@ -111,12 +112,14 @@ def make_card(
         _metadata(job, rows, licence, dated=any(extent.start for extent in extents)),
         template_str=_TEXT,
         job=job,
-        rows=f"{rows:,}",
+        rows=counted(rows, "embedding"),
         types=", ".join(_TYPES[job.what]),
         stored=_stored(job),
         read_map=_read_map(job),
         picture=picture,
-        errors_text=f"{errors:,} inputs were bad; `{ERRORS}` says why." if errors else "No input was bad.",
+        errors_text=f"{counted(errors, 'embedding')} could not be made; `{ERRORS}` says why."
+        if errors
+        else "No input was bad.",
         model_text=f"[{job.model}](https://huggingface.co/{job.model})" if on_hub else f"`{job.model}`",
         version=modeling_gair.__version__,
     )
@@ -124,7 +127,7 @@ def make_card(
 
 def _stored(job: Job) -> str:
     if job.what != "pixels":
-        return f"{job.tasks} files of GeoParquet"
+        return f"{counted(job.tasks, 'file')} of GeoParquet"
     return "cloud-optimised GeoTIFFs" if job.options["map_format"] == "cog" else "one store of Zarr v3, `map.zarr`"
 
 

@@ -44,11 +44,11 @@ def scales_name(plan: MapPlan, rank: int) -> str:
 def check_cog_dtype(dtype: str) -> None:
     """
     Raises:
-        ValueError: GeoTIFFs cannot hold it.
+        ValueError: no GeoTIFFs are written of it.
     """
     if dtype == "float16":
         raise ValueError(
-            "dtype is 'float16', which GeoTIFFs cannot hold here, expected float32 or int8; or write Zarr."
+            "dtype is 'float16', of which no GeoTIFFs are written, expected float32 or int8; or write Zarr, which holds it."
         )
 
 

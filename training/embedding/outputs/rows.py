@@ -73,12 +73,12 @@ OWN_COLUMNS = tuple(embedding_schema(1, "int8").names)
 def carried_names(names: Sequence[str]) -> dict[str, str]:
     """
     What columns of the input are called in the output: their own names, or `input_NAME` where the rows of embeddings have such
-    a column of their own.
+    a column of their own, also if only the case differs, since SQL does not tell them apart.
 
     Raises:
         ValueError: two columns would have the same name.
     """
-    renamed = {name: f"input_{name}" if name in OWN_COLUMNS else name for name in names}
+    renamed = {name: f"input_{name}" if name.lower() in OWN_COLUMNS else name for name in names}
     twice = [name for name, new in renamed.items() if new != name and new in names]
     if twice:
         raise ValueError(

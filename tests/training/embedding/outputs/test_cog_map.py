@@ -53,5 +53,5 @@ def test_a_block_without_data_is_not_written(tmp_path, plan, values):
 
 
 def test_float16_is_refused(tmp_path, plan, values):
-    with pytest.raises(ValueError, match="dtype is 'float16', which GeoTIFFs cannot hold"):
+    with pytest.raises(ValueError, match="dtype is 'float16', of which no GeoTIFFs are written"):
         write_cog_block(tmp_path, plan, 0, block_of(values, plan, 0), "float16")

@@ -22,16 +22,16 @@ import gradio as gr
 
 from serving.examples import Example, typical_examples
 from serving.grids import WORLD
+from serving.place_names import near_text
 from serving.scenes import Scene, photo_scene, place_scene, point_scene, tile_scene, upload_scene
-from serving.text import degrees_text
 from serving.tile_maps import TileQuery, distance_text, place_text, standings, tile_value
 from serving.turns import SHARED, Newest
 from serving.uploads import caution
 from serving.world_maps import FIXED
-from views.link import START, Link, address
+from views.link import COMPARE, EXPLORE, FIND, START, Link, address
 from views.saving import save_tile
 from views.site import Site
-from widgets.cards import card_head, photo_card
+from widgets.cards import card_head, more_links, photo_card
 from widgets.events import QUIET, Wanted, event_numbers, wanted, warned, warned_steps
 from widgets.map import WorldMap, world_map
 from widgets.picker import choice, chosen, picker
@@ -39,6 +39,7 @@ from widgets.tile import download, tile_card
 from widgets.upload_fields import PHOTO_TYPES
 
 _PLACES = 5
+_CHOOSE = "Choose a photo <small>%: how much of its tile its true place beats; chance is 50%</small>"
 _SESSION_S = 1800
 # All cards but the map.
 _UNCHANGED = (gr.skip(),) * 7
@@ -75,7 +76,7 @@ def add_tab(site: Site) -> None:
 def _lay_out(handlers: "_Handlers") -> _Parts:
     scene = gr.State(None, time_to_live=_SESSION_S)
     with gr.Row(elem_id="start-choice"):
-        examples = picker(handlers.choices(None), "Choose a photo", "start-examples")
+        examples = picker(handlers.choices(None), _CHOOSE, "start-examples")
         upload = gr.UploadButton("Your own photo", file_types=PHOTO_TYPES, size="sm", elem_id="start-upload")
     with gr.Row(elem_id="start-cards"):
         with gr.Column(elem_id="start-photo"):
@@ -108,6 +109,9 @@ class _Handlers:
         self._site, self._gallery, self._served = site, site.gallery, site.served
         self._examples: list[Example] = typical_examples(site.gallery)
         self._newest = Newest()
+        # The example in the middle: neither the best found nor the worst.
+        found = sorted(self._examples, key=lambda example: site.gallery.photos[example.photo].standing)
+        self._first = found[len(found) // 2].photo if found else None
 
     # Events
 
@@ -140,7 +144,8 @@ class _Handlers:
                 yield (*_UNCHANGED, world)
 
     def save(self, event: gr.EventData, scene: Scene | None) -> dict[str, Any]:
-        return save_tile(event, self._served, self._gallery.tiles[scene.tile] if scene else None, scene and scene.query)
+        tile, query = (self._gallery.tiles[scene.tile], scene.query) if scene else (None, None)
+        return save_tile(event, self._served, tile, query)
 
     # Scenes
 
@@ -157,12 +162,14 @@ class _Handlers:
             return point_scene(self._served, self._gallery, tile, point[0], point[1])
         if tile is not None:
             return tile_scene(self._served, self._gallery, tile)
-        return photo_scene(self._gallery, self._examples[0].photo) if self._examples else tile_scene(self._served, self._gallery, 0)  # fmt: skip
+        if self._first is not None:
+            return photo_scene(self._gallery, self._first)
+        return tile_scene(self._served, self._gallery, 0)
 
     def _opened(self, mark: str) -> Scene:
         """The scene of a mark on the map, such as "tile-3"."""
         kind, _, number = mark.partition("-")
-        if kind not in ("tile", "photo"):
+        if kind not in ("tile", "photo", "place"):
             raise ValueError("This mark opens no tile; choose another.")
         return self._linked(Link(START, {kind: number}))
 
@@ -192,6 +199,8 @@ class _Handlers:
         more: dict[str, Any] = {"turn": want.turn} if want else {"view": list(WORLD)}
         more |= {"marks": self._marks(scene), "title": f"Places similar to {_short(scene)}"}
         for value in self._site.maps.steps(scene.world_query, view, FIXED, _PLACES, current=current):
+            for place in value["places"]:
+                place["id"] = f"place-{place['lon']:.4f},{place['lat']:.4f}"
             yield value | more
 
     def _marks(self, scene: Scene) -> list[dict[str, Any]]:
@@ -237,10 +246,18 @@ class _Handlers:
             for example in self._examples
         ]
 
-    def _photo(self, scene: Scene) -> str:
-        if scene.photo is None:
-            return scene.query.picture
-        return self._gallery.photos[scene.photo].picture
+    def _photo(self, scene: Scene) -> dict[str, str]:
+        """The photo, with links to more about what is shown."""
+        picture = scene.query.picture if scene.photo is None else self._gallery.photos[scene.photo].picture
+        where = {"point": scene.query.point} if scene.query.kind == "point" else {}
+        where |= {"place": scene.place} if scene.query.kind == "place" else {}
+        photo = scene.photo if scene.query.kind == "photo" else None
+        links = {"Readings of this tile": address(tab=COMPARE, tile=scene.tile, photo=photo, **where)}
+        if photo is not None:
+            links["Search by this photo"] = address(tab=FIND, photo=photo)
+        if scene.place:
+            links["Explore from here"] = address(tab=EXPLORE, at=scene.place)
+        return {"picture": picture, "more": more_links(links)}
 
     def _photo_head(self, scene: Scene) -> dict[str, str]:
         if scene.query.kind == "photo":
@@ -250,7 +267,8 @@ class _Handlers:
                 )
             reason = next((one.reason for one in self._examples if one.photo == scene.photo), "")
             photo = self._gallery.photos[scene.photo]
-            return _head("1", "A street photo", f"At {degrees_text(photo.lon, photo.lat, 2)}. {reason}".strip())
+            taken = f"{photo.label.capitalize() or 'Taken'}, {near_text(self._served, photo.lon, photo.lat)}."
+            return _head("1", "A street photo", f"{taken} {reason}".strip())
         if scene.photo is None:
             return _head("", "No photo", "The gallery has no photos.")
         count = len(self._gallery.photos)
@@ -277,10 +295,10 @@ class _Handlers:
         )
 
     def _world_head(self, scene: Scene) -> dict[str, str]:
-        if scene.query.kind == "place":
-            return _head(
-                "1", "Your place", "Bright: similar places. 1–5: the most similar ones, on land and far apart."
-            )
+        if scene.query.kind == "place" and scene.place:
+            where = near_text(self._served, *scene.place)
+            said = f"{where[0].upper()}{where[1:]}. Bright: similar. 1–5: the most similar places."
+            return _head("1", "Your place", said)
         like = "it" if scene.query.kind == "photo" else "this point"
         return _head("3", f"Places like {like}", "Bright: similar. 1–5: the most similar places. Discs without a number: tiles to open.")  # fmt: skip
 

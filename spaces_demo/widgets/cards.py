@@ -13,10 +13,13 @@
 # limitations under the License.
 """The cards of the first screen: a numbered heading with a sentence, and a photo."""
 
+import html
+from collections.abc import Mapping
+
 import gradio as gr
 
 _HEAD = '<h3><span class="gair-step">${value.number}</span> ${value.title}</h3><p>${value.text}</p>'
-_PHOTO = '<img class="gair-photo" src="${value}" alt="The photo">'
+_PHOTO = '<img class="gair-photo" src="${value.picture}" alt="The photo">${value.more}'
 
 
 def card_head(elem_id: str) -> gr.HTML:
@@ -26,5 +29,11 @@ def card_head(elem_id: str) -> gr.HTML:
 
 
 def photo_card(elem_id: str) -> gr.HTML:
-    """A photo; its value is the address of the picture."""
-    return gr.HTML("", html_template=_PHOTO, apply_default_css=False, elem_id=elem_id)
+    """A photo above links; its value is `{"picture", "more"}`: an address, and HTML from [`more_links`]."""
+    return gr.HTML({"picture": "", "more": ""}, html_template=_PHOTO, apply_default_css=False, elem_id=elem_id)
+
+
+def more_links(links: Mapping[str, str]) -> str:
+    """Links inside the page as HTML: what they are called, and their query strings."""
+    items = "".join(f'<li><a href="?{html.escape(link)}">{html.escape(name)}</a></li>' for name, link in links.items())
+    return f'<ul class="gair-more">{items}</ul>'

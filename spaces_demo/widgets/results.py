@@ -14,7 +14,7 @@
 """Results of a retrieval: the query beside cards of tiles and photos, each a link that opens its tile."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import gradio as gr
@@ -179,7 +179,7 @@ def _taken(gallery: Gallery, photo: int) -> str:
 
 
 def _tile_card(
-    served: ServedModel, gallery: Gallery, rank: int, one: Found, query: dict[str, object], own: bool = False
+    served: ServedModel, gallery: Gallery, rank: int, one: Found, query: Mapping[str, object], own: bool = False
 ) -> str:
     tile = gallery.tiles[one.position]
     assert one.point is not None

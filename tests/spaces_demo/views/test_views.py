@@ -76,9 +76,11 @@ def test_a_tab_is_built_with_and_without_photos(served_model, bundled_gallery, m
 def test_choosing_one_of_the_first_cards_moves_the_others(site):
     handlers, gallery = start._Handlers(site), site.gallery
     scene, examples, head, picture, _, tile, _, world = last(handlers.open(Link("Start")))
-    first = handlers._examples[0].photo
-    assert scene.photo == first and picture == gallery.photos[first].picture
-    assert [choice["chosen"] for choice in examples] == ["true"] + ["false"] * 9
+    first = scene.photo
+    standings = sorted(gallery.photos[example.photo].standing for example in handlers._examples)
+    assert gallery.photos[first].standing == standings[5] and picture["picture"] == gallery.photos[first].picture
+    assert [choice["chosen"] for choice in examples].count("true") == 1
+    assert f"?tab=Find&amp;photo={first}" in picture["more"] and "tab=Compare" in picture["more"]
     assert tile["query"] == gallery.photos[first].point and tile["link"] == f"tab=Start&photo={first}"
     assert {"id": f"photo-{first}", "kind": "photo"}.items() <= world["marks"][-1].items() and world["pins"] == []
 
@@ -91,7 +93,11 @@ def test_choosing_one_of_the_first_cards_moves_the_others(site):
     scene, _, _, picture, head, tile, _, world = last(handlers.ask(asked, scene, Request()))
     assert scene.tile == find_tiles(gallery, scene.query.embedding)[0].position and "similar tile" in head["title"]
     assert world["pins"] == [{"lon": 24.0, "lat": -23.0}] and world["turn"] == 7
-    assert picture == gallery.photos[scene.photo].picture and tile["link"] == "tab=Start&place=24,-23"
+    assert picture["picture"] == gallery.photos[scene.photo].picture and tile["link"] == "tab=Start&place=24,-23"
+    # The numbered places of the map open too.
+    opened = {**asked, "opened": world["places"][1]["id"], "turn": 8}
+    other, *_ = last(handlers.ask(opened, scene, Request()))
+    assert other.place == pytest.approx((world["places"][1]["lon"], world["places"][1]["lat"]), abs=1e-4)
 
     # The pin is known, so a mark that is opened, or else the view, is what is new.
     scene, *_, tile, _, world = last(handlers.ask({**asked, "opened": "tile-3", "turn": 8}, scene, Request()))

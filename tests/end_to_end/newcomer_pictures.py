@@ -1,0 +1,97 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+A newcomer's first five minutes on the page of the Space, as screenshots in order, to be looked at: does each explain itself?
+
+    python -m tests.end_to_end.newcomer_pictures FOLDER
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import Browser, Page
+
+from tests.helpers.browser import DESKTOP, PHONE, TABLET, browser, map_point, open_tab, until, visit
+from tests.helpers.space import running_space
+
+_TILE = "document.querySelector('#start-tile-card .gair-tile').dataset.drawn"
+
+
+def main(folder: Path) -> None:
+    """Starts the Space and takes the screenshots."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as scratch, running_space(Path(scratch)) as url, browser() as chromium:
+        _five_minutes(chromium, url, folder)
+        for name, size, dark in (("tablet", TABLET, False), ("phone", PHONE, False), ("phone-dark", PHONE, True)):
+            with visit(chromium, url, size, dark) as page:
+                _settle(page)
+                page.screenshot(path=folder / f"{name}.png")
+        with visit(chromium, url, DESKTOP, dark=True) as page:
+            _settle(page)
+            page.screenshot(path=folder / "dark.png")
+
+
+def _five_minutes(chromium: Browser, url: str, folder: Path) -> None:
+    with visit(chromium, url) as page:
+        _take(page, folder, "01-first-screen")
+        with _another_tile(page):
+            page.locator("#start-examples button").nth(8).click()
+        _take(page, folder, "02-another-photo")
+        with _another_tile(page):
+            page.locator("#start-tile-card [data-part=marks]").click(position={"x": 80, "y": 80})
+        _take(page, folder, "03-a-point-of-the-tile")
+        with _another_tile(page):
+            page.mouse.click(*map_point(page, "start-map", -60, -10))
+        _take(page, folder, "04-a-place-on-the-map")
+        page.locator("#start-tile-card summary").click()
+        _take(page, folder, "05-bands-and-files")
+        open_tab(page, "Find")
+        _take(page, folder, "06-find")
+        page.get_by_role("tab", name="By place").click()
+        page.get_by_role("button", name="Find", exact=True).click()
+        until(page, lambda: "the place" in page.locator("#find-results").inner_text())
+        _take(page, folder, "07-find-by-place")
+        open_tab(page, "Explore")
+        _take(page, folder, "08-explore")
+        open_tab(page, "Compare")
+        _take(page, folder, "09-readings")
+        open_tab(page, "Boxes")
+        _take(page, folder, "10-boxes")
+
+
+@contextmanager
+def _another_tile(page: Page) -> Iterator[None]:
+    """Waits at its end until the tile of the first screen shows another query than at its beginning."""
+    before = page.evaluate(_TILE)
+    yield
+    page.wait_for_function(f"before => {_TILE} !== before", arg=before)
+
+
+def _settle(page: Page) -> None:
+    """Waits until all pictures that are in view have come, and no map computes."""
+    page.wait_for_function("[...document.images].every((image) => image.complete || !image.checkVisibility())")
+    page.wait_for_function("![...document.querySelectorAll('[data-part=busy]')].some((busy) => busy.checkVisibility())")
+
+
+def _take(page: Page, folder: Path, name: str) -> None:
+    page.mouse.move(0, 0)
+    _settle(page)
+    page.screenshot(path=folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -28,7 +28,9 @@ from transformers import AutoModel, AutoProcessor, ViTConfig, ViTModel
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from modeling_gair import GairConfig
 from tests.helpers.croma import croma_file, encoder
+from tests.helpers.forks import FORKS
 from tests.helpers.pairs import read_rows, write_csv, write_pairs
+from tests.helpers.pretraining_runs import run_main
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -46,6 +48,16 @@ def launch(*flags: str, hf_home: Path) -> subprocess.CompletedProcess:
     ]
     environment = os.environ | {"HF_HOME": str(hf_home), "HF_HUB_OFFLINE": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+
+
+def fork(*flags: str, output: Path) -> str:
+    """Does the work of the program in a forked process, which need not import anything; returns what it printed."""
+    process = FORKS.Process(target=run_main, args=(list(flags), output, {}))
+    process.start()
+    process.join()
+    text = output.read_text(encoding="utf-8")
+    assert process.exitcode == 0, text
+    return text
 
 
 SMALL = ["--model.rs_config.num_hidden_layers", "1", "--num_workers", "2"]
@@ -135,12 +147,10 @@ def test_a_mixture_of_a_folder_and_a_csv_is_trained_on(world, tmp_path):
 @pytest.mark.ci
 def test_real_pairs_are_memorised(data_dir, tmp_path):
     data = data_dir / "pairs.csv"
-    run = launch(
-        "--data", str(data), "--max_steps", "20", "--output_dir", str(tmp_path / "out"), hf_home=tmp_path / "hf"
-    )
-    assert run.returncode == 0, run.stderr
-    metrics = check_directory(tmp_path / "out", run.stdout)
-    assert "2 photos of 2 TRAINING tiles" in run.stdout and metrics["among_points"] == {}
+    flags = ["--data", str(data), "--max_steps", "20", "--output_dir", str(tmp_path / "out")]
+    printed = fork(*flags, output=tmp_path / "out.txt")
+    metrics = check_directory(tmp_path / "out", printed)
+    assert "2 photos of 2 TRAINING tiles" in printed and metrics["among_points"] == {}
     # A working loop memorises two pairs.
     assert metrics["across_tiles"]["SV → RS at the point (NILI)"]["R@1"] == 1
     _, tile, photo, lon, lat = read_rows(data)[0]
@@ -158,9 +168,8 @@ def test_towers_start_from_given_weights_which_a_resumed_run_does_not_need(tmp_p
              "--learning_rate", "1e-12", "--model.rs_config.num_attention_heads", "16", *SMALL,
              "--initial_weights.rs", croma_file(tmp_path / "CROMA.pt", optical), "--initial_weights.sv", str(tmp_path / "vit")]
     # fmt: on
-    run = launch(*flags, hf_home=tmp_path / "hf")
-    assert run.returncode == 0, run.stderr
-    assert "the patch projection keeps its random weights" in run.stdout and "SV tower: weights from" in run.stdout
+    printed = fork(*flags, output=tmp_path / "first.txt")
+    assert "the patch projection keeps its random weights" in printed and "SV tower: weights from" in printed
     model = AutoModel.from_pretrained(output_dir)
     # The tiny learning rate leaves the weights practically unchanged.
     block = model.rs_model.layers[0]
@@ -168,10 +177,9 @@ def test_towers_start_from_given_weights_which_a_resumed_run_does_not_need(tmp_p
     torch.testing.assert_close(model.sv_model.state_dict(), vit.state_dict())
 
     (tmp_path / "CROMA.pt").unlink()
-    run = launch(*flags, hf_home=tmp_path / "hf")
-    assert run.returncode == 0, run.stderr
-    assert "resuming from step 2" in run.stdout and "SV tower:" not in run.stdout
-    assert "The trained model is compared with random weights: " in run.stdout
+    printed = fork(*flags, output=tmp_path / "again.txt")
+    assert "resuming from step 2" in printed and "SV tower:" not in printed
+    assert "The trained model is compared with random weights: " in printed
 
 
 def test_a_dry_run_prints_settings_and_costs_and_writes_nothing(tmp_path, capsys):

@@ -14,15 +14,12 @@
 """Interrupted, killed and resumed pre-training gives the same weights as an uninterrupted run, bit for bit."""
 
 import json
-import multiprocessing
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -31,130 +28,12 @@ from safetensors.torch import load_file
 
 pytest.importorskip("accelerate", reason="the extra train is not installed")
 from tests.helpers.pairs import write_pairs
+from tests.helpers.pretraining_runs import SMALL, STEPS, Run, TwoRuns, last_step, merged
 from training.pretraining.monitoring import read_log
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
-# Each run is forked from a server that has imported the modules once.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["training.pretraining.loop"])
-# fmt: off
-SMALL = ["--model.rs_config.num_hidden_layers", "1", "--model.sv_config.num_hidden_layers", "1",
-         "--model.sv_config.attention_probs_dropout_prob", "0.1", "--objective.queue_size", "64",
-         "--augmentation.rs_flip", "0.5", "--augmentation.sv_jitter", "0.5",
-         "--batch_size", "4", "--photos_per_tile", "2", "--logging_steps", "1", "--report_to", "none"]
-# fmt: on
-STEPS, ENDLESS = 12, 100_000
-
-
-def run_main(arguments: list[str], output: Path, options: dict) -> None:
-    """Does the work of `python training/pretrain.py` in a forked process."""
-    from training.pretraining.loop import pretrain
-    from training.pretraining.settings import load_settings
-
-    os.environ |= options.get("environment", {})
-    with output.open("w", encoding="utf-8") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, options.get("sigint", signal.SIG_DFL))
-    if "file_size" in options:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (options["file_size"], options["file_size"]))
-    if "signal_at" in options:
-        send_signal_at(*options["signal_at"])
-    try:
-        pretrain(load_settings(arguments))
-    except ValueError as error:
-        sys.exit(f"{error}")
-
-
-def send_signal_at(place: str, step: int, number: int) -> None:
-    """
-    Makes this process send itself a signal at a given moment.
-
-    Args:
-        place (`str`): `"training"` (after an optimizer step), `"saving"` (after the states of a checkpoint are written, before
-            it is complete) or `"saved"` (after it is complete).
-        step (`int`): step, from 1.
-        number (`int`): signal number.
-    """
-    from training.pretraining import checkpointing, loop
-
-    owner, name = {
-        "training": (loop.Trainer, "step"),
-        "saving": (checkpointing.Checkpoints, "_write"),
-        "saved": (checkpointing.Checkpoints, "save"),
-    }[place]
-    original, calls = getattr(owner, name), []
-
-    def patched(*arguments):
-        result = original(*arguments)
-        calls.append(arguments)
-        # Calls that save have the step as an argument; calls that train are counted.
-        reached = len(calls) if place == "training" else next(one for one in arguments if isinstance(one, int))
-        if reached == step:
-            os.kill(os.getpid(), number)
-        return result
-
-    setattr(owner, name, patched)
-
-
-class Run:
-    """
-    A training run in another process.
-
-    Args:
-        pairs (`Path`): the pairs CSV.
-        output_dir (`Path`): output directory; the printed text goes to a file next to it.
-        flags (`str`): further settings.
-        options: options of [`run_main`]: `environment`, `file_size` (limit on file sizes in bytes), `sigint` (initial handler
-            of SIGINT) and `signal_at` (arguments of [`send_signal_at`]).
-    """
-
-    def __init__(self, pairs: Path, output_dir: Path, *flags: str, **options):
-        self.output_dir, self.output = output_dir, output_dir.with_suffix(".txt")
-        common = ["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", str(STEPS), *SMALL]
-        self.process = FORKS.Process(target=run_main, args=(_merged([*common, *flags]), self.output, options))
-        self.process.start()
-
-    def end(self) -> str:
-        """Waits for the process to exit; returns the printed text."""
-        self.process.join(300)
-        assert self.process.exitcode is not None, self.output.read_text(encoding="utf-8")
-        return self.output.read_text(encoding="utf-8")
-
-    def done(self) -> str:
-        text = self.end()
-        assert self.process.exitcode == 0, text
-        return text
-
-    def killed(self) -> None:
-        text = self.end()
-        assert self.process.exitcode == -signal.SIGKILL, text
-
-    def wait_for_step(self, step: int) -> None:
-        deadline = time.monotonic() + 200
-        while last_step(self.output_dir) < step:
-            assert self.process.is_alive() and time.monotonic() < deadline, self.output.read_text(encoding="utf-8")
-            time.sleep(0.005)
-
-
-def _merged(flags: list[str]) -> list[str]:
-    """Merges flags, so that later values replace earlier ones."""
-    given: dict[str, list[str]] = {}
-    for flag in flags:
-        if flag.startswith("--"):
-            given[flag] = []
-            last = flag
-        else:
-            given[last].append(flag)
-    return [part for flag, values in given.items() for part in (flag, *values)]
-
-
-def last_step(output_dir: Path) -> int:
-    log = read_log(output_dir)
-    return int(log[-1]["step"]) if log else 0
+ENDLESS = 100_000
 
 
 def checkpoints(output_dir: Path) -> list[int]:
@@ -230,79 +109,58 @@ def test_kill_9_loses_only_the_steps_after_the_last_checkpoint(pairs, whole, tmp
 
 
 @pytest.mark.ci
-def test_kill_9_at_20_random_moments_loses_only_the_steps_after_the_last_checkpoint(pairs, tmp_path):
-    whole, steps = tmp_path / "whole", ["--max_steps", "60"]
-    start = time.monotonic()
-    Run(pairs, whole, "--num_workers", "0", *steps).done()
-    seconds = time.monotonic() - start
-    flags = ["--num_workers", "0", "--checkpoint_every", "2", *steps]
-    generator, newest = random.Random(0), 0
-    for _ in range(20):
-        run = Run(pairs, tmp_path / "run", *flags)
-        # Starts before the first step; many kills hit a save, because every second step saves.
-        run.process.join(generator.uniform(0.1, 0.7) * seconds)
-        run.process.kill()
-        run.process.join()
+def test_kills_at_20_random_moments_lose_only_the_steps_after_the_last_checkpoint(pairs, tmp_path):
+    whole, flags = tmp_path / "whole", ["--num_workers", "0", "--max_steps", "60"]
+    Run(pairs, whole, *flags).done()
+    flags += ["--checkpoint_every", "2"]
+    generator, newest, kills = random.Random(0), 0, 0
+    while kills < 20 and newest < 50:
+        # Some before the first step; many of the others hit a save, because every second step saves.
+        moment = (0, generator.uniform(0, 1)) if kills % 4 == 0 else (1, generator.uniform(0, 0.3))
+        run = Run(pairs, tmp_path / "run", *flags, killed_after=moment)
+        run.killed(signal.SIGPROF)
+        kills += 1
         done = checkpoints(run.output_dir) or [0]
         assert done[-1] >= newest
         newest = done[-1]
         # Steps may be logged after the last complete checkpoint while the next save is interrupted.
         assert last_step(run.output_dir) <= newest + 3
+    # On a fast machine, a run gets further before it is killed.
+    assert kills >= 8 and newest > 0
     Run(pairs, tmp_path / "run", *flags).done()
     assert_same_end(whole, run.output_dir, 60)
     assert not list((run.output_dir / "checkpoints").glob("*.tmp"))
 
 
-def launch(
-    pairs: Path, output_dir: Path, *flags: str, program: tuple[str, ...] = ("training/pretrain.py",)
-) -> subprocess.Popen:
-    """Launches two processes with torchrun."""
-    # fmt: off
-    arguments = _merged(["--data", str(pairs), "--output_dir", str(output_dir), "--max_steps", "60", *SMALL,
-                         "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
-                         "--objective.temperature_learned", "true", *flags])
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--rdzv_backend", "c10d",
-               "--rdzv_endpoint", "localhost:0", *program, *arguments]
-    # fmt: on
+# Settings of two processes.
+OF_TWO = ["--max_steps", "40", "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
+          "--objective.temperature_learned", "true"]  # fmt: skip
+
+
+def launch(pairs: Path, output_dir: Path, *flags: str) -> None:
+    """Trains with two processes that torchrun starts."""
+    arguments = merged(["--data", str(pairs), "--output_dir", str(output_dir), *SMALL, *OF_TWO, *flags])
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
     environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    with output_dir.with_suffix(".txt").open("a", encoding="utf-8") as file:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
-
-
-def rank_process(output_dir: Path, rank: int) -> int:
-    """The process id of a rank, identified by its arguments and environment."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (process / "cmdline").read_bytes().split(b"\0")
-            environment = (process / "environ").read_bytes().split(b"\0")
-            parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        own = str(output_dir).encode() in arguments and f"RANK={rank}".encode() in environment
-        if own and b"torch.distributed.run" in Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0"):
-            return int(process.name)
-    raise AssertionError(f"no process of rank {rank}")
+    run = subprocess.run(
+        [*command, "training/pretrain.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.ci
 def test_a_signal_to_one_of_two_processes_stops_both_and_they_resume(pairs, tmp_path):
     whole, output_dir = tmp_path / "whole", tmp_path / "run"
-    assert launch(pairs, whole).wait(300) == 0, whole.with_suffix(".txt").read_text(encoding="utf-8")
-    first = launch(pairs, output_dir, "--checkpoint_every", "20")
-    text = output_dir.with_suffix(".txt")
-    deadline = time.monotonic() + 200
-    while last_step(output_dir) < 3:
-        assert first.poll() is None and time.monotonic() < deadline, text.read_text(encoding="utf-8")
-        time.sleep(0.01)
-    os.kill(rank_process(output_dir, 1), signal.SIGTERM)
-    assert first.wait(200) == 0, text.read_text(encoding="utf-8")
-    assert text.read_text(encoding="utf-8").count("Stopped and saved at step") == 1
-    assert 3 <= checkpoints(output_dir)[-1] < 60
-    assert launch(pairs, output_dir).wait(300) == 0, text.read_text(encoding="utf-8")
-    assert_same_end(whole, output_dir, 60)
+    launch(pairs, whole)
+    first = TwoRuns(pairs, output_dir, *OF_TWO, "--checkpoint_every", "20")
+    first.ranks[0].wait_for_step(3)
+    os.kill(first.ranks[1].process.pid, signal.SIGTERM)
+    assert first.done().count("Stopped and saved at step") == 1
+    assert 3 <= checkpoints(output_dir)[-1] < 40
+    TwoRuns(pairs, output_dir, *OF_TWO).done()
+    assert_same_end(whole, output_dir, 40)
     # A single process cannot resume a run of two.
-    run = Run(pairs, output_dir, "--max_steps", "60", "--num_workers", "1", "--batches_per_step", "2", "--batch_size", "2",
-              "--objective.temperature_learned", "true")  # fmt: skip
+    run = Run(pairs, output_dir, *OF_TWO)
     assert "processes" in run.end() and run.process.exitcode == 1
 
 
@@ -386,14 +244,11 @@ def test_a_compiled_run_saves_the_same_weights_as_an_uncompiled_run(pairs, tmp_p
 @pytest.mark.ci
 def test_a_sharded_model_trains_and_resumes_like_a_replicated_one(pairs, tmp_path):
     """Compares FSDP2 with DDP, with a learned temperature, a separate learning rate for NILI and gradient caching."""
-    flags = ["--max_steps", "6", "--checkpoint_every", "3", "--retrieval_every", "4"]
+    flags = [*OF_TWO, "--max_steps", "6", "--checkpoint_every", "3", "--retrieval_every", "4"]
     flags += ["--nili_learning_rate_factor", "0.5"]
-    divided = {"program": ("-m", "tests.end_to_end.pretrain_sharded")}
     whole, output_dir = tmp_path / "whole", tmp_path / "divided"
-    assert launch(pairs, whole, *flags).wait(300) == 0, whole.with_suffix(".txt").read_text(encoding="utf-8")
-    assert launch(pairs, output_dir, *flags, **divided).wait(300) == 0, output_dir.with_suffix(".txt").read_text(
-        "utf-8"
-    )
+    TwoRuns(pairs, whole, *flags).done()
+    TwoRuns(pairs, output_dir, *flags, sharded=True).done()
     found = weights(output_dir)
     assert found.keys() == weights(whole).keys()
     for name, value in weights(whole).items():
@@ -402,6 +257,5 @@ def test_a_sharded_model_trains_and_resumes_like_a_replicated_one(pairs, tmp_pat
         assert one == pytest.approx(other, rel=1e-4)
     shutil.rmtree(output_dir / "checkpoints" / "step_00000006")
     (output_dir / "model.safetensors").unlink()
-    assert launch(pairs, output_dir, *flags, **divided).wait(300) == 0
-    assert "resuming from step 3" in output_dir.with_suffix(".txt").read_text(encoding="utf-8")
+    assert "resuming from step 3" in TwoRuns(pairs, output_dir, *flags, sharded=True).done()
     assert all(torch.equal(value, found[name]) for name, value in weights(output_dir).items())

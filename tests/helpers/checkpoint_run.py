@@ -13,11 +13,11 @@
 # limitations under the License.
 """A small training with checkpoints, and processes to run it in."""
 
-import multiprocessing
 import random
 import resource
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,10 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from tests.helpers.forks import FORKS
 from training.pretraining.checkpointing import Checkpoints
 
 SETTINGS = {"seed": 0, "betas": (0.9, 0.95), "model": {"preset": "tiny", "rs_config": {"depth": 2}}}
-# Forking from a server that has imported this module is much faster than importing it in each process.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([__name__])
 PATIENCE_S = 60
 
 
@@ -75,10 +73,10 @@ class Run:
         return {value for weight in self.net.parameters() for value in weight.flatten().tolist()}
 
 
-def start(function: Callable, *arguments: Any) -> tuple[multiprocessing.Process, Connection]:
+def start(function: Callable, *arguments: Any) -> tuple[ForkServerProcess, Connection]:
     """Starts a process that calls `function(*arguments, connection)`; returns it and our end of the connection."""
-    own, other = PROCESSES.Pipe()
-    process = PROCESSES.Process(target=function, args=(*arguments, other))
+    own, other = FORKS.Pipe()
+    process = FORKS.Process(target=function, args=(*arguments, other))
     process.start()
     # With our copy closed, the reader sees the end of the stream when the process exits.
     other.close()

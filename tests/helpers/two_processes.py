@@ -14,7 +14,6 @@
 """Two processes in one gloo process group that run functions of the tests; started once per session."""
 
 import io
-import multiprocessing
 import os
 import traceback
 from collections.abc import Callable
@@ -26,6 +25,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from accelerate.state import AcceleratorState
+
+from tests.helpers.forks import FORKS
 
 _PATIENCE = timedelta(minutes=3)
 
@@ -39,11 +40,10 @@ class TwoProcesses:
     """
 
     def __init__(self, folder: Path):
-        context = multiprocessing.get_context("spawn")
         self._connections, self._processes = [], []
         for rank in range(2):
-            here, there = context.Pipe()
-            process = context.Process(target=_serve, args=(rank, folder, there), daemon=True)
+            here, there = FORKS.Pipe()
+            process = FORKS.Process(target=_serve, args=(rank, folder, there), daemon=True)
             process.start()
             there.close()
             self._connections.append(here)
@@ -76,11 +76,16 @@ class TwoProcesses:
             process.join()
 
 
-def _serve(rank: int, folder: Path, connection: Connection) -> None:
+def join_two(rank: int, folder: Path) -> None:
+    """Makes this process one of two in a gloo group, as a launcher would, with one thread and its rendezvous in a folder."""
     torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     os.environ |= {"ACCELERATE_USE_CPU": "true", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
     dist.init_process_group("gloo", f"file://{folder}/rendezvous", _PATIENCE, rank=rank, world_size=2)
+
+
+def _serve(rank: int, folder: Path, connection: Connection) -> None:
+    join_two(rank, folder)
     while True:
         try:
             function, arguments = connection.recv()

@@ -12,20 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-`training/pretrain.py` with its model divided among processes by FSDP2, on CPUs: Accelerate divides models among
-accelerators only, so its state is set by hand to what training/configs/accelerate/fsdp2.yaml makes it.
+An Accelerator that divides models among processes by FSDP2 on CPUs: Accelerate itself divides them among accelerators
+only, so its state is set by hand to what training/configs/accelerate/fsdp2.yaml makes it.
 """
 
-import sys
 from pathlib import Path
 
 import yaml
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
-
-from training.pretraining import loop
-from training.pretraining.settings import load_settings
 
 CONFIG = Path(__file__).parents[2] / "training" / "configs" / "accelerate" / "fsdp2.yaml"
 
@@ -46,8 +42,3 @@ class ShardingAccelerator(Accelerator):
             state._shared_state["distributed_type"] = DistributedType.FSDP
         AcceleratorState._shared_state["fsdp_plugin"] = plugin
         assert self.is_fsdp2
-
-
-if __name__ == "__main__":
-    loop.Accelerator = ShardingAccelerator
-    loop.pretrain(load_settings(sys.argv[1:]))

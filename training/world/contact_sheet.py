@@ -34,6 +34,8 @@ from training.world.settings import SPLITS, WorldSettings
 
 CONTACT_SHEET = "contact_sheet.png"
 _TILES, _PHOTOS = 8, 4
+# In points: the sheet is wide, and pages show it at half its size.
+_TEXT = 16
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,15 @@ def _draw(path: Path, title: str, centres: dict[str, np.ndarray], rows: Sequence
         axis.set_axis_off()
     for line, row in zip(axes, rows):
         line[0].imshow(row.tile, extent=UNIT_SQUARE)
-        line[0].set_title(row.name, fontsize=9)
+        line[0].set_title(row.name, fontsize=_TEXT, loc="left")
         for number, (axis, photo, (x, y)) in enumerate(zip(line[1:], row.photos, row.points), start=1):
             outline = [patheffects.withStroke(linewidth=3, foreground="black")]
-            line[0].text(x, y, str(number), color="white", ha="center", va="center", path_effects=outline)
+            line[0].text(
+                x, y, str(number), color="white", ha="center", va="center", path_effects=outline, fontsize=_TEXT
+            )
             axis.imshow(photo)
-            axis.set_title(str(number), fontsize=9)
-    figure.suptitle(title)
+            axis.set_title(str(number), fontsize=_TEXT)
+    figure.suptitle(title, fontsize=_TEXT + 4)
     figure.savefig(path, dpi=90)
     plt.close(figure)
 
@@ -125,5 +129,5 @@ def _draw_map(axis: Any, centres: dict[str, np.ndarray]) -> None:
     for split, colour in (("train", "tab:blue"), ("test", "tab:red")):
         axis.scatter(*centres[split].T, s=5, color=colour, label=f"{split}: {len(centres[split])} tiles")
     axis.set_ylim(-60, 84)
-    axis.legend(loc="lower left", fontsize=8)
+    axis.legend(loc="lower left", fontsize=_TEXT, markerscale=3)
     axis.set_axis_off()

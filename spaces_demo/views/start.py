@@ -273,7 +273,9 @@ class _Handlers:
             return _head("", "No photo", "The gallery has no photos.")
         count = len(self._gallery.photos)
         return _head(
-            "2", "The most similar photo", f"Of {count} photos of the gallery, with a cosine of {scene.cosine:.2f}."
+            "2",
+            "The most similar photo",
+            f"Of {count} photos of the gallery, with a similarity (cosine) of {scene.cosine:.2f}.",
         )
 
     def _tile_head(self, scene: Scene) -> dict[str, str]:
@@ -291,7 +293,7 @@ class _Handlers:
         count = len(self._gallery.tiles)
         where = place_text(self._served, tile, x, y)
         return _head(
-            "2", "The most similar tile", f"Of {count}; the ring is its best point, {where}, cosine {cosine:.2f}."
+            "2", "The most similar tile", f"Of {count}; the ring is its best point, {where}, similarity {cosine:.2f}."
         )
 
     def _world_head(self, scene: Scene) -> dict[str, str]:

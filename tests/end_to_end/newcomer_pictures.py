@@ -28,6 +28,11 @@ from playwright.sync_api import Browser, Page
 from tests.helpers.browser import DESKTOP, PHONE, TABLET, browser, map_point, open_tab, until, visit
 from tests.helpers.space import running_space
 
+# Pictures elsewhere are only loaded when they come into view.
+_PICTURES_IN_VIEW = """[...document.images].every((image) => {
+  const { left, right, top, bottom } = image.getBoundingClientRect();
+  return image.complete || right <= 0 || bottom <= 0 || left > innerWidth || top > innerHeight;
+})"""
 _TILE = "document.querySelector('#start-tile-card .gair-tile').dataset.drawn"
 
 
@@ -83,7 +88,7 @@ def _another_tile(page: Page) -> Iterator[None]:
 
 def _settle(page: Page) -> None:
     """Waits until all pictures that are in view have come, and no map computes."""
-    page.wait_for_function("[...document.images].every((image) => image.complete || !image.checkVisibility())")
+    page.wait_for_function(_PICTURES_IN_VIEW)
     page.wait_for_function("![...document.querySelectorAll('[data-part=busy]')].some((busy) => busy.checkVisibility())")
 
 

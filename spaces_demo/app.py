@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-The GAIR demo page: maps of embedding similarity.
+The GAIR demo page: street photos, satellite tiles and places of the world.
 
     python spaces_demo/app.py
 

@@ -18,6 +18,7 @@ Measures the whole package, before and after a change:
     python -m tests.speed --only towers,processors     # some sections
     python -m tests.speed --json speed.jsonl           # append the run to a history
     python -m tests.speed --against speed.jsonl        # compare with its last run
+    python -m tests.speed --only published --published DIR --published_python PYTHON   # and the published implementation
 
 Prints a table; asserts nothing. Ratios compare cases that ran in turn, in one process; absolute times hold for the machine alone.
 """
@@ -38,7 +39,7 @@ from tests.speed.table import append, last_run, machine, show
 def main(arguments: list[str]) -> None:
     """Measures what the arguments name."""
     options = _options(arguments)
-    settings = Settings(torch.device(options.device), options.quick)
+    settings = Settings(torch.device(options.device), options.quick, options.published, options.published_python)
     about = machine(settings)
     earlier = last_run(options.against) if options.against else None
     print(", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
@@ -59,6 +60,18 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny models and few repeats: to see that all of it runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append the run to FILE")
     parser.add_argument("--against", type=Path, metavar="FILE", help="compare with the last run in FILE")
+    parser.add_argument(
+        "--published",
+        type=Path,
+        metavar="DIR",
+        help="a checkout of the published implementation, to run in turn with this one",
+    )
+    parser.add_argument(
+        "--published_python",
+        default="python3",
+        metavar="PYTHON",
+        help="an interpreter with the transformers that it pins",
+    )
     parser.add_argument(
         "--profile", type=Path, metavar="FILE", help="write a trace of a training step for chrome://tracing"
     )

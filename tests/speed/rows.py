@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,10 +34,14 @@ class Settings:
     Attributes:
         device (`torch.device`): where models compute.
         quick (`bool`): tiny models and few repeats, to see that everything runs; the figures mean little.
+        published (`Path`, *optional*): a checkout of the published implementation.
+        published_python (`str`): an interpreter with the transformers that it pins.
     """
 
     device: torch.device
     quick: bool
+    published: Path | None = None
+    published_python: str = "python3"
 
     @property
     def repeats(self) -> int:
@@ -107,7 +112,7 @@ def compare(
             section,
             case,
             median,
-            spread=_spread(seconds[case]),
+            spread=spread(seconds[case]),
             rate=items[0] / median if items else None,
             items=items[1] if items else "",
             ratio=medians[than] / median if than and case != than else None,
@@ -131,7 +136,8 @@ def _finished(run: Callable[[], Any], device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _spread(values: list[float]) -> float:
+def spread(values: list[float]) -> float:
+    """Half the distance between the quartiles over the median; 0 of fewer than four values."""
     if len(values) < 4:
         return 0.0
     first, _, third = statistics.quantiles(values, n=4)

@@ -47,14 +47,17 @@ const gairPlaces = gairOnce(async () => {
   }));
 });
 
-/** The largest places whose names begin with what is typed, then those that contain it; "town, country" narrows it down. */
+/** The largest places whose names begin with what is typed, then by names in other languages, then those that contain it. */
 async function gairFindPlaces(typed, most) {
+  // "town, country" narrows it down.
   const [name, country = ""] = gairPlain(typed).split(",").map((part) => part.trim());
   if (!name) return [];
+  const rank = ({ names }) =>
+    [names[0].startsWith(name), names.some((known) => known.startsWith(name)), names.some((known) => known.includes(name))].indexOf(true);
   const ranked = (await gairPlaces())
     .filter((place) => place.land.startsWith(country))
-    .map((place) => ({ place, at: Math.min(...place.names.map((known) => known.indexOf(name)).map((at) => (at < 0 ? Infinity : Math.min(at, 1)))) }))
-    .filter(({ at }) => at < Infinity)
-    .sort((one, other) => one.at - other.at);
+    .map((place) => ({ place, rank: rank(place) }))
+    .filter((found) => found.rank >= 0)
+    .sort((one, other) => one.rank - other.rank);
   return ranked.slice(0, most).map(({ place }) => place);
 }

@@ -214,12 +214,18 @@ class Grids:
 
         Yields:
             the region, its values, and whether finer ones follow.
+
+        Raises:
+            ValueError: if the view shows only sea, which is not wanted.
+            Superseded: as in [`~Grids.mapped`].
         """
-        *coarse, wanted = self.regions(*view, sea=sea)
         # Coarse maps of all visitors come before fine ones.
-        for region in coarse:
-            yield region, self.mapped(region, function, sea, current, rank=0), True
-        yield wanted, self.mapped(wanted, function, sea, current, rank=1), False
+        *coarse, wanted = self.regions(*view, sea=sea)
+        for rank, region in [*((0, region) for region in coarse), (1, wanted)]:
+            values = self.mapped(region, function, sea, current, rank)
+            if not np.isfinite(values).any():
+                raise ValueError("This view shows only sea, expected some land; tick “Show the sea”, or move the map.")
+            yield region, values, region is not wanted
 
     def land(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Lon, lat `(N,)` in degrees and embeddings `(N, D)`, float16, of all cells of the world on land."""

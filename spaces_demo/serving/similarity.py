@@ -31,13 +31,15 @@ class Scale:
     The colour scale of a map.
 
     Attributes:
-        low, high (`float`): cosines of the first and the last colour.
+        low, high (`float`): values of the first and the last colour.
         label (`str`): how the ends were chosen, for the legend.
+        unit (`str`): what the values are.
     """
 
     low: float
     high: float
     label: str
+    unit: str = "cosine similarity"
 
 
 def cell_centers(west: float, south: float, east: float, north: float, columns: int, rows: int) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip

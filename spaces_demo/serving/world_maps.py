@@ -22,18 +22,19 @@ import numpy as np
 
 from serving.grids import WORLD, Region
 from serving.land import on_land
+from serving.layers import Layer
 from serving.model import ServedModel, on_gpu
 from serving.ranges import colour_range
-from serving.similarity import Scale, distinct_top, mean_direction, spread_in_box, stretched, to_base64
-from serving.text import typed_numbers
+from serving.similarity import Scale, distinct_top, mean_direction, spread_in_box, stretched
+from serving.text import degrees_text, typed_numbers
 from serving.turns import always
 from serving.uploads import read_photo, read_tile
 
 FIXED, STRETCHED, FULL = "fixed", "stretched", "full"
 MAX_LISTED = 20
 _MAX_PINS = 20
-# Minimum distance between listed places on the map of the whole world; in closer views it is smaller in proportion.
-_APART_M = 1e6
+# Minimum distance between listed places on the map of the whole world.
+_APART_KM = 1000.0
 # The pair of modalities in `similarity_ranges` from which the fixed colour scale of a query is taken.
 _PAIRS = {"photo": "sv_location", "point": "localized_location", "tile": "rs_location"}
 # The fixed scale of places begins at this percentile of the similarities between places spread over the world.
@@ -59,6 +60,15 @@ class WorldQuery:
     kinds: tuple[str, ...]
     key: str
 
+    @property
+    def text(self) -> str:
+        """What the parts are, in plain words."""
+        names = (
+            [degrees_text(*place) for place in self.places] if len(self.places) < 3 else [f"{len(self.places)} places"]
+        )
+        names += [f"the {kind}" for kind in self.kinds if kind != "place"]
+        return " and ".join(names)
+
 
 class WorldMaps:
     """Draws maps with one model."""
@@ -83,11 +93,16 @@ class WorldMaps:
     def draw(
         self, query: WorldQuery, view: Sequence[float], scale: str, count: int, sea: bool = False
     ) -> dict[str, Any]:
-        """The map of a query, the last one of [`~WorldMaps.steps`]."""
+        """What map.js draws of a query: the value of the last layer of [`~WorldMaps.layers`]."""
         *_, value = self.steps(query, view, scale, count, sea)
         return value
 
-    def steps(
+    def steps(self, *arguments: Any, **options: Any) -> Iterator[dict[str, Any]]:
+        """What map.js draws of each of [`~WorldMaps.layers`]."""
+        for layer in self.layers(*arguments, **options):
+            yield layer.value()
+
+    def layers(
         self,
         query: WorldQuery,
         view: Sequence[float],
@@ -95,7 +110,7 @@ class WorldMaps:
         count: int,
         sea: bool = False,
         current: Callable[[], bool] = always,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Layer]:
         """
         The map of a query: a coarse one first, if the one that suits the view takes time.
 
@@ -103,14 +118,12 @@ class WorldMaps:
             query ([`WorldQuery`]): from [`~WorldMaps.query`].
             view (west, south, east, north): the visible part of the world in degrees.
             scale (`str`): "fixed", "stretched" or "full".
-            count (`int`): how many of the most similar places to list, at most 20.
+            count (`int`): how many of the most similar places to list, at most 20, [`apart_km`] from each other.
             sea (`bool`): whether to draw and list places at sea, of which models trained on photos know nothing.
             current (`Callable`): whether the map is still wanted.
 
         Yields:
-            `dict`: what map.js draws: `west, south, east, north, columns, rows`, `cells` (base64, one byte each), `low`,
-            `high`, `scale`, `pins` (`lon, lat`), `places` (`lon, lat, similarity`), `apart_km`, `drawn_for` (the view),
-            `key`, `coarse` (whether a finer map follows).
+            [`Layer`]
 
         Raises:
             ValueError: if the scale or the count is not one of those allowed, or there is only sea in the view.
@@ -120,25 +133,18 @@ class WorldMaps:
             raise ValueError(f"The number of places is {count!r:.40}, expected 0 to {MAX_LISTED}; move the slider.")
         for region, cosines, coarse in self._grids.steps(view, lambda cells: cells @ query.embedding, sea, current):
             cosines = np.clip(cosines, -1, 1)
-            if not np.isfinite(cosines).any():
-                raise ValueError("This view shows only sea, expected some land; tick “Show the sea”, or move the map.")
             colours = self._scale(scale, query.kinds, cosines)
-            apart_m = min(_APART_M, _APART_M * (view[2] - view[0]) / 360)
-            yield {
-                **dict(zip(("west", "south", "east", "north"), region.bounds)),
-                "columns": cosines.shape[1],
-                "rows": cosines.shape[0],
-                "cells": to_base64(cosines, colours.low, colours.high),
-                "low": colours.low,
-                "high": colours.high,
-                "scale": colours.label,
-                "pins": [{"lon": lon, "lat": lat} for lon, lat in query.places],
-                "places": self._most_similar(cosines, region, view, query, count, apart_m),
-                "apart_km": apart_m / 1000,
-                "drawn_for": list(view),
-                "key": f"{query.key} {colours.low} {colours.high}",
-                "coarse": coarse,
-            }
+            yield Layer(
+                region,
+                cosines,
+                colours,
+                f"Similarity to {query.text}",
+                view,
+                f"{query.key} {colours.low} {colours.high}",
+                coarse,
+                pins=query.places,
+                places=self._most_similar(cosines, region, view, query, count),
+            )
 
     def query(self, places: str, photo: str | None = None, tile: str | None = None) -> WorldQuery:
         """
@@ -171,16 +177,15 @@ class WorldMaps:
         return [(float(lon), float(lat)) for lon, lat in checked]
 
     def _most_similar(
-        self, cosines: np.ndarray, region: Region, view: Sequence[float], query: WorldQuery, count: int, apart_m: float
+        self, cosines: np.ndarray, region: Region, view: Sequence[float], query: WorldQuery, count: int
     ) -> list[dict[str, float]]:
         lon, lat = region.centers()
         # Blocks extend beyond the view, and listed places must be visible.
         west, south, east, north = view
         visible = ((lon - west) % 360 <= east - west) & (lat >= south) & (lat <= north)
         values = np.where(visible, cosines.ravel(), np.nan)
-        best = distinct_top(
-            values, lon, lat, count, apart_m, self._coordinates.great_circle_distance_m, avoided=query.places
-        )
+        distance_m = self._coordinates.great_circle_distance_m
+        best = distinct_top(values, lon, lat, count, 1000 * apart_km(view), distance_m, avoided=query.places)
         lon = self._coordinates.wrap_longitude(lon)
         return [{"lon": float(lon[at]), "lat": float(lat[at]), "similarity": float(cosines.flat[at])} for at in best]
 
@@ -207,6 +212,11 @@ class WorldMaps:
         land = on_land(lon, lat, 0.0)
         embeddings = self._places(lon[land], lat[land])
         return float(np.percentile(embeddings @ embeddings.T, _LOWEST_PERCENTILE)), 1.0
+
+
+def apart_km(view: Sequence[float]) -> float:
+    """How far listed places are from each other and from the query in a view (west, south, east, north in degrees)."""
+    return _APART_KM * (view[2] - view[0]) / 360
 
 
 def parse_view(text: str) -> list[float]:

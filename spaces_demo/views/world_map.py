@@ -26,7 +26,7 @@ from serving.grids import WORLD
 from serving.model import ServedModel
 from serving.text import numbers_text
 from serving.turns import SHARED, Newest
-from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, WorldMaps, parse_view
+from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, WorldMaps, apart_km, parse_view
 from views.link import EXPLORE, Link, address
 from views.site import Site
 from widgets.events import QUIET, for_programs, wanted, warned_steps
@@ -167,7 +167,7 @@ def described(value: dict[str, Any], photo: str | None, tile: str | None, served
         [
             f"Cosine similarity of {together}{' + '.join(names)} to the location embedding of each place, by "
             f"**{served.name}**. {served.note}\n\nThe most similar places in this view, at least "
-            f"{value['apart_km']:,.0f} km from each other and from the pins:\n",
+            f"{apart_km(value['drawn_for']):,.0f} km from each other and from the pins:\n",
             "| # | lon | lat | cosine similarity |",
             "|--:|--:|--:|--:|",
             *rows,

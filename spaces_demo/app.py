@@ -27,10 +27,10 @@ import gradio as gr
 
 import views.boxes as boxes
 import views.embeddings as embeddings
+import views.explore as explore
 import views.find as find
 import views.readings as readings
 import views.start as start
-import views.world_map as world_map
 from serving.embedded_rows import load_embedded_rows
 from serving.gallery import load_gallery
 from serving.model import ServedModel, load_model
@@ -73,7 +73,7 @@ def build(served: ServedModel) -> gr.Blocks:
         gr.HTML(_head(served), elem_id="page-head", apply_default_css=False)
         site = Site(served, gallery, WorldMaps(served), Links())
         with gr.Tabs() as tabs:
-            for name, module in ((START, start), (FIND, find), (EXPLORE, world_map)):
+            for name, module in ((START, start), (FIND, find), (EXPLORE, explore)):
                 with gr.Tab(name, id=name):
                     module.add_tab(site)
             with gr.Tab(COMPARE, id=COMPARE), gr.Tabs() as compared:

@@ -23,7 +23,7 @@ import gradio as gr
 
 from widgets.assets import HEAD
 from widgets.events import QUIET
-from widgets.legend import PALETTES, RAMP, UNIT
+from widgets.legend import PALETTES, RAMP
 
 # Gradio rewrites the DOM when a template's output changes, so the template is constant: map.js fills in the rest.
 _TEMPLATE = f"""
@@ -52,7 +52,7 @@ _TEMPLATE = f"""
   <div data-part="legend" hidden>
     <div class="gair-map-legend" data-for="cells">
       {RAMP}
-      <span>{UNIT}<br><span data-part="scale"></span></span>
+      <span><b data-part="unit"></b><br><span data-part="scale"></span></span>
       <span><span class="gair-map-swatch"></span>no data, or below the threshold</span>
     </div>
     <ul class="gair-map-legend" data-for="classes" data-part="classes"></ul>
@@ -113,7 +113,8 @@ def world_map(
     Its value, a `dict`, says what is drawn. All of it may be left out:
 
     - `west, south, east, north` in degrees (east may lie beyond 180), `columns, rows`: the region of the cells, and one of
-      `cells` (base64, one byte each, row by row from the north-west; 255 is no data) with `low, high, scale`: similarities;
+      `cells` (base64, one byte each, row by row from the north-west; 255 is no data) with `low, high, scale` and, unless they
+      are similarities, `unit`;
       `colours` (base64, four bytes each: red, green, blue, opacity);
       `classes` (base64, one byte each; 255 is none) with `names` and `palette` ("#rrggbb").
     - `title`: what is shown; `pins` and `places`: lists of `{lon, lat}`, where places are numbered; `boxes`: name to west,

@@ -18,6 +18,7 @@ function gairMapLegend(find, controls, value) {
   if (kind !== "cells") return;
   const least = Number(controls.threshold.value);
   gairDrawRamp(find("ramp"), find("ticks"), controls.palette.value, value.low, value.high, least);
+  find("unit").textContent = gairUnit(value);
   find("scale").textContent = value.scale;
   find("least").textContent = least ? `from ${gairMeaning(value, least)}` : "all";
 
@@ -34,6 +35,9 @@ function gairMapLegend(find, controls, value) {
     return item;
   }
 }
+
+/** What the numbers of a value are. */
+const gairUnit = (value) => value.unit || "cosine similarity";
 
 /** Saves the map as a PNG: its title, what `draw(context)` draws on width × height, its legend and the credits. */
 function gairSavePicture({ width, height, value, palette, least, colours, draw }) {
@@ -76,7 +80,7 @@ function gairSavePicture({ width, height, value, palette, least, colours, draw }
     context.textAlign = "right";
     context.fillText(value.high.toFixed(digits), 10 + wide, y + 17);
     context.textAlign = "left";
-    text(`cosine similarity (${value.scale})`, Math.min(20 + wide, width / 2), wide < width / 2 ? y : y + 17, "11px");
+    text(`${gairUnit(value)} (${value.scale})`, Math.min(20 + wide, width / 2), wide < width / 2 ? y : y + 17, "11px");
   }
 
   function classes(y) {

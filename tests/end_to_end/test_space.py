@@ -36,6 +36,12 @@ def client(space_url, tmp_path_factory):
 def test_programs_get_the_map_and_the_comparison(client):
     drawn = client.predict("13.4, 52.52", api_name="/similarity_map")
     assert (drawn["columns"], drawn["rows"], len(drawn["places"])) == (360, 180, 5)
+    assert (
+        len(client.predict(3, api_name="/cluster_map")["names"]) == 3
+        and client.predict(api_name="/colour_map")["colours"]
+    )
+    taught = client.predict("5, 25, like this\n-60, -5, not like this", api_name="/taught_map")
+    assert (taught["low"], taught["high"]) == (0, 1) and "probability" in taught["unit"]
     found = client.predict("170,-20,-170,-10", "0,40,10,50", api_name="/compare_boxes")
     assert 0 <= found["difference"] <= 1 and 0 < found["p_value"] <= 1
 
@@ -50,6 +56,11 @@ def test_programs_get_errors_as_one_sentence(client, name, arguments):
 
 
 ASKED = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 1}
+
+
+def explore(asked: dict, photo: dict | None = None) -> list:
+    """What the page sends for a map of Explore."""
+    return [asked, "similarity", "", photo, None, "fixed", 5, 8, "like this", "", False]
 
 
 def status_of(request) -> int:
@@ -85,7 +96,7 @@ def called(url: str, handler: str, data: list) -> str:
 def test_no_file_of_the_server_can_be_read(space_url, path):
     assert status_of(f"{space_url}gradio_api/file={path}") in (403, 404)
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    said = called(space_url, "draw", [ASKED, "", file, None, "fixed", 5, False])
+    said = called(space_url, "draw", explore(ASKED, file))
     assert "cells" not in said and "root:" not in said and '"success":false' in said.replace(" ", "")
 
 
@@ -100,13 +111,13 @@ def test_an_upload_that_is_too_large_is_rejected(space_url):
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/x.jpg", "http://169.254.169.254/latest", "file:///etc/passwd"])
 def test_no_address_is_fetched_for_a_visitor(space_url, address):
     file = {"path": address, "url": address, "meta": {"_type": "gradio.FileData"}}
-    said = called(space_url, "draw", [ASKED, "", file, None, "fixed", 5, False])
+    said = called(space_url, "draw", explore(ASKED, file))
     assert "cells" not in said and '"success":false' in said.replace(" ", "")
 
 
 @pytest.mark.parametrize("pin", [None, [], ["1", 0], [1e308, 0], [0, 91]])
 def test_what_no_map_asks_for_draws_nothing(space_url, pin):
-    said = called(space_url, "answer", [ASKED | {"pins": [pin]}, None, None, "fixed", 5, False])
+    said = called(space_url, "answer", explore(ASKED | {"pins": [pin]}))
     assert "process_completed" in said
     assert "cells" not in said and "Traceback" not in said and "site-packages" not in said
 

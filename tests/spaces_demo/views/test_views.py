@@ -28,7 +28,7 @@ from serving.gallery import Gallery
 from serving.search import Totals, find_tiles
 from serving.world_maps import WorldMaps
 from tests.helpers.rasters import made_pixels, write_tif
-from views import boxes, embeddings, find, readings, start, world_map
+from views import boxes, embeddings, explore, find, readings, start
 from views.boxes import sentence
 from views.find import totals_text
 from views.link import Link, Links
@@ -63,7 +63,7 @@ def last(answers):
     return (*first[:-1], (others or [first])[-1][-1])
 
 
-@pytest.mark.parametrize("tab", [start, find, world_map, readings, boxes])
+@pytest.mark.parametrize("tab", [start, find, explore, readings, boxes])
 def test_a_tab_is_built_with_and_without_photos(served_model, bundled_gallery, maps, tab):
     bare = Gallery("bare", bundled_gallery.tiles[:1], [], np.zeros((0, 96), np.float32))
     few = replace(bundled_gallery, photos=bundled_gallery.photos[:4], photo_embeds=bundled_gallery.photo_embeds[:4])

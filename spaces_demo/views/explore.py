@@ -1,0 +1,350 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Explore: the world by similarity to a query, in colours, in clusters, or as a visitor teaches it by clicks."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import gradio as gr
+
+from serving.clusters import MOST_CLUSTERS, Clusters
+from serving.colours import Colours
+from serving.exports import WRITERS
+from serving.gallery import Gallery
+from serving.grids import WORLD
+from serving.labels import MINUS, PLUS, parse_labels, with_labels, without_last
+from serving.layers import Layer
+from serving.teaching import Teaching, accuracy_text
+from serving.text import numbers_text
+from serving.turns import SHARED, Newest, always
+from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, apart_km, parse_view
+from views.link import EXPLORE, Link, address
+from views.saving import file_value
+from views.site import Site
+from widgets.events import QUIET, for_programs, wanted, warned, warned_steps
+from widgets.map import WorldMap, world_map
+from widgets.tile import download
+from widgets.upload_fields import photo_field, tile_field
+
+SIMILARITY, COLOURS, CLUSTERS, TEACH = "similarity", "colours", "clusters", "teach"
+_SHOWN = {
+    "Similar places": SIMILARITY,
+    "Embeddings as colours": COLOURS,
+    "Clusters": CLUSTERS,
+    "Teach by clicks": TEACH,
+}
+_SCALES = [("fixed for this model", FIXED), ("stretched to this view", STRETCHED), ("full, −1 to 1", FULL)]
+_FIRST_COUNT, _FIRST_CLUSTERS = 5, 8
+_FIRST = "13.40, 52.52"
+# Places whose climates a geographer finds elsewhere: the Mediterranean, rain forest, steppe, desert.
+_EXAMPLES = {
+    "Lisbon": "-9.14, 38.72",
+    "Manaus": "-60.02, -3.10",
+    "Ulaanbaatar": "106.91, 47.92",
+    "Phoenix": "-112.07, 33.45",
+    "Berlin and Paris together": "13.40, 52.52; 2.35, 48.86",
+    "Fiji, near the date line": "178.44, -18.14",
+}
+_PHOTO_EXAMPLES = 2
+_FORMATS = {"tif": "GeoTIFF", "geojson": "GeoJSON", "csv": "CSV"}
+_COLOURS_SAY = (
+    "No query is needed: the three directions in which the embeddings of land differ most are drawn as red, green and blue. Places "
+    "of like colours have like embeddings; a colour alone means nothing."
+)
+_CLUSTERS_SAY = "The land in groups of like embeddings, found by k-means without any label. The legend says which share of the land each has."
+_TEACH_SAY = (
+    f"Click places that are what you look for (“{PLUS}”), then some that are not (“{MINUS}”); or enter names of classes of your own. "
+    "The map shows where the rest of the world belongs, and how well that works on labels held out."
+)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The components that say what is wanted, in the order in which handlers receive them, after the map's own."""
+
+    shown: gr.Radio
+    places: gr.Textbox
+    photo: gr.File
+    tile: gr.File
+    scale: gr.Radio
+    count: gr.Slider
+    clusters: gr.Slider
+    marks: gr.Dropdown
+    labels: gr.Textbox
+    sea: gr.Checkbox
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """Their values."""
+
+    shown: str = SIMILARITY
+    places: str = ""
+    photo: str | None = None
+    tile: str | None = None
+    scale: str = FIXED
+    count: int = _FIRST_COUNT
+    clusters: int = _FIRST_CLUSTERS
+    marks: str = PLUS
+    labels: str = ""
+    sea: bool = False
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The components of the tab."""
+
+    world: WorldMap
+    asked: _Asked
+    groups: dict[str, gr.Column]
+    undo: gr.Button
+    examples: Any
+    saves: dict[str, gr.Button]
+    file: gr.HTML
+    status: gr.Markdown
+
+
+def add_tab(site: Site) -> None:
+    """Builds the view inside its `gr.Tab`."""
+    handlers = _Handlers(site)
+    _connect(site, _lay_out(site.gallery), handlers)
+    for endpoint in _endpoints(site, handlers):
+        gr.api(for_programs(endpoint), api_name=endpoint.__name__, **SHARED)
+
+
+def _lay_out(gallery: Gallery) -> _Parts:
+    shown = gr.Radio(list(_SHOWN.items()), value=SIMILARITY, label="Show", elem_id="explore-shown")
+    with gr.Row():
+        with gr.Column(scale=3, min_width=320):
+            world = world_map("world-map")
+        with gr.Column(scale=1, min_width=280):
+            groups = {}
+            with gr.Column() as groups[SIMILARITY]:
+                places = gr.Textbox(
+                    label="Places (lon, lat in degrees)", info="Separate several places with semicolons.", max_length=1000, submit_btn="Show", elem_id="places",
+                )  # fmt: skip
+                with gr.Accordion("Photo, tile", open=False):
+                    photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
+                    gr.Markdown("For pins, a photo and a tile together, the map shows their mean direction.")
+                scale = gr.Radio(_SCALES, value=FIXED, label="Colour scale")
+                count = gr.Slider(0, MAX_LISTED, value=_FIRST_COUNT, step=1, label="Number of most similar places")
+            with gr.Column(visible=False) as groups[COLOURS]:
+                gr.Markdown(_COLOURS_SAY)
+            with gr.Column(visible=False) as groups[CLUSTERS]:
+                gr.Markdown(_CLUSTERS_SAY)
+                clusters = gr.Slider(2, MOST_CLUSTERS, value=_FIRST_CLUSTERS, step=1, label="Number of clusters")
+            with gr.Column(visible=False) as groups[TEACH]:
+                gr.Markdown(_TEACH_SAY)
+                marks = gr.Dropdown(
+                    [PLUS, MINUS], value=PLUS, label="A click marks a place as", allow_custom_value=True, elem_id="explore-marks",
+                )  # fmt: skip
+                labels = gr.Textbox(
+                    label="Labels (lon, lat, class in each line)", lines=5, max_lines=12, max_length=40_000, elem_id="explore-labels",
+                )  # fmt: skip
+                undo = gr.Button("Undo the last label", size="sm")
+            sea = gr.Checkbox(label="Show the sea", info="The model was trained on land alone.")
+            with gr.Row():
+                saves = {kind: gr.Button(f"Save {name}", size="sm", min_width=80) for kind, name in _FORMATS.items()}
+            file = download("explore-file")
+    examples = _examples(gallery, places, photo)
+    status = gr.Markdown(elem_id="world-status")
+    asked = _Asked(shown, places, photo, tile, scale, count, clusters, marks, labels, sea)
+    return _Parts(world, asked, groups, undo, examples, saves, file, status)
+
+
+def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> Any:
+    """Places and some photos of the gallery, each a click away."""
+    folder = Path(mkdtemp(prefix="gair-examples-"))
+    rows: dict[str, list[str | None]] = {name: [text, None] for name, text in _EXAMPLES.items()}
+    for number, found in enumerate(gallery.photos[:: max(len(gallery.photos) // _PHOTO_EXAMPLES, 1)][:_PHOTO_EXAMPLES]):
+        path = folder / f"photo-{number + 1}.jpg"
+        path.write_bytes(found.jpeg)
+        rows[f"Photo {number + 1} of the gallery"] = ["", str(path)]
+    return gr.Examples(
+        list(rows.values()), [places, photo], example_labels=list(rows), label="Try", api_visibility="private"
+    )
+
+
+def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
+    own = parts.asked
+    asked = [parts.world.asked, *vars(own).values()]
+    answer = [own.places, own.labels, parts.world.map, parts.status]
+    # A new request is sent at once, so that the server can stop computing the one before.
+    runs = {**QUIET, **SHARED, "trigger_mode": "multiple"}
+    groups = list(parts.groups.values())
+    site.links.opens(EXPLORE, handlers.open, [own.shown, own.scale, own.sea, *groups, *answer], **SHARED)
+    parts.world.asked.ask(warned_steps(handlers.answer), asked, answer, **runs)
+    changed = [own.shown.input, own.places.submit, own.scale.input, own.count.release, own.sea.input]
+    changed += [own.clusters.release, own.labels.blur]
+    changed += [own.photo.upload, own.photo.clear, own.tile.upload, own.tile.clear]
+    gr.on(changed, warned_steps(handlers.draw), asked, answer, **runs)
+    own.shown.input(_groups_shown, own.shown, groups, queue=False, **QUIET)
+    parts.undo.click(warned_steps(handlers.undo), asked, answer, **runs)
+    parts.examples.load_input_event.then(warned_steps(handlers.draw), asked, answer, **runs)
+    for kind, button in parts.saves.items():
+        button.click(warned(handlers.saved_as(kind)), asked, parts.file, **QUIET, **SHARED)
+
+
+def _groups_shown(shown: str) -> list[Any]:
+    """The controls of what is shown, and no others."""
+    return [gr.Column(visible=name == shown) for name in _SHOWN.values()]
+
+
+class _Handlers:
+    """
+    Answers to events, a coarse one first: the places and labels as they are now, a value for the map, and its description.
+    """
+
+    def __init__(self, site: Site):
+        self._served, self._maps = site.served, site.maps
+        self._colours, self._clusters = Colours(site.served.grids), Clusters(site.served.grids)
+        self._teaching = Teaching(site.served)
+        self._newest = Newest()
+
+    def answer(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
+        """What the map asks for: its pins are places of the query, or labels."""
+        want, choices = wanted(asked), _Choices(*values)
+        places, labels = choices.places, choices.labels
+        if choices.shown == SIMILARITY:
+            places = "; ".join(map(numbers_text, want.pins))
+        elif choices.shown == TEACH:
+            labels = with_labels(labels, want.pins, choices.marks)
+        for now, before, value, status in self._drawn(
+            request.session_hash, want.view, replace(choices, places=places, labels=labels)
+        ):
+            yield now, before, value | {"turn": want.turn}, status
+
+    def draw(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
+        """What the controls ask for."""
+        yield from self._drawn(request.session_hash, wanted(asked).view, _Choices(*values))
+
+    def undo(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
+        """The same without the last label."""
+        choices = _Choices(*values)
+        fewer = replace(choices, labels=without_last(choices.labels))
+        yield from self._drawn(request.session_hash, wanted(asked).view, fewer)
+
+    def saved_as(self, kind: str) -> Callable:
+        """The handler that gives the map as a file of one kind."""
+
+        def save(asked: Any, *values: Any) -> dict[str, Any]:
+            layers, _ = self.layers(wanted(asked).view, _Choices(*values))
+            *_, layer = layers
+            return file_value(f"gair-world.{kind}", WRITERS[kind](layer))
+
+        return save
+
+    def open(self, link: Link) -> Iterator[tuple]:
+        """What a link says."""
+        asked = link.parts
+        shown, scale, sea = asked.get("show", SIMILARITY), asked.get("scale", FIXED), asked.get("sea") == "1"
+        if shown not in _SHOWN.values():
+            raise ValueError(f"the view shows {shown[:20]!r}, which Explore does not know")
+        view = parse_view(asked.get("view", numbers_text(WORLD)))
+        places = asked.get("at", _FIRST)
+        choices = _Choices(shown, places, scale=scale, sea=sea)
+        for now, labels, value, status in self._drawn(link.visitor, view, choices):
+            yield shown, scale, sea, *_groups_shown(shown), now, labels, value | {"view": view}, status
+
+    def _drawn(self, visitor: str | None, view: Sequence[float], choices: _Choices) -> Iterator[tuple]:
+        current = self._newest.begin(visitor)
+        places = choices.places if choices.shown == SIMILARITY else None
+        link = address(
+            tab=EXPLORE,
+            show=None if choices.shown == SIMILARITY else choices.shown,
+            at=places,
+            view=tuple(view),
+            scale=choices.scale if choices.shown == SIMILARITY else None,
+            sea=1 if choices.sea else None,
+        )
+        known = (choices.places, choices.labels)
+        if choices.shown == TEACH and (few := self._too_few(choices.labels)):
+            marks = parse_labels(choices.labels, self._served.coordinates).marks()
+            yield *known, {"marks": marks, "link": link, "key": f"marks {len(marks)}"}, few
+            return
+        layers, status = self.layers(view, choices, current)
+        for layer in layers:
+            yield *known, layer.value() | {"link": link}, status(layer)
+
+    def layers(
+        self, view: Sequence[float], choices: _Choices, current: Callable[[], bool] = always
+    ) -> tuple[Iterator[Layer], Callable[[Layer], str]]:
+        """What is shown, and what describes a layer of it in Markdown."""
+        sea, by = choices.sea, f"By **{self._served.name}**. {self._served.note}"
+        if choices.shown == COLOURS:
+            return self._colours.draw(view, sea, current), lambda layer: f"{_COLOURS_SAY} {by}"
+        if choices.shown == CLUSTERS:
+            return self._clusters.draw(int(choices.clusters), view, sea, current), lambda layer: f"{_CLUSTERS_SAY} {by}"
+        if choices.shown == TEACH:
+            labels = parse_labels(choices.labels, self._served.coordinates)
+            held_out, layers = self._teaching.draw(labels, view, sea, current)
+            return layers, lambda layer: f"{accuracy_text(held_out, labels)} {by}"
+        query = self._maps.query(choices.places, choices.photo, choices.tile)
+        layers = self._maps.layers(query, view, choices.scale, int(choices.count), sea, current)
+        return layers, lambda layer: f"{_places_table(layer)}\n\n{by}"
+
+    def _too_few(self, labels: str) -> str:
+        """What is missing before labels can be learned; empty if nothing is."""
+        names = parse_labels(labels, self._served.coordinates).names
+        if len(names) >= 2:
+            return ""
+        if not names:
+            return "There are no labels yet: click a place on the map."
+        return f"All labels are “{names[0]}”: choose another class under “A click marks a place as”, then click places of it."
+
+
+def _places_table(layer: Layer) -> str:
+    """The most similar places, in Markdown."""
+    rows = [
+        f"| {number} | {place['lon']:.3f} | {place['lat']:.3f} | {place['similarity']:.4f} |"
+        for number, place in enumerate(layer.places, start=1)
+    ]
+    return "\n".join(
+        [
+            f"{layer.title}: the cosine of the query and the location embedding of each place. The most similar places in this view, "
+            f"at least {apart_km(layer.view):,.0f} km from each other and from the query:\n",
+            "| # | lon | lat | cosine similarity |",
+            "|--:|--:|--:|--:|",
+            *rows,
+        ]
+    )
+
+
+def _endpoints(site: Site, handlers: _Handlers) -> list[Callable]:
+    """What programs can call."""
+    world = numbers_text(WORLD)
+
+    def last(view: str, choices: _Choices) -> dict:
+        layers, _ = handlers.layers(parse_view(view), choices)
+        *_, layer = layers
+        return layer.value()
+
+    def similarity_map(
+        places: str, view: str = world, scale: str = FIXED, count: int = _FIRST_COUNT, sea: bool = False
+    ) -> dict:
+        return site.maps.draw(site.maps.query(places), parse_view(view), scale, count, sea)
+
+    def colour_map(view: str = world, sea: bool = False) -> dict:
+        return last(view, _Choices(COLOURS, sea=sea))
+
+    def cluster_map(clusters: int = _FIRST_CLUSTERS, view: str = world, sea: bool = False) -> dict:
+        return last(view, _Choices(CLUSTERS, clusters=clusters, sea=sea))
+
+    def taught_map(labels: str, view: str = world, sea: bool = False) -> dict:
+        return last(view, _Choices(TEACH, labels=labels, sea=sea))
+
+    return [similarity_map, colour_map, cluster_map, taught_map]

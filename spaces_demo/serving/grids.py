@@ -220,7 +220,8 @@ class Grids:
             Superseded: as in [`~Grids.mapped`].
         """
         # Coarse maps of all visitors come before fine ones.
-        *coarse, wanted = self.regions(*view, sea=sea)
+        west, south, east, north = view
+        *coarse, wanted = self.regions(west, south, east, north, sea=sea)
         for rank, region in [*((0, region) for region in coarse), (1, wanted)]:
             values = self.mapped(region, function, sea, current, rank)
             if not np.isfinite(values).any():

@@ -84,7 +84,8 @@ def wanted(value: Any) -> Wanted:
 
 
 def _few(found: Any, kind: type) -> Any:
-    if not isinstance(found, kind) or len(found) > _MOST:
+    few = isinstance(found, (list, dict)) and len(found) <= _MOST
+    if not (few and isinstance(found, kind)):
         raise ValueError(f"no {kind.__name__} of at most {_MOST}")
     return found
 

@@ -80,7 +80,7 @@ _BOX_KEYS = (
     "Arrow keys move a cursor, plus and minus zoom; while a box is drawn, Enter sets its first and its second corner."
 )
 # What a visitor wants who has done nothing yet; see `events.Wanted`.
-_NOTHING = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 0}
+_NOTHING: dict[str, Any] = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 0}
 
 
 @dataclass(frozen=True)

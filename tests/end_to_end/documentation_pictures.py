@@ -26,8 +26,8 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.end_to_end import query_picture
-from tests.helpers.browser import PHONE, TABS, browser, open_tab, visit
+from tests.end_to_end import newcomer_pictures, query_picture
+from tests.helpers.browser import PHONE, TABS, browser, open_tab, redrawn, visit
 from tests.helpers.space import running_space
 from training.pretraining.monitoring import PICTURE
 from training.world.contact_sheet import CONTACT_SHEET
@@ -57,6 +57,12 @@ def space_pictures() -> None:
             for tab in TABS:
                 open_tab(page, tab)
                 _screenshot(page, f"space-{tab.lower()}")
+            open_tab(page, "Explore")
+            with redrawn(page):
+                page.get_by_label("Embeddings as colours").check()
+            _screenshot(page, "space-colours")
+            newcomer_pictures.teach(page)
+            _screenshot(page, "space-taught")
         with visit(chromium, url, PHONE, dark=True) as page:
             _screenshot(page, "space-phone")
 

@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page
 
-from tests.helpers.browser import DESKTOP, PHONE, TABLET, browser, map_point, open_tab, until, visit
+from tests.helpers.browser import DESKTOP, PHONE, TABLET, browser, map_point, open_tab, redrawn, until, visit
 from tests.helpers.space import running_space
 
 # Pictures elsewhere are only loaded when they come into view.
@@ -33,6 +33,11 @@ _PICTURES_IN_VIEW = """[...document.images].every((image) => {
   const { left, right, top, bottom } = image.getBoundingClientRect();
   return image.complete || right <= 0 || bottom <= 0 || left > innerWidth || top > innerHeight;
 })"""
+# Deserts and other places as lon, lat in degrees.
+_TAUGHT = {
+    "desert": ((10, 24), (47, 21), (130, -25), (22, -24)),
+    "other": ((-60, -5), (10, 50), (100, 60), (-85, 38)),
+}
 _TILE = "document.querySelector('#start-tile-card .gair-tile').dataset.drawn"
 
 
@@ -72,10 +77,31 @@ def _five_minutes(chromium: Browser, url: str, folder: Path) -> None:
         _take(page, folder, "07-find-by-place")
         open_tab(page, "Explore")
         _take(page, folder, "08-explore")
+        for number, choice in enumerate(("Embeddings as colours", "Clusters"), start=9):
+            with redrawn(page):
+                page.get_by_label(choice).check()
+            _take(page, folder, f"{number:02}-{choice.split()[-1].lower()}")
+        teach(page)
+        _take(page, folder, "11-taught")
         open_tab(page, "Compare")
-        _take(page, folder, "09-readings")
+        _take(page, folder, "12-readings")
         open_tab(page, "Boxes")
-        _take(page, folder, "10-boxes")
+        _take(page, folder, "13-boxes")
+
+
+def teach(page: Page) -> None:
+    """Opens Explore's map that is taught, and labels some deserts by clicks, then some places that are none."""
+    page.get_by_label("Teach by clicks").check()
+    labels = page.locator("#explore-labels textarea")
+    for kind, places in _TAUGHT.items():
+        marks = page.locator("#explore-marks input")
+        marks.fill(kind)
+        marks.press("Enter")
+        for place in places:
+            count = labels.input_value().count(kind)
+            page.mouse.click(*map_point(page, "world-map", *place))
+            until(page, lambda before=count, kind=kind: labels.input_value().count(kind) > before)
+    until(page, lambda: "Accuracy" in page.locator("#world-status").inner_text())
 
 
 @contextmanager

@@ -16,11 +16,12 @@ The GAIR demo page: street photos, satellite tiles and places of the world.
 
     python spaces_demo/app.py
 
-The environment variable `GAIR_MODEL` selects another model (a directory or a repository on the Hub), `GAIR_GALLERY`
-another gallery, and `GAIR_EMBEDDINGS` a folder of embeddings to search.
+The environment variable `GAIR_MODEL` selects another model (a directory or a repository on the Hub; after a comma, a second one
+to compare it with), `GAIR_GALLERY` another gallery, and `GAIR_EMBEDDINGS` a folder of embeddings to search.
 """
 
 import html
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -29,14 +30,15 @@ import views.boxes as boxes
 import views.embeddings as embeddings
 import views.explore as explore
 import views.find as find
+import views.models as models
 import views.readings as readings
 import views.start as start
 from serving.embedded_rows import load_embedded_rows
 from serving.gallery import load_gallery
-from serving.model import ServedModel, load_model
+from serving.model import ServedModel, load_models
 from serving.picture_route import ROUTES
 from serving.world_maps import WorldMaps
-from views.link import BOXES, COMPARE, EXPLORE, FIND, START, YOURS, Links
+from views.link import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, YOURS, Links
 from views.site import Site
 from widgets.assets import CSS_PATHS
 
@@ -61,8 +63,11 @@ _DELETE_AFTER = 3600
 _TITLE = "Find where a street photo was taken inside a satellite tile, and places like it"
 
 
-def build(served: ServedModel) -> gr.Blocks:
-    """Builds the page of a model, with the gallery and the embeddings that the environment selects."""
+def build(served: ServedModel, other: Callable[[], ServedModel]) -> gr.Blocks:
+    """
+    Builds the page of a model, with the gallery and the embeddings that the environment selects. `other` gives the model that it
+    is compared with, once somebody asks for it.
+    """
     gallery, rows = load_gallery(None, served), load_embedded_rows(served)
     served.grids.open_world()
     with gr.Blocks(
@@ -71,13 +76,17 @@ def build(served: ServedModel) -> gr.Blocks:
         delete_cache=(_DELETE_AFTER, _DELETE_AFTER),
     ) as page:
         gr.HTML(_head(served), elem_id="page-head", apply_default_css=False)
-        site = Site(served, gallery, WorldMaps(served), Links())
+        site = Site(served, gallery, WorldMaps(served), Links(), other)
         with gr.Tabs() as tabs:
             for name, module in ((START, start), (FIND, find), (EXPLORE, explore)):
                 with gr.Tab(name, id=name):
                     module.add_tab(site)
             with gr.Tab(COMPARE, id=COMPARE), gr.Tabs() as compared:
-                for name, title, module in ((COMPARE, "Readings of a tile", readings), (BOXES, "Two boxes", boxes)):
+                for name, title, module in (
+                    (COMPARE, "Readings", readings),
+                    (MODELS, "Models", models),
+                    (BOXES, "Boxes", boxes),
+                ):
                     with gr.Tab(title, id=f"{name}-view"):
                         module.add_tab(site)
             if rows is not None:
@@ -93,7 +102,7 @@ def _head(served: ServedModel) -> str:
     return f"<h1>{_TITLE}</h1><p>Model: <b>{html.escape(served.name)}</b>. {html.escape(served.note)}</p>"
 
 
-demo = build(load_model())
+demo = build(*load_models())
 
 if __name__ == "__main__":
     demo.launch(**LAUNCH)

@@ -117,13 +117,43 @@ class ServedModel:
         return torch.nn.functional.normalize(embeds.float(), dim=-1).cpu().numpy()
 
 
-def load_model(source: str | None = None) -> ServedModel:
+def load_models() -> tuple[ServedModel, Callable[[], ServedModel]]:
+    """
+    Loads the models that the environment variable `GAIR_MODEL` names: one, or two separated by a comma; by default the model
+    bundled with this folder.
+
+    Returns:
+        the model of the page, and what gives the one that it is compared with: the second, or else [`untrained`].
+
+    Raises:
+        ValueError: if there are more than two, or one cannot be found or loaded.
+    """
+    named = os.environ.get("GAIR_MODEL", "")
+    # The name of a directory may have a comma.
+    sources = [named] if named and Path(named).is_dir() else [part.strip() for part in named.split(",") if part.strip()]
+    if len(sources) > 2:
+        raise ValueError(f"GAIR_MODEL names {len(sources)} models, expected one or two; remove some.")
+    first, *others = map(load_model, sources or [str(BUNDLED_MODEL)])
+    return first, (lambda: others[0] if others else untrained(first))
+
+
+def untrained(served: ServedModel) -> ServedModel:
+    """A model of the same config whose weights are drawn anew, the same ones each time: what a model knows before training."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = type(served.model)(served.model.config)
+    model = model.to(served.model.device).eval()
+    fingerprint = hashlib.sha256(f"untrained {served.fingerprint}".encode()).hexdigest()
+    note = "Its weights are drawn at random: it knows nothing but how its inputs are encoded."
+    return ServedModel(model, served.processor, "The same model, untrained", note, fingerprint, {})
+
+
+def load_model(source: str) -> ServedModel:
     """
     Loads a model with the code stored beside its weights.
 
     Args:
-        source (`str`, *optional*): a directory or a repository on the Hub; by default the environment variable
-            `GAIR_MODEL`, or else the model bundled with this folder.
+        source (`str`): a directory or a repository on the Hub.
 
     Returns:
         [`ServedModel`]
@@ -131,7 +161,7 @@ def load_model(source: str | None = None) -> ServedModel:
     Raises:
         ValueError: if the model cannot be found or loaded.
     """
-    source = os.path.expanduser(source or os.environ.get("GAIR_MODEL") or str(BUNDLED_MODEL))
+    source = os.path.expanduser(source)
     # transformers imports the code beside weights from a copy there.
     modules = writable_folder(Path(dynamic_module_utils.HF_MODULES_CACHE))
     dynamic_module_utils.HF_MODULES_CACHE = str(modules)

@@ -13,6 +13,7 @@
 # limitations under the License.
 """What all views of the page share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from serving.gallery import Gallery
@@ -31,9 +32,11 @@ class Site:
         gallery ([`Gallery`]): tiles and photos to choose from and to search.
         maps ([`WorldMaps`]): the maps of the world, whose embeddings all views share.
         links ([`Links`]): opens views by links.
+        other (`Callable`): the [`ServedModel`] that the first one is compared with.
     """
 
     served: ServedModel
     gallery: Gallery
     maps: WorldMaps
     links: Links
+    other: Callable[[], ServedModel]

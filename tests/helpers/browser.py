@@ -49,9 +49,12 @@ _READY = {
     "Find": "document.querySelector('#find-results .gair-found')",
     "Explore": "document.querySelector('#world-map canvas')?.dataset.drawn",
     "Compare": "document.querySelector('#tile-view .gair-tile')?.dataset.drawn",
+    "Models": "document.querySelector('#models-second canvas')?.dataset.drawn",
     "Boxes": "document.querySelector('#comparison')?.innerText.includes('Difference')",
 }
 TABS = tuple(_READY)
+# The tabs within Compare.
+_COMPARED = ("Models", "Boxes")
 
 
 def chromium_path() -> str | None:
@@ -147,9 +150,9 @@ def redrawn(page: Page, map_id: str = "world-map") -> Iterator[None]:
 
 def open_tab(page: Page, name: str) -> None:
     """Opens a tab and waits for its first answer."""
-    if name == "Boxes":
+    if name in _COMPARED:
         page.get_by_role("tab", name="Compare").click()
-    page.get_by_role("tab", name="Two boxes" if name == "Boxes" else name, exact=True).click()
+    page.get_by_role("tab", name=name, exact=True).click()
     page.wait_for_function(_READY[name])
 
 

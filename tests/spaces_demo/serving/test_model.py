@@ -17,6 +17,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import serving.model as model
@@ -34,16 +35,33 @@ def other(tmp_path_factory):
 
 def test_the_bundled_model_is_the_default_and_says_what_it_was_trained_on(monkeypatch, served_model):
     monkeypatch.delenv("GAIR_MODEL", raising=False)
-    found = model.load_model()
+    found, _ = model.load_models()
     assert "bundled" in found.name and "sample world" in found.note
     assert found.fingerprint == served_model.fingerprint and not found.model.training
 
 
 def test_the_environment_selects_a_model_and_no_path_is_shown(monkeypatch, other, served_model):
     monkeypatch.setenv("GAIR_MODEL", str(other))
-    found = model.load_model()
+    found, _ = model.load_models()
     assert found.name == "my-model" and str(other.parent) not in f"{found.name} {found.note}"
     assert "sample world" not in found.note and found.fingerprint != served_model.fingerprint
+
+
+def test_two_models_are_compared_or_one_with_itself_untrained(monkeypatch, other, served_model):
+    monkeypatch.setenv("GAIR_MODEL", f"{model.BUNDLED_MODEL}, {other}")
+    first, second = model.load_models()
+    assert (first.fingerprint, second().name) == (served_model.fingerprint, "my-model")
+    monkeypatch.setenv("GAIR_MODEL", ",".join(3 * [str(other)]))
+    with pytest.raises(ValueError, match="names 3 models, expected one or two"):
+        model.load_models()
+    monkeypatch.delenv("GAIR_MODEL")
+    before = torch.random.get_rng_state()
+    drawn, again = (model.load_models()[1]() for _ in range(2))
+    assert torch.equal(before, torch.random.get_rng_state())
+    lon, lat = np.array([13.4]), np.array([52.52])
+    assert np.array_equal(drawn.places(lon, lat), again.places(lon, lat))
+    assert drawn.places(lon, lat)[0] @ served_model.places(lon, lat)[0] < 0.9
+    assert drawn.fingerprint == again.fingerprint != served_model.fingerprint and "untrained" in drawn.name
 
 
 @pytest.mark.parametrize("name", ["no/such/folder", "nobody-has-this/model"])

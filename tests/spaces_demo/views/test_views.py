@@ -25,10 +25,11 @@ import gradio as gr
 from serving.distributions import DistributionComparison
 from serving.embedded_rows import EmbeddedRows
 from serving.gallery import Gallery
+from serving.model import untrained
 from serving.search import Totals, find_tiles
 from serving.world_maps import WorldMaps
 from tests.helpers.rasters import made_pixels, write_tif
-from views import boxes, embeddings, explore, find, readings, start
+from views import boxes, embeddings, explore, find, models, readings, start
 from views.boxes import sentence
 from views.find import totals_text
 from views.link import Link, Links
@@ -43,7 +44,7 @@ def maps(served_model):
 @pytest.fixture
 def site(served_model, bundled_gallery, maps):
     with gr.Blocks():
-        return Site(served_model, bundled_gallery, maps, Links())
+        return Site(served_model, bundled_gallery, maps, Links(), lambda: untrained(served_model))
 
 
 @dataclass
@@ -63,13 +64,13 @@ def last(answers):
     return (*first[:-1], (others or [first])[-1][-1])
 
 
-@pytest.mark.parametrize("tab", [start, find, explore, readings, boxes])
+@pytest.mark.parametrize("tab", [start, find, explore, readings, models, boxes])
 def test_a_tab_is_built_with_and_without_photos(served_model, bundled_gallery, maps, tab):
     bare = Gallery("bare", bundled_gallery.tiles[:1], [], np.zeros((0, 96), np.float32))
     few = replace(bundled_gallery, photos=bundled_gallery.photos[:4], photo_embeds=bundled_gallery.photo_embeds[:4])
     for gallery in (few, bare):
         with gr.Blocks() as page, gr.Tab("made"):
-            tab.add_tab(Site(served_model, gallery, maps, Links()))
+            tab.add_tab(Site(served_model, gallery, maps, Links(), lambda: served_model))
         assert any(isinstance(block, gr.HTML) for block in page.blocks.values())
 
 
@@ -174,6 +175,24 @@ def test_totals_stand_beside_chance():
     said = totals_text(Totals(photos=96, tiles=24, first=0.1979, median_rank=5.0))
     assert "20% find their own tile first" in said and "chance: 4%" in said and "chance: 12.5" in said
     assert "no photos" in totals_text(None)
+
+
+def test_two_models_are_asked_for_the_same_place(site, tmp_path, monkeypatch):
+    monkeypatch.setattr("serving.model.constants.HF_HOME", str(tmp_path))
+    handlers = models._Handlers(site)
+    shown, place, trained, drawn_anew, first, second = list(handlers.open(Link(models.MODELS)))[-1]
+    assert (shown, place) == ("similarity", models._FIRST) and "untrained" in second and "untrained" not in first
+    assert (
+        trained["pins"] == drawn_anew["pins"] == [{"lon": 13.4, "lat": 52.52}]
+        and trained["cells"] != drawn_anew["cells"]
+    )
+    asked = {"view": [-180, -90, 180, 90], "pins": [[20.0, -10.0]], "boxes": {}, "opened": None, "turn": 7}
+    answers = handlers.answers_of(1)(Request(), asked, "colours", "13.4, 52.52")
+    place, trained, drawn_anew, *_ = list(answers)[-1]
+    assert place == "20, -10" and drawn_anew["turn"] == 7 and "turn" not in trained
+    assert trained["colours"] != drawn_anew["colours"] and trained["link"] == drawn_anew["link"]
+    with pytest.raises(ValueError, match="does not know"):
+        list(handlers.open(Link(models.MODELS, {"show": "magic"})))
 
 
 def test_a_difference_by_chance_is_not_called_a_difference():

@@ -1,0 +1,156 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Two models: what each makes of the world, on maps that move together."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import gradio as gr
+
+from serving.colours import Colours
+from serving.grids import WORLD
+from serving.layers import Layer
+from serving.model import ServedModel
+from serving.text import numbers_text
+from serving.turns import SHARED, Newest
+from serving.world_maps import FIXED, WorldMaps, parse_view
+from views.link import MODELS, Link, address
+from views.site import Site
+from widgets.events import QUIET, wanted, warned_steps
+from widgets.map import WorldMap, world_map
+
+SIMILARITY, COLOURS = "similarity", "colours"
+_SHOWN = {"Similar places": SIMILARITY, "Embeddings as colours": COLOURS}
+_FIRST = "13.40, 52.52"
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The components of the tab; `worlds` and `notes` are those of the first and of the second model."""
+
+    shown: gr.Radio
+    place: gr.Textbox
+    worlds: list[WorldMap]
+    notes: list[gr.Markdown]
+
+
+class _Drawn:
+    """The maps of one model."""
+
+    def __init__(self, served: ServedModel, maps: WorldMaps):
+        self.note = f"**{served.name[0].upper()}{served.name[1:]}**. {served.note}"
+        self._maps, self._colours = maps, Colours(served.grids)
+
+    def layers(
+        self, shown: str, place: str, view: Sequence[float], current: Callable[[], bool]
+    ) -> tuple[list[tuple[float, float]], Iterator[Layer]]:
+        """The pins, and the layers of what is shown: coarse cells first, if fine ones take time."""
+        query = self._maps.query(place)
+        if shown == COLOURS:
+            return query.places, self._colours.draw(view, current=current)
+        return query.places, self._maps.layers(query, view, FIXED, _LISTED, current=current)
+
+
+def add_tab(site: Site) -> None:
+    """Builds the view inside its `gr.Tab`."""
+    parts, handlers = _lay_out(), _Handlers(site)
+    asked = [parts.shown, parts.place]
+    answer = [parts.place, *(world.map for world in parts.worlds), *parts.notes]
+    # A new request is sent at once, so that the server can stop computing the one before.
+    runs = {**QUIET, **SHARED, "trigger_mode": "multiple"}
+    site.links.opens(MODELS, handlers.open, [parts.shown, *answer], **SHARED)
+    for number, world in enumerate(parts.worlds):
+        world.asked.ask(warned_steps(handlers.answers_of(number)), [world.asked, *asked], answer, **runs)
+    changed = [parts.shown.input, parts.place.submit]
+    gr.on(changed, warned_steps(handlers.draw), [parts.worlds[0].asked, *asked], answer, **runs)
+
+
+def _lay_out() -> _Parts:
+    gr.Markdown(
+        "One place, two models: click on either map. The maps move together, and each has the colours of its own model. Where "
+        "only the trained model shows climates, it has learned them."
+    )
+    with gr.Row():
+        shown = gr.Radio(list(_SHOWN.items()), value=SIMILARITY, label="Show", elem_id="models-shown")
+        place = gr.Textbox(
+            label="Place (lon, lat in degrees)", max_length=100, submit_btn="Show", elem_id="models-place"
+        )
+    worlds, notes = [], []
+    with gr.Row():
+        for name in ("first", "second"):
+            with gr.Column(min_width=320):
+                notes.append(gr.Markdown(elem_id=f"models-{name}-note"))
+                worlds.append(
+                    world_map(f"models-{name}", adding=False, label=f"World map of the {name} model", linked="models")
+                )
+    return _Parts(shown, place, worlds, notes)
+
+
+class _Handlers:
+    """Answers to events: the place, a value for each map, and what is said of each model."""
+
+    def __init__(self, site: Site):
+        self._first = _Drawn(site.served, site.maps)
+        self._newest = Newest()
+
+        # The second model takes memory and time that not every visitor needs.
+        @lru_cache(maxsize=1)
+        def second() -> _Drawn:
+            other = site.other()
+            return _Drawn(other, WorldMaps(other))
+
+        self._second = second
+
+    def answers_of(self, number: int) -> Callable:
+        """The handler of what one map asks for: its pin is the place of both."""
+
+        def answer(request: gr.Request, asked: Any, shown: str, place: str) -> Iterator[tuple]:
+            want = wanted(asked)
+            place = numbers_text(want.pins[-1]) if want.pins else place
+            for said, *values, first, second in self._drawn(request.session_hash, shown, place, want.view):
+                values[number] = values[number] | {"turn": want.turn}
+                yield said, *values, first, second
+
+        return answer
+
+    def draw(self, request: gr.Request, asked: Any, shown: str, place: str) -> Iterator[tuple]:
+        """What the controls ask for."""
+        yield from self._drawn(request.session_hash, shown, place, wanted(asked).view)
+
+    def open(self, link: Link) -> Iterator[tuple]:
+        """What a link says."""
+        shown = link.parts.get("show", SIMILARITY)
+        if shown not in _SHOWN.values():
+            raise ValueError(f"the view shows {shown[:20]!r}, which Models does not know")
+        view = parse_view(link.parts.get("view", numbers_text(WORLD)))
+        for said, *values, first, second in self._drawn(link.visitor, shown, link.parts.get("at", _FIRST), view):
+            yield shown, said, *(value | {"view": view} for value in values), first, second
+
+    def _drawn(self, visitor: str | None, shown: str, place: str, view: Sequence[float]) -> Iterator[tuple]:
+        current = self._newest.begin(visitor)
+        models = [self._first, self._second()]
+        link = address(tab=MODELS, show=None if shown == SIMILARITY else shown, at=place, view=tuple(view))
+        notes = [model.note for model in models]
+        values: list[dict[str, Any]] = []
+        for model in models:
+            pins, layers = model.layers(shown, place, view, current)
+            values.append({})
+            for layer in layers:
+                pinned = [{"lon": lon, "lat": lat} for lon, lat in pins]
+                values[-1] = layer.value() | {"pins": pinned, "link": link}
+                if len(values) == len(models):
+                    yield place, *values, *notes

@@ -69,6 +69,6 @@ def test_the_base_needs_six_packages_and_geo_adds_two(wheel):
 def test_ci_runs_the_lowest_supported_versions():
     floors = dict(need.split(">=") for need in PROJECT["dependencies"] if ">=" in need)
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    (oldest,) = re.findall(r"^make_environment oldest (.+)$", script, flags=re.MULTILINE)
+    (oldest,) = re.findall(r"^ *make_environment oldest (.+)$", script, flags=re.MULTILINE)
     pinned = dict(re.findall(r'"(\w+)==(\d+\.\d+)\.0"', oldest))
     assert floors == pinned == {"torch": floors["torch"], "transformers": floors["transformers"]}

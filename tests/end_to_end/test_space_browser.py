@@ -60,6 +60,12 @@ def colours(page) -> int:
     )
 
 
+def settle(page) -> None:
+    """Waits until no map computes, and what came last is painted: a map paints in the next frame."""
+    page.wait_for_function("![...document.querySelectorAll('[data-part=busy]')].some((busy) => busy.checkVisibility())")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def places(page):
     return page.locator("#places input, #places textarea")
 
@@ -143,6 +149,7 @@ def test_the_keyboard_moves_a_cursor_and_selects_its_place(chromium, space_url):
 
 def test_colours_and_threshold_change_at_once(chromium, space_url):
     with visit(chromium, space_url, link=EXPLORE) as page:
+        settle(page)
         before = colours(page)
         page.locator("#world-map [data-part=threshold]").fill("240")
         until(page, lambda: colours(page) < before)
@@ -168,7 +175,7 @@ def test_a_photo_is_a_query(chromium, space_url, tmp_path):
         page.get_by_role("button", name="Photo, tile").click()
         with redrawn(page):
             page.locator("[role=tabpanel]:visible input[type=file]").first.set_input_files(path)
-        until(page, lambda: "your photo" in page.locator("#world-status").inner_text())
+        until(page, lambda: "the photo" in page.locator("#world-status").inner_text())
 
 
 def test_invalid_input_is_reported_and_the_map_stays(chromium, space_url, tmp_path):

@@ -59,7 +59,7 @@ def space_pictures() -> None:
                 _screenshot(page, f"space-{tab.lower()}")
             open_tab(page, "Explore")
             with redrawn(page):
-                page.get_by_label("Embeddings as colours").check()
+                page.locator("#explore-shown").get_by_label("Embeddings as colours").check()
             _screenshot(page, "space-colours")
             newcomer_pictures.teach(page)
             _screenshot(page, "space-taught")

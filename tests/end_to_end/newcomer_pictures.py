@@ -79,19 +79,21 @@ def _five_minutes(chromium: Browser, url: str, folder: Path) -> None:
         _take(page, folder, "08-explore")
         for number, choice in enumerate(("Embeddings as colours", "Clusters"), start=9):
             with redrawn(page):
-                page.get_by_label(choice).check()
+                page.locator("#explore-shown").get_by_label(choice).check()
             _take(page, folder, f"{number:02}-{choice.split()[-1].lower()}")
         teach(page)
         _take(page, folder, "11-taught")
         open_tab(page, "Compare")
         _take(page, folder, "12-readings")
+        open_tab(page, "Models")
+        _take(page, folder, "13-models")
         open_tab(page, "Boxes")
-        _take(page, folder, "13-boxes")
+        _take(page, folder, "14-boxes")
 
 
 def teach(page: Page) -> None:
     """Opens Explore's map that is taught, and labels some deserts by clicks, then some places that are none."""
-    page.get_by_label("Teach by clicks").check()
+    page.locator("#explore-shown").get_by_label("Teach by clicks").check()
     labels = page.locator("#explore-labels textarea")
     for kind, places in _TAUGHT.items():
         marks = page.locator("#explore-marks input")

@@ -14,8 +14,8 @@
 """Two models: what each makes of the world, on maps that move together."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import gradio as gr
@@ -55,14 +55,14 @@ class _Drawn:
         self.note = f"**{served.name[0].upper()}{served.name[1:]}**. {served.note}"
         self._maps, self._colours = maps, Colours(served.grids)
 
-    def layers(
-        self, shown: str, place: str, view: Sequence[float], current: Callable[[], bool]
-    ) -> tuple[list[tuple[float, float]], Iterator[Layer]]:
-        """The pins, and the layers of what is shown: coarse cells first, if fine ones take time."""
+    def layers(self, shown: str, place: str, view: Sequence[float], current: Callable[[], bool]) -> Iterator[Layer]:
+        """The layers of what is shown, with the place as a pin: coarse cells first, if fine ones take time."""
         query = self._maps.query(place)
-        if shown == COLOURS:
-            return query.places, self._colours.draw(view, current=current)
-        return query.places, self._maps.layers(query, view, FIXED, _LISTED, current=current)
+        if shown == SIMILARITY:
+            yield from self._maps.layers(query, view, FIXED, _LISTED, current=current)
+        else:
+            for layer in self._colours.draw(view, current=current):
+                yield replace(layer, pins=query.places)
 
 
 def add_tab(site: Site) -> None:
@@ -105,15 +105,13 @@ class _Handlers:
 
     def __init__(self, site: Site):
         self._first = _Drawn(site.served, site.maps)
-        self._newest = Newest()
+        self._other, self._newest = site.other, Newest()
 
-        # The second model takes memory and time that not every visitor needs.
-        @lru_cache(maxsize=1)
-        def second() -> _Drawn:
-            other = site.other()
-            return _Drawn(other, WorldMaps(other))
-
-        self._second = second
+    @cached_property
+    def _second(self) -> _Drawn:
+        """Made when it is first needed: it takes memory and time that not every visitor asks for."""
+        other = self._other()
+        return _Drawn(other, WorldMaps(other))
 
     def answers_of(self, number: int) -> Callable:
         """The handler of what one map asks for: its pin is the place of both."""
@@ -142,15 +140,13 @@ class _Handlers:
 
     def _drawn(self, visitor: str | None, shown: str, place: str, view: Sequence[float]) -> Iterator[tuple]:
         current = self._newest.begin(visitor)
-        models = [self._first, self._second()]
+        models = [self._first, self._second]
         link = address(tab=MODELS, show=None if shown == SIMILARITY else shown, at=place, view=tuple(view))
         notes = [model.note for model in models]
         values: list[dict[str, Any]] = []
         for model in models:
-            pins, layers = model.layers(shown, place, view, current)
             values.append({})
-            for layer in layers:
-                pinned = [{"lon": lon, "lat": lat} for lon, lat in pins]
-                values[-1] = layer.value() | {"pins": pinned, "link": link}
+            for layer in model.layers(shown, place, view, current):
+                values[-1] = layer.value() | {"link": link}
                 if len(values) == len(models):
                     yield place, *values, *notes

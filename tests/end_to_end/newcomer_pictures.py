@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page
 
-from tests.helpers.browser import DESKTOP, PHONE, TABLET, browser, map_point, open_tab, redrawn, until, visit
+from tests.helpers.browser import DESKTOP, PHONE, TABLET, browser, map_point, open_tab, redrawn, settle, until, visit
 from tests.helpers.space import running_space
 
 # Pictures elsewhere are only loaded when they come into view.
@@ -117,7 +117,7 @@ def _another_tile(page: Page) -> Iterator[None]:
 def _settle(page: Page) -> None:
     """Waits until all pictures that are in view have come, and no map computes."""
     page.wait_for_function(_PICTURES_IN_VIEW)
-    page.wait_for_function("![...document.querySelectorAll('[data-part=busy]')].some((busy) => busy.checkVisibility())")
+    settle(page)
 
 
 def _take(page: Page, folder: Path, name: str) -> None:

@@ -30,12 +30,14 @@ from tests.helpers.browser import (
     TABLET,
     TABS,
     chromium_path,
+    drag_box,
     map_area,
     map_point,
     numbers,
     open_tab,
     pixel,
     redrawn,
+    settle,
     until,
     visit,
 )
@@ -58,12 +60,6 @@ def colours(page) -> int:
           return new Set(new Uint32Array(pixels.buffer)).size;
         }"""
     )
-
-
-def settle(page) -> None:
-    """Waits until no map computes, and what came last is painted: a map paints in the next frame."""
-    page.wait_for_function("![...document.querySelectorAll('[data-part=busy]')].some((busy) => busy.checkVisibility())")
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def places(page):
@@ -211,11 +207,7 @@ def test_boxes_are_drawn_and_compared(chromium, space_url):
     with visit(chromium, space_url, link=EXPLORE) as page:
         open_tab(page, "Boxes")
         page.get_by_role("button", name="Draw box A").click()
-        page.mouse.move(*map_point(page, "box-map", -20, 20))
-        page.mouse.down()
-        page.mouse.move(*map_point(page, "box-map", 20, 0))
-        page.mouse.move(*map_point(page, "box-map", 40, -20))
-        page.mouse.up()
+        drag_box(page, "box-map", -20, -20, 40, 20)
         box = page.locator("#box-a input, #box-a textarea")
         until(page, lambda: numbers(box.input_value()) == pytest.approx([-20, -20, 40, 20], abs=1))
         until(page, lambda: "a=-20" in page.url)

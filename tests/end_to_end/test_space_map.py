@@ -22,7 +22,18 @@ pytest.importorskip("gradio", reason="the extra demo is not installed")
 pytest.importorskip("axe_playwright_python", reason="the extra ci is not installed")
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.helpers.browser import DESKTOP, PHONE, chromium_path, map_area, map_point, pixel, until, visit
+from tests.helpers.browser import (
+    DESKTOP,
+    PHONE,
+    TABLET,
+    chromium_path,
+    drag_box,
+    map_area,
+    map_point,
+    pixel,
+    until,
+    visit,
+)
 from tests.helpers.map_page import PALETTE, READY, map_page
 
 pytestmark = [
@@ -30,7 +41,6 @@ pytestmark = [
     pytest.mark.xdist_group("space"),
     pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
 ]
-NARROW = (800, 900)
 
 
 @pytest.fixture(scope="module")
@@ -157,11 +167,7 @@ def test_the_keyboard_finds_places_moves_a_cursor_and_opens_marks(page):
 def test_boxes_are_drawn_by_pointer_and_by_keyboard(page):
     maps = page.locator("#boxes")
     maps.get_by_role("button", name="Draw box A").click()
-    page.mouse.move(*map_point(page, "boxes", -20, 20))
-    page.mouse.down()
-    page.mouse.move(*map_point(page, "boxes", 20, 0))
-    page.mouse.move(*map_point(page, "boxes", 40, -20))
-    page.mouse.up()
+    drag_box(page, "boxes", -20, -20, 40, 20)
     until(page, lambda: wanted(page, "drawn")["boxes"].get("A") == pytest.approx([-20, -20, 40, 20], abs=1))
     maps.get_by_role("button", name="Draw box B").click()
     map_area(page, "boxes").focus()
@@ -234,7 +240,7 @@ def test_a_map_in_a_hidden_tab_shows_its_view_once_it_is_opened(page):
     until(page, lambda: page.evaluate("gairAsked('later').wanted.view") == pytest.approx([0, 40, 20, 50], abs=6))
 
 
-@pytest.mark.parametrize("size", [DESKTOP, NARROW, PHONE])
+@pytest.mark.parametrize("size", [DESKTOP, TABLET, PHONE])
 def test_the_maps_fit_and_are_accessible(chromium, url, size):
     for dark in (False, True):
         with visit(chromium, url, size, dark=dark, ready=READY) as page:

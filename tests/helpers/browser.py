@@ -156,6 +156,21 @@ def open_tab(page: Page, name: str) -> None:
     page.wait_for_function(_READY[name])
 
 
+def settle(page: Page) -> None:
+    """Waits until no map computes, and what came last is painted: a map paints in the next frame."""
+    page.wait_for_function("![...document.querySelectorAll('[data-part=busy]')].some((busy) => busy.checkVisibility())")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def drag_box(page: Page, map_id: str, west: float, south: float, east: float, north: float) -> None:
+    """Drags from the north-west to the south-east corner of a box in degrees, on a map on which boxes are being drawn."""
+    page.mouse.move(*map_point(page, map_id, west, north))
+    page.mouse.down()
+    page.mouse.move(*map_point(page, map_id, (west + east) / 2, (south + north) / 2))
+    page.mouse.move(*map_point(page, map_id, east, south))
+    page.mouse.up()
+
+
 def numbers(text: str) -> list[float]:
     """All numbers in a text."""
     return [float(part) for part in re.findall(r"-?\d+\.?\d*", text)]

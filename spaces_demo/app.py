@@ -22,6 +22,7 @@ to compare it with), `GAIR_GALLERY` another gallery, and `GAIR_EMBEDDINGS` a fol
 
 import html
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import gradio as gr
@@ -37,6 +38,7 @@ from serving.embedded_rows import load_embedded_rows
 from serving.gallery import load_gallery
 from serving.model import ServedModel, load_models
 from serving.picture_route import ROUTES
+from serving.turns import always
 from serving.world_maps import WorldMaps
 from views.link import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, YOURS, Links
 from views.site import Site
@@ -60,6 +62,8 @@ LAUNCH: dict[str, Any] = {
 }
 # How often uploads are checked, and the age at which they are deleted, in seconds.
 _DELETE_AFTER = 3600
+# Of all that computes.
+_LAST = 2
 _TITLE = "Find where a street photo was taken inside a satellite tile, and places like it"
 
 
@@ -69,7 +73,8 @@ def build(served: ServedModel, other: Callable[[], ServedModel]) -> gr.Blocks:
     is compared with, once somebody asks for it.
     """
     gallery, rows = load_gallery(None, served), load_embedded_rows(served)
-    served.grids.open_world()
+    # Beside what the first visitors ask for, which comes first.
+    Thread(target=served.grids.open_world, args=(always, _LAST), daemon=True).start()
     with gr.Blocks(
         title=f"GAIR: {_TITLE[0].lower()}{_TITLE[1:]}",
         analytics_enabled=False,

@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub import constants
+from tqdm import tqdm
 
 from serving.encoded_tile import EncodedTile, encode_tile, standing
 from serving.files import keep_if_possible
@@ -141,7 +142,7 @@ def load_gallery(source: str | None, served: ServedModel) -> Gallery:
     photo_embeds: list[np.ndarray] = []
     problems: list[str] = []
     # Row by row, so that only pictures and embeddings stay in memory.
-    for row in islice(_rows(source, problems), MAX_TILES):
+    for row in tqdm(islice(_rows(source, problems), MAX_TILES), "Reading the gallery", unit=" tiles"):
         try:
             read = _read(row, served)
             own = list(_photos(row, len(tiles), served))

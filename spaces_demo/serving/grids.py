@@ -27,11 +27,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from tqdm import tqdm
 
-from serving.files import keep_if_possible
+from serving.files import keep_if_possible, write_atomically
 from serving.land import on_land
 from serving.similarity import cell_centers, spread_in_box
 from serving.turns import Superseded, Turns, always
@@ -48,6 +49,9 @@ _ACROSS = 180
 _COARSER = 2
 # Limit for all blocks but the land of the world.
 MAX_BYTES = 128 * 2**20
+# Of a released world, these many cells are embedded again. Float16 and other processors change cosines by less than this.
+_CHECKED = 16
+_LEAST_COSINE = 0.999
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 Bounds = tuple[float, float, float, float]
@@ -129,16 +133,26 @@ class Grids:
     Args:
         embed (`Callable`): lon, lat `(N,)` in degrees → float32 `(N, D)` of length 1.
         file (`Path`): where the land of the world is stored; the name must change with the model.
+        beside (`Path`, *optional*): the folder of the model, where a release may have put the land of the world.
         finest (`int`): level of the finest cells that the model resolves, 0 or more; see [`finest_level`].
         max_bytes (`int`): limit for the blocks of other levels and of the sea.
         at_once (`int`): places that are embedded at a time, between which requests can be stopped.
     """
 
-    def __init__(self, embed: Embed, file: Path, finest: int, max_bytes: int = MAX_BYTES, at_once: int = 512):
+    def __init__(
+        self,
+        embed: Embed,
+        file: Path,
+        finest: int,
+        max_bytes: int = MAX_BYTES,
+        at_once: int = 512,
+        beside: Path | None = None,
+    ):
         self.finest = finest
         self._embed, self._max_bytes, self._at_once = embed, max_bytes, at_once
         # The outlines decide which cells the file holds.
         self._file = file.with_name(f"{file.stem}-{_digest_of_land()}.npy")
+        self._released = None if beside is None else beside / _released_name()
         self._world: dict[_Part, np.ndarray] = {}
         self._recent: OrderedDict[_Part, np.ndarray] = OrderedDict()
         self._is_open = False
@@ -231,14 +245,12 @@ class Grids:
     def land(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Lon, lat `(N,)` in degrees and embeddings `(N, D)`, float16, of all cells of the world on land."""
         self.open_world()
-        places = [np.stack(block.centers(), axis=1)[_cells(part).ravel()] for block, part in _world_parts()]
-        lon, lat = np.concatenate(places).T
-        return lon, lat, np.concatenate([self._world[part] for _, part in _world_parts()])
+        return *_places_of_world(), np.concatenate([self._world[part] for _, part in _world_parts()])
 
     def open_world(self, current: Callable[[], bool] = always, rank: int = 0) -> None:
         """
-        Makes the land of the world available: reads it, or computes and stores it, which takes some ten seconds at the published
-        size, with a progress bar. Raises [`Superseded`] as [`~Grids.mapped`] does.
+        Makes the land of the world available: reads it, or computes and stores it, which takes some seconds at the published size,
+        with a progress bar. Raises [`Superseded`] as [`~Grids.mapped`] does.
         """
         if self._is_open:
             return
@@ -246,13 +258,18 @@ class Grids:
         stored = self._stored()
         if stored is None:
             self._fill(self._missing(_WORLD, sea=False), current, rank, title="Embedding the world")
-            world = np.concatenate([self._world[part] for part in parts])
-            keep_if_possible(self._file, lambda file: np.save(file, world))
+            keep_if_possible(self._file, self._save)
         else:
             ends = np.cumsum([_count(part) for part in parts])[:-1]
             with self._lock:
                 self._world = dict(zip(parts, np.split(stored, ends)))
         self._is_open = True
+
+    def release(self, folder: Path) -> Path:
+        """Writes the land of the world beside a model, for `beside` of other Spaces, and returns the file."""
+        self.open_world()
+        write_atomically(folder / _released_name(), self._save)
+        return folder / _released_name()
 
     # Blocks ----------------------------------------------------------------------------------------------------------
 
@@ -305,13 +322,22 @@ class Grids:
                 size -= self._recent.popitem(last=False)[1].nbytes
 
     def _stored(self) -> np.ndarray | None:
-        try:
-            world = np.load(self._file, allow_pickle=False)
-        # A file that is missing, damaged or cannot be read is computed again, as is one of another layout.
-        except (OSError, ValueError, EOFError):
-            return None
-        cells = sum(_count(part) for _, part in _world_parts())
-        return world if world.dtype == np.float16 and world.ndim == 2 and len(world) == cells else None
+        """The land of the world that was released with the model or kept at an earlier start."""
+        if self._released is not None:
+            world = _read_world(self._released)
+            if world is not None and self._is_of_this_model(world):
+                return world
+        return _read_world(self._file)
+
+    def _save(self, file: IO[bytes]) -> None:
+        np.save(file, np.concatenate([self._world[part] for _, part in _world_parts()]))
+
+    def _is_of_this_model(self, world: np.ndarray) -> bool:
+        """Whether some cells, embedded again, are as they were released: the weights may have been exchanged since."""
+        some = np.linspace(0, len(world) - 1, _CHECKED).astype(int)
+        lon, lat = _places_of_world()
+        again = self._embed(lon[some], lat[some])
+        return again.shape[1] == world.shape[1] and bool(((again * world[some]).sum(axis=1) > _LEAST_COSINE).all())
 
 
 def finest_level(embed: Embed) -> int:
@@ -374,6 +400,26 @@ def _parts(block: Region, sea: bool) -> list[_Part]:
 @lru_cache(maxsize=1)
 def _world_parts() -> list[tuple[Region, _Part]]:
     return [(block, part) for block in _WORLD.blocks for part in _parts(block, sea=False)]
+
+
+def _places_of_world() -> tuple[np.ndarray, np.ndarray]:
+    places = [np.stack(block.centers(), axis=1)[_cells(part).ravel()] for block, part in _world_parts()]
+    lon, lat = np.concatenate(places).T
+    return lon, lat
+
+
+def _released_name() -> str:
+    return f"world-{_digest_of_land()}.npy"
+
+
+def _read_world(file: Path) -> np.ndarray | None:
+    """The land of the world in a file; None if it is missing, damaged or of another layout, so that it is computed again."""
+    try:
+        world = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    cells = sum(_count(part) for _, part in _world_parts())
+    return world if world.dtype == np.float16 and world.ndim == 2 and len(world) == cells else None
 
 
 @lru_cache(maxsize=1)

@@ -43,7 +43,7 @@ _BUNDLED_NAME = "the bundled tiny model"
 _BUNDLED_NOTE = "It was trained on the sample world: climate, land and cities are the Earth's; streets, fields, tiles and photos are made up."  # fmt: skip
 _OTHER_NOTE = "The model card says what it was trained on."
 # The files of a model. Nothing else is downloaded from the Hub.
-_FILES = ["*.json", "*.safetensors", "*.py"]
+_FILES = ["*.json", "*.safetensors", "*.py", "world-*.npy"]
 # Places are embedded in chunks, so that memory is bounded.
 _PLACES_AT_ONCE = 16_384
 # Places of a map that are embedded at a time: on a CPU a tenth of a second, after which another visitor has a turn; on a GPU as
@@ -63,6 +63,7 @@ class ServedModel:
         note (`str`): one sentence on the origin of the weights.
         fingerprint (`str`): SHA-256 of weights, config and processor; part of the keys of the caches.
         similarity_ranges (`dict`): from the config, see `training/measuring/similarity_ranges.py`; empty if it has none.
+        folder (`Path`, *optional*): where its files are.
     """
 
     model: Any
@@ -71,6 +72,7 @@ class ServedModel:
     note: str
     fingerprint: str
     similarity_ranges: dict[str, Any]
+    folder: Path | None = None
 
     def places(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """
@@ -101,10 +103,13 @@ class ServedModel:
 
     @cached_property
     def grids(self) -> Grids:
-        """Embeddings of the cells of maps, shared by all views. The world is cached in the cache of the Hub's libraries."""
+        """
+        Embeddings of the cells of maps, shared by all views. The world is read from the model's folder, if it was released with
+        it, or else cached in the cache of the Hub's libraries.
+        """
         file = Path(constants.HF_HOME) / "gair" / "space" / f"{self.fingerprint[:32]}.npy"
         embed = on_gpu(self.places)
-        return Grids(embed, file, finest_level(embed), at_once=_PIECE)
+        return Grids(embed, file, finest_level(embed), at_once=_PIECE, beside=self.folder)
 
     @property
     def coordinates(self) -> Any:
@@ -188,7 +193,7 @@ def load_model(source: str) -> ServedModel:
     bundled = folder.resolve() == BUNDLED_MODEL.resolve()
     name = _BUNDLED_NAME if bundled else (folder.resolve().name if Path(source).is_dir() else source)
     note = _BUNDLED_NOTE if bundled else _OTHER_NOTE
-    return ServedModel(model, processor, name, note, _fingerprint(folder), model.config.similarity_ranges or {})
+    return ServedModel(model, processor, name, note, _fingerprint(folder), model.config.similarity_ranges or {}, folder)
 
 
 def _downloaded(repository: str) -> Path:

@@ -27,7 +27,14 @@ from training.hub.gather import EXPORTS
 from training.hub.options import ReleaseOptions
 
 # Files of an earlier release, deleted if this one does not replace them.
-_STALE = ["*.safetensors", "*.safetensors.index.json", "*_gair*.py", f"{EXAMPLE}/*", *(f"{name}/*" for name in EXPORTS)]
+_STALE = [
+    "world-*.npy",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*_gair*.py",
+    f"{EXAMPLE}/*",
+    *(f"{name}/*" for name in EXPORTS),
+]
 
 
 def push(options: ReleaseOptions, folder: Path) -> CommitInfo:

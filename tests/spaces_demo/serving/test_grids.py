@@ -200,6 +200,16 @@ def test_the_world_is_computed_once_and_read_back(tmp_path):
     assert np.array_equal(made, Grids(again, file, finest=10).land()[2]) and again.places == planet.places
 
 
+def test_a_world_released_with_the_model_is_read_unless_its_weights_are_others(tmp_path, world_file):
+    released = Grids(Planet(), world_file, finest=10).release(tmp_path)
+    planet = Planet()
+    _, _, land = Grids(planet, tmp_path / "cache" / "world.npy", finest=10, beside=tmp_path).land()
+    assert np.array_equal(land, np.load(released)) and planet.places == 16 and not (tmp_path / "cache").exists()
+    other = Planet()
+    turned = Grids(lambda lon, lat: other(lon + 30, lat), tmp_path / "cache" / "world.npy", finest=10, beside=tmp_path)
+    assert not np.array_equal(turned.land()[2], land) and other.places == 16 + len(land)
+
+
 def test_a_query_on_the_world_embeds_nothing(grids, planet):
     list(grids.steps(WORLD, to_place(0, 0)))
     assert planet.calls == 0

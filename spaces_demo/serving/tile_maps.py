@@ -201,7 +201,10 @@ def summary(served: ServedModel, tile: Tile, query: TileQuery | None) -> str:
     if query is None:
         lines = ["**Click a point in the tile, or choose a photo.**"]
     else:
-        lines = [f"**How similar is each point of the tile to {query.text}?**", *_findings(served, tile, query)]
+        lines = [
+            f"**How similar is each point of the tile to {query.text}?**",
+            " ".join(_findings(served, tile, query)),
+        ]
     if tile.valid_fraction < 1:
         lines.append(
             f"{1 - tile.valid_fraction:.0%} of the tile's pixels have no data and were filled with the mean; do not rely on the map "

@@ -33,10 +33,9 @@ from widgets.upload_fields import band_order_field, photo_field, tile_field
 
 _SESSION_S = 1800
 _EXPLAINED = (
-    "Four ways to read the same tile at any point. **With pixels** is how the model was trained: NILI (Neural Implicit Local "
-    "Interpolation) continues between the tile's patches, and the pixels around the point add detail. **Bilinear** only blends "
-    "patches, and the **mean** is one value for the whole tile. Click a point, or choose a photo: a good reading ranks its true "
-    "place (★) high; chance is 50%."
+    "Four ways to read the same tile at any point: **with pixels** around the point, as the model was trained; by **NILI** (Neural "
+    "Implicit Local Interpolation) or **bilinear** blending of the tile's patches alone; and as their **mean**, one value for the "
+    "whole tile. Click a point, or choose a photo: a good reading ranks its true place (★) high; chance is 50%."
 )
 
 
@@ -71,8 +70,9 @@ def _lay_out(site: Site) -> _Parts:
     tile, query = gr.State(None, time_to_live=_SESSION_S), gr.State(None, time_to_live=_SESSION_S)
     position = gr.State(None)
     gr.Markdown(_EXPLAINED)
-    tiles = picker(tile_choices(site.gallery), f"Tiles of {html.escape(site.gallery.name)}", "tile-tiles")
-    photos = picker([], "Photos taken in this tile", "tile-photos")
+    with gr.Row(elem_id="tile-choice"):
+        tiles = picker(tile_choices(site.gallery), f"Tiles of {html.escape(site.gallery.name)}", "tile-tiles")
+        photos = picker([], "Photos taken in this tile", "tile-photos")
     status = gr.Markdown(elem_id="tile-status")
     panels = tile_panels("tile-view")
     with gr.Accordion("Your own photo or tile", open=False):

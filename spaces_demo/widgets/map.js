@@ -29,6 +29,7 @@ function gairMap(element, props, watch, asked, linked) {
   let pointed = null; // where the pointer or the cursor is: lon, lat
   let settled = null;
   let pending = null; // bounds to show once the map has a size
+  let unasked = false; // whether to ask for the view once the map has a size
   let quiet = false; // whether a movement is not the visitor's
   let frame = null;
 
@@ -38,6 +39,7 @@ function gairMap(element, props, watch, asked, linked) {
     crs: L.CRS.EPSG4326, center: [0, 0], zoom: 0, zoomSnap: 0, zoomControl: false, keyboard: false, doubleClickZoom: false,
     boxZoom: false, zoomAnimation: false, fadeAnimation: false, maxBounds: [[-90, -1e5], [90, 1e5]], maxBoundsViscosity: 1,
     maxZoom: gairZoom(GAIR_DEEPEST), wheelPxPerZoomLevel: 140,
+    trackResize: false, // which would move a hidden map to a view without a size; see `resize`
   });
   L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
   map.attributionControl.setPrefix("").addAttribution("Natural Earth, GeoNames");
@@ -72,10 +74,13 @@ function gairMap(element, props, watch, asked, linked) {
       if (map.getZoom() < map.getMinZoom()) map.setZoom(map.getMinZoom(), { animate: false });
     });
     if (pending) showBounds(pending);
+    if (unasked) askWhenSettled();
     draw();
   }
 
   function askWhenSettled() {
+    unasked = !size().width;
+    if (unasked) return;
     asked.note({ view: view().bounds() });
     clearTimeout(settled);
     if (gairKind(value)) settled = setTimeout(() => asked.ask({}), GAIR_SETTLED_MS);

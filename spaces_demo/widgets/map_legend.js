@@ -13,7 +13,7 @@ function gairMapLegend(find, controls, value) {
   find("legend").hidden = !kind;
   find("title").textContent = value.title || "";
   element("[data-for]").forEach((part) => (part.hidden = !part.dataset.for.split(" ").includes(kind)));
-  find("seen").textContent = `${controls.opacity.value} %`;
+  find("seen").textContent = `${controls.opacity.value}%`;
   if (kind === "classes") find("classes").replaceChildren(...value.names.map((name, number) => entry(name, value.palette[number])));
   if (kind !== "cells") return;
   const least = Number(controls.threshold.value);

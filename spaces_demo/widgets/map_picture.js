@@ -5,8 +5,8 @@
 
 "use strict";
 
-const GAIR_GRATICULE = [30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]; // degrees between lines
-const GAIR_LINES_APART = 90; // pixels, at least
+const GAIR_GRATICULE = [60, 30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01]; // degrees between lines
+const GAIR_LINES_APART = 60; // pixels, at least
 const GAIR_MARKS = { photo: "#7c3aed", plus: "#15803d", minus: "#b91c1c", tile: "#0f766e", class: "#334155" };
 const GAIR_SIGNS = { photo: "", plus: "+", minus: "−", tile: "", class: "" };
 

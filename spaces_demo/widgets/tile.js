@@ -47,7 +47,7 @@ function gairTile(element, props, watch, send) {
   }
 
   function placeText([x, y]) {
-    if (!value.corners) return `${Math.round(100 * x)} % from the west, ${Math.round(100 * y)} % from the north`;
+    if (!value.corners) return `${Math.round(100 * x)}% from the west, ${Math.round(100 * y)}% from the north`;
     const [lon, lat] = [0, 1].map((axis) => {
       const [northWest, northEast, southWest, southEast] = value.corners.map((corner) => corner[axis]);
       return (1 - y) * ((1 - x) * northWest + x * northEast) + y * ((1 - x) * southWest + x * southEast);
@@ -124,7 +124,7 @@ function gairTile(element, props, watch, send) {
       if (controls.scale) controls.scale.querySelector('[value="fixed"]').disabled = !value.fixed;
       shown().forEach(drawMap);
     }
-    find("seen").textContent = `${controls.opacity.value} %`;
+    find("seen").textContent = `${controls.opacity.value}%`;
     drawHover();
   }
 

@@ -98,7 +98,7 @@ def _tile(elem_id: str, template: str, readings: Sequence[tuple[str, str, str]])
         _PANEL.replace("READING", name)
         .replace("TITLE", title)
         .replace("NOTE", note)
-        .replace("RANK", "true place: above SHARE % of the tile")
+        .replace("RANK", "true place: above SHARE% of the tile")
         .replace("RAMP", RAMP)
         for name, title, note in readings
     )

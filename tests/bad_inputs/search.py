@@ -41,11 +41,12 @@ def _rows(folder: Path, indexed: bool = True, **settings) -> str:
 
 
 def _query(*arguments: str, indexed: bool = True) -> _Arguments:
-    return lambda folder: [
-        "query",
-        _rows(folder, indexed),
-        *(part.replace("FOLDER", str(folder)) for part in arguments),
-    ]
+    return lambda folder: ["query", _rows(folder, indexed), *_given(*arguments)(folder)]
+
+
+def _into_a_folder(folder: Path) -> Sequence[str]:
+    (folder / "hits.csv").mkdir()
+    return ["query", _rows(folder), *_given("--like", "row-1", "--output", "FOLDER/hits.csv")(folder)]
 
 
 def _embedded(*arguments: str) -> _Arguments:
@@ -95,8 +96,60 @@ def _missing_file(folder: Path) -> Sequence[str]:
     return ["index", out]
 
 
+def _damaged(folder: Path) -> Sequence[str]:
+    """The footer is whole, and pages are not."""
+    out = _rows(folder, indexed=False)
+    file = Path(out) / "embeddings" / "00000.parquet"
+    content = file.read_bytes()
+    file.write_bytes(content[:40] + bytes(400) + content[440:])
+    return ["index", out]
+
+
 def _no_direction(folder: Path) -> Sequence[str]:
     return ["index", str(write_folder(folder / "out", np.zeros((3, 8), np.float32)))]
+
+
+def _twice(folder: Path) -> Sequence[str]:
+    out = _rows(folder, columns={"id": ["a", "a", "b", "c", "d", "e"]})
+    return ["query", out, "--like", "a"]
+
+
+def _vector_file(name: str, *more: str, **settings) -> _Arguments:
+    """The command line of a classification with labels in a file that GDAL writes."""
+
+    def arguments(folder: Path) -> Sequence[str]:
+        import geopandas
+        import shapely
+
+        labels = geopandas.GeoDataFrame({"cover": list("abab")}, geometry=shapely.points(_PLACES[:4]), crs=4326)
+        for layer in settings.get("layers", ("labels",)):
+            # None says nothing of the CRS.
+            labels.to_crs(32632).set_crs(settings.get("crs", 32632), allow_override=True).to_file(
+                folder / name, layer=layer
+            )
+        return ["classify", _rows(folder, indexed=False), *_given("--labels", f"FOLDER/{name}", "--class_column", "cover",
+                                                                  "--output", "FOLDER/map.parquet", *more)(folder)]  # fmt: skip
+
+    return arguments
+
+
+def _over_its_labels(folder: Path) -> Sequence[str]:
+    import pandas as pd
+
+    out = _rows(folder, indexed=False)
+    pd.DataFrame({"lon": _PLACES[:4, 0], "lat": _PLACES[:4, 1], "cover": list("abab")}).to_parquet(folder / "p.parquet")
+    return [
+        "classify",
+        out,
+        *_given("--labels", "FOLDER/p.parquet", "--class_column", "cover", "--output", "FOLDER/p.parquet")(folder),
+    ]
+
+
+def _over_its_photo(folder: Path) -> Sequence[str]:
+    from PIL import Image
+
+    Image.new("RGB", (40, 30)).save(folder / "photo.png")
+    return ["query", _rows(folder), *_given("--photo", "FOLDER/photo.png", "--output", "FOLDER/photo.png")(folder)]
 
 
 def _no_map(folder: Path) -> Sequence[str]:
@@ -129,6 +182,7 @@ CASES: list[Case] = [
     _case("no memory", _given("index", "FOLDER", "--memory_gb", "0"), "memory_gb is 0.0; expected a positive number"),
     _case("a truncated file of embeddings", _truncated, "00000.parquet' cannot be read .* run training/embed.py again"),
     _case("a file of embeddings is missing", _missing_file, "1 of the 2 files of embeddings .* are missing"),
+    _case("a damaged file of embeddings", _damaged, "00000.parquet' is damaged .* run the same training/embed.py again"),
     _case("embeddings of zero", _no_direction, "row 'row-0' is zero or not finite"),
     _case("no index", _query("--place", "1,2", indexed=False), "has no index; run training/search.py index"),
     _case("no query", _query(), "nothing is given to search with; pass one of --photo"),
@@ -139,6 +193,16 @@ CASES: list[Case] = [
     _case("a box of three numbers", _query("--like", "row-1", "--bbox", "0,50,10"), "bbox is '0,50,10', expected west,south"),
     _case("no rows wanted", _query("--like", "row-1", "--top", "0"), "top is 0; expected a whole number"),
     _case("a row that does not exist", _query("--like", "row-9"), "No row has the id 'row-9'"),
+    _case("an id of two rows", _twice, "2 rows have the id 'a' .* expected one; search one folder at a time"),
+    _case("a number of rows below zero", _query("--like", "row-1", "--top", "-3"), "top is -3; expected a whole number"),
+    _case("half a row", _query("--like", "row-1", "--top", "2.5"), "top is '2.5'; expected a value of type int"),
+    _case("a box without width", _query("--like", "row-1", "--bbox", "9,40,9,50"), "bbox is '9,40,9,50', expected west,south"),
+    _case("longitudes beyond 180", _query("--like", "row-1", "--bbox", "170,40,190,50"), "box across the antimeridian has west > east"),
+    _case("an output that is a folder", _into_a_folder, "hits.csv' is a folder, expected the name of a file"),
+    _case("an output over the photo", _over_its_photo, "photo.png' is an input, which would be overwritten"),
+    _case("several statements", _query("--like", "row-1", "--where", "true) ; DROP VIEW embeddings; SELECT (true"), "expected one condition"),
+    _case("a condition that reads a file", _query("--like", "row-1", "--where", "id IN (SELECT id FROM read_csv('/etc/passwd'))"), "cannot be evaluated .*disabled"),
+    _case("a condition that attaches a database", _query("--like", "row-1", "--where", "ATTACH 'FOLDER/other.db'"), "cannot be evaluated"),
     _case("a condition on no column", _query("--like", "row-1", "--where", "height > 3"), "cannot be evaluated .*height.* columns id"),
     _case("a condition that is no SQL", _query("--like", "row-1", "--where", "lat >"), "cannot be evaluated"),
     _case("an output of another kind", _query("--like", "row-1", "--output", "hits.shp"), "output is 'hits.shp'; expected a name"),
@@ -153,6 +217,16 @@ CASES: list[Case] = [
     _case("no such class column", _classify(_POINTS, column="covr"), "no column 'covr' .* did you mean 'cover'"),
     _case("labels of one class", _classify(_POINTS.replace("b", "a")), "All labels have the class 'a'"),
     _case("a class with one label", _classify(_POINTS + "11,49,c\n"), "Class 'c' of column 'cover' has 1 label"),
+    _case("classes that differ in capitals", _classify(_POINTS.replace("10.5,48.5,b", "10.5,48.5,B") + "11,49,B\n11.5,49.5,b\n"), "The classes B, b .* differ in capitals alone"),
+    _case("labels of one place", _classify("lon,lat,cover\n9,47,a\n9,47,b\n9,47.001,a\n9.001,47,b\n"), "All 4 labels have the same embedding"),
+    _case("labels in metres", _classify(_POINTS.replace("9,47", "500000,5205000")), "which are not degrees"),
+    _case("labels without a CRS", _vector_file("p.gpkg", crs=None), "p.gpkg' does not say in which CRS its points are"),
+    _case("labels in two layers", _vector_file("p.gpkg", layers=("a", "b")), r"p.gpkg' has several layers \(a, b\)"),
+    _case("no labels in the file", _classify('{"type": "FeatureCollection", "features": []}', name="p.geojson"), "p.geojson' holds no labels"),
+    _case("an empty table of labels", _classify("lon,lat,cover\n"), "has no rows below its header"),
+    Program("search: an output over the labels", "training.search", _over_its_labels, "p.parquet' is an input, which would be overwritten"),
+    Program("search: labels in metres of their CRS", "training.search", _vector_file("p.gpkg"), "4 labels of 2 classes", status=0,
+            check=lambda folder: (folder / "map.parquet").exists()),
     _case("labels without a class", _classify(_POINTS + "11,49,\n"), "1 of 5 labels .* have no class .* first is row 5"),
     _case("labels without a place", _classify(_POINTS + ",49,a\n"), "1 of 5 labels .* have no place"),
     _case("labels that lie nowhere near", _classify(_POINTS.replace("9,47,a", "9,-47,a")), "1 of 4 labels lie farther than 1,000 m"),

@@ -14,7 +14,7 @@
 """Writing files completely or not at all, and folders that cannot be written."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -84,6 +84,25 @@ def check_writable(folder: Path, advice: str) -> None:
             file.flush()
     except OSError as error:
         raise ValueError(f"Nothing can be written to {str(folder)!r} ({reason_of(error)}); {advice}.") from error
+
+
+def check_output_file(path: Path, inputs: Iterable[Path], advice: str) -> None:
+    """
+    Checks that a file can be written, and that it is none of the inputs. Programs call it before their work.
+
+    Args:
+        path (`Path`): the file.
+        inputs (`Iterable[Path]`): files that the program reads.
+        advice (`str`): what the user can do, such as "pass another --output".
+
+    Raises:
+        ValueError: it is a folder or an input, or nothing can be written to its folder.
+    """
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder, expected the name of a file; {advice}.")
+    if path.exists() and any(one.exists() and path.samefile(one) for one in inputs):
+        raise ValueError(f"{str(path)!r} is an input, which would be overwritten; {advice}.")
+    check_writable(path.parent, advice)
 
 
 def temporary_directory(prefix: str) -> TemporaryDirectory:

@@ -23,7 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from training.common.files import check_writable, written_whole
+from training.common.files import check_output_file, written_whole
+from training.common.tables import local_path
+from training.common.wording import counted
 from training.embedding.outputs.rows import read_vectors
 from training.searching.collection import VECTOR_COLUMNS, Collection, batches, open_collection, opened
 from training.searching.dense_map import DenseMap
@@ -47,9 +49,10 @@ def classify(options: ClassifyOptions) -> None:
         ValueError: the labels cannot be used, or there are no embeddings.
     """
     output = Path(options.output or "").expanduser()
-    check_writable(output.parent, "pass another --output")
-    labels = read_labels(str(options.labels), str(options.class_column))
     picture = output.with_suffix(".png")
+    for path in (output, picture):
+        check_output_file(path, [local_path(str(options.labels))], "pass another --output")
+    labels = read_labels(str(options.labels), str(options.class_column))
     if output.suffix.lower() == _RASTER:
         _classify_cells(options.folder, output, picture, labels)
     else:
@@ -90,7 +93,8 @@ def accuracy_text(classifier: Classifier, labels: Labels) -> str:
         lines.append(f"{name[:23]:<24}{counts[number]:>8}{recall:>18}")
     if held_out is None:
         lines.append(
-            "Accuracy is not measured: the labels lie too close together to hold out some places; spread them."
+            "Accuracy is not measured: the labels are too few, or lie too close together, to hold out places of each class; add labels, and "
+            "spread them."
         )
     else:
         most = counts.max() / counts.sum()
@@ -130,7 +134,9 @@ def _print_matches(labels: Labels, matches: Matches) -> None:
         owners.setdefault(name, set()).add(own)
     mixed = [name for name, own in owners.items() if len(own) > 1]
     if mixed:
-        print(f"{len(mixed)} rows have labels of several classes, first {mixed[0]!r}; they are used for each of them.")
+        print(
+            f"Labels of several classes belong to {counted(len(mixed), 'row')}, first {mixed[0]!r}; each is used for its class."
+        )
 
 
 def _write_rows(

@@ -108,11 +108,37 @@ def opened(path: Path) -> pq.ParquetFile:
 
 
 def batches(collection: Collection, files: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Some columns (by default all) of the rows of some files, as tables of at most `rows_at_once` rows, in order."""
+    """
+    Some columns (by default all) of the rows of some files, as tables of at most `rows_at_once` rows, in order.
+
+    Raises:
+        ValueError: a file is missing, damaged, or of another job.
+    """
     for path in files:
         with opened(path) as file:
-            for batch in file.iter_batches(collection.rows_at_once, columns=list(columns) if columns else None):
+            _check_belongs(collection, path, file)
+            found = file.iter_batches(collection.rows_at_once, columns=list(columns) if columns else None)
+            while (batch := _next_batch(path, found)) is not None:
                 yield pa.Table.from_batches([batch])
+
+
+def _next_batch(path: Path, found: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    try:
+        return next(found, None)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{str(path)!r} is damaged ({reason(error)}); delete it and the file of its number in logs/completions, and run the same "
+            "training/embed.py again."
+        ) from error
+
+
+def _check_belongs(collection: Collection, path: Path, file: pq.ParquetFile) -> None:
+    about = json.loads((file.metadata.metadata or {}).get(b"emb", b"{}"))
+    if about.get("fingerprint") != collection.fingerprint or file.schema_arrow.remove_metadata() != collection.schema:
+        raise ValueError(
+            f"{str(path)!r} belongs to another job than {collection.files[0].name!r} beside it: its model or its columns differ; restore "
+            "the files that training/embed.py wrote, or embed again."
+        )
 
 
 def unit_vectors(table: pa.Table) -> np.ndarray:

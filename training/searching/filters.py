@@ -66,7 +66,7 @@ class RowFilter:
             `np.ndarray` of shape `(n,)`, int64, in ascending order.
 
         Raises:
-            ValueError: the condition cannot be evaluated.
+            ValueError: the condition is not one expression, or cannot be evaluated.
         """
         if where is None:
             return np.arange(len(self._rows)) if bbox is None else self._inside(bbox)
@@ -78,7 +78,7 @@ class RowFilter:
         Checks a condition, before anything is embedded or compared.
 
         Raises:
-            ValueError: it is no SQL, or names a column that the rows do not have.
+            ValueError: it is not one expression in SQL, or names a column that the rows do not have.
         """
         self._query(where, "EXPLAIN ")
 
@@ -108,6 +108,8 @@ class RowFilter:
     def _query(self, where: str, prefix: str) -> dict[str, np.ndarray]:
         statement = f"{prefix}SELECT {ROW_NUMBER} FROM {_VIEW} WHERE (\n{where}\n)"
         try:
+            # One expression, which cannot close the bracket and go on with other statements.
+            duckdb.SQLExpression(where)
             # A cursor of its own, so that threads can search at once.
             cursor = self._connection.cursor()
             cursor.register(_VIEW, self._rows)
@@ -116,6 +118,6 @@ class RowFilter:
             raise ValueError(self._sentence(where, error)) from error
 
     def _sentence(self, where: str, error: Exception) -> str:
-        message = re.sub(r"^\w+ Error: ", "", reason(error))
+        message = re.sub(r"^(\w+ )+Error: ", "", reason(error))
         named = [name for name in self._columns if name != ROW_NUMBER]
-        return f"where is {where!r}, which cannot be evaluated ({message}); expected SQL on the columns {shown(named)}."
+        return f"where is {where!r}, which cannot be evaluated ({message}); expected one condition in SQL on the columns {shown(named)}."

@@ -80,6 +80,9 @@ def _cell(name: str, value: Any) -> str:
         return f"{value:.5f}"
     if name == "datetime":
         return f"{value:%Y-%m-%d}"
+    if name == "id":
+        # Whole, to be copied to --like.
+        return value
     return value if len(value) <= _WIDEST else f"…{value[1 - _WIDEST :]}"
 
 

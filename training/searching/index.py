@@ -33,6 +33,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from training.common.boxes import check_box
+from training.common.wording import counted
 from training.embedding.job import recorded_path
 from training.searching.build import INDEX_FOLDER
 from training.searching.collection import Collection, is_unchanged, open_collection
@@ -55,12 +56,18 @@ def open_index(path: _Paths, model: str | None = None) -> "EmbeddingIndex":
         [`EmbeddingIndex`]
 
     Raises:
-        ValueError: there is no index, it is older than the embeddings, or the folders were embedded by different models.
+        ValueError: there is no index, it is older than the embeddings, a folder is given twice, or the folders were embedded by
+            different models.
     """
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     if not paths:
         raise ValueError("No folder of embeddings is given, expected one or more; pass their paths.")
-    collections = [open_collection(Path(one).expanduser()) for one in paths]
+    folders = [Path(one).expanduser() for one in paths]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise ValueError(
+            "A folder of embeddings is given twice, so that its rows would be found twice; name each folder once."
+        )
+    collections = [open_collection(folder) for folder in folders]
     first = collections[0]
     for other in collections[1:]:
         if other.fingerprint != first.fingerprint:
@@ -150,17 +157,21 @@ class EmbeddingIndex:
         The direction `(D,)` of the row with an id.
 
         Raises:
-            ValueError: no row has it, or rows of several folders do.
+            ValueError: no row has it, or several do.
         """
         found = [
             part.vectors[number].astype(np.float32)
             for part in self._parts
             for number in np.flatnonzero(pc.equal(part.rows.column("id"), name).to_numpy())
         ]
-        if len(found) != 1:
-            count = f"{len(found)} rows have" if found else "No row has"
+        if not found:
             raise ValueError(
-                f"{count} the id {name!r} in {', '.join(self._folders)}; pass an id as in the column id of one folder."
+                f"No row has the id {name!r} in {', '.join(self._folders)}; pass one of the column id, whole and with its case."
+            )
+        if len(found) > 1:
+            raise ValueError(
+                f"{len(found)} rows have the id {name!r} in {', '.join(self._folders)}, expected one; search one folder at a time, or by "
+                "the place or the file of the row."
             )
         return found[0]
 
@@ -233,18 +244,19 @@ def _parts(collection: Collection) -> list[Part]:
     command = f"run training/search.py index {collection.folder}"
     try:
         about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        layout, fingerprint, names = (about[key] for key in ("layout", "fingerprint", "parts"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{str(collection.folder)!r} has no index; {command}.") from error
-    infos = [read_part_info(folder / name) for name in about.get("parts", [])]
+    infos = [read_part_info(folder / name) for name in names]
     known = [info for info in infos if info is not None]
-    if about.get("layout") != LAYOUT or len(known) < len(infos):
+    if layout != LAYOUT or len(known) < len(infos):
         raise ValueError(f"The index of {str(collection.folder)!r} is of another version or incomplete; {command}.")
     states = covered(known)
     changed = [path.name for path in collection.files if not is_unchanged(path, states.pop(path.name, {"bytes": -1}))]
     changed += states
-    if changed or about.get("fingerprint") != collection.fingerprint:
+    if changed or fingerprint != collection.fingerprint:
         raise ValueError(
-            f"The index of {str(collection.folder)!r} is older than its embeddings ({len(changed)} files have changed, first "
-            f"{changed[0] if changed else 'job.json'}); {command}."
+            f"The index of {str(collection.folder)!r} is older than its embeddings, or of others (of {counted(len(changed), 'file')} that differ "
+            f"the first is {changed[0] if changed else 'job.json'}); {command}."
         )
-    return [Part(folder / name, info) for name, info in zip(about["parts"], known)]
+    return [Part(folder / name, info) for name, info in zip(names, known)]

@@ -13,6 +13,7 @@
 # limitations under the License.
 """Labelled places for classification: points with a class, from vector files and tables."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from modeling_gair import GairCoordinateProcessor
 from training.common.columns import read_values
 from training.common.errors import reason
 from training.common.table_places import read_lon_lat
-from training.common.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, Table, local_path, read_table
+from training.common.tables import PARQUET_SUFFIXES, TEXT_SUFFIXES, Table, local_path, read_table, shown
 
 # Each class needs two labels, so that one can be held out.
 LEAST_LABELS = 2
@@ -89,6 +90,12 @@ def _check_counts(names: tuple[str, ...], classes: np.ndarray, column: str) -> N
         raise ValueError(
             f"All labels have the class {names[0]!r} in column {column!r}, expected two classes or more; add labels."
         )
+    alike = [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]
+    if alike:
+        same = [name for name in names if name.casefold() == alike[0]]
+        raise ValueError(
+            f"The classes {shown(same)} of column {column!r} differ in capitals alone; write them alike, or call them otherwise."
+        )
     counts = np.bincount(classes)
     if counts.min() < LEAST_LABELS:
         few = names[int(counts.argmin())]
@@ -114,7 +121,10 @@ def _from_vector_file(file: Path) -> tuple[Table, np.ndarray]:
             f"labels is {str(file)!r}, which does not exist; pass a GeoJSON file, a GeoPackage, or a table of points."
         )
     try:
-        frame = geopandas.read_file(file)
+        layers = geopandas.list_layers(file)
+        # QGIS keeps the styles of a GeoPackage in a layer without geometry.
+        layers = layers.name[layers.geometry_type.notna()].tolist()
+        frame = geopandas.read_file(file, layer=layers[0] if layers else None)
         if frame.crs is not None:
             frame = frame.to_crs(_DEGREES)
         kinds = set(frame.geometry.geom_type.dropna())
@@ -123,8 +133,16 @@ def _from_vector_file(file: Path) -> tuple[Table, np.ndarray]:
         raise ValueError(
             f"{file.name!r} cannot be read as labels ({reason(error)}); expected GeoJSON or another vector file with points."
         ) from error
+    if len(layers) > 1:
+        raise ValueError(
+            f"{file.name!r} has several layers ({shown(layers)}), expected one; save the layer of the labels as a file of its own."
+        )
     if kinds - {"Point"} or not len(frame):
         found = f"geometries such as a {sorted(kinds - {'Point'})[0]}" if len(frame) else "no labels"
         raise ValueError(f"{file.name!r} holds {found}, expected points; draw a point for each label.")
+    if frame.crs is None:
+        raise ValueError(
+            f"{file.name!r} does not say in which CRS its points are; save it with a CRS, such as EPSG:4326."
+        )
     data = pa.Table.from_pandas(frame.drop(columns=frame.geometry.name), preserve_index=False)
     return Table(repr(file.name), data), np.stack([frame.geometry.x, frame.geometry.y], axis=1)

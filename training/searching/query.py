@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from training.common.files import check_writable
+from training.common.files import check_output_file
+from training.common.wording import counted
 from training.searching.hits import SearchHits
 from training.searching.index import EmbeddingIndex, open_index
 from training.searching.options import QueryOptions
@@ -34,13 +35,15 @@ def run_query(options: QueryOptions) -> None:
     """
     index = open_index(options.out, options.model)
     outputs = [Path(path).expanduser() for path in options.output]
+    inputs = [Path(path).expanduser() for path in (options.photo, options.tile) if path is not None]
     for path in outputs:
-        check_writable(path.parent, "pass another --output")
+        check_output_file(path, inputs, "pass another --output")
     if options.where is not None:
         index.check_where(options.where)
     hits = _search(index, options)
-    print(f"The {len(hits)} most similar of {len(index):,} rows to {_query_text(options)}{_filter_text(options)}:")
-    print(hits.to_text())
+    print(_found_text(options, len(hits), len(index)))
+    if len(hits):
+        print(hits.to_text())
     for path in outputs:
         if path.suffix.lower() == _MAP:
             # Here, since matplotlib takes long to import.
@@ -60,6 +63,12 @@ def _search(index: EmbeddingIndex, options: QueryOptions) -> SearchHits:
     hits = index.search(index.vector_of(options.like), options.top + 1, options.box, options.where)
     others = hits.table.filter(pc.not_equal(hits.table.column("id"), options.like))
     return SearchHits(others.slice(0, options.top))
+
+
+def _found_text(options: QueryOptions, found: int, rows: int) -> str:
+    if not found:
+        return f"None of {counted(rows, 'row')} is found{_filter_text(options)}."
+    return f"The {found:,} most similar of {counted(rows, 'row')} to {_query_text(options)}{_filter_text(options)}:"
 
 
 def _query_text(options: QueryOptions) -> str:

@@ -66,9 +66,17 @@ class Classifier:
     Args:
         scaler (`StandardScaler`): of all rows.
         vectors (`np.ndarray` of shape `(L, D)`), labels ([`Labels`]): embeddings of the labelled rows, raw, and their classes.
+
+    Raises:
+        ValueError: all labels have the same embedding.
     """
 
     def __init__(self, scaler: StandardScaler, vectors: np.ndarray, labels: Labels):
+        if (vectors == vectors[0]).all():
+            raise ValueError(
+                f"All {len(labels)} labels have the same embedding, as those in one row or cell do, by which no classes can be told apart; "
+                "spread the labels, or embed places that lie more densely."
+            )
         self._scaler, self._classes = scaler, len(labels.names)
         features = self._features(vectors)
         self.held_out, strength = _held_out(features, labels)

@@ -124,7 +124,7 @@ def test_labels_in_one_place_are_mapped_but_not_measured(scene, tmp_path, capsys
     labels = write_labels(tmp_path / "points.geojson", lon_lat[np.repeat(near, 5)], NAMES[np.repeat([0, 1], 5)])
     command = ["classify", str(folder), "--labels", str(labels), "--class_column", "cover"]
     main([*command, "--output", str(tmp_path / "map.parquet")])
-    assert "Accuracy is not measured: the labels lie too close together" in capsys.readouterr().out
+    assert "Accuracy is not measured: the labels are too few, or lie too close together" in capsys.readouterr().out
 
 
 def test_labels_take_the_footprint_they_lie_in(tmp_path):

@@ -21,6 +21,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image
 
+from tests.helpers.embeddings import clustered, write_folder
+from training.search import main
 from training.searching.index import open_index
 from training.searching.map_figure import draw_hits
 
@@ -46,6 +48,15 @@ def test_the_table_shows_what_rows_have(folder, vectors):
     text = open_index(folder).search(vectors[3], top=2).to_text().splitlines()
     assert text[0].split() == ["#", "similarity", "id", "lon", "lat", "modality", "source"]
     assert text[1].split()[:3] == ["1", "1.0000", "row-3"] and len(text) == 3
+
+
+def test_ids_are_printed_whole_so_that_they_can_be_searched_by(tmp_path):
+    long = [f"photos of a long walk through the city/2024-05-01/camera {number}/front left.jpg" for number in range(4)]
+    write_folder(tmp_path, clustered(4, 8), columns={"id": long})
+    main(["index", str(tmp_path)])
+    index = open_index(tmp_path)
+    lines = index.search(index.vector_of(long[2]), top=4).to_text().splitlines()
+    assert long[2] in lines[1] and all(any(name in line for line in lines) for name in long)
 
 
 def test_no_hits_are_written_too(folder, vectors, tmp_path):

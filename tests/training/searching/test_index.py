@@ -65,7 +65,7 @@ def test_a_filter_comes_first_and_loses_no_row(folder, vectors):
     assert ids(hits) == names(true_nearest(vectors, vectors[0], 100, allowed)) and len(hits) == len(allowed)
     assert len(index.search(vectors[0], where="population > 1e9")) == 0
     # A condition cannot reach beyond the box.
-    inside = index.search(vectors[0], top=ROWS, bbox=(0, 0, 20, 20), where="true) OR (true")
+    inside = index.search(vectors[0], top=ROWS, bbox=(0, 0, 20, 20), where="true OR true")
     assert 0 < len(inside) < 100
 
 
@@ -87,6 +87,31 @@ def test_conditions_cannot_read_files(folder, vectors, tmp_path):
     secret.write_text("a\n1\n")
     with pytest.raises(ValueError, match="cannot be evaluated"):
         open_index(folder).search(vectors[0], where=f"(SELECT count(*) FROM read_csv('{secret}')) > 0")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "true; DROP TABLE embeddings",
+        "true) ; DROP VIEW embeddings; SELECT (true",
+        "false) UNION SELECT 7 FROM embeddings WHERE (true",
+        "population > 3) LIMIT (1",
+        "true) OR (true",
+        "population > 3 ORDER BY population",
+        "population, lat",
+        "ATTACH 'other.db'",
+        "COPY embeddings TO 'rows.csv'",
+        "  ",
+    ],
+)
+def test_a_condition_is_one_expression(folder, vectors, where, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    index = open_index(folder)
+    with pytest.raises(ValueError, match="expected one condition in SQL on the columns id"):
+        index.check_where(where)
+    with pytest.raises(ValueError, match="expected one condition in SQL on the columns id"):
+        index.search(vectors[0], where=where)
+    assert not list(tmp_path.iterdir()) and len(index.search(vectors[0], where="true -- all of them")) == 10
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
@@ -180,7 +205,9 @@ def test_an_index_older_than_its_embeddings_is_refused(tmp_path, vectors):
     shutil.copytree(tmp_path / "out", tmp_path / "copy", copy_function=shutil.copyfile)
     assert len(open_index(tmp_path / "copy")) == ROWS
     write_folder(tmp_path / "out", vectors + 1, files=2)
-    with pytest.raises(ValueError, match=r"older than its embeddings \(2 files have changed, first 00000.parquet\)"):
+    with pytest.raises(
+        ValueError, match=r"older than its embeddings.*of 2 files that differ the first is 00000.parquet"
+    ):
         open_index(tmp_path / "out")
     main(["index", str(tmp_path / "out")])
     assert len(open_index(tmp_path / "out")) == ROWS
@@ -219,6 +246,46 @@ def test_a_damaged_index_is_refused(tmp_path, vectors):
     about.write_text(json.dumps({**json.loads(about.read_text()), "layout": 0}))
     with pytest.raises(ValueError, match="another version"):
         open_index(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "", '{"layout": 1}'])
+def test_an_index_that_is_half_written_is_refused(tmp_path, content):
+    write_folder(tmp_path, clustered(5, 8))
+    main(["index", str(tmp_path)])
+    (tmp_path / "index" / "index.json").write_text(content)
+    with pytest.raises(ValueError, match=r"has no index; run training/search.py index"):
+        open_index(tmp_path)
+    main(["index", str(tmp_path)])
+    (tmp_path / "index" / "part-00000" / "part.json").unlink()
+    with pytest.raises(ValueError, match="of another version or incomplete"):
+        open_index(tmp_path)
+    main(["index", str(tmp_path)])
+    assert len(open_index(tmp_path)) == 5
+
+
+def test_an_index_of_another_folder_is_refused(tmp_path):
+    one, other = (write_folder(tmp_path / str(seed), clustered(5, 8, seed=seed)) for seed in (1, 2))
+    main(["index", str(one)])
+    shutil.copytree(one / "index", other / "index")
+    with pytest.raises(ValueError, match="or of others"):
+        open_index(other)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"dtype": "int8"}, {"columns": {"height": range(6)}}, {"fingerprint": "fedcba9876543210"}]
+)
+def test_files_of_several_jobs_are_not_mixed(tmp_path, settings):
+    one = write_folder(tmp_path / "one", clustered(6, 8), files=2)
+    other = write_folder(tmp_path / "other", clustered(6, 8), files=2, **settings)
+    shutil.copy(other / "embeddings" / "00001.parquet", one / "embeddings")
+    with pytest.raises(ValueError, match=r"00001.parquet' belongs to another job than '00000.parquet'"):
+        main(["index", str(one)])
+
+
+def test_a_folder_is_searched_once(folder, tmp_path):
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(ValueError, match="is given twice"):
+        open_index([folder, tmp_path / "link"])
 
 
 def test_an_embedding_without_direction_is_refused(tmp_path):

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.bad_inputs.case import MODEL, Case, Program
-from tests.helpers.embedding import jpeg
+from tests.helpers.embedding import jpeg, write_tiles
 
 Arguments = Callable[[Path], Sequence[str]]
 
@@ -99,6 +99,26 @@ def _link_to_nothing(folder: Path) -> Path:
     return photos
 
 
+def _pairs(photo: bytes | None, tile: bytes | None = None) -> Callable[[Path], Path]:
+    """A pairs CSV of two tiles and three photos; the last photo, and the second tile if it is given, are replaced or missing."""
+
+    def write(folder: Path) -> Path:
+        tiles = write_tiles(folder / "tiles", 2)
+        for name, content in (("a", jpeg()), ("b", jpeg(seed=1)), ("c", photo)):
+            if content is not None:
+                (folder / f"{name}.jpg").write_bytes(content)
+        if tile is not None:
+            (tiles / "tile 1.tif").unlink()
+        # Of the places, all lie in the first tile.
+        rows = [
+            (name, f"tiles/tile {number}.tif", f"{name}.jpg", 13.535, 52.335)
+            for name, number in (("a", 0), ("b", 1), ("c", 0))
+        ]
+        return _csv([("id", "rs", "sv", "lon", "lat"), *rows])(folder)
+
+    return write
+
+
 _PLACE = [("lon", "lat"), (1, 2)]
 
 CASES: list[Case] = [
@@ -144,5 +164,8 @@ CASES: list[Case] = [
     _some_bad("a link to nothing", _link_to_nothing, "gone.jpg: it is not found"),
     _some_bad("a photo without a position", _folder(a_jpg=jpeg(1, 2), b_jpg=jpeg()), "no position in its EXIF"),
     _some_bad("a photo that is cut off", _folder(a_jpg=jpeg(1, 2), b_jpg=jpeg(1, 2)[:800]), "b.jpg"),
+    _some_bad("a photo of a data set is missing", _pairs(None), r"c.jpg.*: file not found", "--what", "photos", rows=2),
+    _some_bad("a photo of a data set is empty", _pairs(b""), "cannot be decoded", "--what", "photos", rows=2),
+    _some_bad("a tile of a data set is missing", _pairs(jpeg(), b""), r"'tiles/tile 1.tif': file not found", "--what", "tiles"),
     _some_bad("nothing good at all", _csv([("lon", "lat"), (1, 99)]), "0 embeddings", rows=0),
 ]  # fmt: skip

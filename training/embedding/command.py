@@ -39,7 +39,7 @@ def embed(options: EmbedOptions) -> tuple[int, bool]:
         The exit status (0; 2 if some inputs are bad; 1 if tasks failed), and whether the result is complete.
 
     Raises:
-        ValueError: the options, the model or the input are bad, or the output cannot be written.
+        ValueError: the options, the model or the input are bad, the input changes meanwhile, or the output cannot be written.
     """
     assert options.output is not None
     if options.dry_run:
@@ -64,6 +64,7 @@ def _embedded(options: EmbedOptions, planned: Planned) -> tuple[int, bool]:
     left = tasks.run(options.executor, options.workers, options.cluster, job.unit)
     if left:
         return _unfinished(options, job, left), False
+    planned.check_unchanged()
     found = (finish_map if is_map else finish)(options.output, job, options.license)
     _tell(options, job, found)
     return (SOME_BAD if found.errors else 0), True

@@ -14,6 +14,7 @@
 """What a job is: `job.json`, which a resumed run must agree with, and the record that each task leaves."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -158,7 +159,8 @@ def write_record(output: Path, rank: int, record: TaskRecord) -> None:
     path, name = recorded_path(output, "input"), read_job(output).input
     for error in record.errors:
         if path:
-            error["reason"] = error["reason"].replace(path, name)
+            # Files that a table names lie beside it.
+            error["reason"] = error["reason"].replace(path, name).replace(f"{Path(path).parent}{os.sep}", "")
     write_atomically(_record_file(output, rank), json.dumps(asdict(record), ensure_ascii=False))
 
 

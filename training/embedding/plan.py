@@ -59,10 +59,25 @@ class Planned:
     Attributes:
         job ([`Job`]): the job.
         remarks (`list[str]`): sentences on how the input was understood; none if the job was planned before.
+        input ([`Input`]): what is embedded.
     """
 
     job: Job
     remarks: list[str]
+    input: Input
+
+    def check_unchanged(self) -> None:
+        """
+        Checks that the input is still what was planned, since tasks read it as they come to it.
+
+        Raises:
+            ValueError: it is not.
+        """
+        if self.input.fingerprint() != self.job.input_fingerprint:
+            raise ValueError(
+                f"The input {self.job.input!r} was changed while it was embedded, so that the files may hold either state; delete the output "
+                "folder, and run the same command again."
+            )
 
 
 @contextmanager
@@ -87,7 +102,7 @@ def plan(options: EmbedOptions) -> Iterator[Planned]:
             check_same(job, wanted, output)
             # Files may have been moved since.
             write_job(output, job, _paths(options, found))
-            yield Planned(job, [])
+            yield Planned(job, [], found)
         else:
             for name in (PLAN,) if found.what == PIXELS else (PLAN, EMBEDDINGS):
                 (output / name).mkdir(exist_ok=True)
@@ -159,7 +174,7 @@ def _planned(options: EmbedOptions, found: Input, wanted: dict[str, Any], output
         details={**planned.details, "listed": not isinstance(found, PairRows)},
     )
     write_job(output, job, _paths(options, found))
-    return Planned(job, planned.remarks)
+    return Planned(job, planned.remarks, found)
 
 
 def _first_part(output: Path, job: Job, encoder: Encoder) -> tuple[Part, float]:

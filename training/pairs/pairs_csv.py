@@ -44,14 +44,15 @@ class PairsCSV:
 
     Args:
         path (`Path`): the CSV; see [`read_pairs`].
+        checked (`bool`): whether files and coordinates are checked here; else whoever reads a row does.
 
     Raises:
         ValueError: as in [`read_pairs`].
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, checked: bool = True):
         tiles: dict[str, Row] = {}
-        for pair in read_pairs(path):
+        for pair in read_pairs(path, checked):
             # Different spellings of a path mean the same tile.
             tile = os.path.normpath(pair["rs"])
             row = tiles.setdefault(tile, {"id": tile, "tile_file": pair["rs"], "photos": []})
@@ -71,10 +72,14 @@ class PairsCSV:
         yield from self._rows
 
 
-def read_pairs(path: Path) -> list[Row]:
+def read_pairs(path: Path, checked: bool = True) -> list[Row]:
     """
     Reads a pairs CSV. Values, files, coordinates and ids of all rows are checked, so that none fails in training. Other usual
     names of columns, and other separators than commas, are found and printed.
+
+    Args:
+        path (`Path`): the CSV.
+        checked (`bool`): whether files and coordinates are checked, and that there are two pairs or more. Names and ids always are.
 
     Returns:
         `list[dict]`: `id`, `rs` and `sv` (paths, absolute or relative to the CSV), `lon` and `lat` (degrees).
@@ -95,13 +100,15 @@ def read_pairs(path: Path) -> list[Row]:
     for number, (values, place) in enumerate(zip(zip(*columns.values()), lon_lat), start=1):
         pair = dict(zip(columns, values))
         try:
-            _check(pair, place, path.parent, exists)
+            _check_filled(pair, place if checked else ())
+            if checked:
+                _check_files_and_place(pair, place, path.parent, exists)
             if pair["id"] in pairs:
                 raise ValueError(f"the id {pair['id']!r} occurs twice; make ids unique.")
         except ValueError as error:
             raise ValueError(f"{str(path)!r}, row {number}: {error}") from error
         pairs[pair["id"]] = pair | dict(zip(("lon", "lat"), place.tolist()))
-    if len(pairs) < 2:
+    if checked and len(pairs) < 2:
         raise ValueError(
             f"{str(path)!r} holds {len(pairs)} pairs, but contrastive training needs two or more; add pairs."
         )
@@ -132,16 +139,21 @@ def _text_columns(table: Table) -> tuple[dict[str, list[str]], list[str]]:
     return {column: [(value or "").strip() for value in values] for column, values in cells.items()}, remarks
 
 
-def _check(pair: Row, place: Sequence[float], folder: Path, exists: dict[str, bool]) -> None:
+def _check_filled(pair: Row, place: Sequence[float]) -> None:
+    """Checks that no name and no coordinate is empty, and writes out the home folder."""
     empty = [column for column, value in pair.items() if not value]
     empty += [axis for axis, degrees in zip(("lon", "lat"), place) if np.isnan(degrees)]
     if empty:
         raise ValueError(f"{', '.join(empty)} is empty; expected a value in each of {', '.join(CSV_COLUMNS)}.")
     for column in ("rs", "sv"):
+        pair[column] = os.path.expanduser(pair[column])
+
+
+def _check_files_and_place(pair: Row, place: Sequence[float], folder: Path, exists: dict[str, bool]) -> None:
+    for column in ("rs", "sv"):
         name = pair[column]
-        pair[column] = os.path.expanduser(name)
-        if pair[column] not in exists:
-            exists[pair[column]] = os.path.isfile(folder / pair[column])
-        if not exists[pair[column]]:
+        if name not in exists:
+            exists[name] = os.path.isfile(folder / name)
+        if not exists[name]:
             raise ValueError(f"file not found: {name!r}; write {column} relative to the CSV.")
     _COORDINATES.check(*place)

@@ -145,7 +145,7 @@ def public_name(name: str) -> str:
     return path.name if path.exists() else name
 
 
-def open_source(name: str, holdout_fraction: float, weight: float = 1.0) -> Source:
+def open_source(name: str, holdout_fraction: float, weight: float = 1.0, checked: bool = True) -> Source:
     """
     Opens a data set without reading its pixels.
 
@@ -154,6 +154,8 @@ def open_source(name: str, holdout_fraction: float, weight: float = 1.0) -> Sour
             taken as it is, whatever characters it has.
         holdout_fraction (`float`): share of the tiles to hold out where the data set has no split for it.
         weight (`float`): how often its tiles are drawn, relative to the other sources.
+        checked (`bool`): whether a CSV whose files are missing or whose coordinates are wrong is refused; else whoever reads a row
+            refuses that row, as of other data sets.
 
     Raises:
         ValueError: the data set is not found, columns are missing, or rows of a CSV have errors.
@@ -161,7 +163,7 @@ def open_source(name: str, holdout_fraction: float, weight: float = 1.0) -> Sour
     path = local_path(name)
     splits: Mapping[str, Shards]
     if path.suffix.lower() in TEXT_SUFFIXES and not path.is_dir():
-        splits, folder = {"train": PairsCSV(path)}, path.parent
+        splits, folder = {"train": PairsCSV(path, checked)}, path.parent
     elif path.exists():
         splits, folder = _open_files(name, path), path.parent if path.is_file() else path
     else:

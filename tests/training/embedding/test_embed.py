@@ -14,6 +14,7 @@
 """Places, photos, tiles and data sets are embedded in this process as the model embeds them one by one, and nothing is lost."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 
 import numpy as np
@@ -31,6 +32,7 @@ from training.embedding.command import SOME_BAD
 from training.embedding.options import EmbedOptions
 from training.embedding.ordering import hilbert_distance
 from training.embedding.plan import plan
+from training.embedding.run import run_task
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +233,19 @@ def test_a_data_set_gives_tiles_and_points_and_photos(tmp_path, small_world, mod
     assert (found["lon"], found["lat"]) == pytest.approx((photo["lon"], photo["lat"]))
     _, table = run_embed(small_world, tmp_path / "photos", what="photos")
     assert len(table) == photos and set(table["modality"].to_pylist()) == {"street_view"}
+
+
+def test_an_input_that_changes_meanwhile_is_refused(tmp_path, monkeypatch):
+    folder = write_tiles(tmp_path / "tiles", 3)
+
+    def change_and_run(output, rank):
+        shutil.copy(folder / "tile 2.tif", folder / "tile 1.tif")
+        run_task(output, rank)
+
+    monkeypatch.setattr("training.embedding.command.run_task", change_and_run)
+    with pytest.raises(ValueError, match="The input 'tiles' was changed while it was embedded"):
+        run_embed(folder, tmp_path / "out")
+    assert not (tmp_path / "out" / "collection.json").exists()
 
 
 def test_a_resumed_run_must_be_the_same_job(tmp_path):

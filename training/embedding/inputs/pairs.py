@@ -58,7 +58,7 @@ class PairRows:
 
     def __init__(self, name: str, what: str):
         self.what = what
-        self.source = open_source(name, holdout_fraction=0.0)
+        self.source = open_source(name, holdout_fraction=0.0, checked=False)
         local = Path(name).expanduser()
         self.path = str(local.resolve()) if local.exists() else name
         self.name = local.name if local.exists() else name
@@ -85,7 +85,7 @@ class PairKind:
     geometry_types = ("Point", "Polygon", "MultiPolygon")
 
     def parts(self, output: Path, job: Job, rank: int, processor: GairProcessor) -> Iterator[Callable[[], Part]]:
-        source = open_source(path_of(output, "input"), holdout_fraction=0.0)
+        source = open_source(path_of(output, "input"), holdout_fraction=0.0, checked=False)
         splits, carried = dict(_splits(source)), carried_of_pairs(output)
         for split, shard, start, count in job.details["ranges"][rank]:
             rows = islice(splits[split].shard(shard), start, start + count)

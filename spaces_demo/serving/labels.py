@@ -15,6 +15,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def parse_labels(text: str, coordinates: Any) -> Labels:
         *place, name = (part.strip() for part in line.replace("−", "-").split(",", 2))
         try:
             lon, lat = map(float, place)
-            if not (np.isfinite([lon, lat]).all() and 0 < len(name) <= _LONGEST_NAME and "," not in name):
+            if not (np.isfinite([lon, lat]).all() and _is_name(name)):
                 raise ValueError
         except ValueError as error:
             raise ValueError(f"A label is {line[:60]!r}, expected {_EXPECTED}; correct the line.") from error
@@ -113,18 +114,50 @@ def with_labels(text: str, pins: Sequence[tuple[float, float]], name: str) -> st
         name (`str`): the class of new labels.
 
     Raises:
-        ValueError: if the name is empty, too long, or has a comma.
+        ValueError: if the name is empty, too long, or has a comma or "~".
     """
     name = " ".join(name.split())
-    if not 0 < len(name) <= _LONGEST_NAME or "," in name:
+    if not _is_name(name):
         raise ValueError(
-            f"The class is {name[:60]!r}, expected a name of up to {_LONGEST_NAME} letters without commas; enter another."
+            f"The class is {name[:60]!r}, expected a name of up to {_LONGEST_NAME} letters without commas and ~; enter another."
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     known = {line.rsplit(",", 1)[0].strip() for line in lines}
     return "\n".join([*lines, *(f"{place}, {name}" for place in map(numbers_text, pins) if place not in known)])
 
 
+def compact(labels: Labels) -> str:
+    """Labels as a part of a link: `~` and a class before its places, such as `~like this,13.4,52.52,2.35,48.86,~other,0,0`."""
+    parts: list[str] = []
+    for own, places in groupby(zip(labels.classes, labels.lon_lat), key=lambda label: label[0]):
+        parts += [f"~{labels.names[own]}", *(numbers_text(place).replace(" ", "") for _, place in places)]
+    return ",".join(parts)
+
+
+def expanded(code: str) -> str:
+    """
+    The text of labels that [`compact`] wrote; [`parse_labels`] checks what it says.
+
+    Raises:
+        ValueError: if it does not consist of classes and pairs of numbers.
+    """
+    lines: list[str] = []
+    for part in code.split("~")[1:]:
+        name, *numbers = part.rstrip(",").split(",")
+        lines += [f"{lon}, {lat}, {name}" for lon, lat in zip(numbers[::2], numbers[1::2])]
+        if len(numbers) % 2 or not numbers:
+            lines = []
+            break
+    if not lines:
+        raise ValueError(f"the labels are {code[:40]!r}, expected ~class,lon,lat,lon,lat and so on")
+    return "\n".join(lines)
+
+
 def without_last(text: str) -> str:
     """The text without its last label."""
     return "\n".join([line.strip() for line in text.splitlines() if line.strip()][:-1])
+
+
+def _is_name(name: str) -> bool:
+    """Whether a class can be called so; links separate classes by "~"."""
+    return 0 < len(name) <= _LONGEST_NAME and not set(name) & set(",~")

@@ -15,8 +15,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import gradio as gr
@@ -24,7 +22,6 @@ import gradio as gr
 from serving.clusters import MOST_CLUSTERS, Clusters
 from serving.colours import Colours
 from serving.exports import WRITERS
-from serving.gallery import Gallery
 from serving.grids import WORLD
 from serving.labels import MINUS, PLUS, parse_labels, with_labels, without_last
 from serving.layers import Layer
@@ -32,7 +29,20 @@ from serving.teaching import Teaching, accuracy_text
 from serving.text import numbers_text
 from serving.turns import SHARED, Newest, always
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, apart_km, parse_view
-from views.link import EXPLORE, Link, address
+from views.explored import (
+    CLUSTERS,
+    COLOURS,
+    FIRST_CLUSTERS,
+    FIRST_COUNT,
+    SHOWN,
+    SIMILARITY,
+    TEACH,
+    Choices,
+    GalleryFiles,
+    choices_of,
+    link_of,
+)
+from views.link import EXPLORE, Link
 from views.saving import file_value
 from views.site import Site
 from widgets.events import QUIET, for_programs, wanted, warned, warned_steps
@@ -40,16 +50,7 @@ from widgets.map import WorldMap, world_map
 from widgets.tile import download
 from widgets.upload_fields import photo_field, tile_field
 
-SIMILARITY, COLOURS, CLUSTERS, TEACH = "similarity", "colours", "clusters", "teach"
-_SHOWN = {
-    "Similar places": SIMILARITY,
-    "Embeddings as colours": COLOURS,
-    "Clusters": CLUSTERS,
-    "Teach by clicks": TEACH,
-}
 _SCALES = [("fixed for this model", FIXED), ("stretched to this view", STRETCHED), ("full, −1 to 1", FULL)]
-_FIRST_COUNT, _FIRST_CLUSTERS = 5, 8
-_FIRST = "13.40, 52.52"
 # Places whose climates a geographer finds elsewhere: the Mediterranean, rain forest, steppe, desert.
 _EXAMPLES = {
     "Lisbon": "-9.14, 38.72",
@@ -60,6 +61,8 @@ _EXAMPLES = {
     "Fiji, near the date line": "178.44, -18.14",
 }
 _PHOTO_EXAMPLES = 2
+# What a click on the map sets; see `world_map`.
+_PICKING = {SIMILARITY: "pins", TEACH: "labels"}
 _FORMATS = {"tif": "GeoTIFF", "geojson": "GeoJSON", "csv": "CSV"}
 _COLOURS_SAY = (
     "No query is needed: the three directions in which the embeddings of land differ most are drawn as red, green and blue. Places "
@@ -89,28 +92,12 @@ class _Asked:
 
 
 @dataclass(frozen=True)
-class _Choices:
-    """Their values."""
-
-    shown: str = SIMILARITY
-    places: str = ""
-    photo: str | None = None
-    tile: str | None = None
-    scale: str = FIXED
-    count: int = _FIRST_COUNT
-    clusters: int = _FIRST_CLUSTERS
-    marks: str = PLUS
-    labels: str = ""
-    sea: bool = False
-
-
-@dataclass(frozen=True)
 class _Parts:
     """The components of the tab."""
 
     world: WorldMap
     asked: _Asked
-    groups: dict[str, gr.Column]
+    groups: list[gr.Column]
     undo: gr.Button
     examples: Any
     saves: dict[str, gr.Button]
@@ -121,19 +108,18 @@ class _Parts:
 def add_tab(site: Site) -> None:
     """Builds the view inside its `gr.Tab`."""
     handlers = _Handlers(site)
-    _connect(site, _lay_out(site.gallery), handlers)
+    _connect(site, _lay_out(handlers.files), handlers)
     for endpoint in _endpoints(site, handlers):
         gr.api(for_programs(endpoint), api_name=endpoint.__name__, **SHARED)
 
 
-def _lay_out(gallery: Gallery) -> _Parts:
-    shown = gr.Radio(list(_SHOWN.items()), value=SIMILARITY, label="Show", elem_id="explore-shown")
+def _lay_out(files: GalleryFiles) -> _Parts:
+    shown = gr.Radio(list(SHOWN.items()), value=SIMILARITY, label="Show", elem_id="explore-shown")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             world = world_map("world-map")
         with gr.Column(scale=1, min_width=280):
-            groups = {}
-            with gr.Column() as groups[SIMILARITY]:
+            with gr.Column() as of_similarity:
                 places = gr.Textbox(
                     label="Places (lon, lat in degrees)", info="Separate several places with semicolons.", max_length=1000, submit_btn="Show", elem_id="places",
                 )  # fmt: skip
@@ -141,13 +127,13 @@ def _lay_out(gallery: Gallery) -> _Parts:
                     photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
                     gr.Markdown("For pins, a photo and a tile together, the map shows their mean direction.")
                 scale = gr.Radio(_SCALES, value=FIXED, label="Colour scale")
-                count = gr.Slider(0, MAX_LISTED, value=_FIRST_COUNT, step=1, label="Number of most similar places")
-            with gr.Column(visible=False) as groups[COLOURS]:
+                count = gr.Slider(0, MAX_LISTED, value=FIRST_COUNT, step=1, label="Number of most similar places")
+            with gr.Column(visible=False) as of_colours:
                 gr.Markdown(_COLOURS_SAY)
-            with gr.Column(visible=False) as groups[CLUSTERS]:
+            with gr.Column(visible=False) as of_clusters:
                 gr.Markdown(_CLUSTERS_SAY)
-                clusters = gr.Slider(2, MOST_CLUSTERS, value=_FIRST_CLUSTERS, step=1, label="Number of clusters")
-            with gr.Column(visible=False) as groups[TEACH]:
+                clusters = gr.Slider(2, MOST_CLUSTERS, value=FIRST_CLUSTERS, step=1, label="Number of clusters")
+            with gr.Column(visible=False) as of_teaching:
                 gr.Markdown(_TEACH_SAY)
                 marks = gr.Dropdown(
                     [PLUS, MINUS], value=PLUS, label="A click marks a place as", allow_custom_value=True, elem_id="explore-marks",
@@ -160,20 +146,19 @@ def _lay_out(gallery: Gallery) -> _Parts:
             with gr.Row():
                 saves = {kind: gr.Button(f"Save {name}", size="sm", min_width=80) for kind, name in _FORMATS.items()}
             file = download("explore-file")
-    examples = _examples(gallery, places, photo)
+    with gr.Column() as to_try:
+        examples = _examples(files, places, photo)
     status = gr.Markdown(elem_id="world-status")
+    groups = [of_similarity, of_colours, of_clusters, of_teaching, to_try]
     asked = _Asked(shown, places, photo, tile, scale, count, clusters, marks, labels, sea)
     return _Parts(world, asked, groups, undo, examples, saves, file, status)
 
 
-def _examples(gallery: Gallery, places: gr.Textbox, photo: gr.File) -> Any:
+def _examples(files: GalleryFiles, places: gr.Textbox, photo: gr.File) -> Any:
     """Places and some photos of the gallery, each a click away."""
-    folder = Path(mkdtemp(prefix="gair-examples-"))
     rows: dict[str, list[str | None]] = {name: [text, None] for name, text in _EXAMPLES.items()}
-    for number, found in enumerate(gallery.photos[:: max(len(gallery.photos) // _PHOTO_EXAMPLES, 1)][:_PHOTO_EXAMPLES]):
-        path = folder / f"photo-{number + 1}.jpg"
-        path.write_bytes(found.jpeg)
-        rows[f"Photo {number + 1} of the gallery"] = ["", str(path)]
+    for number in range(0, len(files), max(len(files) // _PHOTO_EXAMPLES, 1))[:_PHOTO_EXAMPLES]:
+        rows[f"Photo {number + 1} of the gallery"] = ["", files.path(number)]
     return gr.Examples(
         list(rows.values()), [places, photo], example_labels=list(rows), label="Try", api_visibility="private"
     )
@@ -185,14 +170,14 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     answer = [own.places, own.labels, parts.world.map, parts.status]
     # A new request is sent at once, so that the server can stop computing the one before.
     runs = {**QUIET, **SHARED, "trigger_mode": "multiple"}
-    groups = list(parts.groups.values())
-    site.links.opens(EXPLORE, handlers.open, [own.shown, own.scale, own.sea, *groups, *answer], **SHARED)
+    opened = [own.shown, own.photo, own.scale, own.count, own.clusters, own.sea, *parts.groups, *answer]
+    site.links.opens(EXPLORE, handlers.open, opened, **SHARED)
     parts.world.asked.ask(warned_steps(handlers.answer), asked, answer, **runs)
     changed = [own.shown.input, own.places.submit, own.scale.input, own.count.release, own.sea.input]
     changed += [own.clusters.release, own.labels.blur]
     changed += [own.photo.upload, own.photo.clear, own.tile.upload, own.tile.clear]
     gr.on(changed, warned_steps(handlers.draw), asked, answer, **runs)
-    own.shown.input(_groups_shown, own.shown, groups, queue=False, **QUIET)
+    own.shown.input(_groups_shown, own.shown, parts.groups, queue=False, **QUIET)
     parts.undo.click(warned_steps(handlers.undo), asked, answer, **runs)
     parts.examples.load_input_event.then(warned_steps(handlers.draw), asked, answer, **runs)
     for kind, button in parts.saves.items():
@@ -200,8 +185,8 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
 
 
 def _groups_shown(shown: str) -> list[Any]:
-    """The controls of what is shown, and no others."""
-    return [gr.Column(visible=name == shown) for name in _SHOWN.values()]
+    """The controls of what is shown, and no others, as `_Parts.groups`; the examples are of similar places."""
+    return [gr.Column(visible=name == shown) for name in (*SHOWN.values(), SIMILARITY)]
 
 
 class _Handlers:
@@ -214,10 +199,11 @@ class _Handlers:
         self._colours, self._clusters = Colours(site.served.grids), Clusters(site.served.grids)
         self._teaching = Teaching(site.served)
         self._newest = Newest()
+        self.files = GalleryFiles(site.gallery)
 
     def answer(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """What the map asks for: its pins are places of the query, or labels."""
-        want, choices = wanted(asked), _Choices(*values)
+        want, choices = wanted(asked), Choices(*values)
         places, labels = choices.places, choices.labels
         if choices.shown == SIMILARITY:
             places = "; ".join(map(numbers_text, want.pins))
@@ -230,11 +216,11 @@ class _Handlers:
 
     def draw(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """What the controls ask for."""
-        yield from self._drawn(request.session_hash, wanted(asked).view, _Choices(*values))
+        yield from self._drawn(request.session_hash, wanted(asked).view, Choices(*values))
 
     def undo(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """The same without the last label."""
-        choices = _Choices(*values)
+        choices = Choices(*values)
         fewer = replace(choices, labels=without_last(choices.labels))
         yield from self._drawn(request.session_hash, wanted(asked).view, fewer)
 
@@ -242,7 +228,7 @@ class _Handlers:
         """The handler that gives the map as a file of one kind."""
 
         def save(asked: Any, *values: Any) -> dict[str, Any]:
-            layers, _ = self.layers(wanted(asked).view, _Choices(*values))
+            layers, _ = self.layers(wanted(asked).view, Choices(*values))
             *_, layer = layers
             return file_value(f"gair-world.{kind}", WRITERS[kind](layer))
 
@@ -250,38 +236,27 @@ class _Handlers:
 
     def open(self, link: Link) -> Iterator[tuple]:
         """What a link says."""
-        asked = link.parts
-        shown, scale, sea = asked.get("show", SIMILARITY), asked.get("scale", FIXED), asked.get("sea") == "1"
-        if shown not in _SHOWN.values():
-            raise ValueError(f"the view shows {shown[:20]!r}, which Explore does not know")
-        view = parse_view(asked.get("view", numbers_text(WORLD)))
-        places = asked.get("at", _FIRST)
-        choices = _Choices(shown, places, scale=scale, sea=sea)
+        view, choices = parse_view(link.parts.get("view", numbers_text(WORLD))), choices_of(link, self.files)
+        own = (choices.shown, choices.photo, choices.scale, choices.count, choices.clusters, choices.sea)
         for now, labels, value, status in self._drawn(link.visitor, view, choices):
-            yield shown, scale, sea, *_groups_shown(shown), now, labels, value | {"view": view}, status
+            yield *own, *_groups_shown(choices.shown), now, labels, value | {"view": view}, status
 
-    def _drawn(self, visitor: str | None, view: Sequence[float], choices: _Choices) -> Iterator[tuple]:
+    def _drawn(self, visitor: str | None, view: Sequence[float], choices: Choices) -> Iterator[tuple]:
         current = self._newest.begin(visitor)
-        places = choices.places if choices.shown == SIMILARITY else None
-        link = address(
-            tab=EXPLORE,
-            show=None if choices.shown == SIMILARITY else choices.shown,
-            at=places,
-            view=tuple(view),
-            scale=choices.scale if choices.shown == SIMILARITY else None,
-            sea=1 if choices.sea else None,
+        more = {"picking": _PICKING.get(choices.shown, "none")} | link_of(
+            choices, view, self.files, self._served.coordinates
         )
         known = (choices.places, choices.labels)
         if choices.shown == TEACH and (few := self._too_few(choices.labels)):
             marks = parse_labels(choices.labels, self._served.coordinates).marks()
-            yield *known, {"marks": marks, "link": link, "key": f"marks {len(marks)}"}, few
+            yield *known, {"marks": marks, "key": f"marks {len(marks)}"} | more, few
             return
         layers, status = self.layers(view, choices, current)
         for layer in layers:
-            yield *known, layer.value() | {"link": link}, status(layer)
+            yield *known, layer.value() | more, status(layer)
 
     def layers(
-        self, view: Sequence[float], choices: _Choices, current: Callable[[], bool] = always
+        self, view: Sequence[float], choices: Choices, current: Callable[[], bool] = always
     ) -> tuple[Iterator[Layer], Callable[[Layer], str]]:
         """What is shown, and what describes a layer of it in Markdown."""
         sea, by = choices.sea, f"By **{self._served.name}**. {self._served.note}"
@@ -328,23 +303,23 @@ def _endpoints(site: Site, handlers: _Handlers) -> list[Callable]:
     """What programs can call."""
     world = numbers_text(WORLD)
 
-    def last(view: str, choices: _Choices) -> dict:
+    def last(view: str, choices: Choices) -> dict:
         layers, _ = handlers.layers(parse_view(view), choices)
         *_, layer = layers
         return layer.value()
 
     def similarity_map(
-        places: str, view: str = world, scale: str = FIXED, count: int = _FIRST_COUNT, sea: bool = False
+        places: str, view: str = world, scale: str = FIXED, count: int = FIRST_COUNT, sea: bool = False
     ) -> dict:
         return site.maps.draw(site.maps.query(places), parse_view(view), scale, count, sea)
 
     def colour_map(view: str = world, sea: bool = False) -> dict:
-        return last(view, _Choices(COLOURS, sea=sea))
+        return last(view, Choices(COLOURS, sea=sea))
 
-    def cluster_map(clusters: int = _FIRST_CLUSTERS, view: str = world, sea: bool = False) -> dict:
-        return last(view, _Choices(CLUSTERS, clusters=clusters, sea=sea))
+    def cluster_map(clusters: int = FIRST_CLUSTERS, view: str = world, sea: bool = False) -> dict:
+        return last(view, Choices(CLUSTERS, clusters=clusters, sea=sea))
 
     def taught_map(labels: str, view: str = world, sea: bool = False) -> dict:
-        return last(view, _Choices(TEACH, labels=labels, sea=sea))
+        return last(view, Choices(TEACH, labels=labels, sea=sea))
 
     return [similarity_map, colour_map, cluster_map, taught_map]

@@ -43,7 +43,8 @@ __all__ = [
     "address",
     "read",
 ]
-_LONGEST = 2000
+# Characters of a part. Browsers and chats shorten addresses that are much longer.
+LONGEST = 4000
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,18 @@ class Link:
             raise ValueError(f"the {name} is {text[:20]!r}, and there are {count}")
         return int(text)
 
+    def whole(self, name: str, otherwise: int) -> int:
+        """
+        A whole number of up to three digits; `otherwise` if the link does not say. The view checks its range.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        text = self.parts.get(name, str(otherwise))
+        if not (text.isascii() and text.isdigit() and len(text) <= 3):
+            raise ValueError(f"the {name} is {text[:20]!r}, expected a whole number")
+        return int(text)
+
     def numbers(self, name: str, count: int) -> list[float] | None:
         """
         Numbers separated by commas; None if the link does not say.
@@ -95,7 +108,7 @@ class Link:
 
 def read(request: gr.Request) -> Link:
     """The present address of the page. An unknown tab is that of a view that reads such parts, or else the first."""
-    parts = {name: value[:_LONGEST] for name, value in dict(request.query_params).items()}
+    parts = dict(request.query_params)
     tab = parts.pop("tab", "")
     if tab not in TABS:
         # Links without a tab come from earlier versions of the page.
@@ -108,6 +121,7 @@ class Links:
 
     def __init__(self) -> None:
         self._bar = address_bar()
+        self._tabs: set[str] = set()
 
     def opens(self, tab: str, handler: Callable[[Link], Any], outputs: Sequence[Any], **runs: Any) -> None:
         """
@@ -120,6 +134,7 @@ class Links:
             outputs (`Sequence`): Gradio components.
             runs: further arguments of the events.
         """
+        self._tabs.add(tab)
         drawn = gr.State(False)
         targets, options = [drawn, *outputs], {**QUIET, **runs}
 
@@ -146,8 +161,21 @@ class Links:
 
     def selects(self, tabs: gr.Tabs, compared: gr.Tabs) -> None:
         """Registers the tabs of the page and those in Compare, of which a link opens one."""
-        gr.on(None, _selected, None, [tabs, compared], **QUIET)
-        self._bar.visit(_selected, None, [tabs, compared], trigger_mode="multiple", **QUIET)
+        gr.on(None, self._selected, None, [tabs, compared], **QUIET)
+        self._bar.visit(self._selected, None, [tabs, compared], trigger_mode="multiple", **QUIET)
+
+    def _selected(self, request: gr.Request) -> tuple:
+        asked = dict(request.query_params)
+        if asked.get("tab", START) not in self._tabs:
+            said = html.escape(asked["tab"][:20])
+            gr.Warning(f"The page has no view “{said}”; it shows its first one.", title="Part of the link is unknown")
+        if not asked:
+            return gr.skip(), gr.skip()
+        tab = read(request).tab
+        # A page without embeddings of one's own has no tab for them.
+        tab = tab if tab in self._tabs else START
+        inside = tab in (COMPARE, MODELS, BOXES)
+        return gr.Tabs(selected=COMPARE if inside else tab), gr.Tabs(selected=f"{tab}-view") if inside else gr.skip()
 
 
 def _tabs_around(block: Any) -> list[gr.Tab]:
@@ -159,24 +187,14 @@ def _tabs_around(block: Any) -> list[gr.Tab]:
     return found
 
 
-def _selected(request: gr.Request) -> tuple:
-    asked = dict(request.query_params)
-    if asked.get("tab", START) not in TABS:
-        said = html.escape(asked["tab"][:20])
-        gr.Warning(f"The page has no view “{said}”; it shows its first one.", title="Part of the link is unknown")
-    if not asked:
-        return gr.skip(), gr.skip()
-    tab = read(request).tab
-    inside = tab in (COMPARE, MODELS, BOXES)
-    return gr.Tabs(selected=COMPARE if inside else tab), gr.Tabs(selected=f"{tab}-view") if inside else gr.skip()
-
-
 def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[tuple]:
     """
     The answers to a link, one or several after each other; or those to a link that says nothing but the tab, with a message, if
     this one cannot be used.
     """
     try:
+        if any(len(part) > LONGEST for part in link.parts.values()):
+            raise ValueError(f"a part of it has more than {LONGEST} characters")
         yield from map(_without_link, _in_steps(handler(link)))
     except Superseded:
         return

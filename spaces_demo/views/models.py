@@ -15,7 +15,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -106,12 +106,17 @@ class _Handlers:
     def __init__(self, site: Site):
         self._first = _Drawn(site.served, site.maps)
         self._other, self._newest = site.other, Newest()
+        self._made: _Drawn | None = None
+        self._making = Lock()
 
-    @cached_property
+    @property
     def _second(self) -> _Drawn:
-        """Made when it is first needed: it takes memory and time that not every visitor asks for."""
-        other = self._other()
-        return _Drawn(other, WorldMaps(other))
+        """Made once, when it is first needed: it takes memory and time that not every visitor asks for."""
+        with self._making:
+            if self._made is None:
+                other = self._other()
+                self._made = _Drawn(other, WorldMaps(other))
+            return self._made
 
     def answers_of(self, number: int) -> Callable:
         """The handler of what one map asks for: its pin is the place of both."""
@@ -120,7 +125,7 @@ class _Handlers:
             want = wanted(asked)
             place = numbers_text(want.pins[-1]) if want.pins else place
             for said, *values, first, second in self._drawn(request.session_hash, shown, place, want.view):
-                values[number] = values[number] | {"turn": want.turn}
+                values[number] = _with(values[number], turn=want.turn)
                 yield said, *values, first, second
 
         return answer
@@ -136,17 +141,20 @@ class _Handlers:
             raise ValueError(f"the view shows {shown[:20]!r}, which Models does not know")
         view = parse_view(link.parts.get("view", numbers_text(WORLD)))
         for said, *values, first, second in self._drawn(link.visitor, shown, link.parts.get("at", _FIRST), view):
-            yield shown, said, *(value | {"view": view} for value in values), first, second
+            yield shown, said, *(_with(value, view=view) for value in values), first, second
 
     def _drawn(self, visitor: str | None, shown: str, place: str, view: Sequence[float]) -> Iterator[tuple]:
         current = self._newest.begin(visitor)
-        models = [self._first, self._second]
         link = address(tab=MODELS, show=None if shown == SIMILARITY else shown, at=place, view=tuple(view))
-        notes = [model.note for model in models]
-        values: list[dict[str, Any]] = []
-        for model in models:
-            values.append({})
+        for number in range(2):
+            # The second may have to be made, for which the first does not wait.
+            model = self._second if number else self._first
             for layer in model.layers(shown, place, view, current):
-                values[-1] = layer.value() | {"link": link}
-                if len(values) == len(models):
-                    yield place, *values, *notes
+                values, notes = [gr.skip(), gr.skip()], [gr.skip(), gr.skip()]
+                values[number], notes[number] = layer.value() | {"link": link}, model.note
+                yield place, *values, *notes
+
+
+def _with(value: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The value of a map with more parts, unless the map stays as it is."""
+    return value if value == gr.skip() else value | more

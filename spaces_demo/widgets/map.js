@@ -22,6 +22,8 @@ function gairMap(element, props, watch, asked, linked) {
   const [area, canvas, hover] = ["area", "canvas", "hover"].map(find);
   const controls = { palette: find("palette"), opacity: find("opacity"), threshold: find("threshold") };
   const drawing = { which: null, from: null, to: null }; // the box that is being drawn
+  const adding = find("adding")?.parentElement;
+  const single = adding?.hidden; // a click moves the only pin
   let value = {};
   let layers = []; // the world, then finer cells
   let outlines = null;
@@ -165,24 +167,28 @@ function gairMap(element, props, watch, asked, linked) {
     if (Math.abs(lat) > 90) return;
     const mark = markAt(lon, lat);
     if (mark) asked.ask({ opened: String(mark.id) });
-    else if (find("adding")) pin(lon, lat);
+    else if (picks()) pin(lon, lat);
     draw();
   }
 
   function pin(lon, lat) {
     const set = [gairRounded(gairWrapped(lon)), gairRounded(lat)];
-    asked.ask({ pins: find("adding").checked ? [...asked.wanted.pins, set] : [set], opened: null });
+    const adds = value.picking === "labels" || find("adding").checked;
+    asked.ask({ pins: adds ? [...asked.wanted.pins, set] : [set], opened: null });
     draw();
   }
+
+  /** Whether a click sets something. */
+  const picks = () => find("adding") && value.picking !== "none";
 
   /** A place that was searched for: visible, and a pin where pins are set. */
   function goTo({ lon, lat }) {
     const [x, y] = view().copies(lon, lat).find(([x]) => x > 0 && x < size().width) || [-1, -1];
     const visible = x > 0 && y > 0 && y < size().height;
     cursor = [lon, lat];
-    if (!find("adding")) moveTo(lon, lat, Math.max(gairScale(map.getZoom()), GAIR_FOUND_SCALE));
+    if (!picks()) moveTo(lon, lat, Math.max(gairScale(map.getZoom()), GAIR_FOUND_SCALE));
     else if (!visible) moveTo(lon, lat, gairScale(map.getZoom()));
-    if (find("adding")) pin(lon, lat);
+    if (picks()) pin(lon, lat);
     pointAt(lon, lat);
   }
 
@@ -299,6 +305,8 @@ function gairMap(element, props, watch, asked, linked) {
   Object.values(controls).forEach((control) => control.addEventListener("input", repaint));
   gairSearch(find("search"), find("found"), goTo);
   find("link").addEventListener("click", async () => {
+    find("done").textContent = value.unlinked || "";
+    if (value.unlinked) return;
     await navigator.clipboard.writeText(location.href);
     find("done").textContent = "Link copied.";
   });
@@ -317,6 +325,7 @@ function gairMap(element, props, watch, asked, linked) {
   function receive() {
     value = props.value || {};
     find("done").textContent = "";
+    if (adding) adding.hidden = single || (value.picking || "pins") !== "pins";
     // An answer to something that the visitor did before the last thing must not undo the last.
     const late = value.turn !== undefined && value.turn < asked.wanted.turn;
     if (!late) asked.note({ pins: (value.pins || []).map(({ lon, lat }) => [lon, lat]), boxes: structuredClone(value.boxes || {}), opened: null });

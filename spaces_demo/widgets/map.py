@@ -122,7 +122,9 @@ def world_map(
       "minus" or "class" and the colour is optional. A mark, or a place with an `id`, can be chosen: `Wanted.opened`.
     - `view`: west, south, east, north to move to; `drawn_for`: the view of the answer; `turn`: `Wanted.turn` of what is
       answered; `key`: equal for equal queries, so that the world stays under finer cells; `coarse`: true while a finer
-      answer follows; `link`: the query string for the address of the page.
+      answer follows; `link`: the query string for the address of the page; `unlinked`: why it does not lead to all that is shown, so
+      that it is not to be copied.
+    - `picking`: what a click sets: "pins" (by default), "labels", of which none replaces another, or "none".
 
     Args:
         elem_id (`str`): the id of the map's element.

@@ -339,3 +339,40 @@ def test_the_page_is_accessible(chromium, space_url, dark):
                 for node in violation["nodes"]
             ]
             assert not grave, (tab, grave)
+
+
+def test_taught_labels_are_in_the_link_and_back_takes_one_away(chromium, space_url):
+    def labels(shown) -> str:
+        return shown.locator("#explore-labels textarea").input_value()
+
+    with visit(chromium, space_url, link=f"{EXPLORE}&show=clusters&clusters=3") as page:
+        assert page.locator("#world-map [data-part=classes] li").count() == 3
+        # Neither pins nor examples have a part in it.
+        assert not page.locator("#world-map").get_by_label("A click adds a pin").is_visible()
+        assert not page.get_by_role("button", name="Lisbon").is_visible()
+        page.get_by_role("radio", name="Teach by clicks").check()
+        until(page, lambda: "show=teach" in page.url)
+        # Two quick clicks are two labels.
+        for lon, lat in ((5, 25), (20, 22)):
+            page.mouse.click(*map_point(page, "world-map", lon, lat))
+        until(page, lambda: labels(page).count("like this") == 2)
+        page.locator("#explore-marks input").fill("not like this")
+        page.keyboard.press("Enter")
+        with redrawn(page):
+            page.mouse.click(*map_point(page, "world-map", -60, -5))
+        until(page, lambda: "not+like+this" in page.url and labels(page).count("\n") == 2)
+        taught, link = labels(page), page.url
+        page.go_back()
+        until(page, lambda: labels(page).count("\n") == 1)
+    with visit(chromium, space_url, link=link.removeprefix(space_url)) as page:
+        until(page, lambda: labels(page) == taught)
+        page.get_by_role("radio", name="Similar places").check()
+        until(page, lambda: page.locator("#world-map").get_by_label("A click adds a pin").is_visible())
+        page.get_by_role("button", name="Photo 1 of the gallery").click()
+        until(page, lambda: "photo=0" in page.url)
+        link = page.url
+    with visit(chromium, space_url, link=link.removeprefix(space_url)) as page:
+        until(page, lambda: "the photo" in page.locator("#world-map [data-part=title]").inner_text())
+    with visit(chromium, space_url, link=f"{EXPLORE}&show=clusters&clusters=99") as page:
+        page.get_by_text("Its view is shown from the beginning").wait_for()
+        until(page, lambda: "13.4" in places(page).input_value())

@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 from modeling_gair import GairCoordinateProcessor
-from serving.labels import MINUS, PLUS, parse_labels, with_labels, without_last
+from serving.labels import MINUS, PLUS, compact, expanded, parse_labels, with_labels, without_last
 
 COORDINATES = GairCoordinateProcessor()
 
@@ -72,3 +72,14 @@ def test_what_is_no_label_is_refused(line, said):
 def test_a_class_needs_a_plain_name(name):
     with pytest.raises(ValueError, match="expected a name of up to 40 letters"):
         with_labels("", [(0.0, 0.0)], name)
+
+
+def test_labels_fit_into_a_link():
+    text = "5, 25, like this\n-60.1234, -5, not like this\n6, 26, like this"
+    code = compact(parse_labels(text, COORDINATES))
+    assert code == "~like this,5,25,~not like this,-60.1234,-5,~like this,6,26" and expanded(code) == text
+    for broken in ("", "5,25", "~sand", "~sand,5", "~sand,5,25,~", "~a,1,2,~b,1"):
+        with pytest.raises(ValueError, match="expected ~class,lon,lat"):
+            expanded(broken)
+    with pytest.raises(ValueError, match="without commas and ~"):
+        with_labels("", [(1.0, 2.0)], "a~b")

@@ -14,13 +14,16 @@
 """Explore without a browser: what each choice shows, labels by clicks and their undoing, links and files."""
 
 from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 from serving.labels import MINUS, PLUS
-from serving.world_maps import WorldMaps
-from views.explore import CLUSTERS, COLOURS, TEACH, _Choices, _Handlers
+from serving.world_maps import FULL, WorldMaps
+from views.explore import _Handlers
+from views.explored import CLUSTERS, COLOURS, TEACH, Choices
 from views.link import Link
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
@@ -28,8 +31,8 @@ TAUGHT = f"5, 25, {PLUS}\n-60, -5, {MINUS}"
 
 
 @pytest.fixture(scope="module")
-def handlers(served_model):
-    return _Handlers(SimpleNamespace(served=served_model, maps=WorldMaps(served_model)))
+def handlers(served_model, bundled_gallery):
+    return _Handlers(SimpleNamespace(served=served_model, maps=WorldMaps(served_model), gallery=bundled_gallery))
 
 
 def asked(*pins, turn=1):
@@ -42,18 +45,18 @@ def last(steps):
 
 def test_a_click_is_a_place_of_the_query(handlers):
     places, labels, value, status = last(
-        handlers.answer(VISITOR, asked([13.4, 52.5], turn=7), *vars(_Choices()).values())
+        handlers.answer(VISITOR, asked([13.4, 52.5], turn=7), *vars(Choices()).values())
     )
     assert (places, labels, value["turn"]) == ("13.4, 52.5", "", 7) and value["pins"] == [{"lon": 13.4, "lat": 52.5}]
     assert len(value["places"]) == 5 and status.count("\n|") == 7 and "at=13.4" in value["link"]
 
 
 def test_a_click_is_a_label_where_labels_are_taught(handlers):
-    choices = _Choices(TEACH, labels=f"5, 25, {PLUS}", marks=MINUS)
+    choices = Choices(TEACH, labels=f"5, 25, {PLUS}", marks=MINUS)
     _, labels, value, status = last(handlers.answer(VISITOR, asked([-60, -5]), *vars(choices).values()))
     assert labels == TAUGHT and [mark["kind"] for mark in value["marks"]] == ["plus", "minus"] and not value["pins"]
     assert "probability" in value["unit"] and "cannot be measured with these 2 labels" in status
-    _, labels, value, status = last(handlers.undo(VISITOR, asked(), *vars(_Choices(TEACH, labels=TAUGHT)).values()))
+    _, labels, value, status = last(handlers.undo(VISITOR, asked(), *vars(Choices(TEACH, labels=TAUGHT)).values()))
     assert (
         labels == f"5, 25, {PLUS}"
         and len(value["marks"]) == 1
@@ -64,7 +67,7 @@ def test_a_click_is_a_label_where_labels_are_taught(handlers):
 
 @pytest.mark.parametrize(("shown", "part"), [(COLOURS, "colours"), (CLUSTERS, "classes")])
 def test_the_world_is_drawn_without_a_query(handlers, shown, part):
-    *_, value, status = last(handlers.draw(VISITOR, asked(), *vars(_Choices(shown)).values()))
+    *_, value, status = last(handlers.draw(VISITOR, asked(), *vars(Choices(shown)).values()))
     assert part in value and f"show={shown}" in value["link"] and handlers._served.name in status
 
 
@@ -75,7 +78,62 @@ def test_a_link_says_what_is_shown(handlers):
         last(handlers.open(Link("Explore", {"show": "x"})))
 
 
+def opened(handlers, **parts):
+    """What a link opens: the choices that the controls show, and the map."""
+    shown, photo, scale, count, clusters, sea, *_, places, labels, value, _ = last(
+        handlers.open(Link("Explore", parts))
+    )
+    return Choices(shown, places, photo, None, scale, count, clusters, PLUS, labels, sea), value
+
+
+def parts_of(value):
+    return {name: text for name, text in parse_qsl(value["link"], keep_blank_values=True) if name != "tab"}
+
+
+def test_links_restore_all_that_is_chosen(handlers):
+    photo, berlin = handlers.files.path(17), "13.40, 52.52"
+    for choices in (
+        Choices(places="13.4, 52.52; 2.35, 48.86", count=9, scale=FULL, sea=True),
+        Choices(places="", photo=photo),
+        Choices(CLUSTERS, berlin, clusters=3),
+        Choices(COLOURS, berlin),
+        Choices(TEACH, berlin, labels="5, 25, sand & stone\n-60, -5, forest\n14.4444, 50.1, forest\n6, 26, sand & stone"),
+    ):
+        *_, value, _ = last(handlers.draw(VISITOR, asked(), *vars(choices).values()))
+        assert not value["unlinked"]
+        again, drawn = opened(handlers, **parts_of(value))
+        assert again == choices and drawn["key"] == value["key"]
+
+
+def test_what_a_link_cannot_hold_is_said(handlers, tmp_path):
+    path = tmp_path / "own.jpg"
+    Image.new("RGB", (40, 30)).save(path)
+    *_, value, _ = last(handlers.draw(VISITOR, asked(), *vars(Choices(photo=str(path))).values()))
+    assert "file of your own" in value["unlinked"] and "photo" not in value["link"]
+    many = "\n".join(f"{10 + number / 7:.4f}, {20 + number / 7:.4f}, class {number % 2}" for number in range(300))
+    *_, value, _ = last(handlers.draw(VISITOR, asked(), *vars(Choices(TEACH, labels=many)).values()))
+    assert "too many for a link" in value["unlinked"] and len(value["link"]) < 200
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"show": CLUSTERS, "clusters": "1"},
+        {"show": CLUSTERS, "clusters": "many"},
+        {"show": TEACH, "labels": "5,25"},
+        {"show": TEACH, "labels": "~sand,5,95"},
+        {"show": TEACH, "labels": "~sand,5"},
+        {"photo": "96"},
+        {"count": "-1"},
+        {"view": "0,0,0,0"},
+    ],
+)
+def test_links_that_are_none_are_refused(handlers, parts):
+    with pytest.raises(ValueError, match=r"expected|there are"):
+        opened(handlers, **parts)
+
+
 @pytest.mark.parametrize("kind", ["tif", "geojson", "csv"])
 def test_what_is_shown_can_be_saved(handlers, kind):
-    file = handlers.saved_as(kind)(asked(), *vars(_Choices(TEACH, labels=TAUGHT)).values())["file"]
+    file = handlers.saved_as(kind)(asked(), *vars(Choices(TEACH, labels=TAUGHT)).values())["file"]
     assert file["name"] == f"gair-world.{kind}" and len(file["content"]) > 100

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import pytest
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
+import gradio as gr
+
 from serving.turns import Superseded
 from views import link
 from views.link import BOXES, COMPARE, EXPLORE, FIND, START, Link, address
@@ -68,15 +70,24 @@ def test_a_link_that_cannot_be_used_shows_the_view_from_the_beginning_and_says_s
     assert list(link._answers(view, Link(COMPARE, {"tile": "3"}))) == [(3, {"drawn": True})] and not said
     assert list(link._answers(view, Link(COMPARE, {"tile": "<b>"}))) == [(0, {"drawn": True})]
     assert len(said) == 1 and "from the beginning" in said[0] and "<b>" not in said[0]
+    assert list(link._answers(view, Link(COMPARE, {"tile": "3", "more": 5000 * "x"}))) == [(0, {"drawn": True})]
+    assert "more than 4000 characters" in said[1]
 
 
 def test_a_link_opens_its_tab_also_inside_compare(monkeypatch):
     said = []
     monkeypatch.setattr(link.gr, "Warning", lambda text, title: said.append(text))
-    outer, inner = link._selected(Request({"tab": "Boxes", "a": "1,2,3,4"}))
+    with gr.Blocks():
+        links = link.Links()
+        for name in (START, COMPARE, BOXES):
+            with gr.Tab(name):
+                links.opens(name, lambda found: (), [])
+    outer, inner = links._selected(Request({"tab": "Boxes", "a": "1,2,3,4"}))
     assert outer.selected == "Compare" and inner.selected == "Boxes-view" and not said
-    outer, inner = link._selected(Request({"tab": "<Nowhere>"}))
-    assert outer.selected == "Start" and len(said) == 1 and "<" not in said[0]
+    # A view that this page lacks is as one that no page has.
+    for number, tab in enumerate(("<Nowhere>", "Yours"), start=1):
+        outer, inner = links._selected(Request({"tab": tab}))
+        assert outer.selected == "Start" and len(said) == number and "<" not in said[-1]
 
 
 def test_a_view_may_answer_several_times_until_something_else_is_wanted():

@@ -14,7 +14,6 @@
 """Costs of a run: FLOPs and memory counted from shapes, and time estimated from one short measured step."""
 
 import copy
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers.initialization import no_init_weights
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
+from training.common.matrix_rate import matrix_rate, now
 from training.objectives.base import PretrainingModule
 from training.objectives.registry import make_objective
 from training.objectives.settings import GairSettings
@@ -39,10 +39,8 @@ _COUNTED_TILES = 2
 _TRAINED_BYTES = 16
 # Target duration of the measured step.
 _TIMED_SECONDS = 2.0
-# Side of the square matrices that are multiplied to measure a device.
-_MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
 # Repetitions; the shortest time counts, because the first one includes warm-up.
-_PRODUCTS, _PASSES = 8, 3
+_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -166,25 +164,6 @@ def activation_bytes(
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) * tiles // counted
 
 
-@torch.no_grad()
-def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """
-    Measures the FLOP/s at which a device multiplies large square matrices (best of several), the reference for a model's rate.
-
-    Args:
-        device (`torch.device`): the device to measure.
-        dtype (`torch.dtype`): data type of the matrices.
-    """
-    side = _MATRIX_SIDE.get(device.type, _MATRIX_SIDE["cpu"])
-    matrix = torch.randn(side, side, device=device, generator=torch.Generator(device)).to(dtype)
-    seconds = []
-    for _ in range(_PRODUCTS):
-        start = _now(device)
-        torch.mm(matrix, matrix)
-        seconds.append(_now(device) - start)
-    return 2 * side**3 / min(seconds)
-
-
 def step_costs(
     config: GairConfig,
     processor: GairProcessor,
@@ -299,11 +278,11 @@ def _time_pass(module: PretrainingModule, inputs: Tensors, dtype: torch.dtype) -
     device = inputs["rs_pixel_values"].device
     seconds = []
     for _ in range(_PASSES):
-        start = _now(device)
+        start = now(device)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             value = _forward(module, inputs)
         value.backward()
-        seconds.append(_now(device) - start)
+        seconds.append(now(device) - start)
     return min(seconds)
 
 
@@ -324,12 +303,6 @@ def parameter_counts(model: GairModel) -> dict[str, int]:
 
 def _address(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage()._cdata
-
-
-def _now(device: torch.device) -> float:
-    if device.type != "cpu":
-        torch.get_device_module(device).synchronize(device)
-    return time.perf_counter()
 
 
 def _duration(seconds: float) -> str:

@@ -23,6 +23,7 @@ from torch.distributed.fsdp import MixedPrecisionPolicy
 
 from modeling_gair import GairModel, GairProcessor
 from training.common.distributed import main_first, together, unwrapped
+from training.common.matrix_rate import matrix_rate
 from training.common.models import use_writable_modules_cache
 from training.measuring.embeddings import evaluation_pairs
 from training.measuring.retrieval import training_retrieval
@@ -32,7 +33,7 @@ from training.pairs.loading import load_batches
 from training.pairs.sources import Source, open_sources
 from training.pretraining.batches import Batches
 from training.pretraining.checkpointing import Checkpoints, Progress, StopSignal
-from training.pretraining.costs import compute_dtype, flops_per_pair, matrix_rate, print_costs
+from training.pretraining.costs import compute_dtype, flops_per_pair, print_costs
 from training.pretraining.finish import finish
 from training.pretraining.gradient_cache import Tensors, backward
 from training.pretraining.initial_weights import load_initial_weights, random_model, untrained_model

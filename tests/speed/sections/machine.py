@@ -16,7 +16,7 @@
 import torch
 
 from tests.speed.rows import Row, Settings, timed
-from training.pretraining.costs import matrix_rate
+from training.common.matrix_rate import matrix_rate
 
 _COPIED_BYTES = 256 * 2**20
 

@@ -34,7 +34,7 @@ from modeling_gair.convert_gair_checkpoint import convert_gair_checkpoint
 from tests.helpers.rasters import made_pixels, write_tif
 from tests.speed.measuring import camera_photo
 from tests.speed.rows import Row, Settings, spread, timed
-from training.pretraining.costs import matrix_rate
+from training.common.matrix_rate import matrix_rate
 
 _WORKER = Path(__file__).parents[1] / "published_worker.py"
 # Milliseconds of the published implementation on two idle cores that multiply float32 matrices at the rate below; torch 2.14.

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from modeling_gair import GairConfig, GairModel
 from tests.speed.rows import Row, Settings, compare
-from training.pretraining.costs import matrix_rate
+from training.common.matrix_rate import matrix_rate
 
 _PLACES = 1000
 

@@ -21,7 +21,8 @@ from accelerate import Accelerator
 from modeling_gair import GairConfig, GairProcessor
 from tests.speed.rows import Row, Settings, compare
 from tests.speed.training_step import PLAIN, make_module, step_of
-from training.pretraining.costs import flops_per_pair, matrix_rate, random_inputs
+from training.common.matrix_rate import matrix_rate
+from training.pretraining.costs import flops_per_pair, random_inputs
 
 _PHOTOS = 4
 

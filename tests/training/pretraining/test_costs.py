@@ -17,11 +17,11 @@ import pytest
 import torch
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
+from training.common.matrix_rate import matrix_rate
 from training.pretraining.costs import (
     activation_bytes,
     flops_per_pair,
     format_costs,
-    matrix_rate,
     random_inputs,
     step_costs,
 )

@@ -268,6 +268,10 @@ def test_tasks_are_listed_without_a_model(capsys):
         (["--tasks", "air_temp", "--holdouts", "spatial"], "expected random, official, or spatial with degrees"),
         (["--tasks", "air_temp", "--target_type", "regression"], "--target_type is for a --table"),
         (["--tasks", "air_temp", "--model", "no/such-model"], "no/such-model"),
+        (
+            ["--tasks", "air_temp", "--model", "timm/x", "--precision", "bfloat16"],
+            "which only GAIR models are measured in",
+        ),
     ],
 )
 def test_a_wrong_command_is_refused_in_one_sentence(flags, message):

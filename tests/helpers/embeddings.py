@@ -47,6 +47,7 @@ def write_folder(
     geometry: Sequence[Any] | None = None,
     model: str = "made",
     fingerprint: str = FINGERPRINT,
+    precision: str = "float32",
 ) -> Path:
     """
     Writes vectors as a finished job.
@@ -60,6 +61,7 @@ def write_folder(
         columns (`dict`, *optional*): carried columns; `id` replaces `row-0`, `row-1`, …
         geometry (`Sequence`, *optional*): footprints; points by default.
         model, fingerprint (`str`): of the job.
+        precision (`str`): in which the model multiplied matrices.
     """
     for name in (EMBEDDINGS, PLAN):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -75,6 +77,7 @@ def write_folder(
     given = pa.table({name: list(values) for name, values in (columns or {}).items()})
     carried = pa.schema([field for field in given.schema if field.name not in own])
     about = {"model": model, "fingerprint": fingerprint, "emb:dimensions": vectors.shape[1], "normalised": False}
+    about["precision"] = precision
     for rank, rows in enumerate(np.array_split(np.arange(count), files)):
         part = {name: given.column(name).take(pa.array(rows)) for name in given.column_names}
         part |= {name: [values[row] for row in rows] for name, values in own.items() if name not in part}

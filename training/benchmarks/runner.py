@@ -45,6 +45,7 @@ from training.benchmarks.store import FeatureStore, digest_of
 from training.benchmarks.tasks.task import Task
 from training.common.errors import first_line
 from training.common.files import check_writable
+from training.common.precision import Precision
 from training.common.tables import local_path
 from training.world.settings import SAMPLE_WORLD, WorldSettings
 from training.world.writer import ensure_sample_dataset
@@ -85,7 +86,7 @@ def evaluate(settings: EvaluationSettings, tasks: Sequence[Task]) -> int:
     """
     disable_progress_bars()
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=_LONGEST_WAIT)])
-    models = [open_model(name, accelerator.device) for name in settings.model]
+    models = [open_model(name, accelerator.device, settings.precision) for name in settings.model]
     output_dir = local_path(settings.output_dir)
     check_writable(output_dir, "pass another --output_dir")
     table = ResultsTable(output_dir / "results.csv")
@@ -125,19 +126,25 @@ def _report(settings: EvaluationSettings, tasks: Sequence[Task], evaluation: Eva
     return 1 if findings.skipped or findings.failed or not measured else 0
 
 
-def open_model(name: str, device: torch.device) -> Encoder:
+def open_model(name: str, device: torch.device, precision: Precision = "float32") -> Encoder:
     """
     A model to measure: a GAIR model if its config says so, else a peer.
 
     Raises:
-        ValueError: no model has that name.
+        ValueError: no model has that name, or it is a peer and the precision is not float32.
     """
     try:
         is_gair = PreTrainedConfig.get_config_dict(name)[0].get("model_type") == "gair"
     except (OSError, ValueError):
         # Neither a directory nor a repository with a config, as timm's models and functions are.
         is_gair = not (":" in name or name.startswith("timm/"))
-    return open_gair(name, device) if is_gair else open_peer(name, device)
+    if is_gair:
+        return open_gair(name, device, precision)
+    if precision != "float32":
+        raise ValueError(
+            f"--precision is {precision!r}, which only GAIR models are measured in, and {name!r} is another; measure it in a run of its own."
+        )
+    return open_peer(name, device)
 
 
 def run_task(task: Task, evaluation: Evaluation) -> None:
@@ -231,7 +238,8 @@ def _record(
         for score in outcome.scores
         if not math.isfinite(score.value)
     ]
-    findings.add_notes({"remarks": list(outcome.remarks), "problems": problems})
+    remarks = [*outcome.remarks, *_precision_of(encoder)]
+    findings.add_notes({"remarks": remarks, "problems": problems})
     if not scores:
         # What the baselines cannot be measured on is said of the models.
         if encoder and not problems:
@@ -253,7 +261,7 @@ def _record(
         peak_memory_mb=_peak_memory_mb(evaluation.accelerator.device),
         run=run,
     )
-    evaluation.table.append(task, scores, circumstances, outcome.remarks, problems)
+    evaluation.table.append(task, scores, circumstances, remarks, problems)
     findings.runs.append(run)
     findings.add_examples(task, run, outcome, evaluation.output_dir)
     if encoder in evaluation.models[:1]:
@@ -262,6 +270,12 @@ def _record(
 
 def _name_of(encoder: Encoder | None) -> str:
     return encoder.name if encoder else "baselines"
+
+
+def _precision_of(encoder: Encoder | None) -> list[str]:
+    """A remark if a model did not compute in float32 alone."""
+    precision = encoder.precision if isinstance(encoder, GairEncoder) else "float32"
+    return [] if precision == "float32" else [f"GAIR models multiplied matrices in {precision}."]
 
 
 def _protocol_of(task: Task, bench: Bench) -> str:

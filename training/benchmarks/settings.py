@@ -45,6 +45,7 @@ class EvaluationSettings:
         coordbench_alpha: Choose the ridge strength by the folds that are reported, as CoordBench's published figures do, which is
             optimistic; by default inside the training rows of each fold.
         penalize_intercept: Let ridge regression shrink the intercept too, as in figures published before 2026.
+        precision: How towers multiply matrices; bfloat16 is faster on GPUs and on processors that multiply it themselves.
         output_dir: Folder for results.csv, report.md and figures.
         card: Write the results into the model's README.md.
     """
@@ -61,6 +62,7 @@ class EvaluationSettings:
     seeds: Seeds = field(default_factory=lambda: [0])
     coordbench_alpha: bool = False
     penalize_intercept: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
     output_dir: str = "outputs/evaluation"
     card: bool = False
 

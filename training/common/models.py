@@ -26,6 +26,7 @@ from transformers.utils import logging
 from modeling_gair import GairModel, GairProcessor
 from training.common.errors import reason
 from training.common.files import check_writable, temporary_directory
+from training.common.precision import Precision, compute_in
 from training.common.tables import local_path
 
 # Tags of every GAIR model on the Hub.
@@ -34,13 +35,16 @@ MODEL_TAGS = ("geospatial", "remote-sensing", "street-view", "sentinel-2", "loca
 _modules: list[TemporaryDirectory] = []
 
 
-def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel, GairProcessor]:
+def load_gair(
+    name: str, device: torch.device | str = "cpu", precision: Precision = "float32"
+) -> tuple[GairModel, GairProcessor]:
     """
     Load a model, in evaluation mode, and its processor through the Auto classes.
 
     Args:
         name (`str`): a local directory or the id of a Hub repository.
         device (`torch.device` or `str`): device of the model.
+        precision (`str`): in which its towers multiply; see [`compute_in`].
 
     Raises:
         ValueError: the model is not found or cannot be loaded, or some of its weights are missing or not finite.
@@ -63,6 +67,7 @@ def load_gair(name: str, device: torch.device | str = "cpu") -> tuple[GairModel,
         ) from error
     model, found = loaded
     check_weights(model, found, name)
+    compute_in(model, precision)
     return model.to(device).eval(), processor
 
 

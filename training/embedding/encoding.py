@@ -126,7 +126,7 @@ def encoder_of(output: Path) -> Encoder:
         ValueError: the model is not the one that the job was planned with, or there are more processes than GPUs.
     """
     job = read_job(output)
-    model, processor = load_gair(path_of(output, "model"), _own_device(output))
+    model, processor = load_gair(path_of(output, "model"), _own_device(output), job.precision)
     found = fingerprint_of(model, processor)
     if found != job.fingerprint:
         raise ValueError(

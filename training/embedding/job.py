@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from training.common.files import write_atomically
+from training.common.precision import Precision
 from training.embedding.outputs.rows import JOB
 
 PLAN, LOGS, TASKS, ERRORS = "plan", "logs", "tasks", "errors.jsonl"
@@ -75,6 +76,10 @@ class Job:
     @property
     def dtype(self) -> str:
         return self.options["dtype"]
+
+    @property
+    def precision(self) -> Precision:
+        return self.options.get("precision", "float32")
 
     @property
     def batch_size(self) -> int:

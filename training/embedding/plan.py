@@ -24,12 +24,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
 
 from training.common.checks import check_empty
 from training.common.files import check_writable
 from training.common.fingerprints import fingerprint_of
 from training.common.models import load_gair
+from training.common.precision import slowness
 from training.common.tables import local_path
 from training.common.wording import counted
 from training.embedding.encoding import Encoder
@@ -91,7 +93,7 @@ def plan(options: EmbedOptions) -> Iterator[Planned]:
     output = options.output
     assert output is not None and options.model is not None
     found = open_input(options)
-    model, processor = load_gair(options.model)
+    model, processor = load_gair(options.model, precision=options.precision)
     wanted = _wanted(options, found, model, processor)
     check_writable(output, "pass another --output")
     if not (output / JOB).is_file():
@@ -118,7 +120,7 @@ def dry_run(options: EmbedOptions) -> str:
     """
     assert options.model is not None
     found = open_input(options)
-    model, processor = load_gair(options.model)
+    model, processor = load_gair(options.model, precision=options.precision)
     wanted = _wanted(options, found, model, processor)
     with TemporaryDirectory(prefix="gair-embed-") as scratch:
         output, encoder = Path(scratch), Encoder(model, processor)
@@ -174,7 +176,8 @@ def _planned(options: EmbedOptions, found: Input, wanted: dict[str, Any], output
         details={**planned.details, "listed": not isinstance(found, PairRows)},
     )
     write_job(output, job, _paths(options, found))
-    return Planned(job, planned.remarks, found)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Planned(job, [*planned.remarks, *slowness(options.precision, device)], found)
 
 
 def _first_part(output: Path, job: Job, encoder: Encoder) -> tuple[Part, float]:
@@ -197,6 +200,7 @@ def _wanted(options: EmbedOptions, found: Input, model: Any, processor: Any) -> 
     images = min(max(_PARAMETERS_PER_TASK // parameters, _LEAST_IMAGES), _MOST_IMAGES)
     settings = {
         "dtype": options.dtype,
+        "precision": options.precision,
         "batch_size": options.batch_size or (PLACES_PER_BATCH if places else IMAGES_PER_BATCH),
         "items_per_task": options.items_per_task or (_PLACES_PER_TASK if places else images),
         "column": options.column,

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.common.errors import reason
+from training.common.precision import Precision
 from training.embedding.job import path_of
 from training.embedding.outputs.rows import embedding_files, read_vectors
 
@@ -47,6 +48,7 @@ class Collection:
         files (`tuple[Path, ...]`): its parquet files in order, as its job lists them.
         model (`str`): directory or Hub repository of the model.
         fingerprint (`str`): of the model and its processor.
+        precision (`str`): in which the model's towers multiplied matrices.
         dimension (`int`): D.
         schema (`pa.Schema`): of each file.
         geo (`dict`): GeoParquet's metadata of the first file.
@@ -56,6 +58,7 @@ class Collection:
     files: tuple[Path, ...]
     model: str
     fingerprint: str
+    precision: Precision
     dimension: int
     schema: pa.Schema
     geo: dict[str, Any]
@@ -88,8 +91,8 @@ def open_collection(folder: Path) -> Collection:
             f"{files[0].name!r} in {str(folder)!r} is not a file of embeddings ({reason(error)}); pass the folder that "
             "training/embed.py wrote."
         ) from error
-    geo = json.loads(footer.get(b"geo", b"{}"))
-    return Collection(folder, files, path_of(folder, "model"), fingerprint, dimension, schema, geo)
+    geo, precision = json.loads(footer.get(b"geo", b"{}")), about.get("precision", "float32")
+    return Collection(folder, files, path_of(folder, "model"), fingerprint, precision, dimension, schema, geo)
 
 
 def opened(path: Path) -> pq.ParquetFile:

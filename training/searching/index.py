@@ -94,6 +94,7 @@ class EmbeddingIndex:
         self.model, self.fingerprint, self.dimension = model, collections[0].fingerprint, collections[0].dimension
         self.columns = [name for name in parts[0].rows.column_names if name != ROW_NUMBER]
         self._folders = [str(collection.folder) for collection in collections]
+        self._precision = collections[0].precision
         self._parts = parts
 
     def __len__(self) -> int:
@@ -190,7 +191,7 @@ class EmbeddingIndex:
         # Rows can be searched without PyTorch.
         from training.searching.queries import QueryEncoder
 
-        return QueryEncoder(self.model, self.fingerprint, self._folders[0])
+        return QueryEncoder(self.model, self.fingerprint, self._precision, self._folders[0])
 
     @cached_property
     def _firsts(self) -> np.ndarray:

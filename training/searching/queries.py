@@ -21,6 +21,7 @@ import torch
 
 from training.common.fingerprints import fingerprint_of
 from training.common.models import load_gair
+from training.common.precision import Precision
 
 
 class QueryEncoder:
@@ -30,14 +31,15 @@ class QueryEncoder:
     Args:
         model (`str`): a directory or a Hub repository.
         fingerprint (`str`): that of the model which embedded the rows.
+        precision (`str`): in which its towers multiplied matrices then.
         folder (`str`): the folder of the rows, for messages.
 
     Raises:
         ValueError: the model cannot be loaded, or is another one.
     """
 
-    def __init__(self, model: str, fingerprint: str, folder: str):
-        self._model, self._processor = load_gair(model)
+    def __init__(self, model: str, fingerprint: str, precision: Precision, folder: str):
+        self._model, self._processor = load_gair(model, precision=precision)
         found = fingerprint_of(self._model, self._processor)
         if found != fingerprint:
             raise ValueError(

@@ -79,6 +79,18 @@ def test_places_of_a_csv(tmp_path, model, capsys):
     assert "300 embeddings" in capsys.readouterr().out
 
 
+def test_precision_is_written_beside_the_embeddings_and_used_by_every_task(tmp_path, model):
+    path, output = write_places(tmp_path / "p.csv", 20), tmp_path / "out"
+    _, table = run_embed(path, output, precision="bfloat16", items_per_task=10)
+    coordinates = torch.tensor([table["lon"].to_pylist(), table["lat"].to_pylist()]).T
+    expected, found = model.get_location_features(coordinates).detach(), torch.from_numpy(vectors_of(table))
+    assert torch.cosine_similarity(found, expected).min() > 0.999 and not torch.allclose(found, expected, rtol=1e-5)
+    assert json.loads((output / "job.json").read_text())["options"]["precision"] == "bfloat16"
+    footer = pq.read_schema(output / "embeddings" / "00001.parquet").metadata[b"emb"]
+    assert json.loads(footer)["precision"] == "bfloat16"
+    assert "| products of matrices in | bfloat16 |" in (output / "README.md").read_text()
+
+
 def test_bad_places_are_listed_and_the_rest_is_done(tmp_path):
     path = tmp_path / "p.parquet"
     columns = {
@@ -256,6 +268,8 @@ def test_a_resumed_run_must_be_the_same_job(tmp_path):
     assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "out" / "embeddings").iterdir()}
     with pytest.raises(ValueError, match="--dtype is 'int8' and was 'float32'"):
         run_embed(path, tmp_path / "out", dtype="int8")
+    with pytest.raises(ValueError, match="--precision is 'bfloat16' and was 'float32'"):
+        run_embed(path, tmp_path / "out", precision="bfloat16")
     write_places(path, 21)
     with pytest.raises(ValueError, match="the content of the input"):
         run_embed(path, tmp_path / "out")

@@ -98,6 +98,19 @@ def test_a_row_finds_others_without_the_model(places, capsys):
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines()[2:]] == ["row-3"]
 
 
+def test_a_query_is_embedded_in_the_precision_of_the_rows(tmp_path, loaded):
+    model, processor = loaded
+    about = {"model": str(MODEL), "fingerprint": fingerprint_of(model, processor), "precision": "bfloat16"}
+    write_folder(tmp_path, np.eye(4, 96, dtype=np.float32), LON_LAT, **about)
+    main(["index", str(tmp_path)])
+    found = torch.from_numpy(open_index(tmp_path).embed(place=LON_LAT[0]))
+    rounded, _ = load_gair(str(MODEL), precision="bfloat16")
+    with torch.no_grad():
+        coordinates = torch.from_numpy(LON_LAT[:1]).float()
+        assert torch.equal(found, rounded.get_location_features(coordinates)[0])
+        assert not torch.equal(found, model.get_location_features(coordinates)[0])
+
+
 def test_another_model_is_refused(tmp_path):
     write_folder(tmp_path, np.eye(4, 96, dtype=np.float32), LON_LAT, model=str(MODEL))
     main(["index", str(tmp_path)])

@@ -26,6 +26,7 @@ from training.benchmarks.encoders.features import LOCATIONS_PER_BATCH, as_map, a
 from training.benchmarks.encoders.pixels import TileReader, name_in_errors
 from training.common.fingerprints import fingerprint_of
 from training.common.models import load_gair
+from training.common.precision import Precision, compute_in
 
 _UNTRAINED_SEED = 0
 
@@ -40,16 +41,26 @@ class GairEncoder(Encoder):
         name (`str`): its name in the results.
         revision (`str`, *optional*): commit of its repository; a digest of its weights by default.
         baseline (`bool`): whether it serves as a baseline only.
+        precision (`str`): in which its towers multiply matrices.
     """
 
     modalities = frozenset(("location", "tile", "photo"))
     dense = continuous = True
 
     def __init__(
-        self, model: GairModel, processor: GairProcessor, name: str, revision: str | None = None, baseline: bool = False
+        self,
+        model: GairModel,
+        processor: GairProcessor,
+        name: str,
+        revision: str | None = None,
+        baseline: bool = False,
+        precision: Precision = "float32",
     ):
         self.model, self.processor, self.name, self.baseline = model, processor, name, baseline
-        self.fingerprint = fingerprint_of(model, processor)
+        self.precision = precision
+        compute_in(model, precision)
+        own = fingerprint_of(model, processor)
+        self.fingerprint = own if precision == "float32" else f"{own}-{precision}"
         self.revision = revision or self.fingerprint
         self._tiles = TileReader(processor.image_processor)
 
@@ -111,7 +122,7 @@ class GairEncoder(Encoder):
         return as_numpy(class_tokens(self.model.sv_model, pixels))
 
 
-def open_gair(name: str, device: torch.device) -> GairEncoder:
+def open_gair(name: str, device: torch.device, precision: Precision = "float32") -> GairEncoder:
     """
     The model of a local directory or a Hub repository, with its processor.
 
@@ -119,7 +130,7 @@ def open_gair(name: str, device: torch.device) -> GairEncoder:
         ValueError: no model has that name.
     """
     model, processor = load_gair(name, device)
-    return GairEncoder(model, processor, name, getattr(model.config, "_commit_hash", None))
+    return GairEncoder(model, processor, name, getattr(model.config, "_commit_hash", None), precision=precision)
 
 
 def untrained(encoder: GairEncoder) -> GairEncoder:
@@ -128,4 +139,5 @@ def untrained(encoder: GairEncoder) -> GairEncoder:
         torch.manual_seed(_UNTRAINED_SEED)
         model: Any = type(encoder.model)(copy.deepcopy(encoder.model.config))
     model = model.to(encoder.model.device).eval()
-    return GairEncoder(model, encoder.processor, f"random weights of {encoder.name}", baseline=True)
+    name = f"random weights of {encoder.name}"
+    return GairEncoder(model, encoder.processor, name, baseline=True, precision=encoder.precision)

@@ -60,6 +60,7 @@ are **raw, not normalised**: divide them by their length before comparing them, 
 | model | {{ model_text }} |
 | revision | {{ job.revision or "none: the model was read from a folder" }} |
 | fingerprint of model and processor | `{{ job.fingerprint }}` |
+| products of matrices in | {{ job.precision }} |
 | input | {{ job.input }}{% if job.what == "places" and "grid" in job.input %} (cells of an equal-area sinusoidal grid; rows name cell and spacing){% endif %} |
 | fingerprint of the input | `{{ job.input_fingerprint }}` |
 | made | {{ job.planned }}, by `training/embed.py` of GAIR for Hugging Face {{ version }} |

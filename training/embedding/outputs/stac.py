@@ -57,6 +57,7 @@ def footer_of(job: Job) -> dict[str, Any]:
         "revision": job.revision,
         "fingerprint": job.fingerprint,
         "processor": job.processor,
+        "precision": job.precision,
         "normalised": False,
     }
     quantization = quantization_of(job)

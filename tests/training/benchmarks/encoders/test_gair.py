@@ -13,6 +13,7 @@
 # limitations under the License.
 """GAIR models as encoders of benchmarks."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -45,6 +46,16 @@ def test_a_fingerprint_changes_with_weights_and_processor_alone(encoder):
         weight += 1
         assert GairEncoder(encoder.model, encoder.processor, "tiny").fingerprint != encoder.fingerprint
         weight -= 1
+
+
+def test_a_precision_is_part_of_the_fingerprint(encoder):
+    rounded = GairEncoder(copy.deepcopy(encoder.model), encoder.processor, "tiny", precision="bfloat16")
+    assert rounded.fingerprint == f"{encoder.fingerprint}-bfloat16" != untrained(rounded).fingerprint
+    assert untrained(rounded).precision == "bfloat16"
+    lon_lat = np.array([[13.4, 52.5], [-180.0, 0.0]])
+    found, expected = rounded.embed_locations(lon_lat), encoder.embed_locations(lon_lat)
+    assert found.dtype == np.float32 and not np.array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
 
 
 def test_untrained_weights_are_the_same_in_every_run(encoder):

@@ -41,7 +41,7 @@ def compute_in(model: GairModel, precision: Precision) -> None:
     """
     if precision == "bfloat16":
         for tower in (model.rs_model, model.sv_model, model.sv_projection, model.location_model):
-            tower.forward = _in_bfloat16(tower, tower.forward)
+            tower.__dict__["forward"] = _in_bfloat16(tower, tower.forward)
 
 
 def slowness(precision: Precision, device: torch.device) -> list[str]:

@@ -55,7 +55,8 @@ def _cases(model: GairModel, settings: Settings) -> dict[str, tuple[Callable, to
     rs, photo = model.config.rs_config, model.config.sv_config.image_size
     tiles = torch.rand(8, rs.num_channels, rs.image_size, rs.image_size)
     photos = torch.randn(8, 3, photo, photo)
-    places = torch.rand(1000 if settings.quick else 8192, 2) * torch.tensor([360.0, 160.0]) - torch.tensor([180.0, 80.0])
+    count = 1000 if settings.quick else 8192
+    places = torch.rand(count, 2) * torch.tensor([360.0, 160.0]) - torch.tensor([180.0, 80.0])
     return {
         "a tile": (GairModel.get_rs_features, tiles[:1]),
         "8 tiles": (GairModel.get_rs_features, tiles),

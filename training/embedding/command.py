@@ -13,13 +13,14 @@
 # limitations under the License.
 """The command `training/embed.py`: plan, run, finish."""
 
+from collections.abc import Callable
 from functools import partial
 
-from training.common.jobs import Tasks
+from training.common.jobs import Tasks, completion_marker
 from training.common.wording import counted
-from training.embedding.finish import Finished, finish
+from training.embedding.finish import Finished, finish, is_written
 from training.embedding.job import ERRORS, LOGS, Job
-from training.embedding.maps.finish import finish_map
+from training.embedding.maps.finish import finish_map, is_part_written
 from training.embedding.maps.input import PIXELS
 from training.embedding.maps.run import COG, create_map, run_map_task
 from training.embedding.options import EmbedOptions
@@ -58,6 +59,7 @@ def _embedded(options: EmbedOptions, planned: Planned) -> tuple[int, bool]:
     if is_map:
         create_map(output, job)
     tasks = Tasks(partial(run_map_task if is_map else run_task, output), job.sizes, output / LOGS, "embed")
+    _forget_lost(tasks, partial(is_part_written if is_map else is_written, output, job))
     done = len(job.sizes) - len(tasks.incomplete())
     print(f"{counted(sum(job.sizes), job.unit)} in {counted(job.tasks, 'task')}, {done:,} done before.")
     assert options.executor != "jobs"
@@ -68,6 +70,16 @@ def _embedded(options: EmbedOptions, planned: Planned) -> tuple[int, bool]:
     found = (finish_map if is_map else finish)(options.output, job, options.license)
     _tell(options, job, found)
     return (SOME_BAD if found.errors else 0), True
+
+
+def _forget_lost(tasks: Tasks, is_there: Callable[[int], bool]) -> None:
+    """Unmarks the tasks whose files were lost after they were done, so that they are done again."""
+    left = set(tasks.incomplete())
+    lost = [rank for rank in range(len(tasks.sizes)) if rank not in left and not is_there(rank)]
+    for rank in lost:
+        completion_marker(tasks.folder, rank).unlink(missing_ok=True)
+    if lost:
+        print(f"What {counted(len(lost), 'task')} wrote is missing or cut off, first task {lost[0]}; it is made again.")
 
 
 def _unfinished(options: EmbedOptions, job: Job, left: list[int]) -> int:

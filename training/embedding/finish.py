@@ -19,12 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from training.common.files import written_whole
 from training.embedding.job import ERRORS, Job, read_record
 from training.embedding.outputs.card import make_card
 from training.embedding.outputs.extent import Extent, extent_of
 from training.embedding.outputs.preview import draw_preview
-from training.embedding.outputs.rows import EMBEDDINGS, embedding_files
+from training.embedding.outputs.rows import EMBEDDINGS, embedding_file, embedding_files
 from training.embedding.outputs.stac import write_catalogue
 
 _REASONS_SHOWN = 3
@@ -43,6 +46,16 @@ class Finished:
     rows: int
     errors: int
     reasons: list[str]
+
+
+def is_written(output: Path, job: Job, rank: int) -> bool:
+    """Whether what a task wrote is still there, and not cut off."""
+    try:
+        pq.read_metadata(embedding_file(output, rank))
+        read_record(output, rank)
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+    return True
 
 
 def finish(output: Path, job: Job, licence: str | None) -> Finished:

@@ -130,8 +130,7 @@ def _next_batch(path: Path, found: Iterator[pa.RecordBatch]) -> pa.RecordBatch |
         return next(found, None)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(
-            f"{str(path)!r} is damaged ({reason(error)}); delete it and the file of its number in logs/completions, and run the same "
-            "training/embed.py again."
+            f"{str(path)!r} is damaged ({reason(error)}); delete it, and run the same training/embed.py again to make it anew."
         ) from error
 
 

@@ -260,6 +260,18 @@ def test_an_input_that_changes_meanwhile_is_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "out" / "collection.json").exists()
 
 
+def test_files_that_were_lost_or_cut_off_are_made_again(tmp_path, capsys):
+    path, output = write_places(tmp_path / "p.csv", 30), tmp_path / "out"
+    run_embed(path, output, items_per_task=10)
+    files = sorted((output / "embeddings").iterdir())
+    before = [file.read_bytes() for file in files]
+    files[0].unlink()
+    files[2].write_bytes(before[2][:500])
+    run_embed(path, output, items_per_task=10)
+    assert "What 2 tasks wrote is missing or cut off, first task 0; it is made again." in capsys.readouterr().out
+    assert [file.read_bytes() for file in files] == before
+
+
 def test_a_resumed_run_must_be_the_same_job(tmp_path):
     path = write_places(tmp_path / "p.csv", 20)
     run_embed(path, tmp_path / "out")

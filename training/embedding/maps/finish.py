@@ -32,6 +32,15 @@ from training.embedding.outputs.map_values import bounds_of
 from training.embedding.outputs.zarr_map import STORE, stored_shards
 
 
+def is_part_written(output: Path, job: Job, rank: int) -> bool:
+    """Whether the part of a map that a task wrote is still there."""
+    try:
+        record = read_record(output, rank)
+    except (OSError, ValueError):
+        return False
+    return not record.rows or _written(output, job, plan_of(output, job), rank)
+
+
 def finish_map(output: Path, job: Job, licence: str | None) -> Finished:
     """
     Ends a map whose tasks are complete.

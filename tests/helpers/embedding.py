@@ -68,12 +68,13 @@ def jpeg(
     time: str | None = None,
     seed: int = 0,
     direction: tuple[float, str] | None = None,
+    width: int = 60,
 ) -> bytes:
     """
-    A small photo, with a position, a time (2024:05:01 12:30:00+02:00) and a direction (degrees from true north, "T", or magnetic, "M") in
+    A photo of noise, three by two, with a position, a time (2024:05:01 12:30:00+02:00) and a direction (degrees from true north, "T", or magnetic, "M") in
     its EXIF metadata if they are given.
     """
-    image = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 60, 3), np.uint8))
+    image = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (width * 2 // 3, width, 3), np.uint8))
     exif = Image.Exif()
     if lon is not None and lat is not None:
         gps = {

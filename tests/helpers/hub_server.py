@@ -34,6 +34,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from tests.helpers.hub_buckets import Buckets
+
 TOKEN = "hf_of_the_loopback_hub"
 # Stored outside git, as in the Hub's default .gitattributes.
 _LARGE = (".safetensors", ".parquet", ".npz", ".tif", ".onnx", ".onnx.data", ".arrow", ".jpg", ".png")
@@ -110,6 +112,7 @@ class HubServer:
         url (`str`): what `HF_ENDPOINT` must be.
         repositories (`dict[tuple[str, str], Repository]`): (`models`, `datasets` or `spaces`; `ORG/NAME`) → repository.
         requests (`list[str]`): method and path of all requests so far.
+        buckets ([`Buckets`]): its buckets and Jobs.
     """
 
     def __init__(self) -> None:
@@ -122,6 +125,7 @@ class HubServer:
         self._server.daemon_threads = True
         self._server.hub = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.buckets = Buckets(self.url)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def __enter__(self) -> "HubServer":
@@ -129,6 +133,7 @@ class HubServer:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.buckets.close()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -237,6 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _route(self, parts: list[str], query: dict[str, list[str]], body: bytes) -> Any:
+        if parts[0] in ("xet", "buckets") or parts[:2] in (["api", "buckets"], ["api", "jobs"]):
+            return self._of_buckets(parts, body)
         if parts[0] == "api":
             return self._api(parts[1:], query, body)
         if parts[0] == "upload" and self.command == "PUT":
@@ -251,6 +258,17 @@ class _Handler(BaseHTTPRequestHandler):
         if len(parts) > 4 and parts[2] == "resolve":
             return self._resolve(kind, f"{parts[0]}/{parts[1]}", parts[3], "/".join(parts[4:]))
         raise _Refusal(404, "", f"The loopback Hub does not know {self.command} {self.path}.")
+
+    def _of_buckets(self, parts: list[str], body: bytes) -> Any:
+        if parts[0] != "xet":
+            self._authorize()
+        answer = self.hub.buckets.answer(self.command, parts, body)
+        if answer is None:
+            raise _Refusal(404, "", f"The loopback Hub does not know {self.command} {self.path}.")
+        status, headers, value = answer
+        if isinstance(value, bytes):
+            return lambda: self._send_file(value, headers)
+        return lambda: self._send(json.dumps(value).encode(), {"Content-Type": "application/json", **headers}, status)
 
     # The API ------------------------------------------------------------------------------------------------------------
 

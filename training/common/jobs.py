@@ -24,8 +24,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,7 +35,7 @@ from training.common.files import write_atomically
 from training.common.workers import end_with
 
 ROOT = Path(__file__).parents[2]
-Executor = Literal["local", "slurm", "ray"]
+Executor = Literal["local", "slurm", "ray", "jobs"]
 _COMPLETIONS, _PROGRESS = "completions", "progress"
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_BETWEEN_REPORTS = 1.0
@@ -44,23 +44,45 @@ _SECONDS_BETWEEN_REPORTS = 1.0
 @dataclass
 class ClusterSettings:
     """
-    What a task asks of a cluster (Slurm or Ray).
+    What a task asks of a cluster (Slurm, Ray, or Hugging Face Jobs).
 
     Attributes:
         partition: partition of Slurm
-        time: limit of a Slurm job, as HH:MM:SS
-        cpus: CPU cores of a task
-        memory_gb: GB of memory of each core
-        gpus: GPUs of a task
-        tasks_per_job: tasks that a Slurm job does one after the other, with one loading of the model
+        bucket: bucket of the Hub, as ORG/NAME, through which Hugging Face Jobs of ORG get and return files
+        flavor: hardware of a Hugging Face Job, as hf jobs hardware lists it
+        image: Docker image of a Hugging Face Job, with uv in it (default: that of huggingface_hub)
+        time: limit of a job of Slurm or Hugging Face, as HH:MM:SS
+        cpus: CPU cores of a task of Slurm or Ray
+        memory_gb: GB of memory of each core, of Slurm or Ray
+        gpus: GPUs of a task of Slurm or Ray
+        tasks_per_job: tasks that a job of Slurm or Hugging Face does one after the other, with one loading of the model
     """
 
     partition: str | None = None
+    bucket: str | None = None
+    flavor: str = "cpu-basic"
+    image: str | None = None
     time: str = "04:00:00"
     cpus: int = 1
     memory_gb: int = 2
     gpus: int = 0
     tasks_per_job: int = 1
+
+
+@dataclass(frozen=True)
+class Needs:
+    """
+    What tasks need of this machine, for machines that do not see it.
+
+    Attributes:
+        output (`Path`): the folder that tasks write to.
+        inputs (`list[Path]`): folders and files that tasks read besides.
+        secrets (`tuple[str, ...]`): names of environment variables that tasks read, and that are written nowhere.
+    """
+
+    output: Path
+    inputs: list[Path] = field(default_factory=list)
+    secrets: tuple[str, ...] = ()
 
 
 class Tasks:
@@ -73,6 +95,7 @@ class Tasks:
         sizes (`Sequence[int]`): number of items of each task, for the progress bar.
         folder (`Path`): of markers and logs.
         description (`str`): what the progress bar says that is done.
+        needs ([`Needs`]): what tasks need of this machine.
         remark (`Callable[[], str]`, *optional*): gives what the progress bar says beside the rate.
     """
 
@@ -82,10 +105,11 @@ class Tasks:
         sizes: Sequence[int],
         folder: Path,
         description: str,
+        needs: Needs,
         remark: Callable[[], str] | None = None,
     ):
         self.task, self.sizes, self.folder = task, sizes, folder
-        self.description, self.remark = description, remark
+        self.description, self.needs, self.remark = description, needs, remark
 
     def incomplete(self) -> list[int]:
         """The tasks without a marker."""
@@ -98,13 +122,13 @@ class Tasks:
 
         Args:
             executor (`str`): `"local"`: processes on this machine; `"slurm"`: submits a job array and returns; `"ray"`: the
-                cluster of `RAY_ADDRESS`, or one that is started on this machine.
+                cluster of `RAY_ADDRESS`, or one that is started on this machine; `"jobs"`: Hugging Face Jobs.
             workers (`int`): number of tasks at a time.
-            cluster ([`ClusterSettings`]): for Slurm and Ray.
+            cluster ([`ClusterSettings`]): for all but `"local"`.
             unit (`str`): what the items are called in the progress bar.
 
         Returns:
-            The tasks that are incomplete still: of Slurm, those that were submitted; of Ray, those that failed.
+            The tasks that are incomplete still: of Slurm, those that were submitted; of Ray and Jobs, those that failed.
 
         Raises:
             ValueError: a task raised one (on this machine), or the executor cannot be used.
@@ -115,10 +139,17 @@ class Tasks:
         if executor == "slurm":
             self._slurm(workers, cluster).run()
         else:
-            engine = self._local(min(workers, len(left))) if executor == "local" else self._ray(workers, cluster)
+            run = self._engine(executor, min(workers, len(left)), cluster)
             with _progress_bar(self, unit):
-                engine.run()
+                run()
         return self.incomplete()
+
+    def _engine(self, executor: Executor, workers: int, cluster: ClusterSettings) -> Callable[[], Any]:
+        if executor == "jobs":
+            from training.common.hub_jobs import run_on_the_hub
+
+            return partial(run_on_the_hub, self, workers, cluster)
+        return self._local(workers).run if executor == "local" else self._ray(workers, cluster).run
 
     def _local(self, workers: int) -> Any:
         from datatrove.executor import LocalPipelineExecutor
@@ -127,7 +158,7 @@ class Tasks:
         # It reports errors with their traceback; here they are raised.
         logger.disable("datatrove")
         _end_forks_with(os.getpid())
-        return LocalPipelineExecutor(self._pipeline(workers), len(self.sizes), workers, str(self.folder))
+        return LocalPipelineExecutor(self.pipeline(workers), len(self.sizes), workers, str(self.folder))
 
     def _slurm(self, workers: int, cluster: ClusterSettings) -> Any:
         from datatrove.executor import SlurmPipelineExecutor
@@ -135,7 +166,7 @@ class Tasks:
         if not cluster.partition:
             raise ValueError("--cluster.partition is missing; pass a partition of Slurm, as sinfo lists them.")
         return SlurmPipelineExecutor(
-            self._pipeline(),
+            self.pipeline(),
             tasks=len(self.sizes),
             time=cluster.time,
             partition=cluster.partition,
@@ -166,7 +197,7 @@ class Tasks:
             environment = {"env_vars": {"PYTHONPATH": str(ROOT)}}
             ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment, **own)
         return RayPipelineExecutor(
-            self._pipeline(),
+            self.pipeline(),
             tasks=len(self.sizes),
             workers=workers,
             logging_dir=str(self.folder.resolve()),
@@ -175,8 +206,9 @@ class Tasks:
             gpus_per_task=cluster.gpus,
         )
 
-    def _pipeline(self, processes: int | None = None) -> list[Any]:
-        return [_Step(self.task, self.folder, processes)]
+    def pipeline(self, processes: int | None = None, prepare: Callable[[], None] | None = None) -> list[Any]:
+        """The pipeline of datatrove that does a task, on one of `processes` on this machine, or elsewhere after `prepare()`."""
+        return [_Step(self.task, self.folder, processes, prepare)]
 
 
 def completion_marker(folder: Path, rank: int) -> Path:
@@ -213,10 +245,19 @@ class TaskProgress:
 
 
 class _Step:
-    """A pipeline of datatrove of one step: a task. `processes` is the number of processes on this machine, if it is known."""
+    """
+    A pipeline of datatrove of one step: a task. `processes` is the number of processes on this machine, if it is known; `prepare` is
+    called before the task.
+    """
 
-    def __init__(self, task: Callable[[int], None], folder: Path, processes: int | None):
-        self.task, self.folder, self.processes = task, folder, processes
+    def __init__(
+        self,
+        task: Callable[[int], None],
+        folder: Path,
+        processes: int | None,
+        prepare: Callable[[], None] | None,
+    ):
+        self.task, self.folder, self.processes, self.prepare = task, folder, processes, prepare
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """In a worker process, which unpickles the step before each task."""
@@ -225,6 +266,8 @@ class _Step:
             _settle(self.processes)
 
     def __call__(self, data: Any, rank: int, world_size: int) -> None:
+        if self.prepare is not None:
+            self.prepare()
         (self.folder / _PROGRESS).mkdir(exist_ok=True)
         self.task(rank)
         (self.folder / _PROGRESS / f"{rank:05d}").unlink(missing_ok=True)

@@ -15,15 +15,16 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from training.common.jobs import Tasks, completion_marker
+from training.common.jobs import Needs, Tasks, completion_marker
 from training.common.wording import counted
 from training.embedding.finish import Finished, finish, is_written
-from training.embedding.job import ERRORS, LOGS, Job
+from training.embedding.job import ERRORS, LOGS, Job, local_files
 from training.embedding.maps.finish import finish_map, is_part_written
 from training.embedding.maps.input import PIXELS
 from training.embedding.maps.run import COG, create_map, run_map_task
-from training.embedding.options import EmbedOptions
+from training.embedding.options import RASTERS, EmbedOptions
 from training.embedding.outputs.cog_map import FOLDER
 from training.embedding.outputs.zarr_map import STORE
 from training.embedding.plan import Planned, dry_run, plan
@@ -58,11 +59,13 @@ def _embedded(options: EmbedOptions, planned: Planned) -> tuple[int, bool]:
     output, is_map = options.output.resolve(), job.what == PIXELS
     if is_map:
         create_map(output, job)
-    tasks = Tasks(partial(run_map_task if is_map else run_task, output), job.sizes, output / LOGS, "embed")
+    if options.executor == "jobs":
+        _check_files_known(options, job)
+    task, needs = partial(run_map_task if is_map else run_task, output), Needs(output, local_files(output))
+    tasks = Tasks(task, job.sizes, output / LOGS, "embed", needs)
     _forget_lost(tasks, partial(is_part_written if is_map else is_written, output, job))
     done = len(job.sizes) - len(tasks.incomplete())
     print(f"{counted(sum(job.sizes), job.unit)} in {counted(job.tasks, 'task')}, {done:,} done before.")
-    assert options.executor != "jobs"
     left = tasks.run(options.executor, options.workers, options.cluster, job.unit)
     if left:
         return _unfinished(options, job, left), False
@@ -80,6 +83,18 @@ def _forget_lost(tasks: Tasks, is_there: Callable[[int], bool]) -> None:
         completion_marker(tasks.folder, rank).unlink(missing_ok=True)
     if lost:
         print(f"What {counted(len(lost), 'task')} wrote is missing or cut off, first task {lost[0]}; it is made again.")
+
+
+def _check_files_known(options: EmbedOptions, job: Job) -> None:
+    """
+    Raises:
+        ValueError: the input is a table of files, of which Jobs would see the table alone, or its whole folder.
+    """
+    if Path(str(options.input)).is_file() and job.what not in (*RASTERS, "places"):
+        raise ValueError(
+            f"--executor is 'jobs', for which folders and single files are copied, and --input {options.input!r} names other files; pass a folder "
+            "of photos or of parquet files."
+        )
 
 
 def _unfinished(options: EmbedOptions, job: Job, left: list[int]) -> int:

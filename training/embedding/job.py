@@ -159,6 +159,12 @@ def recorded_path(output: Path, name: str) -> str | None:
         return None
 
 
+def local_files(output: Path) -> list[Path]:
+    """What the tasks of a job read on the machine that planned it, besides its own folder."""
+    paths = [Path(path) for name in ("model", "input") if (path := recorded_path(output, name))]
+    return [path for path in paths if path.exists()]
+
+
 def write_record(output: Path, rank: int, record: TaskRecord) -> None:
     """Writes what became of the inputs of a task; reasons name the input as the job does, since paths stay on this machine."""
     path, name = recorded_path(output, "input"), read_job(output).input

@@ -51,7 +51,7 @@ class EmbedOptions:
             as sentinel2_l2a_12 (default: those that each file names)
         datetime: when a raster, or all tiles in a folder, were taken, such as 2026-06-01T10:20:30Z
         map_format: Zarr (zarr, one store), or cloud-optimised GeoTIFFs (cog) (default: zarr)
-        executor: local processes, slurm, or ray; Hugging Face Jobs (jobs) run the whole command instead, as docs/embedding.md shows
+        executor: local processes, slurm, ray, or Hugging Face Jobs (jobs)
         workers: number of tasks at a time
         cluster: what a task asks of a cluster
         batch_size: places, photos or tiles that are encoded at a time (default: 4096 places, 32 photos or tiles)
@@ -79,7 +79,7 @@ class EmbedOptions:
     bands: str | None = None
     datetime: str | None = None
     map_format: Literal["zarr", "cog"] | None = None
-    executor: Executor | Literal["jobs"] = "local"
+    executor: Executor = "local"
     workers: int = 1
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     batch_size: int | None = None
@@ -99,11 +99,6 @@ class EmbedOptions:
                 raise ValueError(f"--{name} is missing; pass {example}.")
         assert self.output is not None
         self.output = self.output.expanduser()
-        if self.executor == "jobs":
-            raise ValueError(
-                "--executor is 'jobs', expected local, slurm or ray: Hugging Face Jobs see neither the input nor the output of this "
-                "machine; run the whole command in them, as docs/embedding.md shows under Hugging Face Jobs."
-            )
         check_whole("workers", self.workers, least=1)
         for name in ("batch_size", "items_per_task"):
             if getattr(self, name) is not None:

@@ -58,7 +58,7 @@ class StreetPairsOptions:
         plates: TorchScript weights of a detector of number plates, such as EgoBlur's, to blur them as well
         own_photos: statement that you may use your own photos, and that nobody can be recognised in them, for the data card
         rows_per_shard: the most tiles of a file
-        executor: local processes, slurm, or ray
+        executor: local processes, slurm, ray, or Hugging Face Jobs (jobs)
         workers: number of units at a time
         cluster: what a unit asks of a cluster
         requests_per_second: the most requests a second to a host, by all workers of a machine

@@ -21,10 +21,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from training.common.files import write_atomically
-from training.common.jobs import Tasks, completion_marker
+from training.common.jobs import Needs, Tasks, completion_marker
+from training.common.tables import local_path
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.packing.shards import DATASET, shard_file
+from training.street_pairs.photo_sources.mapillary import TOKEN
+from training.street_pairs.stages.select import PHOTOS
 from training.street_pairs.units import count_failures, has_passing_failures, unit_file
 
 # In their order, with what each makes.
@@ -117,9 +122,31 @@ class Stage:
             sizes,
             self.output / self.name / LOGS,
             self.name,
+            self._needs(),
             partial(_failures_so_far, self.output / self.name, {}),
         )
         return tasks.run(self.options.executor, self.options.workers, self.options.cluster, STAGES[self.name])
+
+    def _needs(self) -> Needs:
+        """
+        What units need of this machine.
+
+        Raises:
+            ValueError: Jobs are to read photos outside of the input, which is all that is copied for them.
+        """
+        options = self.options
+        named = [options.input, options.provider, options.stac_url, options.settlement_raster, options.plates]
+        inputs = [path for name in named if name is not None and (path := local_path(name)).exists()]
+        if self.name == "photos" and options.executor == "jobs":
+            paths = pq.read_table(self.output / "select" / PHOTOS, columns=["path"])["path"].drop_null().to_pylist()
+            copied = {folder for path in inputs if path.is_dir() for folder in (path.absolute(), path.resolve())}
+            outside = [path for path in paths if copied.isdisjoint(Path(path).parents)]
+            if outside:
+                raise ValueError(
+                    f"--executor is 'jobs', for which a folder of photos is copied, but not those that a table names, such as {outside[0]!r}; "
+                    "pass the folder as --input, or give their addresses in a column url."
+                )
+        return Needs(self.output, inputs, (TOKEN, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
 
 
 def prepare_retry(options: StreetPairsOptions) -> int:

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("datatrove", reason="the extra embed is not installed")
-from training.common.jobs import ClusterSettings, Tasks, report_progress
+from training.common.jobs import ClusterSettings, Needs, Tasks, report_progress
 
 ROOT = Path(__file__).parents[3]
 TASKS = 5
@@ -34,13 +34,13 @@ _PROGRAM = """
 import sys
 from functools import partial
 from pathlib import Path
-from training.common.jobs import ClusterSettings, Tasks
+from training.common.jobs import ClusterSettings, Needs, Tasks
 from tests.training.common.test_jobs import note
 
 if __name__ == "__main__":
     folder, workers, executor, waits_at = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     cluster = ClusterSettings(partition="all", memory_gb=1)
-    tasks = Tasks(partial(note, folder, waits_at), [10] * 5, folder / "logs", "note")
+    tasks = Tasks(partial(note, folder, waits_at), [10] * 5, folder / "logs", "note", Needs(folder))
     print("LEFT", tasks.run(executor, workers, cluster, "item"))
 """
 
@@ -96,11 +96,11 @@ def times_done(folder: Path) -> list[int]:
 
 
 def test_an_error_ends_the_run_and_the_rest_is_done_by_the_next(tmp_path):
-    tasks = Tasks(fail, [1] * TASKS, tmp_path / "logs", "note")
+    tasks = Tasks(fail, [1] * TASKS, tmp_path / "logs", "note", Needs(tmp_path))
     with pytest.raises(ValueError, match="Task 2 is bad; mend it"):
         tasks.run("local", 1, ClusterSettings(), "item")
     assert tasks.incomplete() == [2, 3, 4]
-    mended = Tasks(partial(note, tmp_path, -1), [1] * TASKS, tmp_path / "logs", "note")
+    mended = Tasks(partial(note, tmp_path, -1), [1] * TASKS, tmp_path / "logs", "note", Needs(tmp_path))
     assert mended.run("local", 1, ClusterSettings(), "item") == []
     assert times_done(tmp_path) == [0, 0, 1, 1, 1]
 
@@ -169,4 +169,4 @@ def test_slurm_gets_a_job_array_whose_elements_do_the_tasks(tmp_path):
 
 def test_slurm_needs_a_partition(tmp_path):
     with pytest.raises(ValueError, match=r"--cluster\.partition is missing"):
-        Tasks(fail, [1], tmp_path / "logs", "note").run("slurm", 1, ClusterSettings(), "item")
+        Tasks(fail, [1], tmp_path / "logs", "note", Needs(tmp_path)).run("slurm", 1, ClusterSettings(), "item")

@@ -128,7 +128,7 @@ class BucketCopy:
         for name in _CODE:
             address = f"hf://buckets/{self.bucket}/{base}/code/{name}"
             self.api.sync_bucket(str(ROOT / name), address, delete=True, exclude=["*.pyc"], quiet=True)
-        single = [(ROOT / name, f"{base}/code/{name}") for name in _FILES]
+        single: list[tuple[str | Path | bytes, str]] = [(ROOT / name, f"{base}/code/{name}") for name in _FILES]
         single += [(path, f"{base}/files/{_key(path)}") for path in self.files]
         self.api.batch_bucket_files(self.bucket, add=single)
         for folder in (*self.folders, self.output):

@@ -32,6 +32,9 @@ _SIZES = (1_000, 100_000, 1_000_000)
 _REQUESTS_PER_TILE, _CANDIDATES = 15, 3
 _TILE_MB, _PHOTO_MB, _STORED_PHOTO_MB = 5.4, 0.2, 0.03
 _SECONDS_PER_TILE, _SECONDS_PER_PHOTO = 0.05, 0.01
+# Megabytes of the original that a view of a panorama is cut out of: an assumption; and the share of panoramas in a sample of Mapillary's photos,
+# for those of which the table does not say.
+_PANORAMA_MB, _PANORAMAS_OF_MAPILLARY = 4.0, 0.28
 # Seconds that a worker waits for the answer to a request for pixels: an assumption.
 _SECONDS_PER_REQUEST = 0.1
 _BANDS, _BYTES, _COMPRESSED = 10, 2, 0.55
@@ -83,18 +86,18 @@ def dry_run(options: StreetPairsOptions) -> str:
     with TemporaryDirectory(prefix="gair-streets-") as folder:
         output = Path(folder)
         select.run(options, output, 0)
-        photos = pq.read_table(output / "select" / "photos.parquet", columns=["source", "url", "path"])
+        photos = pq.read_table(output / "select" / "photos.parquet", columns=["source", "camera", "path"])
         tiles = pq.read_table(output / "select" / "tiles.parquet")
         queries = len(queries_of(tiles.to_pylist()))
     sources = photos.to_pylist()
     asked = sum(_requests(photo) for photo in sources)
-    downloaded = sum(photo["path"] is None for photo in sources)
+    megabytes = sum(_megabytes(photo, options.panoramas) for photo in sources)
     local = provider_of(options.provider, options.stac_url).local
-    here = _costs(len(photos), len(tiles), asked, downloaded, 0 if local else queries, local, options)
+    here = _costs(len(photos), len(tiles), asked, megabytes, 0 if local else queries, local, options)
     lines = [f"Dry run: {here}.", "In proportion:"]
     lines += [f"  {here.times(pairs / here.pairs)}" for pairs in _SIZES]
     lines.append(
-        f"Computed from {_PHOTO_MB} MB a photo, {_TILE_MB} MB and {_REQUESTS_PER_TILE} requests a tile, the classes of {_CANDIDATES} scenes a tile, "
+        f"Computed from {_PHOTO_MB} MB a photo{_of_panoramas(options.panoramas)}, {_TILE_MB} MB and {_REQUESTS_PER_TILE} requests a tile, the classes of {_CANDIDATES} scenes a tile, "
         f"{options.requests_per_second:g} requests a second to a host, {_SECONDS_PER_REQUEST:g} s a request for pixels and "
         f"{options.workers} workers. Nothing was downloaded."
     )
@@ -107,17 +110,32 @@ def _requests(photo: dict) -> float:
     return {MAPILLARY: 1 + 1 / mapillary.IDS_AT_A_TIME, KARTAVIEW: 2}.get(photo["source"], 1)
 
 
+def _megabytes(photo: dict, panoramas: str) -> float:
+    """To download for a photo; a view of a panorama is cut out of the original."""
+    if photo["path"] is not None:
+        return 0
+    unknown = _PANORAMAS_OF_MAPILLARY if photo["source"] == MAPILLARY else 0
+    share = 0 if panoramas == "drop" else {"spherical": 1, None: unknown}.get(photo["camera"], 0)
+    return _PHOTO_MB + share * (_PANORAMA_MB - _PHOTO_MB)
+
+
+def _of_panoramas(panoramas: str) -> str:
+    if panoramas == "drop":
+        return ""
+    return f" and {_PANORAMA_MB:g} MB a panorama ({_PANORAMAS_OF_MAPILLARY:.0%} of Mapillary's photos, where the table does not say)"
+
+
 def _costs(
     photos: int,
     tiles: int,
     photo_requests: float,
-    downloads: int,
+    photo_megabytes: float,
     searches: int,
     local: bool,
     options: StreetPairsOptions,
 ) -> Costs:
     tile_requests = 0 if local else tiles * (_REQUESTS_PER_TILE + _CANDIDATES)
-    gigabytes = (downloads * _PHOTO_MB + (0 if local else tiles * _TILE_MB)) * _MB / 1e9
+    gigabytes = (photo_megabytes + (0 if local else tiles * _TILE_MB)) * _MB / 1e9
     busy = photos * _SECONDS_PER_PHOTO + tiles * _SECONDS_PER_TILE
     seconds = (busy + tile_requests * _SECONDS_PER_REQUEST) / options.workers
     waiting = (photo_requests + searches) / options.requests_per_second

@@ -62,3 +62,25 @@ def test_more_workers_take_less_time(table, tmp_path):
     options = {"input": str(table), "output": tmp_path / "out", "provider": "cdse", "test_share": 0.0}
     hours = [numbers(dry_run(StreetPairsOptions(**options, workers=workers)))[3][7] for workers in (1, 2)]
     assert hours[0] == pytest.approx(2 * hours[1], rel=0.06)
+
+
+def test_panoramas_are_cut_out_of_larger_files(table, tmp_path):
+    rows = [
+        f"{n},{12 + 0.1 * (n % 4) + 0.001 * n},48.0,kartaview,{('perspective', 'spherical')[n % 2]}" for n in range(40)
+    ]
+    table.write_text("\n".join(["id,lon,lat,source,camera", *rows]))
+    options = {"input": str(table), "output": tmp_path / "out", "provider": "cdse", "test_share": 0.0}
+    dropped, cut = (dry_run(StreetPairsOptions(**options, panoramas=panoramas)) for panoramas in ("drop", "cut"))
+    assert "a panorama" in cut and "panorama" not in dropped
+    (kept, tiles), (pairs, more) = ((line[0], line[1]) for line in (numbers(dropped)[0], numbers(cut)[0]))
+    assert (kept, pairs) == (20, 40)
+    # 20 photos of 0.2 MB each, or also 20 of 4 MB, and 5.4 MB a tile.
+    assert numbers(dropped)[0][6] == pytest.approx((4 + 5.4 * tiles) / 1000, rel=0.05)
+    assert numbers(cut)[0][6] == pytest.approx((84 + 5.4 * more) / 1000, rel=0.05)
+
+
+def test_mapillary_photos_of_unknown_cameras_are_counted_by_a_share(table, tmp_path):
+    options = {"input": str(table), "output": tmp_path / "out", "provider": "cdse", "test_share": 0.0}
+    dropped, cut = (numbers(dry_run(StreetPairsOptions(**options, panoramas=way)))[3][6] for way in ("drop", "cut"))
+    # 0.28 × 3.8 MB more for each of a million photos.
+    assert cut - dropped == pytest.approx(1064, rel=0.1)

@@ -26,6 +26,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ import torch
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from modeling_gair.bands_gair import GAIR_BANDS
+from tests.helpers.embedding import ROOT
 from tests.helpers.rasters import made_scene
 
 _BLOCK = 1024
@@ -43,43 +45,68 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--side", type=int, default=10_980)
-    parser.add_argument("--resolution_m", default="40")
+    parser.add_argument("--resolution_m", type=float, default=40.0)
     parser.add_argument("--model", type=Path)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    raster = options.output / f"scene-{options.side}.tif"
-    if not raster.exists():
-        write_scene(raster, options.side)
     model = options.model or made_model(options.output / "model")
-    output = options.output / f"map-{options.side}-{options.resolution_m}m"
-    command = [
-        "training/embed.py",
-        "--model",
-        str(model),
-        "--input",
-        str(raster),
-        "--output",
-        str(output),
-        "--what",
-        "pixels",
-    ]
+    found = map_scene(options.output, options.side, options.resolution_m, model)
+    side = options.side
+    print(
+        f"{side} x {side} pixels to cells of {options.resolution_m:g} m, D = {found.dimension}, {torch.get_num_threads()} threads"
+    )
+    print(
+        f"{found.tasks} tasks, {found.windows:,} windows, {found.wall:.0f} s, {found.cpu:.0f} s of CPU, {1000 * found.cpu / found.windows:.1f} ms of "
+        "CPU a window"
+    )
+    print(
+        f"peak memory {found.peak_mb / 1000:.2f} GB; the raster decodes to {side**2 * 20 / 1e9:.2f} GB, the map is {found.stored_mb:.0f} MB"
+    )
+
+
+@dataclass(frozen=True)
+class SceneMap:
+    """What a map of a scene took: CPU and wall seconds, peak memory, and what it consists of."""
+
+    cpu: float
+    wall: float
+    peak_mb: float
+    tasks: int
+    windows: int
+    dimension: int
+    stored_mb: float
+
+
+def map_scene(folder: Path, side: int, resolution_m: float, model: Path) -> SceneMap:
+    """
+    Maps a made scene in one process, as users do.
+
+    Args:
+        folder (`Path`): where the scene is made, if it is not there, and the map.
+        side (`int`): of the scene in pixels of 10 m.
+        resolution_m (`float`): of the map.
+        model (`Path`): its folder.
+    """
+    folder, model = folder.resolve(), model.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    raster, output = folder / f"scene-{side}.tif", folder / f"map-{side}-{resolution_m:g}m"
+    if not raster.exists():
+        write_scene(raster, side)
+    paths = ("--model", str(model), "--input", str(raster), "--output", str(output))
+    flags = ("--what", "pixels", "--resolution_m", str(resolution_m), "--dtype", "int8")
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *command, "--resolution_m", options.resolution_m, "--dtype", "int8"])
+    process = subprocess.Popen(
+        [sys.executable, "training/embed.py", *paths, *flags], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
     status, usage = os.wait4(process.pid, 0)[1:]
-    seconds = time.perf_counter() - start
+    wall = time.perf_counter() - start
     if os.waitstatus_to_exitcode(status):
         sys.exit("The map failed.")
     job = json.loads((output / "job.json").read_text())
-    windows, cpu = sum(job["sizes"]), usage.ru_utime + usage.ru_stime
     stored = sum(file.stat().st_size for file in (output / "map.zarr").rglob("*") if file.is_file())
-    print(
-        f"{options.side} x {options.side} pixels to cells of {options.resolution_m} m, D = {job['dimension']}, {torch.get_num_threads()} threads"
-    )
-    print(
-        f"{job['tasks']} tasks, {windows:,} windows, {seconds:.0f} s, {cpu:.0f} s of CPU, {1000 * cpu / windows:.1f} ms of CPU a window"
-    )
-    print(
-        f"peak memory {usage.ru_maxrss * 1024 / 1e9:.2f} GB; the raster decodes to {options.side**2 * 20 / 1e9:.2f} GB, the map is {stored / 1e6:.0f} MB"
+    cpu = usage.ru_utime + usage.ru_stime
+    return SceneMap(
+        cpu, wall, usage.ru_maxrss * 1024 / 1e6, job["tasks"], sum(job["sizes"]), job["dimension"], stored / 1e6
     )
 
 

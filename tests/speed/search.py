@@ -13,55 +13,61 @@
 # limitations under the License.
 """
 Search in a million made vectors: time and memory of the index, recall@10 against comparing all vectors in float32, and the time of a
-query:
+query, with filters and without:
 
     OMP_NUM_THREADS=1 python -m tests.speed.search [ROWS DIMENSION]
 
 The vectors lie around 4,000 centres, and the queries are drawn like them. Takes twice the vectors' size on disk, beside the index. Prints
-the results; asserts nothing.
+a table; asserts nothing. `python -m tests.speed --only search` does the same with fewer vectors.
 """
 
 import os
+import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from tqdm import tqdm
 
+from tests.helpers.embedding import ROOT
 from tests.helpers.embeddings import FINGERPRINT, made_job
+from tests.speed.rows import Row, spread
+from tests.speed.table import show
 from training.embedding.job import PLAN, write_job
 from training.embedding.outputs.rows import EMBEDDINGS, embedding_file, write_embeddings
 from training.searching.index import EmbeddingIndex, open_index
 from training.searching.parts import keep_best
 
-ROOT = Path(__file__).parents[2]
 CENTRES, SPREAD, FILES, QUERIES, TOP = 4000, 0.7, 20, 200, 10
 BOX = (5.0, 45.0, 16.0, 55.0)
+_SECTION = "search"
 
 
-def main(rows: int, dimension: int) -> None:
+def search_rows(rows: int, dimension: int) -> list[Row]:
     """Makes vectors, builds their index in a process of its own, and searches it."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         queries = next(made(QUERIES, dimension, 1, seed=10_000))
         true = write_rows(folder, rows, dimension, queries)
-        print(f"{rows:,} rows of {dimension} numbers, {os.environ.get('OMP_NUM_THREADS', 'all')} threads")
-        build(folder)
+        built = build(folder)
         index = open_index(folder)
         found = np.array(index.search(queries, TOP).table.column("id").to_pylist()).reshape(QUERIES, TOP)
         shares = [len(set(map(str, here)) & set(there)) / TOP for here, there in zip(true, found.tolist())]
-        print(f"recall@{TOP} of {QUERIES} queries: {np.mean(shares):.4f}, of the worst {min(shares):.1f}")
-        time_queries("one query, whole rows returned", index, queries)
-        time_queries("one query in a box", index, queries, bbox=BOX)
-        time_queries("one query where number % 100 = 0", index, queries[:20], where="number % 100 = 0")
-        print(
-            f"resident after the queries: {resident('RssAnon'):,} MB of its own and {resident('RssFile'):,} MB of mapped files"
-        )
+        note = f"{rows:,} × {dimension}; {built.wall:.0f} s by the clock, {built.disk_mb:,.0f} MB on disk, at most {built.own_mb:,} MB of its own and "
+        return [
+            Row(_SECTION, "building the index", built.cpu, "s of CPU", rate=rows / built.cpu, items="rows", note=f"{note}{built.mapped_mb:,} MB mapped"),
+            Row(_SECTION, f"recall@{TOP}", float(np.mean(shares)), "", note=f"{QUERIES} queries, the worst {min(shares):.1f}; {built.said}"),
+            timed_queries("a query", index, queries),
+            timed_queries("a query in a box", index, queries, bbox=BOX),
+            timed_queries("a query where number % 100 = 0", index, queries[:20], where="number % 100 = 0"),
+            Row(_SECTION, "memory after the queries", resident("RssAnon"), "MB", note=f"and {resident('RssFile'):,} MB of mapped files"),
+        ]  # fmt: skip
 
 
 def made(rows: int, dimension: int, files: int, seed: int) -> Iterator[np.ndarray]:
@@ -112,8 +118,20 @@ def write_file(path: Path, vectors: np.ndarray, numbers: np.ndarray, about: dict
     write_embeddings(path, columns, vectors, "float32", about, pa.schema([("number", pa.int64())]))
 
 
-def build(folder: Path) -> None:
-    """Builds the index as users do, and prints what it takes."""
+@dataclass(frozen=True)
+class Built:
+    """What building took: CPU and wall seconds, MB of own memory, of mapped files and on disk; and what the program said of it."""
+
+    cpu: float
+    wall: float
+    own_mb: int
+    mapped_mb: int
+    disk_mb: float
+    said: str
+
+
+def build(folder: Path) -> Built:
+    """Builds the index as users do."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "training/search.py", "index", str(folder)], cwd=ROOT, stdout=subprocess.PIPE
@@ -131,19 +149,17 @@ def build(folder: Path) -> None:
     assert process.stdout is not None
     text = process.stdout.read().decode()
     _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
     stopped.set()
     watcher.join()
     assert status == 0, text
     size = sum(path.stat().st_size for path in (folder / "index").rglob("*") if path.is_file()) / 1e6
-    print(text.replace(str(folder), "OUT").strip())
-    print(
-        f"index: {used.ru_utime + used.ru_stime:.0f} s of CPU time, {time.perf_counter() - start:.0f} s, {size:,.0f} MB on disk, at most "
-        f"{peaks['RssAnon']:,} MB of its own memory and {peaks['RssFile']:,} MB of mapped files"
-    )
+    said = text.strip().partition(": ")[2]
+    return Built(used.ru_utime + used.ru_stime, wall, peaks["RssAnon"], peaks["RssFile"], size, said)
 
 
-def time_queries(title: str, index: EmbeddingIndex, queries: np.ndarray, **filters) -> None:
-    """Prints the median time of a query, after one to warm up."""
+def timed_queries(case: str, index: EmbeddingIndex, queries: np.ndarray, **filters) -> Row:
+    """The median time of a query, after one to warm up."""
     found = len(index.search(queries[0], TOP, **filters))
     wall, busy = [], []
     for query in queries:
@@ -151,7 +167,8 @@ def time_queries(title: str, index: EmbeddingIndex, queries: np.ndarray, **filte
         index.search(query, TOP, **filters)
         wall.append(time.perf_counter() - start)
         busy.append(time.process_time() - cpu)
-    print(f"{title}: {1e3 * np.median(busy):.1f} ms of CPU time, {1e3 * np.median(wall):.1f} ms, {found} rows")
+    note = f"{1e3 * statistics.median(busy):.2g} ms of CPU, {found} rows found"
+    return Row(_SECTION, case, statistics.median(wall), spread=spread(wall), note=note)
 
 
 def resident(kind: str, process: int | None = None) -> int:
@@ -164,4 +181,4 @@ def resident(kind: str, process: int | None = None) -> int:
 
 
 if __name__ == "__main__":
-    main(*(map(int, sys.argv[1:]) if len(sys.argv) == 3 else (1_000_000, 768)))
+    print(show(search_rows(*(map(int, sys.argv[1:]) if len(sys.argv) == 3 else (1_000_000, 768)))))

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from tests.speed.rows import Row, Settings
 from tests.speed.sections import (
+    embedding,
     growth,
     loading_pairs,
     machine,
@@ -25,6 +26,7 @@ from tests.speed.sections import (
     processors,
     published,
     queries,
+    search,
     starting,
     towers,
     training,
@@ -45,6 +47,8 @@ SECTIONS: dict[str, Callable[[Settings], list[Row]]] = {
         published,
         probes,
         world_map,
+        embedding,
+        search,
         growth,
     )
 }

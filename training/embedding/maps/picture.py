@@ -67,12 +67,15 @@ def _draw(path: Path, picture: np.ndarray, plan: MapPlan, title: str) -> None:
     from matplotlib.figure import Figure
 
     west, south, east, north = bounds_of(plan)
-    height = _WIDTH_IN * plan.shape[0] / plan.shape[1]
+    rows, columns = plan.shape
+    height = _WIDTH_IN * rows / columns
+    # Cells are square on the ground, also where they are not in the units of the CRS.
+    aspect = (east - west) / columns / ((north - south) / rows)
     figure = Figure(figsize=(_WIDTH_IN, float(np.clip(height, 3, 14)) + 0.8), layout="constrained")
     axis = figure.subplots()
-    axis.imshow(picture, extent=(west, east, south, north), aspect="auto", interpolation="nearest")
+    axis.imshow(picture, extent=(west, east, south, north), aspect=aspect, interpolation="nearest")
     axis.set(xlabel=f"x ({plan.grid.crs.split(chr(10))[0][:30]})", ylabel="y")
     axis.ticklabel_format(useOffset=False, style="plain")
     axis.set_title(title, fontsize="medium")
     with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI)
+        figure.savefig(temporary, dpi=_DPI, bbox_inches="tight")

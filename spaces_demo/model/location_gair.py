@@ -14,6 +14,7 @@
 """Location encoders: map lon, lat in degrees to an embedding."""
 
 import math
+from functools import reduce
 from itertools import pairwise
 from typing import cast
 
@@ -116,7 +117,8 @@ class GairLocationCapsule(nn.Module):
     def forward(self, plane: torch.Tensor) -> torch.Tensor:
         hidden_states = self.features(plane).to(compute_dtype(self))
         for layer in self.layers:
-            hidden_states = nn.functional.relu(layer(hidden_states))
+            # In place: nothing else needs a layer's output, not even its gradient.
+            hidden_states = F.relu(layer(hidden_states), inplace=True)
         return self.head(hidden_states)
 
 
@@ -180,7 +182,7 @@ class GairLocationEncoder(GairLocationPreTrainedModel):
         check_precise("coordinates", coordinates)
         # In float32, first multiplied and then divided: the same order of rounding as in the release.
         plane = equal_earth(coordinates.float()) * _PLANE_SCALE / _PLANE_DIVISOR
-        return torch.stack([capsule(plane) for capsule in self.capsules]).sum(dim=0)
+        return reduce(torch.add, (capsule(plane) for capsule in self.capsules))
 
 
 def spherical_harmonics(coordinates: torch.Tensor, degree: int) -> torch.Tensor:

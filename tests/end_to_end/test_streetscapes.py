@@ -16,6 +16,7 @@
 for byte as without; and training and retrieval on what it makes.
 """
 
+import csv
 import json
 import os
 import signal
@@ -50,6 +51,11 @@ PASSING = [
     Fault("error in 200", r"/mapillary/|/kartaview/", every=3),
     Fault("429", r"/stac/search", every=3),
 ]
+
+# fmt: off
+_SMALL = ["--model.rs_config.num_hidden_layers", "1", "--model.sv_config.num_hidden_layers", "1", "--batch_size", "4",
+          "--photos_per_tile", "2", "--num_workers", "0", "--report_to", "none"]
+# fmt: on
 
 
 @pytest.fixture(scope="module")
@@ -99,17 +105,27 @@ def kill_in(stage: str, arguments: list[str], output: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def table(service, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("table") / "photos.csv"
+    write_table(path, PHOTOS, service.url)
+    return path
+
+
+@pytest.fixture(scope="module")
+def quiet(service, table, tmp_path_factory) -> Path:
+    """What is made without kills or passing faults."""
+    output = tmp_path_factory.mktemp("quiet") / "quiet"
+    service.faults = list(PERMANENT)
+    done = subprocess.run(command(table, output, service, 1), env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return output
+
+
 @pytest.mark.ci
 @pytest.mark.timeout(1200)
-def test_kills_and_faults_change_no_byte(service, tmp_path):
-    table = tmp_path / "photos.csv"
-    write_table(table, PHOTOS, service.url)
-    service.faults = list(PERMANENT)
-    quiet, noisy = tmp_path / "quiet", tmp_path / "noisy"
-    done = subprocess.run(command(table, quiet, service, 1), env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    expected = files_of(quiet)
-
+def test_kills_and_faults_change_no_byte(service, table, quiet, tmp_path):
+    noisy, expected = tmp_path / "noisy", files_of(quiet)
     service.faults = [*PERMANENT, *PASSING]
     arguments = command(table, noisy, service, 2)
     for stage in STAGES:
@@ -126,6 +142,33 @@ def test_kills_and_faults_change_no_byte(service, tmp_path):
     assert service.counts["fault cut"] and service.counts["fault error in 200"] and service.counts["fault 500"]
     check_rows(noisy, set(GONE))
     assert not any(b"a-secret" in path.read_bytes() for path in noisy.rglob("*") if path.is_file())
+
+
+@pytest.mark.ci
+def test_a_model_trains_on_the_data_set_and_finds_its_photos(quiet, tmp_path):
+    data, model, report = quiet / "dataset", tmp_path / "model", tmp_path / "report"
+    held_out = pq.read_table(data / "data" / "test-00000-of-00001.parquet", columns=["photos"])["photos"].to_pylist()
+    photos = sum(map(len, held_out))
+    assert photos > len(held_out) > 1
+    run("pretrain.py", "--data", data, "--output_dir", model, "--max_steps", 4, *_SMALL)
+    metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
+    assert (metrics["tiles"], metrics["photos"]) == (len(held_out), photos)
+    run("evaluate.py", "--model", model, "--tasks", "pairs", "--data", f"pairs={data}", "--output_dir", report)
+    with (report / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    across = [row for row in rows if row["split"] == "across tiles" and row["metric_name"] == "R@1"]
+    assert "SV → RS at the point (NILI)" in {row["task"] for row in across}
+    assert {int(row["n_samples"]) for row in across} == {photos}
+    assert all(0 <= float(row["metric_value"]) <= 1 for row in across)
+
+
+def run(program: str, *flags: object) -> str:
+    """A program of the repository, as it is."""
+    arguments = [sys.executable, str(ROOT / "training" / program), *map(str, flags)]
+    variables = {**environment(), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(arguments, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def check_rows(output: Path, gone: set[str]) -> None:

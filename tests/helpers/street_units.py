@@ -83,7 +83,7 @@ def write_units(output: Path, tiles: int = 6, photos: int = 2, tiles_per_unit: i
     (output / "select").mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(selected), output / "select" / "photos.parquet")
     pq.write_table(pa.Table.from_pylist(labels), output / "select" / "tiles.parquet")
-    rules = [{"rule": "all", "photos": 100}, {"rule": "licence", "photos": len(selected)}]
+    rules = [{"rule": "licence", "of": "photos", "before": 100, "after": len(selected)}]
     (output / "select" / "counts.json").write_text(json.dumps(rules), encoding="utf-8")
     (output / "select" / "remarks.json").write_text(json.dumps(["Settlement classes are made up."]), encoding="utf-8")
     for rank in range(0, tiles, tiles_per_unit):

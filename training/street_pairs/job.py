@@ -41,7 +41,7 @@ _MAY_DIFFER = {
     "kartaview_url",
     "stac_url",
 }
-_CONTENT = "content of the input"
+CONTENT = "content of the input"
 
 
 def check_job(options: StreetPairsOptions) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def check_job(options: StreetPairsOptions) -> dict[str, Any]:
     have = read_job(options.output)
     for name in sorted({*have, *wanted}):
         if have.get(name) != wanted.get(name):
-            called = name if name == _CONTENT else f"--{name}"
+            called = name if name == CONTENT else f"--{name}"
             raise ValueError(
                 f"{str(options.output)!r} holds the job of another command: {called} is {wanted.get(name)!r} and was {have.get(name)!r}; "
                 "run the same command again, or pass another --output."
@@ -86,7 +86,7 @@ def read_job(output: Path) -> dict[str, Any]:
 
 def _described(options: StreetPairsOptions) -> dict[str, Any]:
     values = {name: value for name, value in _flat(asdict(options)).items() if name.split(".")[0] not in _MAY_DIFFER}
-    return {**values, _CONTENT: _digest(str(options.input))}
+    return {**values, CONTENT: _digest(str(options.input))}
 
 
 def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:

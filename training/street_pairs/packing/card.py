@@ -20,13 +20,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from huggingface_hub import DatasetCard, DatasetCardData
 
 import modeling_gair
 from training.street_pairs.blurring import missed
+from training.street_pairs.job import CONTENT
 from training.street_pairs.packing.contents import Contents
 from training.street_pairs.packing.shards import DATA, SPLITS
-from training.street_pairs.stages.select import COUNTS, REMARKS
+from training.street_pairs.stages.select import COUNTS, PHOTOS, REMARKS, TILES
 
 _TEMPLATE = Path(__file__).with_name("card_template.md")
 # Names of licences on the Hub.
@@ -75,14 +77,14 @@ def make_card(
         credit_table=_credit_table(contents),
         unchecked=f"{contents.unchecked:,}" if contents.unchecked else "",
         years=", ".join(sorted(contents.years)),
-        rule_table=_rules(output),
+        rule_table=_rules(output, tiles, photos),
         remarks=" ".join(_read(output, REMARKS)),
         test="test" in splits,
         missed=missed(plates=bool(job.get("plates"))),
         failure_table=_table(
-            ("stage", "kind", "tried again by `--retry_failed`", "number"),
+            ("stage", "kind", "of", "tried again by `--retry_failed`", "number"),
             [
-                (stage, kind, "no" if permanent else "yes", count)
+                (stage, kind, _counted(stage, kind), "no" if permanent else "yes", count)
                 for (stage, kind, permanent), count in sorted(failures.items())
             ],
         ),
@@ -100,8 +102,11 @@ def make_card(
         ),
         job=job,
         options="\n".join(
-            f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in job.items() if value is not None
+            f"{name}: {json.dumps(value, ensure_ascii=False)}"
+            for name, value in job.items()
+            if value is not None and name != CONTENT
         ),
+        content=job.get(CONTENT) or "",
         version=modeling_gair.__version__,
         libraries=", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
         python=platform.python_version(),
@@ -121,12 +126,24 @@ def _credit_table(contents: Contents) -> str:
     return _table(("attribution", "photos"), credits[:_CREDITS_SHOWN])
 
 
-def _rules(output: Path) -> str:
-    """What each rule of the selection left."""
+def _rules(output: Path, tiles: int, photos: int) -> str:
+    """What each rule of the selection left, and what of that the data set holds."""
     rules = _read(output, COUNTS)
     if not rules:
         return ""
+    for of, file, held in (("tiles", TILES, tiles), ("photos", PHOTOS, photos)):
+        selected = pq.read_metadata(output / "select" / file).num_rows
+        rules.append({"rule": "in the data set", "of": of, "before": selected, "after": held})
     return _table(tuple(rules[0]), [tuple(rule.values()) for rule in rules])
+
+
+def _counted(stage: str, kind: str) -> str:
+    """What it is that failed."""
+    if kind.startswith("scene_"):
+        return "scenes"
+    if kind == "no_photos" or stage in ("choose", "tiles"):
+        return "tiles"
+    return "searches" if stage == "search" else "photos"
 
 
 def _read(output: Path, name: str) -> list[Any]:

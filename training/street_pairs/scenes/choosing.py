@@ -133,7 +133,7 @@ class Chooser:
         Raises:
             Unusable: there is none; or one cannot be read at the moment, and might be the best.
         """
-        refusals: Counter[str] = Counter()
+        refusals: list[Unusable] = []
         for candidate in self._best_first(tile, scenes, refusals):
             try:
                 return self._completed(candidate)
@@ -141,10 +141,15 @@ class Chooser:
                 self._count(candidate.scene, refusal, refusals)
         if not refusals:
             raise Unusable("no_scene", "No scene of the period covers the tile's anchor.")
-        counted = ", ".join(f"{kind} {count}" for kind, count in sorted(refusals.items()))
-        raise Unusable(refusals.most_common(1)[0][0], f"No scene is fit: {counted}.")
+        if len(refusals) == 1:
+            raise Unusable(refusals[0].kind, str(refusals[0]))
+        kinds = Counter(refusal.kind for refusal in refusals)
+        counted = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        raise Unusable(kinds.most_common(1)[0][0], f"None of the period's {len(refusals)} scenes is fit: {counted}.")
 
-    def _best_first(self, tile: Tile, scenes: Sequence[dict[str, Any]], refusals: Counter[str]) -> Iterator[Candidate]:
+    def _best_first(
+        self, tile: Tile, scenes: Sequence[dict[str, Any]], refusals: list[Unusable]
+    ) -> Iterator[Candidate]:
         """
         Candidates from the best to the worst. As they are looked at from the nearest in time on, one in the highest step is the best
         of all that follow, which need not be read.
@@ -208,13 +213,13 @@ class Chooser:
             self._offsets[name] = offset_of(scene, self.provider, self.reader)
         return Choice(**vars(candidate), offset=self._offsets[name])
 
-    def _count(self, scene: dict[str, Any], refusal: Unusable, refusals: Counter[str]) -> None:
+    def _count(self, scene: dict[str, Any], refusal: Unusable, refusals: list[Unusable]) -> None:
         """Counts a scene that is of no use; one that may be read another time ends the search."""
         if not refusal.permanent:
             raise refusal
         if isinstance(refusal, UnusableScene):
             self.dropped[scene["item_id"]] = refusal
-        refusals[refusal.kind] += 1
+        refusals.append(refusal)
 
 
 def _nearest_first(tile: Tile, scenes: Sequence[dict[str, Any]]) -> list[tuple[float | None, dict[str, Any]]]:

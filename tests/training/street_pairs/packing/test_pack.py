@@ -103,7 +103,14 @@ def test_what_is_left_out_is_counted_and_said(output):
         {("photos", "gone", True): 2, ("pack", "outside", True): 1, ("pack", "no_photos", True): 1}
     )
     card = files["README.md"].decode()
-    for sentence in ("| pack | outside | no | 1 |", "| licence | 12 |", "| mapillary | CC BY-SA 4.0 | 9 |"):
+    for sentence in (
+        "| pack | outside | photos | no | 1 |",
+        "| pack | no_photos | tiles | no | 1 |",
+        "| licence | photos | 100 | 12 |",
+        "| in the data set | tiles | 6 | 5 |",
+        "| in the data set | photos | 12 | 9 |",
+        "| mapillary | CC BY-SA 4.0 | 9 |",
+    ):
         assert sentence in card
     assert "license: cc-by-sa-4.0" in card and "Contains modified Copernicus Sentinel data 2021." in card
     assert str(output) not in card

@@ -98,11 +98,13 @@ def test_scenes_that_cannot_be_better_are_not_read():
 
 def test_why_no_scene_is_fit_is_counted():
     scenes = [scene("a", 1, cloud=0.5), scene("b", 2, cloud=0.6), scene("c", 3, shadow=0.4), scene("d", 4, nodata=0.01)]
-    with pytest.raises(Unusable, match=r"No scene is fit: cloudy 2, nodata 1, shadow 1\.") as refusal:
+    with pytest.raises(
+        Unusable, match=r"None of the period's 4 scenes is fit: cloudy 2, nodata 1, shadow 1\."
+    ) as refusal:
         chosen(scenes)
     assert refusal.value.kind == "cloudy" and refusal.value.permanent
     edge = Tile("t", LON + 0.03, LAT, 0.0, 0.5, None, None)
-    with pytest.raises(Unusable, match="outside 1"):
+    with pytest.raises(Unusable, match=r"The window reaches beyond a\."):
         chosen([scene("a", 1)], edge)
 
 

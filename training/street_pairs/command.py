@@ -16,6 +16,7 @@
 from collections import Counter
 from pathlib import Path
 
+from training.common.wording import counted
 from training.street_pairs.dry_run import dry_run
 from training.street_pairs.failures_report import FAILURES, write_failures
 from training.street_pairs.job import check_job, read_job
@@ -47,7 +48,7 @@ def make_pairs(options: StreetPairsOptions) -> tuple[int, bool]:
         return 0, False
     job = check_job(options)
     if options.retry_failed:
-        print(f"{prepare_retry(options):,} units are tried again.")
+        print(f"{counted(prepare_retry(options), 'unit')} to try again.")
     try:
         for name in _stages(options):
             if left := Stage(options, name).run():
@@ -91,10 +92,12 @@ def _stages(options: StreetPairsOptions) -> list[str]:
 
 def _unfinished(options: StreetPairsOptions, stage: str, left: list[int]) -> int:
     if options.executor == "slurm":
-        print(f"Submitted {len(left):,} units of {stage} to Slurm; run the same command again when they have ended.")
+        print(
+            f"Submitted {counted(len(left), 'unit')} of {stage} to Slurm; run the same command again when they have ended."
+        )
         return 0
     print(
-        f"{len(left):,} units of {stage} failed, first unit {left[0]}; its log is in {options.output}/{stage}/{LOGS}. Run the same command again."
+        f"{counted(len(left), 'unit')} of {stage} failed, first unit {left[0]}; its log is in {options.output}/{stage}/{LOGS}. Run the same command again."
     )
     return 1
 
@@ -112,9 +115,9 @@ def _listed_failures(output: Path) -> Counter[tuple[str, str, bool]]:
 def _removed(output: Path, ids_file: Path) -> bool:
     ids, job = read_ids(ids_file), read_job(output)
     photos, files, unknown = remove(output, ids)
-    print(f"Removed {photos:,} photos; {files:,} files of the data set were written again.")
+    print(f"Removed {counted(photos, 'photo')}; {counted(files, 'file')} of the data set written again.")
     if unknown:
-        print(f"{len(unknown):,} ids were not found, such as {min(unknown)!r}.")
+        print(f"{counted(len(unknown), 'id')} not found, such as {min(unknown)!r}.")
     if photos:
         finish(output, job, write_failures(output))
     return True

@@ -24,6 +24,7 @@ from training.street_pairs.photo_sources import mapillary
 from training.street_pairs.photo_sources.photo import KARTAVIEW, MAPILLARY
 from training.street_pairs.scenes.providers import provider_of
 from training.street_pairs.scenes.queries import queries_of
+from training.street_pairs.scenes.reader import READS_PER_REQUEST
 from training.street_pairs.stages import select
 
 _SIZES = (1_000, 100_000, 1_000_000)
@@ -98,7 +99,7 @@ def dry_run(options: StreetPairsOptions) -> str:
     lines += [f"  {here.times(pairs / here.pairs)}" for pairs in _SIZES]
     lines.append(
         f"Computed from {_PHOTO_MB} MB a photo{_of_panoramas(options.panoramas)}, {_TILE_MB} MB and {_REQUESTS_PER_TILE} requests a tile, the classes of {_CANDIDATES} scenes a tile, "
-        f"{options.requests_per_second:g} requests a second to a host, {_SECONDS_PER_REQUEST:g} s a request for pixels and "
+        f"{options.requests_per_second:g} requests a second to a host ({READS_PER_REQUEST} times as many for pixels), {_SECONDS_PER_REQUEST:g} s a request for pixels and "
         f"{options.workers} workers. Nothing was downloaded."
     )
     return "\n".join(lines)
@@ -138,7 +139,7 @@ def _costs(
     gigabytes = (photo_megabytes + (0 if local else tiles * _TILE_MB)) * _MB / 1e9
     busy = photos * _SECONDS_PER_PHOTO + tiles * _SECONDS_PER_TILE
     seconds = (busy + tile_requests * _SECONDS_PER_REQUEST) / options.workers
-    waiting = (photo_requests + searches) / options.requests_per_second
+    waiting = max(photo_requests + searches, tile_requests / READS_PER_REQUEST) / options.requests_per_second
     pixels = (options.window_m / 10) ** 2
     stored = photos * _STORED_PHOTO_MB * _MB + tiles * _BANDS * _BYTES * pixels * _COMPRESSED
     return Costs(

@@ -61,7 +61,7 @@ class StreetPairsOptions:
         executor: local processes, slurm, ray, or Hugging Face Jobs (jobs)
         workers: number of units at a time
         cluster: what a unit asks of a cluster
-        requests_per_second: the most requests a second to a host, by all workers of a machine
+        requests_per_second: the most requests a second to a host, by all workers of a machine; of reads of scenes, ten times as many
         retry_failed: try again what failed in passing
         dry_run: say how many requests, bytes and hours it would be; download nothing
         push: data set on the Hub to push the result to, as ORG/NAME

@@ -76,9 +76,9 @@ def test_units_that_were_not_done_end_the_run(job, capsys):
     job.left.append(3)
     assert job() == (1, False)
     said = capsys.readouterr().out
-    assert f"1 units of select failed, first unit 3; its log is in {job.output}/select/logs" in said
+    assert f"1 unit of select failed, first unit 3; its log is in {job.output}/select/logs" in said
     assert job(executor="slurm") == (0, False)
-    assert "Submitted 1 units of select to Slurm" in capsys.readouterr().out
+    assert "Submitted 1 unit of select to Slurm" in capsys.readouterr().out
     assert not (job.output / "dataset").exists()
 
 
@@ -104,6 +104,6 @@ def test_removal_counts_photos_files_and_unknown_ids(job, tmp_path, capsys):
     capsys.readouterr()
     assert job(remove_ids=ids) == (0, True)
     said = capsys.readouterr().out
-    assert "Removed 1 photos; 1 files of the data set were written again." in said
-    assert "1 ids were not found, such as 'nobody'." in said
+    assert "Removed 1 photo; 1 file of the data set written again." in said
+    assert "1 id not found, such as 'nobody'." in said
     assert "photos | removed" in (job.output / "dataset" / "README.md").read_text()

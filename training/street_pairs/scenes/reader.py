@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import rasterio
@@ -33,6 +34,7 @@ from rasterio.windows import Window
 from training.common.errors import reason
 from training.street_pairs.errors import Unusable, UnusableScene
 from training.street_pairs.http_client import HttpClient
+from training.street_pairs.rate_limit import RateLimit
 from training.street_pairs.scenes.providers import Provider
 from training.street_pairs.scenes.signing import Signer
 from training.street_pairs.windows import PIXEL_M, PixelWindow, SceneGrid
@@ -51,6 +53,8 @@ _GDAL = {
     "GDAL_HTTP_TIMEOUT": 120,
     "GDAL_CACHEMAX": 256,
 }
+# Pixels lie in object stores, which serve far more than the services that list scenes and photos.
+READS_PER_REQUEST = 10
 _GONE = re.compile(r"HTTP response code: 4(0[0-7]|1\d|51)|No such file|does not exist|not recognized as")
 _REFUSED = re.compile(r"HTTP response code: 40[13]")
 _UTM = {hemisphere + zone for hemisphere in (32600, 32700) for zone in range(1, 61)}
@@ -90,12 +94,14 @@ class SceneReader:
     Args:
         provider ([`Provider`]): says whether addresses are signed.
         client ([`HttpClient`]): asks for tokens.
+        reads_per_second (`float`): the most openings and reads of remote files a second to a host, by all processes of this machine.
         open_files (`int`): number of files that are kept open.
     """
 
-    def __init__(self, provider: Provider, client: HttpClient, open_files: int):
+    def __init__(self, provider: Provider, client: HttpClient, reads_per_second: float, open_files: int):
         self._signer = Signer(provider.signing, client) if provider.signing else None
-        self._most = open_files
+        self._most, self._per_second = open_files, reads_per_second
+        self._limits: dict[str, RateLimit] = {}
         self._files: OrderedDict[str, _OpenFile] = OrderedDict()
 
     def grid(self, asset: dict[str, Any]) -> SceneGrid:
@@ -139,7 +145,11 @@ class SceneReader:
             self._files.popitem()[1].file.close()
 
     def _read(self, asset: dict[str, Any], **how: Any) -> np.ndarray:
-        return self._attempt(asset["href"], lambda opened: opened.file.read(asset["index"], **how))
+        def read(opened: _OpenFile) -> np.ndarray:
+            self._wait(asset["href"])
+            return opened.file.read(asset["index"], **how)
+
+        return self._attempt(asset["href"], read)
 
     def _attempt(self, href: str, action: Callable[[_OpenFile], Any]) -> Any:
         """Does something with an open file; once more, with another token, if the token is refused before its time."""
@@ -163,6 +173,7 @@ class SceneReader:
             self._files.move_to_end(href)
             return opened
         self._drop(href)
+        self._wait(href)
         file = rasterio.open(self._address(href))
         opened = self._files[href] = _OpenFile(file, href, self._signer.expires if self._signer else _NEVER)
         while len(self._files) > self._most:
@@ -178,6 +189,15 @@ class SceneReader:
             return f"/vsis3/{href.removeprefix('s3://')}"
         return self._signer.sign(href) if self._signer and href.startswith("http") else href
 
+    def _wait(self, href: str) -> None:
+        """Until the next file may be opened or read from the host of this one."""
+        host = urlsplit(href).netloc
+        if not host:
+            return
+        if host not in self._limits:
+            self._limits[host] = RateLimit(host, self._per_second)
+        self._limits[host].wait()
+
     def _drop(self, href: str) -> None:
         if href in self._files:
             self._files.pop(href).file.close()
@@ -185,9 +205,12 @@ class SceneReader:
 
 @contextmanager
 def scene_reader(provider: Provider, requests_per_second: float, open_files: int = 64) -> Iterator[SceneReader]:
-    """A [`SceneReader`] with GDAL set up for it; tokens are asked for at most `requests_per_second` times a second."""
+    """
+    A [`SceneReader`] with GDAL set up for it, which asks for tokens at most `requests_per_second` times a second, and for pixels
+    [`READS_PER_REQUEST`] times as often.
+    """
     with rasterio.Env(**_GDAL, **provider.gdal), HttpClient(requests_per_second) as client:
-        reader = SceneReader(provider, client, open_files)
+        reader = SceneReader(provider, client, READS_PER_REQUEST * requests_per_second, open_files)
         try:
             yield reader
         finally:

@@ -14,6 +14,7 @@
 """Files are signed late, and signed again when a token is refused or expires."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,6 +23,7 @@ pytest.importorskip("pystac_client", reason="the extra streets is not installed"
 from tests.helpers.loopback.service import Fault
 from tests.helpers.loopback.world import read_world
 from training.street_pairs.errors import Unusable
+from training.street_pairs.scenes import reader as reader_module
 from training.street_pairs.scenes.providers import PROVIDERS, provider_of
 from training.street_pairs.scenes.reader import scene_reader
 
@@ -69,6 +71,31 @@ def test_a_missing_file_is_gone_and_a_failing_one_may_come_back(provider, asset,
         with pytest.raises(Unusable, match="cannot be read") as failing:
             reader.overview(asset)
         assert (failing.value.kind, failing.value.permanent) == ("unreadable", False)
+
+
+def test_reads_of_remote_files_keep_to_a_limit(provider, asset, monkeypatch):
+    made, waits = [], []
+
+    class Limit:
+        def __init__(self, host: str, per_second: float):
+            made.append((host, per_second))
+
+        def wait(self) -> None:
+            waits.append("read")
+
+    monkeypatch.setattr(reader_module, "RateLimit", Limit)
+    with scene_reader(provider, 500) as reader:
+        reader.overview(asset)
+        reader.overview(asset)
+    # An opening and two reads.
+    assert made == [(urlsplit(asset["href"]).netloc, 5000)] and len(waits) == 3
+
+
+def test_files_of_this_machine_wait_for_nothing(made_world, monkeypatch):
+    monkeypatch.setattr(reader_module, "RateLimit", None)
+    folder = made_world / read_world(made_world)[0].folder(False)
+    with scene_reader(provider_of(str(made_world)), 1) as reader:
+        assert reader.overview({"href": str(next(folder.glob("B02*.tif"))), "index": 1}).any()
 
 
 def test_an_unknown_provider_is_refused():

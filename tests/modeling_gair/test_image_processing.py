@@ -320,6 +320,34 @@ def test_a_decompression_bomb_is_refused(monkeypatch):
         GairSVImageProcessor().read(encoded(photo()))
 
 
+def _smooth_photo(width, height):
+    y, x = np.mgrid[:height, :width] / max(width, height)
+    colours = np.stack([np.sin(9 * x + 5 * y), np.cos(7 * x * y), np.sin(11 * y)], axis=-1)
+    return Image.fromarray((128 + 90 * colours).astype(np.uint8))
+
+
+def test_drafts_of_large_jpegs_are_smaller_and_almost_the_same(tmp_path):
+    whole, draft = GairSVImageProcessor(), GairSVImageProcessor(draft=True)
+    for width, height, expected in ((1920, 1080, (270, 480, 3)), (700, 500, (250, 350, 3)), (340, 260, (260, 340, 3))):
+        photo = tmp_path / f"{width}.jpg"
+        _smooth_photo(width, height).save(photo, quality=95)
+        assert draft.read(photo).shape == draft.read(photo.read_bytes()).shape == expected
+        levels = (
+            whole(whole.read(photo), return_tensors="pt")["sv_pixel_values"] - draft.prepare(draft.read(photo))
+        ) * 60
+        assert levels.abs().mean() < 1 and levels.abs().max() < 8
+
+
+def test_drafts_are_never_below_the_size_and_only_of_jpegs(tmp_path):
+    draft, photo = GairSVImageProcessor(draft=True, size={"height": 100, "width": 300}), _smooth_photo(640, 1300)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    photo.save(tmp_path / "turned.jpg", exif=turned)
+    assert draft.read(tmp_path / "turned.jpg").shape == (320, 650, 3)
+    photo.save(tmp_path / "photo.png")
+    assert draft.read(tmp_path / "photo.png").shape == (1300, 640, 3) == draft.read(photo).shape
+
+
 def test_photos_of_several_sizes_form_one_batch():
     processor = GairSVImageProcessor(size=32)
     batch = processor([photo(), photo(size=(40, 60)), np.asarray(photo())], return_tensors="pt")["sv_pixel_values"]

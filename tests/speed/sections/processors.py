@@ -27,8 +27,9 @@ _PHOTOS = {"1080p": (1920, 1080), "1,024 px": (1024, 768), "341 × 256": (341, 2
 
 
 def measure(settings: Settings) -> list[Row]:
-    """One tile of 96 × 96 pixels, and photos of several sizes."""
-    processor = GairProcessor()
+    """One tile of 96 × 96 pixels, and photos of several sizes, whole and as drafts."""
+    processor, drafts = GairProcessor(), GairProcessor()
+    drafts.sv_image_processor.draft = True
     pixels = made_pixels(height=96, width=96)
     rows = []
     with TemporaryDirectory() as name:
@@ -44,6 +45,7 @@ def measure(settings: Settings) -> list[Row]:
         photos = {
             f"a photo of {size} from an array": partial(processor, sv=photo, return_tensors="pt"),
             f"a photo of {size} from a JPEG": partial(processor, sv=as_jpeg(photo), return_tensors="pt"),
+            f"a photo of {size} from a JPEG, as a draft": partial(drafts, sv=as_jpeg(photo), return_tensors="pt"),
         }
         rows += compare("processors", photos, settings, items=(1, "photos"))
     return rows

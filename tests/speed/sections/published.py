@@ -13,9 +13,11 @@
 # limitations under the License.
 """
 This package against the published implementation, on the same inputs. With a checkout of it (`--published`) and an interpreter with the
-transformers that it pins (`--published_python`), both run in turn, with the same weights. Without, committed figures stand in.
+transformers that it pins (`--published_python`), both run in turn, with the same weights. Without, committed figures stand in. What this
+package can do otherwise (towers in bfloat16, drafts of photos) is compared with the same published case, by the words before the comma.
 """
 
+import copy
 import subprocess
 import time
 from collections.abc import Callable
@@ -35,6 +37,7 @@ from tests.helpers.rasters import made_pixels, write_tif
 from tests.speed.measuring import camera_photo
 from tests.speed.rows import Row, Settings, spread, timed
 from training.common.matrix_rate import matrix_rate
+from training.common.precision import compute_in
 
 _WORKER = Path(__file__).parents[1] / "published_worker.py"
 # Milliseconds of the published implementation on two idle cores that multiply float32 matrices at the rate below; torch 2.14.
@@ -95,16 +98,25 @@ def _inputs(folder: Path, settings: Settings) -> dict[str, Any]:
 def _cases(model: GairModel, inputs: dict[str, Any]) -> dict[str, Callable[[], torch.Tensor]]:
     processor = GairProcessor.for_config(model.config)
     points, encoded = inputs["points"], model.encode_tiles(inputs["tiles"][:1])
-    prepare = partial(processor, return_tensors="pt")
+    prepare, rounded = partial(processor, return_tensors="pt"), copy.deepcopy(model)
+    drafts = copy.deepcopy(processor)
+    drafts.sv_image_processor.draft = True
+    compute_in(rounded, "bfloat16")
     return {
         "RS tower": lambda: model.get_rs_features(inputs["tiles"]),
         # The published encoder does not project photos, which is a thousandth of the work.
         "SV tower": lambda: model.sv_model(pixel_values=inputs["photos"]).pooler_output,
         "places": lambda: model.get_location_features(inputs["places"]),
+        "RS tower, bfloat16": lambda: rounded.get_rs_features(inputs["tiles"]),
+        "SV tower, bfloat16": lambda: rounded.sv_model(pixel_values=inputs["photos"]).pooler_output,
+        "places, bfloat16": lambda: rounded.get_location_features(inputs["places"]),
         "tile from an array": lambda: prepare(rs=inputs["tile"], bands="gair_10")["rs_pixel_values"],
         "tile from a file": lambda: prepare(rs=inputs["tile_file"])["rs_pixel_values"],
         "photo from an array": lambda: prepare(sv=inputs["photo"])["sv_pixel_values"],
         "photo from a file": lambda: prepare(sv=inputs["photo_file"])["sv_pixel_values"],
+        "photo from a file, as a draft": lambda: drafts(sv=inputs["photo_file"], return_tensors="pt")[
+            "sv_pixel_values"
+        ],
         "points of an encoded tile": lambda: model.localize(encoded, points[None], "nili")[0],
         "one point in each of 16 tiles": lambda: model.get_localized_rs_features(
             inputs["sixteen"], points[:16, None], "nili"
@@ -116,11 +128,13 @@ def _cases(model: GairModel, inputs: dict[str, Any]) -> dict[str, Callable[[], t
 def _beside_committed(settings: Settings, cases: dict[str, Callable[[], torch.Tensor]]) -> list[Row]:
     scale = _COMMITTED_RATE / matrix_rate(torch.device("cpu"), torch.float32)
     rows = []
-    for case, milliseconds in _COMMITTED.items():
-        cases[case]()
-        seconds = [timed(cases[case], torch.device("cpu")) for _ in range(settings.repeats)]
+    for case, run in cases.items():
+        if _counterpart(case) not in _COMMITTED:
+            continue
+        run()
+        seconds = [timed(run, torch.device("cpu")) for _ in range(settings.repeats)]
         # The tiny preset has nothing to be compared with.
-        theirs = None if settings.quick else milliseconds / 1e3 * scale
+        theirs = None if settings.quick else _COMMITTED[_counterpart(case)] / 1e3 * scale
         rows.append(_row(case, seconds, theirs, "committed, scaled by the matrix rate"))
     return rows
 
@@ -150,7 +164,7 @@ def _in_turn(settings: Settings, folder: Path, inputs: dict[str, Any]) -> list[R
 
 def _published(worker: subprocess.Popen, case: str, file: Path | str = "") -> tuple[float, Path | str]:
     """Runs a case once; returns its seconds, and the file with the result."""
-    worker.stdin.write(f"{case}\t{file}\n")
+    worker.stdin.write(f"{_counterpart(case)}\t{file}\n")
     worker.stdin.flush()
     answer = worker.stdout.readline()
     if not answer:
@@ -158,12 +172,18 @@ def _published(worker: subprocess.Popen, case: str, file: Path | str = "") -> tu
     return float(answer), file
 
 
+def _counterpart(case: str) -> str:
+    """The published case that one of ours is compared with."""
+    return case.partition(",")[0]
+
+
 def _difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return ((ours - theirs.reshape(ours.shape)).abs().max() / theirs.abs().max()).item()
 
 
 def _row(case: str, seconds: list[float], theirs: float | None, note: str) -> Row:
-    name = f"{case} ({_WHAT[case]})" if case in _WHAT else case
+    what = _WHAT.get(_counterpart(case))
+    name = f"{case} ({what})" if what else case
     ratio = theirs / median(seconds) if theirs else None
     than = "the published implementation" if theirs else ""
     return Row("published", name, median(seconds), spread=spread(seconds), ratio=ratio, than=than, note=note)

@@ -27,6 +27,7 @@ from typing import Any
 
 import gradio as gr
 
+import serving.picture_route as picture_route
 import views.boxes as boxes
 import views.embeddings as embeddings
 import views.explore as explore
@@ -34,23 +35,22 @@ import views.find as find
 import views.models as models
 import views.readings as readings
 import views.start as start
+import widgets.assets as assets
 from serving.embedded_rows import load_embedded_rows
 from serving.gallery import load_gallery
 from serving.model import ServedModel, load_models
-from serving.picture_route import ROUTES
 from serving.turns import always
 from serving.world_maps import WorldMaps
 from views.link import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, YOURS, Links
 from views.site import Site
-from widgets.assets import CSS_PATHS
 
 LAUNCH: dict[str, Any] = {
     # System fonts, so that none is downloaded; greys with enough contrast on white.
     "theme": gr.themes.Base(
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     ).set(body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600"),
-    "css_paths": CSS_PATHS,
-    "app_kwargs": {"routes": ROUTES},
+    "css_paths": assets.CSS_PATHS,
+    "app_kwargs": {"routes": [*picture_route.ROUTES, *assets.ROUTES]},
     # For any upload; `serving/uploads.py` has stricter limits by kind.
     "max_file_size": "32mb",
     "enable_monitoring": False,
@@ -96,7 +96,7 @@ def build(served: ServedModel, other: Callable[[], ServedModel]) -> gr.Blocks:
                         module.add_tab(site)
             if rows is not None:
                 with gr.Tab(YOURS, id=YOURS):
-                    embeddings.add_tab(served, rows)
+                    embeddings.add_tab(site, rows)
         site.links.selects(tabs, compared)
     # Calls are short; visitors wait for their turn.
     return page.queue(default_concurrency_limit=2, max_size=64)

@@ -76,6 +76,17 @@ class EmbeddedRows:
             for row in np.argsort(-cosines, kind="stable")[:count]
         ]
 
+    def vector(self, id_: str) -> np.ndarray:
+        """
+        The embedding `(D,)` of the first row of an id, float32, of length 1.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if id_ not in self.ids:
+            raise ValueError(f"The rows have no id {id_[:40]!r}, expected one that the table lists; choose another.")
+        return self.vectors[self.ids.index(id_)].astype(np.float32)
+
 
 def load_embedded_rows(served: ServedModel, source: str | None = None) -> EmbeddedRows | None:
     """

@@ -88,7 +88,12 @@ def geojson(layer: Layer) -> bytes:
     """
     What the map shows beside its cells, as points: the places of the query, the most similar places, and labels, whose column
     `class` can be taught again; and, of classes, their outlines.
+
+    Raises:
+        ValueError: of colours, which are neither.
     """
+    if layer.drawn_as is None:
+        raise ValueError("Colours have no outlines, expected GeoTIFF or CSV for their cells; choose one of these.")
     found = [_point(lon, lat, {"kind": "query"}) for lon, lat in layer.pins]
     found += [
         _point(place["lon"], place["lat"], {"kind": "similar", "rank": rank, "similarity": place["similarity"]})

@@ -20,12 +20,12 @@ from starlette.routing import Route
 from serving.pictures import published_picture
 
 # Names are made of the contents, so a browser may keep a picture for good.
-_FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}
+FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 def _send(request: Request) -> Response:
     jpeg = published_picture(request.path_params["name"])
-    return Response(status_code=404) if jpeg is None else Response(jpeg, media_type="image/jpeg", headers=_FOR_GOOD)
+    return Response(status_code=404) if jpeg is None else Response(jpeg, media_type="image/jpeg", headers=FOR_GOOD)
 
 
 ROUTES = [Route("/pictures/{name}", _send)]

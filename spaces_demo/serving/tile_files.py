@@ -34,13 +34,16 @@ def geotiff(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
     Raises:
         ValueError: if the tile is not georeferenced.
     """
-    west, south, east, north = _known_bounds(served, tile)
-    transform = rasterio.Affine((east - west) / SIDE, 0, west, 0, (south - north) / SIDE, north)
-    readings = tile.encoded.readings
-    shape = {"width": SIDE, "height": SIDE, "count": len(readings), "dtype": "float32"}
+    readings, place = tile.encoded.readings, _place(served, tile)
     with rasterio.MemoryFile() as memory:
         with memory.open(
-            driver="GTiff", crs=tile.crs, transform=transform, nodata=np.nan, compress="deflate", predictor=3, **shape
+            driver="GTiff",
+            nodata=np.nan,
+            compress="deflate",
+            predictor=3,
+            count=len(readings),
+            dtype="float32",
+            **place,
         ) as dataset:
             for band, reading in enumerate(readings, start=1):
                 dataset.write(tile.encoded.similarity(query.embedding, reading), band)
@@ -69,7 +72,6 @@ def csv_table(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
     return text.getvalue().encode()
 
 
-# The formats that the page offers, by file extension.
 def geojson(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
     """
     The outline of the tile, the most similar point by each of its readings, and the query's own point, if it lies in the tile.
@@ -90,7 +92,51 @@ def geojson(served: ServedModel, tile: Tile, query: TileQuery) -> bytes:
     return json.dumps({"type": "FeatureCollection", "features": features}).encode()
 
 
+def colours_geotiff(served: ServedModel, tile: Tile, colours: np.ndarray) -> bytes:
+    """
+    Colours `(SIDE, SIDE, 3)`, uint8, as a GeoTIFF in the CRS of the tile.
+
+    Raises:
+        ValueError: if the tile is not georeferenced.
+    """
+    with rasterio.MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", photometric="RGB", compress="deflate", dtype="uint8", count=3, **_place(served, tile)
+        ) as dataset:
+            dataset.write(colours.transpose(2, 0, 1))
+            dataset.update_tags(
+                DESCRIPTION=f"Main directions of the embeddings of {tile.name}; a colour has no meaning"
+            )
+        return memory.read()
+
+
+def colours_csv(served: ServedModel, tile: Tile, colours: np.ndarray) -> bytes:
+    """
+    Colours `(SIDE, SIDE, 3)` as CSV, one row a point: `lon, lat, red, green, blue`, colours from 0 to 255.
+
+    Raises:
+        ValueError: if the tile is not georeferenced.
+    """
+    lon, lat = tile_places(served, tile, *centres())
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["lon", "lat", "red", "green", "blue"])
+    writer.writerows(
+        (f"{x:.7f}", f"{y:.7f}", *colour) for x, y, colour in zip(lon, lat, colours.reshape(-1, 3).tolist())
+    )
+    return text.getvalue().encode()
+
+
+# The formats that the page offers, by file extension.
 WRITERS = {"tif": geotiff, "csv": csv_table, "geojson": geojson}
+COLOUR_WRITERS = {"tif": colours_geotiff, "csv": colours_csv}
+
+
+def _place(served: ServedModel, tile: Tile) -> dict[str, Any]:
+    """Size, transform and CRS of a map of a tile."""
+    west, south, east, north = _known_bounds(served, tile)
+    transform = rasterio.Affine((east - west) / SIDE, 0, west, 0, (south - north) / SIDE, north)
+    return {"width": SIDE, "height": SIDE, "transform": transform, "crs": tile.crs}
 
 
 def _feature(kind: str, coordinates: Any, properties: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@
 """Queries to a tile, and its similarity maps as the page draws and describes them."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,7 +141,11 @@ def place_text(served: ServedModel, tile: Tile, x: float, y: float) -> str:
 
 
 def tile_value(
-    served: ServedModel, tile: Tile, query: TileQuery | None, photo_points: list[tuple[float, float]]
+    served: ServedModel,
+    tile: Tile,
+    query: TileQuery | None,
+    photo_points: list[tuple[float, float]],
+    readings: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """
     What tile.js draws.
@@ -150,6 +155,7 @@ def tile_value(
         tile ([`Tile`]): the tile to show.
         query ([`TileQuery`], *optional*): what its points are compared with.
         photo_points (`list` of x, y): where the tile's photos were taken.
+        readings (`Sequence[str]`, *optional*): which of the tile's readings to draw, its own among them; by default all.
 
     Returns:
         `dict`: `layers` (addresses of pictures), `corners` (lon, lat of north-west, north-east, south-west, south-east; None if
@@ -167,7 +173,7 @@ def tile_value(
     if query is None:
         return value
     encoded = tile.encoded
-    maps = {reading: encoded.similarity(query.embedding, reading) for reading in encoded.readings}
+    maps = {reading: encoded.similarity(query.embedding, reading) for reading in readings or encoded.readings}
     return {
         **value,
         "maps": {reading: _packed(cosines) for reading, cosines in maps.items()},

@@ -19,13 +19,16 @@ from typing import Any
 
 import gradio as gr
 
+from serving.box_files import BOX_WRITERS
 from serving.boxes import PLACES_PER_BOX, SHUFFLES, BoxComparison
 from serving.distributions import DistributionComparison
 from serving.model import ServedModel
 from views.link import BOXES, Link, address
+from views.saving import file_value, format_of
 from views.site import Site
 from widgets.events import QUIET, TURNS, for_programs, wanted, warned
 from widgets.map import WorldMap, world_map
+from widgets.tile import download
 
 _FIRST = {"A": "-10, 36, 30, 60", "B": "-75, -20, -45, 5"}
 _EXAMPLES = {
@@ -49,6 +52,7 @@ class _Parts:
     boxes: list[gr.Textbox]
     result: gr.Markdown
     examples: Any
+    saved: gr.HTML
 
 
 def add_tab(site: Site) -> None:
@@ -62,7 +66,9 @@ def _lay_out(served: ServedModel) -> _Parts:
     gr.Markdown("Draw two boxes: how different are the places in them, by the model's location embeddings?")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
-            drawn = world_map("box-map", drawing=list(_FIRST), label="World map with two boxes")
+            drawn = world_map(
+                "box-map", drawing=list(_FIRST), label="World map with two boxes", formats=tuple(BOX_WRITERS)
+            )
         with gr.Column(scale=1, min_width=280):
             boxes = [
                 gr.Textbox(
@@ -79,7 +85,7 @@ def _lay_out(served: ServedModel) -> _Parts:
     examples = gr.Examples(
         list(_EXAMPLES.values()), boxes, example_labels=list(_EXAMPLES), label="Try", api_visibility="private"
     )
-    return _Parts(drawn, boxes, result, examples)
+    return _Parts(drawn, boxes, result, examples, download("boxes-saved"))
 
 
 def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
@@ -88,6 +94,7 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     runs = {**QUIET, **TURNS}
     site.links.opens(BOXES, handlers.open, drawn, **TURNS)
     parts.world.asked.ask(warned(handlers.answer), parts.world.asked, drawn, trigger_mode="always_last", **runs)
+    parts.world.map.save(warned(handlers.save), parts.boxes, parts.saved, **QUIET, **TURNS)
     submitted = [box.submit for box in parts.boxes]
     gr.on(submitted, warned(handlers.compare), parts.boxes, answer, trigger_mode="always_last", **runs)
     parts.examples.load_input_event.then(warned(handlers.compare), parts.boxes, answer, **runs)
@@ -111,6 +118,10 @@ class _Handlers:
         first, second = (", ".join(f"{edge:.2f}" for edge in want.boxes[name]) for name in _FIRST)
         value, result = self.compare(first, second)
         return first, second, value | {"turn": want.turn}, result
+
+    def save(self, event: gr.EventData, first: str, second: str) -> dict[str, Any]:
+        wanted = format_of(event, BOX_WRITERS)
+        return file_value(f"gair-boxes.{wanted}", BOX_WRITERS[wanted](*self._comparison.compare(first, second)))
 
     def open(self, link: Link) -> tuple:
         first, second = link.parts.get("a", _FIRST["A"]), link.parts.get("b", _FIRST["B"])

@@ -21,7 +21,7 @@ import gradio as gr
 
 from serving.clusters import MOST_CLUSTERS, Clusters
 from serving.colours import Colours
-from serving.exports import WRITERS
+from serving.gallery import Gallery
 from serving.grids import WORLD
 from serving.labels import MINUS, PLUS, parse_labels, with_labels, without_last
 from serving.layers import Layer
@@ -29,6 +29,7 @@ from serving.teaching import Teaching, accuracy_text
 from serving.text import numbers_text
 from serving.turns import SHARED, Newest, always
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, apart_km, parse_view
+from views.coloured_tile import ColouredParts, ColouredTiles, lay_out
 from views.explored import (
     CLUSTERS,
     COLOURS,
@@ -43,10 +44,11 @@ from views.explored import (
     link_of,
 )
 from views.link import EXPLORE, Link
-from views.saving import file_value
+from views.saving import save_layer
 from views.site import Site
 from widgets.events import QUIET, for_programs, wanted, warned, warned_steps
-from widgets.map import WorldMap, world_map
+from widgets.map import FORMATS, WorldMap, world_map
+from widgets.picker import chosen
 from widgets.tile import download
 from widgets.upload_fields import photo_field, tile_field
 
@@ -63,7 +65,6 @@ _EXAMPLES = {
 _PHOTO_EXAMPLES = 2
 # What a click on the map sets; see `world_map`.
 _PICKING = {SIMILARITY: "pins", TEACH: "labels"}
-_FORMATS = {"tif": "GeoTIFF", "geojson": "GeoJSON", "csv": "CSV"}
 _COLOURS_SAY = (
     "No query is needed: the three directions in which the embeddings of land differ most are drawn as red, green and blue. Places "
     "of like colours have like embeddings; a colour alone means nothing."
@@ -89,6 +90,7 @@ class _Asked:
     marks: gr.Dropdown
     labels: gr.Textbox
     sea: gr.Checkbox
+    position: gr.State
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class _Parts:
     groups: list[gr.Column]
     undo: gr.Button
     examples: Any
-    saves: dict[str, gr.Button]
+    coloured: ColouredParts
     file: gr.HTML
     status: gr.Markdown
 
@@ -108,16 +110,16 @@ class _Parts:
 def add_tab(site: Site) -> None:
     """Builds the view inside its `gr.Tab`."""
     handlers = _Handlers(site)
-    _connect(site, _lay_out(handlers.files), handlers)
+    _connect(site, _lay_out(site.gallery, handlers.files), handlers)
     for endpoint in _endpoints(site, handlers):
         gr.api(for_programs(endpoint), api_name=endpoint.__name__, **SHARED)
 
 
-def _lay_out(files: GalleryFiles) -> _Parts:
+def _lay_out(gallery: Gallery, files: GalleryFiles) -> _Parts:
     shown = gr.Radio(list(SHOWN.items()), value=SIMILARITY, label="Show", elem_id="explore-shown")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
-            world = world_map("world-map")
+            world = world_map("world-map", formats=tuple(FORMATS))
         with gr.Column(scale=1, min_width=280):
             with gr.Column() as of_similarity:
                 places = gr.Textbox(
@@ -143,15 +145,12 @@ def _lay_out(files: GalleryFiles) -> _Parts:
                 )  # fmt: skip
                 undo = gr.Button("Undo the last label", size="sm")
             sea = gr.Checkbox(label="Show the sea", info="The model was trained on land alone.")
-            with gr.Row():
-                saves = {kind: gr.Button(f"Save {name}", size="sm", min_width=80) for kind, name in _FORMATS.items()}
-            file = download("explore-file")
     with gr.Column() as to_try:
         examples = _examples(files, places, photo)
-    status = gr.Markdown(elem_id="world-status")
-    groups = [of_similarity, of_colours, of_clusters, of_teaching, to_try]
-    asked = _Asked(shown, places, photo, tile, scale, count, clusters, marks, labels, sea)
-    return _Parts(world, asked, groups, undo, examples, saves, file, status)
+    status, coloured = gr.Markdown(elem_id="world-status"), lay_out(gallery)
+    groups = [of_similarity, of_colours, of_clusters, of_teaching, to_try, coloured.group]
+    asked = _Asked(shown, places, photo, tile, scale, count, clusters, marks, labels, sea, coloured.position)
+    return _Parts(world, asked, groups, undo, examples, coloured, download("explore-saved"), status)
 
 
 def _examples(files: GalleryFiles, places: gr.Textbox, photo: gr.File) -> Any:
@@ -170,7 +169,18 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     answer = [own.places, own.labels, parts.world.map, parts.status]
     # A new request is sent at once, so that the server can stop computing the one before.
     runs = {**QUIET, **SHARED, "trigger_mode": "multiple"}
-    opened = [own.shown, own.photo, own.scale, own.count, own.clusters, own.sea, *parts.groups, *answer]
+    coloured = parts.coloured
+    opened = [
+        own.shown,
+        own.photo,
+        own.scale,
+        own.count,
+        own.clusters,
+        own.sea,
+        *parts.groups,
+        *coloured.answer,
+        *answer,
+    ]
     site.links.opens(EXPLORE, handlers.open, opened, **SHARED)
     parts.world.asked.ask(warned_steps(handlers.answer), asked, answer, **runs)
     changed = [own.shown.input, own.places.submit, own.scale.input, own.count.release, own.sea.input]
@@ -180,13 +190,19 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     own.shown.input(_groups_shown, own.shown, parts.groups, queue=False, **QUIET)
     parts.undo.click(warned_steps(handlers.undo), asked, answer, **runs)
     parts.examples.load_input_event.then(warned_steps(handlers.draw), asked, answer, **runs)
-    for kind, button in parts.saves.items():
-        button.click(warned(handlers.saved_as(kind)), asked, parts.file, **QUIET, **SHARED)
+    parts.world.map.save(warned(handlers.save), asked, parts.file, **QUIET, **SHARED)
+    own.shown.input(warned(handlers.first_tile), [own.shown, own.position], coloured.answer, **QUIET, **SHARED)
+    coloured.tiles.choose(warned(handlers.choose_tile), asked, coloured.answer, **QUIET, **SHARED)
+    # Another order of bands reads the file again.
+    given = [coloured.file.upload, coloured.band_order.input]
+    uploaded = [coloured.file, coloured.band_order]
+    gr.on(given, warned(handlers.upload_tile), uploaded, coloured.answer, **QUIET, **SHARED)
+    coloured.card.save(warned(handlers.coloured.save), coloured.tile, coloured.saved, **QUIET, **SHARED)
 
 
 def _groups_shown(shown: str) -> list[Any]:
     """The controls of what is shown, and no others, as `_Parts.groups`; the examples are of similar places."""
-    return [gr.Column(visible=name == shown) for name in (*SHOWN.values(), SIMILARITY)]
+    return [gr.Column(visible=name == shown) for name in (*SHOWN.values(), SIMILARITY, COLOURS)]
 
 
 class _Handlers:
@@ -199,7 +215,8 @@ class _Handlers:
         self._colours, self._clusters = Colours(site.served.grids), Clusters(site.served.grids)
         self._teaching = Teaching(site.served)
         self._newest = Newest()
-        self.files = GalleryFiles(site.gallery)
+        self._gallery = site.gallery
+        self.files, self.coloured = GalleryFiles(site.gallery), ColouredTiles(site.served, site.gallery)
 
     def answer(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """What the map asks for: its pins are places of the query, or labels."""
@@ -224,22 +241,35 @@ class _Handlers:
         fewer = replace(choices, labels=without_last(choices.labels))
         yield from self._drawn(request.session_hash, wanted(asked).view, fewer)
 
-    def saved_as(self, kind: str) -> Callable:
-        """The handler that gives the map as a file of one kind."""
+    def save(self, event: gr.EventData, asked: Any, *values: Any) -> dict[str, Any]:
+        """The map as a file."""
+        layers, _ = self.layers(wanted(asked).view, Choices(*values))
+        return save_layer(event, layers)
 
-        def save(asked: Any, *values: Any) -> dict[str, Any]:
-            layers, _ = self.layers(wanted(asked).view, Choices(*values))
-            *_, layer = layers
-            return file_value(f"gair-world.{kind}", WRITERS[kind](layer))
+    def first_tile(self, shown: str, position: int | None) -> tuple:
+        """The first tile as colours, once colours are shown."""
+        return self.coloured.shown(0) if shown == COLOURS and position is None else 4 * (gr.skip(),)
 
-        return save
+    def choose_tile(self, event: gr.EventData, asked: Any, *values: Any) -> tuple:
+        """A tile of the gallery as colours."""
+        choices = replace(Choices(*values), position=chosen(event, len(self._gallery.tiles)))
+        link = link_of(choices, wanted(asked).view, self.files, self._served.coordinates)
+        return self.coloured.shown(choices.position or 0, link=link["link"])
+
+    def upload_tile(self, path: str | None, band_order: str) -> tuple:
+        """A visitor's own tile as colours."""
+        return 4 * (gr.skip(),) if path is None else self.coloured.uploaded(path, band_order)
+
+    def _choices(self, link: Link) -> Choices:
+        return choices_of(link, self.files, len(self._gallery.tiles))
 
     def open(self, link: Link) -> Iterator[tuple]:
         """What a link says."""
-        view, choices = parse_view(link.parts.get("view", numbers_text(WORLD))), choices_of(link, self.files)
+        view, choices = parse_view(link.parts.get("view", numbers_text(WORLD))), self._choices(link)
         own = (choices.shown, choices.photo, choices.scale, choices.count, choices.clusters, choices.sea)
+        tile = self.coloured.shown(choices.position or 0) if choices.shown == COLOURS else 4 * (gr.skip(),)
         for now, labels, value, status in self._drawn(link.visitor, view, choices):
-            yield *own, *_groups_shown(choices.shown), now, labels, value | {"view": view}, status
+            yield *own, *_groups_shown(choices.shown), *tile, now, labels, value | {"view": view}, status
 
     def _drawn(self, visitor: str | None, view: Sequence[float], choices: Choices) -> Iterator[tuple]:
         current = self._newest.begin(visitor)

@@ -41,7 +41,7 @@ _TOO_LONG = "These labels are too many for a link, which holds about 200; save t
 
 @dataclass(frozen=True)
 class Choices:
-    """The values of the controls of Explore."""
+    """The values of the controls of Explore; `position` is that of the tile that is shown as colours."""
 
     shown: str = SIMILARITY
     places: str = ""
@@ -53,6 +53,7 @@ class Choices:
     marks: str = PLUS
     labels: str = ""
     sea: bool = False
+    position: int | None = None
 
 
 class GalleryFiles:
@@ -103,6 +104,8 @@ def link_of(choices: Choices, view: Sequence[float], files: GalleryFiles, coordi
         count = None if choices.count == FIRST_COUNT else int(choices.count)
         parts |= {"at": choices.places, "photo": photo, "scale": choices.scale, "count": count}
         unlinked = _NO_FILE if choices.tile or (choices.photo and photo is None) else ""
+    elif choices.shown == COLOURS:
+        parts["tile"] = choices.position
     elif choices.shown == CLUSTERS:
         parts["clusters"] = int(choices.clusters)
     elif choices.shown == TEACH:
@@ -113,9 +116,9 @@ def link_of(choices: Choices, view: Sequence[float], files: GalleryFiles, coordi
     return {"link": link, "unlinked": unlinked}
 
 
-def choices_of(link: Link, files: GalleryFiles) -> Choices:
+def choices_of(link: Link, files: GalleryFiles, tiles: int) -> Choices:
     """
-    What a link of [`link_of`] shows; without any parts, the places similar to Berlin.
+    What a link of [`link_of`] shows, where the gallery has so many tiles; without any parts, the places similar to Berlin.
 
     Raises:
         ValueError: if a part is none that the view knows.
@@ -134,4 +137,5 @@ def choices_of(link: Link, files: GalleryFiles) -> Choices:
         clusters=link.whole("clusters", FIRST_CLUSTERS),
         labels=expanded(parts["labels"]) if "labels" in parts else "",
         sea=parts.get("sea") == "1",
+        position=link.position("tile", tiles),
     )

@@ -19,8 +19,10 @@ address with every event, so a handler that takes a `gr.Request` can read it at 
 """
 
 import html
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -45,6 +47,7 @@ __all__ = [
 ]
 # Characters of a part. Browsers and chats shorten addresses that are much longer.
 LONGEST = 4000
+_MOST_SESSIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,24 @@ def read(request: gr.Request) -> Link:
     return Link(tab, parts, request.session_hash)
 
 
+class _Sessions:
+    """The most recent pages that have begun to draw a view."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._recent: OrderedDict[str | None, None] = OrderedDict()
+
+    def add(self, session: str | None) -> None:
+        with self._lock:
+            self._recent[session] = None
+            while len(self._recent) > _MOST_SESSIONS:
+                self._recent.popitem(last=False)
+
+    def __contains__(self, session: str | None) -> bool:
+        # Programs have no session.
+        return session is not None and session in self._recent
+
+
 class Links:
     """Opens links in one page: when it is loaded, when the visitor goes back or forward, and when a link in it is followed."""
 
@@ -135,29 +156,28 @@ class Links:
             runs: further arguments of the events.
         """
         self._tabs.add(tab)
-        drawn = gr.State(False)
-        targets, options = [drawn, *outputs], {**QUIET, **runs}
+        drawn, options = _Sessions(), {**QUIET, **runs}
 
         def opened(request: gr.Request) -> Iterator[Any]:
             asked = read(request)
             if asked.tab != tab:
                 yield gr.skip()
                 return
-            for answer in _answers(handler, asked):
-                yield (True, *answer)
+            drawn.add(request.session_hash)
+            yield from _answers(handler, asked)
 
-        def shown(before: bool, request: gr.Request) -> Iterator[Any]:
-            if before:
+        def shown(request: gr.Request) -> Iterator[Any]:
+            if request.session_hash in drawn:
                 yield gr.skip()
             else:
                 yield from opened(request)
 
-        # Without a trigger, Gradio runs it when the page is loaded.
-        gr.on(None, opened, None, targets, **options)
-        self._bar.visit(opened, None, targets, trigger_mode="multiple", **options)
+        # Without a trigger, Gradio runs it when the page is loaded, when it also selects the first tab: one of both is enough.
+        gr.on(None, shown, None, outputs, **options)
+        self._bar.visit(opened, None, outputs, trigger_mode="multiple", **options)
         # A view may lie in a tab inside another.
         for place in _tabs_around(gr.context.Context.block):
-            place.select(shown, drawn, targets, **options)
+            place.select(shown, None, outputs, **options)
 
     def selects(self, tabs: gr.Tabs, compared: gr.Tabs) -> None:
         """Registers the tabs of the page and those in Compare, of which a link opens one."""

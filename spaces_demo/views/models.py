@@ -25,12 +25,14 @@ from serving.grids import WORLD
 from serving.layers import Layer
 from serving.model import ServedModel
 from serving.text import numbers_text
-from serving.turns import SHARED, Newest
+from serving.turns import SHARED, Newest, always
 from serving.world_maps import FIXED, WorldMaps, parse_view
 from views.link import MODELS, Link, address
+from views.saving import save_layer
 from views.site import Site
-from widgets.events import QUIET, wanted, warned_steps
-from widgets.map import WorldMap, world_map
+from widgets.events import QUIET, wanted, warned, warned_steps
+from widgets.map import FORMATS, WorldMap, world_map
+from widgets.tile import download
 
 SIMILARITY, COLOURS = "similarity", "colours"
 _SHOWN = {"Similar places": SIMILARITY, "Embeddings as colours": COLOURS}
@@ -46,6 +48,7 @@ class _Parts:
     place: gr.Textbox
     worlds: list[WorldMap]
     notes: list[gr.Markdown]
+    saved: gr.HTML
 
 
 class _Drawn:
@@ -75,6 +78,7 @@ def add_tab(site: Site) -> None:
     site.links.opens(MODELS, handlers.open, [parts.shown, *answer], **SHARED)
     for number, world in enumerate(parts.worlds):
         world.asked.ask(warned_steps(handlers.answers_of(number)), [world.asked, *asked], answer, **runs)
+        world.map.save(warned(handlers.save_of(number)), [world.asked, *asked], parts.saved, **QUIET, **SHARED)
     changed = [parts.shown.input, parts.place.submit]
     gr.on(changed, warned_steps(handlers.draw), [parts.worlds[0].asked, *asked], answer, **runs)
 
@@ -95,9 +99,15 @@ def _lay_out() -> _Parts:
             with gr.Column(min_width=320):
                 notes.append(gr.Markdown(elem_id=f"models-{name}-note"))
                 worlds.append(
-                    world_map(f"models-{name}", adding=False, label=f"World map of the {name} model", linked="models")
+                    world_map(
+                        f"models-{name}",
+                        adding=False,
+                        label=f"World map of the {name} model",
+                        linked="models",
+                        formats=tuple(FORMATS),
+                    )
                 )
-    return _Parts(shown, place, worlds, notes)
+    return _Parts(shown, place, worlds, notes, download("models-saved"))
 
 
 class _Handlers:
@@ -129,6 +139,15 @@ class _Handlers:
                 yield said, *values, first, second
 
         return answer
+
+    def save_of(self, number: int) -> Callable:
+        """The handler that gives one map as a file."""
+
+        def save(event: gr.EventData, asked: Any, shown: str, place: str) -> dict[str, Any]:
+            model = self._second if number else self._first
+            return save_layer(event, model.layers(shown, place, wanted(asked).view, always))
+
+        return save
 
     def draw(self, request: gr.Request, asked: Any, shown: str, place: str) -> Iterator[tuple]:
         """What the controls ask for."""

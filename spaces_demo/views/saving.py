@@ -15,11 +15,14 @@
 
 import base64
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import gradio as gr
 
+from serving.exports import WRITERS as LAYER_WRITERS
 from serving.gallery import Tile
+from serving.layers import Layer
 from serving.model import ServedModel
 from serving.tile_files import WRITERS
 from serving.tile_maps import TileQuery
@@ -41,6 +44,18 @@ def format_of(event: gr.EventData, formats: Any) -> str:
 def file_value(name: str, content: bytes) -> dict[str, Any]:
     """The value of `widgets.tile.download`. The time makes it differ from the last one, so that a file can be saved twice."""
     return {"file": {"name": name, "content": base64.b64encode(content).decode(), "moment": time.time_ns()}}
+
+
+def save_layer(event: gr.EventData, layers: Iterable[Layer]) -> dict[str, Any]:
+    """
+    The last of the layers of a world map in the format that the browser asks for.
+
+    Raises:
+        ValueError: if the layer cannot be saved so.
+    """
+    wanted = format_of(event, LAYER_WRITERS)
+    *_, layer = layers
+    return file_value(f"gair-world.{wanted}", LAYER_WRITERS[wanted](layer))
 
 
 def save_tile(event: gr.EventData, served: ServedModel, tile: Tile | None, query: TileQuery | None) -> dict[str, Any]:

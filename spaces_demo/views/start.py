@@ -29,11 +29,11 @@ from serving.turns import SHARED, Newest
 from serving.uploads import caution
 from serving.world_maps import FIXED
 from views.link import COMPARE, EXPLORE, FIND, START, Link, address
-from views.saving import save_tile
+from views.saving import save_layer, save_tile
 from views.site import Site
 from widgets.cards import card_head, more_links, photo_card
 from widgets.events import QUIET, Wanted, event_numbers, wanted, warned, warned_steps
-from widgets.map import WorldMap, world_map
+from widgets.map import FORMATS, WorldMap, world_map
 from widgets.picker import choice, chosen, picker
 from widgets.tile import download, tile_card
 from widgets.upload_fields import PHOTO_TYPES
@@ -85,7 +85,7 @@ def _lay_out(handlers: "_Handlers") -> _Parts:
             tile_head, tile = card_head("start-tile-head"), tile_card("start-tile-card")
         with gr.Column(elem_id="start-world"):
             world_head = card_head("start-world-head")
-            world = world_map("start-map", adding=False, label="Map of the world")
+            world = world_map("start-map", adding=False, label="Map of the world", formats=tuple(FORMATS))
     gr.HTML(f"<p>{handlers.chosen_how}</p>", elem_classes="gair-note", apply_default_css=False)
     saved = download("start-saved")
     return _Parts(scene, examples, upload, photo_head, photo, tile_head, tile, world_head, world, saved)
@@ -100,6 +100,7 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     parts.world.asked.ask(warned_steps(handlers.ask), [parts.world.asked, parts.scene], parts.answer, **runs)
     parts.upload.upload(warned_steps(handlers.take), parts.upload, parts.answer, **runs)
     parts.tile.save(warned(handlers.save), parts.scene, parts.saved, **QUIET)
+    parts.world.map.save(warned(handlers.save_map), [parts.world.asked, parts.scene], parts.saved, **QUIET, **SHARED)
 
 
 class _Handlers:
@@ -147,6 +148,10 @@ class _Handlers:
         tile, query = (self._gallery.tiles[scene.tile], scene.query) if scene else (None, None)
         return save_tile(event, self._served, tile, query)
 
+    def save_map(self, event: gr.EventData, asked: Any, scene: Scene | None) -> dict[str, Any]:
+        query = (scene or self._linked(Link(START))).world_query
+        return save_layer(event, self._site.maps.layers(query, wanted(asked).view, FIXED, _PLACES))
+
     # Scenes
 
     def _linked(self, link: Link) -> Scene:
@@ -179,7 +184,9 @@ class _Handlers:
         """All cards of a scene, then the map again if a finer one follows. What was chosen on the map leaves its view as it is."""
         gallery, query = self._gallery, scene.query
         points = [gallery.photos[number].point for number in gallery.photos_of(scene.tile)]
-        tile = tile_value(self._served, gallery.tiles[scene.tile], query, points) | {"link": _link(scene)}
+        shown = gallery.tiles[scene.tile]
+        # The card draws the tile as the model reads it.
+        tile = tile_value(self._served, shown, query, points, shown.encoded.readings[:1]) | {"link": _link(scene)}
         cards: tuple = (
             scene,
             self.choices(scene.photo if query.kind == "photo" else None),

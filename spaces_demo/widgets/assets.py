@@ -11,22 +11,37 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The scripts, styles and outlines that the page loads, served as files of this folder."""
+"""The scripts, styles and outlines that the page loads, each at an address that changes with its content."""
 
-from functools import lru_cache
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-import gradio as gr
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from serving.picture_route import FOR_GOOD
 
 _FOLDER = Path(__file__).parent
 _GEOGRAPHY = _FOLDER.parent / "geography"
 _SCRIPTS = [_FOLDER / "vendor" / "leaflet" / "leaflet.js"] + [
     _FOLDER / f"{name}.js"
-    for name in ("shared", "address", "geography", "search", "asked", "map_picture", "map_legend", "map", "tile")
+    for name in (
+        "shared",
+        "address",
+        "geography",
+        "search",
+        "asked",
+        "map_picture",
+        "map_legend",
+        "map",
+        "tile",
+        "coloured",
+    )
 ]
 _STYLES = [_FOLDER / "vendor" / "leaflet" / "leaflet.css"]
-_DATA = [_GEOGRAPHY / "land.json", _GEOGRAPHY / "places.json"]
+_FILES = {path.name: path for path in [*_SCRIPTS, *_STYLES, _GEOGRAPHY / "land.json", _GEOGRAPHY / "places.json"]}
 
 
 def read_asset(name: str) -> str:
@@ -34,21 +49,29 @@ def read_asset(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-@lru_cache
+@cache
 def _version() -> str:
-    """Changes with any of the files, so that browsers may keep them."""
+    """Changes with any of the files, so that browsers may keep them for good."""
     digest = sha256()
-    for path in _SCRIPTS + _STYLES + _DATA:
+    for path in _FILES.values():
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
 def _address(path: Path) -> str:
-    """The address of a file, relative to the page, so that it holds behind any proxy."""
-    return f"gradio_api/file={path.as_posix()}?v={_version()}"
+    """The address of a file, relative to the page's, so that it holds behind any proxy."""
+    return f"files/{_version()}/{path.name}"
 
 
-gr.set_static_paths([*_SCRIPTS, *_STYLES, *_DATA])
+def _send(request: Request) -> Response:
+    path = _FILES.get(request.path_params["name"])
+    # A page of an earlier version asks for files that are no more.
+    if path is None or request.path_params["version"] != _version():
+        return Response(status_code=404)
+    return FileResponse(path, headers=FOR_GOOD)
+
+
+ROUTES = [Route("/files/{version}/{name}", _send)]
 # The `head` of each component that needs the scripts: Gradio loads them once, before the component's own script runs. It
 # does not wait for scripts in the head of the page.
 HEAD = "\n".join(

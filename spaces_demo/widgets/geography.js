@@ -4,9 +4,9 @@
 
 "use strict";
 
-/** A file of the Space; the version in the address of this script keeps browsers from showing an old one. */
+/** A file of the Space, beside this script; the version in its address keeps browsers from showing an old one. */
 const gairFile = ((script) => async (path) => {
-  const answer = await fetch(new URL(`${path}${script.search}`, script));
+  const answer = await fetch(new URL(path, script));
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return answer.json();
 })(new URL(document.currentScript.src));
@@ -18,7 +18,7 @@ const gairOnce = (make) => {
 
 /** Land, coasts and borders as paths in degrees, x to the east and y to the north. */
 const gairOutlines = gairOnce(async () => {
-  const { per_degree: unit, land, borders } = await gairFile("../geography/land.json");
+  const { per_degree: unit, land, borders } = await gairFile("land.json");
   const paths = { land: new Path2D(), coasts: new Path2D(), borders: new Path2D() };
   const points = (steps) => {
     let [x, y] = [0, 0];
@@ -41,7 +41,7 @@ const gairPlain = (name) => name.normalize("NFKD").replace(/\p{Mn}/gu, "").toLow
 
 /** Places in the order of inhabitants: name, country, lon, lat; all names and the country (`land`) in plain letters. */
 const gairPlaces = gairOnce(async () => {
-  const { countries, places } = await gairFile("../geography/places.json");
+  const { countries, places } = await gairFile("places.json");
   return places.map(([name, code, lon, lat, ...others]) => ({
     name, country: countries[code], lon, lat, names: [gairPlain(name), ...others], land: gairPlain(countries[code]),
   }));

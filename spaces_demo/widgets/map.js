@@ -17,7 +17,7 @@ const GAIR_LINKED = {};
 const gairZoom = (scale) => Math.log2((scale * 180) / 256); // of Leaflet's EPSG:4326
 const gairScale = (zoom) => (256 * 2 ** zoom) / 180;
 
-function gairMap(element, props, watch, asked, linked) {
+function gairMap(element, props, watch, asked, linked, save) {
   const find = (name) => element.querySelector(`[data-part="${name}"]`);
   const [area, canvas, hover] = ["area", "canvas", "hover"].map(find);
   const controls = { palette: find("palette"), opacity: find("opacity"), threshold: find("threshold") };
@@ -318,6 +318,8 @@ function gairMap(element, props, watch, asked, linked) {
     find("done").textContent = "Picture saved.";
   });
 
+  element.querySelectorAll("[data-save]").forEach((button) => button.addEventListener("click", () => save(button.dataset.save)));
+
   // Values from the page ----------------------------------------------------------------------------------------------
 
   const busy = (running) => (find("busy").hidden = !(running || value.coarse));
@@ -325,6 +327,7 @@ function gairMap(element, props, watch, asked, linked) {
   function receive() {
     value = props.value || {};
     find("done").textContent = "";
+    element.querySelectorAll('[data-save="geojson"]').forEach((button) => (button.hidden = gairKind(value) === "colours"));
     if (adding) adding.hidden = single || (value.picking || "pins") !== "pins";
     // An answer to something that the visitor did before the last thing must not undo the last.
     const late = value.turn !== undefined && value.turn < asked.wanted.turn;

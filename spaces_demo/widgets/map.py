@@ -65,7 +65,10 @@ _TEMPLATE = f"""
   </div>
   <div class="gair-map-tools">
     <button type="button" data-part="link">Copy link</button>
-    <button type="button" data-part="png">Save picture (PNG)</button>
+    <span class="gair-map-saves" role="group" aria-label="Save the map">Save
+      <button type="button" data-part="png" aria-label="Save picture (PNG)">picture (PNG)</button>
+      SAVES
+    </span>
     <span role="status" data-part="done"></span>
   </div>
 </div>
@@ -79,6 +82,8 @@ _PIN_KEYS = "Arrow keys move a cursor, Enter selects its place, Page Down goes t
 _BOX_KEYS = (
     "Arrow keys move a cursor, plus and minus zoom; while a box is drawn, Enter sets its first and its second corner."
 )
+# Kinds of files, by their extensions.
+FORMATS = {"tif": "GeoTIFF", "geojson": "GeoJSON", "csv": "CSV"}
 # What a visitor wants who has done nothing yet; see `events.Wanted`.
 _NOTHING: dict[str, Any] = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 0}
 
@@ -106,6 +111,7 @@ def world_map(
     adding: bool = True,
     label: str = "World map",
     linked: str | None = None,
+    formats: Sequence[str] = (),
 ) -> WorldMap:
     """
     A map of the world: to set pins on, or to draw boxes on.
@@ -132,6 +138,8 @@ def world_map(
         adding (`bool`): whether the map offers to add pins; otherwise a click moves the only one.
         label (`str`): what a screen reader calls the map.
         linked (`str`, *optional*): maps with the same name here move together.
+        formats (`Sequence[str]`): of `FORMATS`, in which the map offers to save what it shows, beside a picture: its event `save` says
+            which. Colours have no features, so GeoJSON is not offered while they are shown.
     """
     buttons = "".join(
         f'<button type="button" data-draw="{name}" aria-pressed="false">Draw box {name}</button>' for name in drawing
@@ -140,11 +148,22 @@ def world_map(
         _BOX_TOOLS.replace("BUTTONS", buttons) if drawing else _PIN_TOOLS.replace("HIDDEN", "" if adding else "hidden")
     )
     keys = _BOX_KEYS if drawing else _PIN_KEYS
-    template = _TEMPLATE.replace("TOOLS", tools).replace("LABEL", f"{label}. {keys}").replace("ID", elem_id)
+    saves = "".join(
+        f'<button type="button" data-save="{name}" aria-label="Save {FORMATS[name]}">{FORMATS[name]}</button>'
+        for name in formats
+    )
+    template = (
+        _TEMPLATE.replace("SAVES", saves)
+        .replace("TOOLS", tools)
+        .replace("LABEL", f"{label}. {keys}")
+        .replace("ID", elem_id)
+    )
     drawn = gr.HTML(
         {},
         html_template=template,
-        js_on_load=f'gairMap(element, props, watch, gairAsked("{elem_id}"), {json.dumps(linked)});',
+        js_on_load=(
+            f'gairMap(element, props, watch, gairAsked("{elem_id}"), {json.dumps(linked)}, (format) => trigger("save", {{ format }}));'
+        ),
         elem_id=elem_id,
         apply_default_css=False,
         head=HEAD,

@@ -60,7 +60,7 @@ ASKED = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, 
 
 def explore(asked: dict, photo: dict | None = None) -> list:
     """What the page sends for a map of Explore."""
-    return [asked, "similarity", "", photo, None, "fixed", 5, 8, "like this", "", False]
+    return [asked, "similarity", "", photo, None, "fixed", 5, 8, "like this", "", False, None]
 
 
 def status_of(request) -> int:

@@ -376,3 +376,36 @@ def test_taught_labels_are_in_the_link_and_back_takes_one_away(chromium, space_u
     with visit(chromium, space_url, link=f"{EXPLORE}&show=clusters&clusters=99") as page:
         page.get_by_text("Its view is shown from the beginning").wait_for()
         until(page, lambda: "13.4" in places(page).input_value())
+
+
+def test_every_map_is_saved_in_its_formats(chromium, space_url):
+    begins = {"png": b"\x89PNG", "tif": b"II*", "csv": b"", "geojson": b'{"type": "FeatureCollection"'}
+
+    def save(page, part: str, kind: str) -> bytes:
+        with page.expect_download() as saved:
+            page.locator(f"{part} [data-save={kind}], {part} [data-part={kind}]").first.click()
+        content = Path(saved.value.path()).read_bytes()
+        assert content.startswith(begins[kind])
+        return content
+
+    with visit(chromium, space_url, link=f"{EXPLORE}&show=colours&tile=3") as page:
+        until(page, lambda: drawn(page, "#explore-coloured .gair-coloured"))
+        # Colours have no features.
+        assert not page.locator("#world-map [data-save=geojson]").is_visible()
+        for part in ("#world-map", "#explore-coloured"):
+            for kind in ("png", "tif", "csv"):
+                save(page, part, kind)
+        page.locator("#explore-tiles button").nth(5).click()
+        until(page, lambda: "tile=5" in page.url)
+        page.go_back()
+        until(page, lambda: page.locator("#explore-tiles button").nth(3).get_attribute("aria-pressed") == "true")
+        page.get_by_role("radio", name="Clusters").check()
+        until(page, lambda: page.locator("#world-map [data-save=geojson]").is_visible())
+        until(page, lambda: not page.locator("#explore-coloured").is_visible())
+        assert b'"area"' in save(page, "#world-map", "geojson")
+        open_tab(page, "Start")
+        assert b'"similar"' in save(page, "#start-map", "geojson")
+        open_tab(page, "Models")
+        assert save(page, "#models-first", "csv") != save(page, "#models-second", "csv")
+        open_tab(page, "Boxes")
+        assert b'"box": "B"' in save(page, "#box-map", "geojson")

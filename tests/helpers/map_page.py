@@ -28,7 +28,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from widgets.assets import CSS_PATHS
+from widgets.assets import CSS_PATHS, ROUTES
 from widgets.events import QUIET, wanted, warned
 from widgets.map import world_map
 
@@ -123,7 +123,8 @@ def _page() -> gr.Blocks:
 def map_page() -> Iterator[str]:
     """The address of the page, served by a thread."""
     page = _page()
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, css_paths=CSS_PATHS, ssr_mode=False, pwa=False)
+    own = {"css_paths": CSS_PATHS, "app_kwargs": {"routes": ROUTES}}
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, pwa=False, **own)
     try:
         yield url
     finally:

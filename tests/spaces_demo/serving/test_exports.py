@@ -115,8 +115,11 @@ def test_colours_are_written_with_their_opacity(colours):
     assert list(rows[0]) == ["lon", "lat", "red", "green", "blue"] and len(rows) == colours.values.size // 3 - 1
 
 
-def test_every_kind_of_map_has_every_format(similarity, classes, colours):
-    assert all(len(write(one)) > 30 for write in WRITERS.values() for one in (similarity, classes, colours))
+def test_every_kind_of_map_has_its_formats(similarity, classes, colours):
+    assert all(len(write(one)) > 30 for write in WRITERS.values() for one in (similarity, classes))
+    assert len(geotiff(colours)) > 30 < len(csv_table(colours))
+    with pytest.raises(ValueError, match="Colours have no outlines, expected GeoTIFF or CSV"):
+        geojson(colours)
 
 
 def test_the_page_draws_what_the_layer_holds(similarity, classes, colours):

@@ -13,6 +13,7 @@
 # limitations under the License.
 """Explore without a browser: what each choice shows, labels by clicks and their undoing, links and files."""
 
+import base64
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
@@ -20,8 +21,11 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
+from gradio import EventData, skip
+
 from serving.labels import MINUS, PLUS
 from serving.world_maps import FULL, WorldMaps
+from tests.helpers.rasters import made_pixels, write_tif
 from views.explore import _Handlers
 from views.explored import CLUSTERS, COLOURS, TEACH, Choices
 from views.link import Link
@@ -80,10 +84,11 @@ def test_a_link_says_what_is_shown(handlers):
 
 def opened(handlers, **parts):
     """What a link opens: the choices that the controls show, and the map."""
-    shown, photo, scale, count, clusters, sea, *_, places, labels, value, _ = last(
+    shown, photo, scale, count, clusters, sea, *others, places, labels, value, _ = last(
         handlers.open(Link("Explore", parts))
     )
-    return Choices(shown, places, photo, None, scale, count, clusters, PLUS, labels, sea), value
+    position = others[-3] if shown == COLOURS else None
+    return Choices(shown, places, photo, None, scale, count, clusters, PLUS, labels, sea, position), value
 
 
 def parts_of(value):
@@ -96,8 +101,10 @@ def test_links_restore_all_that_is_chosen(handlers):
         Choices(places="13.4, 52.52; 2.35, 48.86", count=9, scale=FULL, sea=True),
         Choices(places="", photo=photo),
         Choices(CLUSTERS, berlin, clusters=3),
-        Choices(COLOURS, berlin),
-        Choices(TEACH, berlin, labels="5, 25, sand & stone\n-60, -5, forest\n14.4444, 50.1, forest\n6, 26, sand & stone"),
+        Choices(COLOURS, berlin, position=5),
+        Choices(
+            TEACH, berlin, labels="5, 25, sand & stone\n-60, -5, forest\n14.4444, 50.1, forest\n6, 26, sand & stone"
+        ),
     ):
         *_, value, _ = last(handlers.draw(VISITOR, asked(), *vars(choices).values()))
         assert not value["unlinked"]
@@ -124,6 +131,7 @@ def test_what_a_link_cannot_hold_is_said(handlers, tmp_path):
         {"show": TEACH, "labels": "~sand,5,95"},
         {"show": TEACH, "labels": "~sand,5"},
         {"photo": "96"},
+        {"show": COLOURS, "tile": "24"},
         {"count": "-1"},
         {"view": "0,0,0,0"},
     ],
@@ -135,5 +143,38 @@ def test_links_that_are_none_are_refused(handlers, parts):
 
 @pytest.mark.parametrize("kind", ["tif", "geojson", "csv"])
 def test_what_is_shown_can_be_saved(handlers, kind):
-    file = handlers.saved_as(kind)(asked(), *vars(Choices(TEACH, labels=TAUGHT)).values())["file"]
+    event = EventData(None, {"format": kind})
+    file = handlers.save(event, asked(), *vars(Choices(TEACH, labels=TAUGHT)).values())["file"]
     assert file["name"] == f"gair-world.{kind}" and len(file["content"]) > 100
+    if kind == "geojson":
+        with pytest.raises(ValueError, match="Colours have no outlines"):
+            handlers.save(event, asked(), *vars(Choices(COLOURS)).values())
+
+
+def test_a_tile_is_shown_and_saved_as_colours(handlers, tmp_path):
+    skipped = 4 * (skip(),)
+    assert (
+        handlers.first_tile(CLUSTERS, None)
+        == skipped
+        == handlers.first_tile(COLOURS, 3)
+        == handlers.upload_tile(None, "")
+    )
+    tile, position, tiles, card = handlers.first_tile(COLOURS, None)
+    assert (
+        position == 0
+        and tiles[0]["chosen"] == "true"
+        and card["colours"].startswith("data:image/png")
+        and "%" in card["said"]
+    )
+    chosen = Choices(COLOURS).__dict__.values()
+    tile, position, tiles, card = handlers.choose_tile(EventData(None, {"number": 7}), asked(), *chosen)
+    assert tiles[7]["chosen"] == "true" and "show=colours&tile=7&" in card["link"]
+    for kind, begins in (("tif", b"II*"), ("csv", b"lon,lat,red,green,blue\n")):
+        file = handlers.coloured.save(EventData(None, {"format": kind}), tile)["file"]
+        assert base64.b64decode(file["content"]).startswith(begins)
+    with pytest.raises(ValueError, match="expected one of tif, csv"):
+        handlers.coloured.save(EventData(None, {"format": "geojson"}), tile)
+    own, position, tiles, card = handlers.upload_tile(str(write_tif(tmp_path / "tile.tif", made_pixels())), "gair_10")
+    assert (
+        position is None and "true" not in [one["chosen"] for one in tiles] and own.name == card["name"] == "Your tile"
+    )

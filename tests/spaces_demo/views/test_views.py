@@ -14,6 +14,7 @@
 """The tabs: each is built, and results are described in plain words."""
 
 import base64
+import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ import pytest
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import gradio as gr
 
+from serving.boxes import BoxComparison
 from serving.distributions import DistributionComparison
 from serving.embedded_rows import EmbeddedRows
 from serving.gallery import Gallery
@@ -210,16 +212,52 @@ def test_a_difference_by_chance_is_not_called_a_difference():
     assert "very different" in sentence(DistributionComparison(0.6, 0.005, 1, 1, 0))
 
 
-def test_embeddings_are_found_by_place_and_listed_as_plain_text(served_model):
+def test_embeddings_are_found_by_place_and_listed_as_plain_text(site):
     lon, lat = np.array([13.4, -60.0]), np.array([52.5, -3.1])
-    vectors = served_model.places(lon, lat).astype(np.float16)
+    vectors = site.served.places(lon, lat).astype(np.float16)
     rows = EmbeddedRows(["a|b <i>", "c"], ["location"] * 2, lon, lat, vectors, "Two rows.")
-    with gr.Blocks() as page:
-        embeddings.add_tab(served_model, rows)
+    with gr.Blocks() as page, gr.Tab("made"):
+        embeddings.add_tab(Site(site.served, site.gallery, site.maps, Links(), site.other), rows)
     assert any(isinstance(block, gr.HTML) for block in page.blocks.values())
-    value, text = embeddings._Handlers(served_model, rows).by_place("13.4, 52.5", 2)
+    handlers = embeddings._Handlers(site.served, rows)
+    place, value, text, found = handlers.by_place("13.4, 52.5", 2)
     assert value["pins"] == [{"lon": 13.4, "lat": 52.5}] and [row["id"] for row in value["places"]] == ["a|b <i>", "c"]
     first = text.splitlines()[2]
     assert "<i>" not in first and first.count("|") == 7 and "| 13.4000 | 52.5000 | 1.0" in first
     with pytest.raises(ValueError, match="expected 1 to 100"):
-        embeddings._Handlers(served_model, rows).by_place("13.4, 52.5", 1000)
+        handlers.by_place("13.4, 52.5", 1000)
+    saved = base64.b64decode(handlers.save(event(format="csv"), found)["file"]["content"]).decode()
+    assert saved.splitlines()[1].startswith("location,1,a|b <i>,")
+    # A row that is chosen on the map is the next query, and links restore places and rows.
+    asked = {"view": [-180, -90, 180, 90], "pins": [[13.4, 52.5]], "boxes": {}, "opened": "c", "turn": 3}
+    place, value, *_ = handlers.answer(asked, 2)
+    assert (place, value["turn"], value["link"]) == ("", 3, "tab=Yours&row=c&count=2") and value["places"][0][
+        "id"
+    ] == "c"
+    count, place, again, *_ = handlers.open(Link("Yours", {"row": "c", "count": "2"}))
+    assert (count, again["places"]) == (2, value["places"])
+    assert (
+        handlers.open(Link("Yours", {"at": "13.4, 52.5"}))[1] == "13.4, 52.5" and handlers.open(Link("Yours"))[2] == {}
+    )
+    with pytest.raises(ValueError, match="have no id 'd'"):
+        handlers.open(Link("Yours", {"row": "d"}))
+
+
+def test_every_map_is_saved_as_files(site):
+    asked = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 1}
+    shown = start._Handlers(site)
+    scene, *_ = last(shown.open(Link("Start")))
+    compared = boxes._Handlers(BoxComparison(site.served))
+    for file in (
+        shown.save_map(event(format="geojson"), asked, scene),
+        models._Handlers(site).save_of(0)(event(format="geojson"), asked, "similarity", "13.4, 52.52"),
+        compared.save(event(format="geojson"), "170, -25, -170, -10", "150, -25, 170, -10"),
+    ):
+        found = json.loads(base64.b64decode(file["file"]["content"]))["features"]
+        assert found and all(feature["geometry"] for feature in found)
+    # Two parts beside the date line.
+    assert [len(feature["geometry"]["coordinates"]) for feature in found] == [2, 1]
+    table = base64.b64decode(compared.save(event(format="csv"), "0, 0, 1, 1", "2, 0, 3, 1")["file"]["content"]).decode()
+    assert table.startswith("a_west,a_south,a_east,a_north,b_west") and table.count("\n") == 2
+    with pytest.raises(ValueError, match="expected one of geojson, csv"):
+        compared.save(event(format="tif"), "0, 0, 1, 1", "2, 0, 3, 1")

@@ -26,7 +26,12 @@ import pyarrow.parquet as pq
 from training.common.errors import first_line
 from training.common.table_places import read_lon_lat
 from training.common.tables import PARQUET_SUFFIXES, Table, read_table, shown
-from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, BY_SA, PHOTO_SCHEMA, PhotoList
+from training.street_pairs.photo_sources.photo import (
+    BLURRING_SOURCES,
+    BY_SA,
+    PHOTO_SCHEMA,
+    PhotoList,
+)
 from training.street_pairs.selection.cells import cells_of
 
 # Column → the names it may have, in the order in which they are looked for; compared without case and separators.
@@ -38,7 +43,10 @@ _NAMES = {
     "creator": ("creator", "creatorusername", "username", "author", "user"),
     "sequence": ("sequence", "sequenceid"),
     "url": ("url", "imageurl", "photourl", "thumburl"),
-    "path": ("path", "file", "image", "photo", "filename", "imagepath", "photofile", "sv", "svfile"),
+    "path": (
+        *("path", "file", "filepath", "image", "imagepath", "imagefile", "photo", "photopath", "photofile"),
+        *("filename", "sv", "svpath", "svfile", "streetview", "streetviewpath", "streetviewfile"),
+    ),
     "camera": ("camera", "cameratype", "projectiontype"),
     "position": ("position", "positionkind"),
     "site": ("site", "city"),

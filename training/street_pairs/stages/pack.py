@@ -40,7 +40,7 @@ def plan(options: StreetPairsOptions, output: Path) -> list[int]:
     joined = join(output, options.rows_per_shard, options.seed)
     if not joined.names:
         raise ValueError(
-            f"No tile has a photo: nothing is left of the selection. {str(output / 'failures.jsonl')!r} says why; widen --days or --max_cloud."
+            f"No tile has a photo: nothing is left of the selection; {str(output / 'failures.jsonl')!r} says why of each photo and tile."
         )
     write_unit(output / PLAN_FILE, joined.rows, joined.left_out)
     write_names(output, joined.names)

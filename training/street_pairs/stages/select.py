@@ -27,7 +27,7 @@ from training.common.files import write_atomically, written_whole
 from training.street_pairs.blurring import check_blurring
 from training.street_pairs.options import StreetPairsOptions
 from training.street_pairs.photo_sources import list_photos
-from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, PHOTO_SCHEMA, PhotoList
+from training.street_pairs.photo_sources.photo import BLURRING_SOURCES, KARTAVIEW, MAPILLARY, PHOTO_SCHEMA, PhotoList
 from training.street_pairs.selection.cells import cells_of
 from training.street_pairs.selection.holdout import TEST, TRAIN, held_out_sites, too_near
 from training.street_pairs.selection.order import drawn_order, draws
@@ -158,6 +158,7 @@ def _filter(options: StreetPairsOptions, counted: Counted) -> None:
     if options.licences is not None:
         wanted = pa.array(options.licences, pa.string())
         counted.keep(f"licences {', '.join(options.licences)}", pc.is_in(counted.photos["licence"], value_set=wanted))
+    _check_found(options, counted.photos)
     _check_privacy(options, counted.photos)
     camera = counted.photos["camera"]
     if options.panoramas == "drop":
@@ -171,6 +172,16 @@ def _check_ids(ids: pa.ChunkedArray) -> None:
     twice = counts.filter(pc.greater(pc.struct_field(counts, "counts"), 1))
     if len(twice):
         raise ValueError(f"The id {twice[0]['values'].as_py()!r} names several photos; make the ids unique.")
+
+
+def _check_found(options: StreetPairsOptions, photos: pa.Table) -> None:
+    asked = pc.is_in(photos["source"], value_set=pa.array([MAPILLARY, KARTAVIEW]))
+    found = pc.or_(pc.or_(photos["path"].is_valid(), photos["url"].is_valid()), asked)
+    if len(photos) and not pc.any(found).as_py():
+        raise ValueError(
+            f"{Path(str(options.input)).name!r} says of no photo where it is; add a column path or url, or, of photos that are asked by id, a column "
+            f"source with {MAPILLARY} or {KARTAVIEW}."
+        )
 
 
 def _check_privacy(options: StreetPairsOptions, photos: pa.Table) -> None:

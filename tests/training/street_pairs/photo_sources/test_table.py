@@ -52,6 +52,12 @@ def test_a_table_with_everything(tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["file_path", "Image Path", "photo", "filename", "sv_path"])
+def test_paths_are_found_by_many_names(tmp_path, name):
+    listed = table_photos(written(tmp_path, f"id,lon,lat,{name}\n1,2,3,a.jpg\n2,2,3,\n"))
+    assert listed.photos["path"].to_pylist() == [str(tmp_path / "a.jpg"), None]
+
+
 def test_global_streetscapes_names_photos_of_its_sources(tmp_path):
     head = "uuid,source,orig_id,lat,lon,datetime_local,heading,projection_type,sequence_id,city\n"
     row = "d39b,Mapillary,1666317524185318,48.77,9.17,2024-07-09 03:24:18.913000+02:00,29.9,spherical,aE5,Stuttgart\n"

@@ -52,7 +52,7 @@ class Clusters:
             self._found[count] = self._clustered(count)
         centres, classes = self._found[count]
         nearest = lambda cells: (cells @ centres.T - (centres**2).sum(axis=1) / 2).argmax(axis=1)  # noqa: E731
-        title = f"{count} clusters of embeddings of land: places of one colour are alike to the model"
+        title = f"{count} clusters of embeddings of land: the model finds places of one colour similar"
         for region, values, coarse in self._grids.steps(view, nearest, sea, current):
             yield Layer(region, values, classes, title, view, f"clusters {count}", coarse)
 

@@ -67,9 +67,9 @@ _PHOTO_EXAMPLES = 2
 _PICKING = {SIMILARITY: "pins", TEACH: "labels"}
 _COLOURS_SAY = (
     "No query is needed: the three directions in which the embeddings of land differ most are drawn as red, green and blue. Places "
-    "of like colours have like embeddings; a colour alone means nothing."
+    "of similar colours have similar embeddings; a colour alone means nothing."
 )
-_CLUSTERS_SAY = "The land in groups of like embeddings, found by k-means without any label. The legend says which share of the land each has."
+_CLUSTERS_SAY = "The land in groups of similar embeddings, found by k-means without any label. The legend says which share of the land each has."
 _TEACH_SAY = (
     f"Click places that are what you look for (“{PLUS}”), then some that are not (“{MINUS}”); or enter names of classes of your own. "
     "The map shows where the rest of the world belongs, and how well that works on labels held out."
@@ -291,9 +291,9 @@ class _Handlers:
         """What is shown, and what describes a layer of it in Markdown."""
         sea, by = choices.sea, f"By **{self._served.name}**. {self._served.note}"
         if choices.shown == COLOURS:
-            return self._colours.draw(view, sea, current), lambda layer: f"{_COLOURS_SAY} {by}"
+            return self._colours.draw(view, sea, current), lambda layer: by
         if choices.shown == CLUSTERS:
-            return self._clusters.draw(int(choices.clusters), view, sea, current), lambda layer: f"{_CLUSTERS_SAY} {by}"
+            return self._clusters.draw(int(choices.clusters), view, sea, current), lambda layer: by
         if choices.shown == TEACH:
             labels = parse_labels(choices.labels, self._served.coordinates)
             held_out, layers = self._teaching.draw(labels, view, sea, current)

@@ -21,6 +21,7 @@ memory of gradient caching as the batch grows.
 Prints ratios; asserts nothing. Memory is the peak allocated during the step.
 """
 
+import copy
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -66,7 +67,8 @@ PLAIN = {"eager, literal": LiteralNILI, "… tiles shared": SharedLiteralNILI}
 
 def make_module(config: GairConfig, plain: type[GairNILI] | None = None) -> PretrainingModule:
     torch.manual_seed(0)
-    model = GairModel(config)
+    # A copy: the form of attention is a setting, and models that shared it would share the form.
+    model = GairModel(copy.deepcopy(config))
     if plain is not None:
         model.set_attn_implementation({"rs_config": "eager", "sv_config": "eager"})
         model.nili.__class__ = plain

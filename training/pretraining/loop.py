@@ -156,6 +156,9 @@ class Trainer:
 
     def _begin(self, resumed: bool) -> tuple[PretrainingModule, torch.optim.Optimizer]:
         model = random_model(self.settings)
+        if self.accelerator.device.type == "cpu" and self.accelerator.mixed_precision == "bf16":
+            # The gradient of PyTorch's fused attention in bfloat16 takes as long on CPUs as all the rest of a step.
+            model.set_attn_implementation({"rs_config": "eager", "sv_config": "eager"})
         if not resumed:
             for sentence in load_initial_weights(model, self.settings.initial_weights):
                 self.accelerator.print(sentence)

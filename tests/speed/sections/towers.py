@@ -35,7 +35,7 @@ def measure(settings: Settings) -> list[Row]:
     rows = []
     for dtype, rate in rates.items():
         for tower, (embed, make) in _towers(model).items():
-            for batch in (1, 8) if settings.quick else (1, 8, 64):
+            for batch in _batches(settings):
                 inputs = make(batch).to(settings.device)
                 name = f"{tower}, {len(inputs):,}, {str(dtype).removeprefix('torch.')}"
                 runs = {
@@ -50,6 +50,12 @@ def measure(settings: Settings) -> list[Row]:
                     "towers", runs, settings, items=items, than=next(iter(runs)), gflop=gflop, matrix_gflops=rate
                 )
     return rows
+
+
+def _batches(settings: Settings) -> tuple[int, ...]:
+    if settings.quick:
+        return (1, 8)
+    return (1, 8, 64, 256) if settings.device.type == "cuda" else (1, 8, 64)
 
 
 def _dtypes(settings: Settings) -> list[torch.dtype]:

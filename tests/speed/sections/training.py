@@ -11,17 +11,20 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A training step: with attention and NILI as published, as here, and in parts; and its trace."""
+"""A training step: with attention and NILI as published, as here, and in bfloat16; and its trace."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import convert_outputs_to_fp32
 
 from modeling_gair import GairConfig, GairProcessor
 from tests.speed.rows import Row, Settings, compare
 from tests.speed.training_step import PLAIN, make_module, step_of
 from training.common.matrix_rate import matrix_rate
+from training.objectives.base import PretrainingModule
 from training.pretraining.costs import flops_per_pair, random_inputs
 
 _PHOTOS = 4
@@ -30,7 +33,7 @@ _PHOTOS = 4
 def measure(settings: Settings) -> list[Row]:
     """Steps with loss, gradients and optimiser as in `training/pretrain.py`."""
     accelerator = Accelerator(cpu=settings.device.type == "cpu")
-    rate = matrix_rate(settings.device, torch.float32) / 1e9
+    rate, rounded_rate = (matrix_rate(settings.device, dtype) / 1e9 for dtype in (torch.float32, torch.bfloat16))
     rows = []
     for preset, (config, tiles) in _presets(settings).items():
         processor = GairProcessor.for_config(config)
@@ -39,8 +42,10 @@ def measure(settings: Settings) -> list[Row]:
             f"{preset}, {name}": step_of(make_module(config, plain).to(settings.device), [inputs], accelerator)
             for name, plain in {"as published": PLAIN["eager, literal"], "as here": None}.items()
         }
+        rounded = f"{preset}, as here in bfloat16"
+        runs[rounded] = step_of(_rounded_module(config, settings), [inputs], accelerator)
         gflop = flops_per_pair(config, processor, _PHOTOS) * tiles * _PHOTOS / 1e9
-        rows += compare(
+        found = compare(
             "training",
             runs,
             settings,
@@ -49,19 +54,32 @@ def measure(settings: Settings) -> list[Row]:
             gflop=gflop,
             matrix_gflops=rate,
         )
+        note = f"{gflop / found[-1].value / rounded_rate:.0%} of the matrix rate in bfloat16"
+        rows += [*found[:-1], replace(found[-1], note=note)]
     return rows
 
 
+def _rounded_module(config: GairConfig, settings: Settings) -> PretrainingModule:
+    """A module in bfloat16, as Accelerate and `training/pretrain.py` prepare it."""
+    module = make_module(config).to(settings.device)
+    if settings.device.type == "cpu":
+        module.model.set_attn_implementation({"rs_config": "eager", "sv_config": "eager"})
+    module.forward = convert_outputs_to_fp32(torch.autocast(settings.device.type, torch.bfloat16)(module.forward))
+    return module
+
+
 def write_profile(settings: Settings, file: Path) -> None:
-    """Writes a trace of one step of the largest preset."""
+    """Writes a trace of one step of the largest preset; on a GPU, in bfloat16."""
     from torch.profiler import ProfilerActivity, profile
 
     config, tiles = list(_presets(settings).values())[-1]
     accelerator = Accelerator(cpu=settings.device.type == "cpu")
     inputs = random_inputs(GairProcessor.for_config(config), tiles, _PHOTOS, settings.device)
-    step = step_of(make_module(config).to(settings.device), [inputs], accelerator)
+    on_gpu = settings.device.type == "cuda"
+    module = _rounded_module(config, settings) if on_gpu else make_module(config)
+    step = step_of(module, [inputs], accelerator)
     step()
-    kinds = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if settings.device.type == "cuda" else [])
+    kinds = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if on_gpu else [])
     with profile(activities=kinds) as profiler:
         step()
     file.parent.mkdir(parents=True, exist_ok=True)

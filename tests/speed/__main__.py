@@ -41,12 +41,14 @@ def main(arguments: list[str]) -> None:
     options = _options(arguments)
     settings = Settings(torch.device(options.device), options.quick, options.published, options.published_python)
     about = machine(settings)
-    earlier = last_run(options.against) if options.against else None
+    earlier = last_run(options.against, about) if options.against else None
     print(", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
     rows: list[Row] = []
     for name in tqdm(options.only, unit="section", disable=not sys.stderr.isatty()):
         rows += SECTIONS[name](settings)
     print(show(rows, earlier))
+    if options.quick:
+        print("With --quick, models are tiny and repeats are few: this shows that everything runs, and no speed.")
     if options.json:
         append(options.json, about, rows)
     if options.profile:

@@ -70,18 +70,26 @@ def append(path: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
         file.write(json.dumps({**about, "rows": [row.as_dict() for row in rows]}) + "\n")
 
 
-def last_run(path: Path) -> dict[tuple[str, str], float]:
+def last_run(path: Path, about: dict[str, Any]) -> dict[tuple[str, str], float]:
     """
-    The values of the last run in a history, by section and case.
+    The values of the last run in a history that can be compared with this one, by section and case: on the same device, and as quick.
+
+    Args:
+        path (`Path`): the history.
+        about (`dict`): this run, from [`machine`].
 
     Raises:
-        ValueError: the file does not hold a run.
+        ValueError: the file does not hold such a run.
     """
     try:
-        last = json.loads(path.read_text(encoding="utf-8").strip().splitlines()[-1])
-        return {(row["section"], row["case"]): row["value"] for row in last["rows"]}
+        runs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        alike = [run for run in runs if all(run[name] == about[name] for name in ("device", "quick"))]
+        return {(row["section"], row["case"]): row["value"] for row in alike[-1]["rows"]}
     except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
-        raise ValueError(f"--against is {str(path)!r}, expected a file that --json wrote.") from error
+        with_quick = "with" if about["quick"] else "without"
+        raise ValueError(
+            f"--against is {str(path)!r}, expected a file in which --json kept a run {with_quick} --quick on {about['device']}; make one."
+        ) from error
 
 
 def _quantity(value: float, unit: str) -> str:

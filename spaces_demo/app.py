@@ -20,8 +20,10 @@ The environment variable `GAIR_MODEL` selects another model (a directory or a re
 to compare it with), `GAIR_GALLERY` another gallery, and `GAIR_EMBEDDINGS` a folder of embeddings to search.
 """
 
+import ctypes
 import html
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -62,6 +64,8 @@ LAUNCH: dict[str, Any] = {
 }
 # How often uploads are checked, and the age at which they are deleted, in seconds.
 _DELETE_AFTER = 3600
+# The parameter of glibc's `mallopt`.
+_M_ARENA_MAX = -8
 # Of all that computes.
 _LAST = 2
 _TITLE = "Find where a street photo was taken inside a satellite tile, and places like it"
@@ -107,6 +111,17 @@ def _head(served: ServedModel) -> str:
     return f"<h1>{_TITLE}</h1><p>Model: <b>{html.escape(served.name)}</b>. {html.escape(served.note)}</p>"
 
 
+def _share_memory() -> None:
+    """
+    glibc gives each thread that allocates a pool of its own, up to eight a core, of which little is ever returned. Computations take
+    turns here, so two pools are enough.
+    """
+    # Other C libraries have no such pools.
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
+_share_memory()
 demo = build(*load_models())
 
 if __name__ == "__main__":

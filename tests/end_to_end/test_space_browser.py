@@ -38,6 +38,7 @@ from tests.helpers.browser import (
     pixel,
     redrawn,
     settle,
+    tab_to,
     until,
     visit,
 )
@@ -221,7 +222,7 @@ def test_boxes_are_drawn_and_compared(chromium, space_url):
 
 
 def drawn(page, part: str) -> str:
-    return page.evaluate(f"document.querySelector('{part}').dataset.drawn")
+    return page.evaluate(f"document.querySelector('{part}')?.dataset.drawn")
 
 
 TILE, MAP = "#start-tile-card .gair-tile", "#start-map canvas"
@@ -409,3 +410,43 @@ def test_every_map_is_saved_in_its_formats(chromium, space_url):
         assert save(page, "#models-first", "csv") != save(page, "#models-second", "csv")
         open_tab(page, "Boxes")
         assert b'"box": "B"' in save(page, "#box-map", "geojson")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("size", [DESKTOP, TABLET, PHONE])
+def test_find_explore_and_compare_work_by_keyboard_alone(chromium, space_url, size, dark):
+    def press(*keys: str) -> None:
+        for key in keys:
+            page.keyboard.press(key)
+
+    def to_tab(name: str) -> None:
+        tab_to(page, page.get_by_role("tab", name=name, exact=True))
+        press("Enter")
+
+    with visit(chromium, space_url, size, dark=dark) as page:
+        to_tab("Find")
+        tab_to(page, page.locator("#find-photos button").nth(3))
+        press("Enter")
+        until(page, lambda: "photo=3" in page.url)
+        tab_to(page, page.locator("#find-results .gair-found a").first)
+        press("Enter")
+        until(page, lambda: "tab=Compare" in page.url and drawn(page, "#tile-view .gair-tile"))
+        tab_to(page, page.locator("#tile-view [data-part=marks]").first)
+        press("ArrowLeft", "ArrowUp", "Enter")
+        until(page, lambda: "point=" in page.url)
+
+        page.evaluate("document.activeElement.blur(), window.scrollTo(0, 0)")
+        to_tab("Explore")
+        until(page, lambda: drawn(page, "#world-map canvas"))
+        tab_to(page, map_area(page, "world-map"))
+        with redrawn(page):
+            press("ArrowRight", "ArrowRight", "Shift+ArrowUp", "Enter")
+        until(page, lambda: "at=13.4" not in page.url and "tab=Explore" in page.url)
+        page.evaluate("document.activeElement.blur(), window.scrollTo(0, 0)")
+        tab_to(page, page.get_by_role("radio", name="Embeddings as colours"))
+        press("Space")
+        until(page, lambda: "show=colours" in page.url)
+        tab_to(page, page.locator("#explore-tiles button").nth(2))
+        press("Enter")
+        until(page, lambda: "tile=2" in page.url)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -20,7 +20,18 @@ import torch
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 pytest.importorskip("datatrove", reason="the extra embed is not installed")
 from modeling_gair import GairModel
-from tests.helpers.browser import chromium_path, map_area, map_point, numbers, until, visit
+from tests.helpers.browser import (
+    DESKTOP,
+    PHONE,
+    TABLET,
+    chromium_path,
+    map_area,
+    map_point,
+    numbers,
+    tab_to,
+    until,
+    visit,
+)
 from tests.helpers.embedding import MODEL, run_embed, vectors_of
 from tests.helpers.space import running_space
 
@@ -64,6 +75,38 @@ def test_a_click_and_a_typed_place_find_the_rows_beside_them(chromium, searched)
         similarities = _cosines(table, -100.0, 45.0)
         best = int(similarities.argmax())
         assert cells[1] == table["id"][best].as_py() and float(cells[5]) == pytest.approx(similarities[best], abs=2e-3)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, TABLET, PHONE])
+def test_rows_are_found_by_keyboard_alone_and_links_restore_them(chromium, searched, size):
+    url, _ = searched
+
+    def rows(page) -> list[str]:
+        return page.locator("#embeddings-found tbody tr").all_inner_texts()
+
+    with visit(chromium, url, size, dark=size != DESKTOP) as page:
+        tab_to(page, page.get_by_role("tab", name="Yours", exact=True))
+        page.keyboard.press("Enter")
+        tab_to(page, map_area(page, _MAP))
+        for key in ("ArrowRight", "ArrowRight", "Enter"):
+            page.keyboard.press(key)
+        until(page, lambda: len(rows(page)) == 20 and "at=" in page.url)
+        by_place, link = rows(page), page.url
+        for key in ("PageDown", "PageDown", "Enter"):
+            page.keyboard.press(key)
+        until(page, lambda: "row=" in page.url and rows(page) != by_place)
+        page.go_back()
+        until(page, lambda: rows(page) == by_place)
+    ready = "document.querySelectorAll('#embeddings-found tbody tr').length === 20"
+    with visit(chromium, url, size, link=link.removeprefix(url), ready=ready) as page:
+        assert rows(page) == by_place
+        with page.expect_download() as saved:
+            page.locator(f"#{_MAP} [data-save=csv]").click()
+        assert saved.value.suggested_filename == "gair-rows.csv"
+    with visit(
+        chromium, url, size, link="?tab=Yours&row=nobody", ready="document.querySelector('[data-testid=toast-body]')"
+    ) as page:
+        assert "no id" in page.get_by_test_id("toast-body").first.inner_text()
 
 
 def _cosines(table, lon: float, lat: float) -> np.ndarray:

@@ -43,6 +43,7 @@ _FLAGS = (
 )
 # For busy machines; nothing waits longer than it must.
 _ANSWER_MS = 180_000
+_MOST_TABS = 250
 # What is true once a tab shows its first answer.
 _READY = {
     "Start": "document.querySelector('#start-tile-card .gair-tile')?.dataset.drawn && document.querySelector('#start-map canvas')?.dataset.drawn",
@@ -160,6 +161,21 @@ def settle(page: Page) -> None:
     """Waits until no map computes, and what came last is painted: a map paints in the next frame."""
     page.wait_for_function("![...document.querySelectorAll('[data-part=busy]')].some((busy) => busy.checkVisibility())")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """
+    Presses Tab until an element has the focus, as a visitor without a mouse does.
+
+    Raises:
+        AssertionError: if the keyboard does not reach it.
+    """
+    target.wait_for()
+    for _ in range(_MOST_TABS):
+        if target.evaluate("(element) => element === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {target}")
 
 
 def drag_box(page: Page, map_id: str, west: float, south: float, east: float, north: float) -> None:

@@ -93,6 +93,8 @@ class Colours:
         The colours of the cells in a view (west, south, east, north in degrees), coarse ones first if fine ones take time; see
         [`Grids.steps`].
         """
-        title = f"Embeddings as colours: similar colours, similar places ({self.directions.explained:.0%} of the variance)"
+        title = (
+            f"Embeddings as colours: similar colours, similar places ({self.directions.explained:.0%} of the variance)"
+        )
         for region, values, coarse in self._grids.steps(view, self.directions.colours, sea, current):
             yield Layer(region, values, None, title, view, "colours", coarse)

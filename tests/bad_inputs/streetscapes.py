@@ -119,6 +119,10 @@ CASES: list[Case] = [
         "a raster of classes that is none", _given(*_OWN, "--settlement_raster", "FOLDER/a.jpg"), "settlement_raster"
     ),
     _case("the folder of another job", _other_job, "holds the job of another command: --own_photos|--seed"),
-    _case("photos that are nowhere", _given(*_OWN, table="id,lon,lat,where\n1,13,52,a.jpg\n"), "'photos.csv' says of no photo where it is"),
+    _case(
+        "photos that are nowhere",
+        _given(*_OWN, table="id,lon,lat,where\n1,13,52,a.jpg\n"),
+        "'photos.csv' says of no photo where it is",
+    ),
     _case("ids to remove from nothing", _given("--remove_ids", "FOLDER/photos.csv"), "holds no readable job.json"),
 ]

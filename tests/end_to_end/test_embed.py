@@ -95,7 +95,7 @@ def test_a_dry_run_writes_nothing(tmp_path):
     code, out, _ = run("grid:100km", tmp_path / "out", "--bbox", "-10,40,10,50", "--dry_run")
     assert code == 0 and not (tmp_path / "out").exists()
     assert (
-        re.search(r"Dry run: [\d,]+ places in 1 task; about [\d,]+ rows and [\d.e-]+ GB\.", out)
+        re.search(r"Dry run: [\d,]+ places in 1 task; about [\d,]+ rows and [\d.]+ [MG]B\.", out)
         and "seconds with 1 worker on this CPU" in out
     )
 

@@ -136,11 +136,15 @@ def dry_run(options: EmbedOptions) -> str:
         what, size = f"{height * width:,} cells", float(height * width * job.dimension * _BYTES[job.dtype])
     lines = [
         *planned.remarks,
-        f"Dry run: {counted(total, job.unit)} in {counted(job.tasks, 'task')}; {what} and {size / 1e9:.3g} GB.",
+        f"Dry run: {counted(total, job.unit)} in {counted(job.tasks, 'task')}; {what} and {_size_text(size)}.",
         f"About {_duration(total * seconds / options.workers)} with {counted(options.workers, 'worker')} on this CPU, by the time of the first "
         f"{part.inputs:,} ({1 / seconds:,.3g} {job.unit}s per second), beside the time to start. Nothing was written.",
     ]
     return "\n".join(lines)
+
+
+def _size_text(size: float) -> str:
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 
 
 def _duration(seconds: float) -> str:

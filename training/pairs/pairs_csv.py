@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from modeling_gair import GairCoordinateProcessor
 from training.common.schema import CSV_COLUMNS
-from training.common.table_places import read_lon_lat
+from training.common.table_places import place_columns, read_lon_lat
 from training.common.tables import Table, read_table, shown
 
 # The names under which a column is found, compared in lower case and with underscores; the first is the documented one.
@@ -90,7 +90,8 @@ def read_pairs(path: Path, checked: bool = True) -> list[Row]:
     if not path.is_file():
         raise ValueError(f"File not found: {str(path)!r}; pass a pairs CSV as --data.")
     table = read_table(path)
-    columns, remarks = _text_columns(table)
+    names, remarks = _column_names(table)
+    columns = {column: _text(table, name) for column, name in names.items()}
     lon_lat, more = read_lon_lat(table)
     for remark in dict.fromkeys([*table.remarks, *remarks, *more]):
         print(remark)
@@ -115,10 +116,22 @@ def read_pairs(path: Path, checked: bool = True) -> list[Row]:
     return list(pairs.values())
 
 
-def _text_columns(table: Table) -> tuple[dict[str, list[str]], list[str]]:
-    """The cells of `id`, `rs` and `sv`, and sentences on other names that were taken for these."""
+def further_columns(path: Path) -> tuple[list[str], pa.Table]:
+    """
+    The ids of a pairs CSV that [`read_pairs`] accepts, and its columns beside those that say which photo is where, in the order of its
+    rows.
+    """
+    table = read_table(path)
+    names, _ = _column_names(table)
+    used = {*names.values(), *place_columns(table)}
+    return _text(table, names["id"]), table.data.select([name for name in table.data.column_names if name not in used])
+
+
+def _column_names(table: Table) -> tuple[dict[str, str], list[str]]:
+    """The columns of `id`, `rs` and `sv`, and sentences on other names that were taken for these."""
     have = table.data.column_names
-    names, remarks = {}, []
+    names: dict[str, str] = {}
+    remarks = []
     for column, known in _NAMES.items():
         found = [name for name in have if name.lower().replace(" ", "_").replace("-", "_") in known]
         exact = [name for name in found if name == column]
@@ -135,8 +148,11 @@ def _text_columns(table: Table) -> tuple[dict[str, list[str]], list[str]]:
             f"{table.name} has no column {', '.join(missing)} (it has {shown(have)}); name the columns "
             f"{', '.join(CSV_COLUMNS)} in its first line."
         )
-    cells = {column: table.column(name).cast(pa.string()).to_pylist() for column, name in names.items()}
-    return {column: [(value or "").strip() for value in values] for column, values in cells.items()}, remarks
+    return names, remarks
+
+
+def _text(table: Table, name: str) -> list[str]:
+    return [(value or "").strip() for value in table.column(name).cast(pa.string()).to_pylist()]
 
 
 def _check_filled(pair: Row, place: Sequence[float]) -> None:

@@ -247,6 +247,23 @@ def test_a_data_set_gives_tiles_and_points_and_photos(tmp_path, small_world, mod
     assert len(table) == photos and set(table["modality"].to_pylist()) == {"street_view"}
 
 
+def test_a_pairs_csv_carries_the_columns_of_its_photos(tmp_path):
+    write_tiles(tmp_path / "tiles", 1)
+    lines = ["id,rs,sv,longitude,latitude,street,lon_text,Source"]
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg(seed=number))
+        lines.append(f"p{number},tiles/tile 0.tif,{number}.jpg,13.54,52.337,street {number},{number},by {number}")
+    (tmp_path / "pairs.csv").write_text("\n".join(lines) + "\n")
+    _, table = run_embed(tmp_path / "pairs.csv", tmp_path / "out")
+    rows = {row["id"]: row for row in table.to_pylist()}
+    tile = rows.pop("train/tiles/tile 0.tif")
+    assert tile["modality"] == "tile" and tile["street"] is None
+    for number in range(3):
+        row = rows[f"train/tiles/tile 0.tif/p{number}/point"]
+        assert (row["street"], row["lon_text"], row["input_Source"]) == (f"street {number}", number, f"by {number}")
+    assert "longitude" not in table.column_names
+
+
 def test_an_input_that_changes_meanwhile_is_refused(tmp_path, monkeypatch):
     folder = write_tiles(tmp_path / "tiles", 3)
 

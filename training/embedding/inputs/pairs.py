@@ -13,7 +13,7 @@
 # limitations under the License.
 """Data sets in the schema of training: tiles, every photo's point in its tile, and photos."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -29,13 +29,16 @@ from modeling_gair import GairProcessor
 from training.common.inputs import digest_of_file, digest_of_names
 from training.common.iterables import chunked
 from training.common.schema import FEATURES
+from training.common.tables import local_path
 from training.embedding.encoding import Encoder
 from training.embedding.inputs.kind import Part, Plan, read_each, reason_of_bad
 from training.embedding.inputs.places import place_values
+from training.embedding.inputs.tables import typed
 from training.embedding.inputs.tiles import tile_values
 from training.embedding.job import PLAN, Job, path_of
 from training.embedding.outputs.rows import STREET_VIEW, TILE, TILE_POINT, carried_names
 from training.pairs.decoding import read_tile
+from training.pairs.pairs_csv import PairsCSV, further_columns
 from training.pairs.shards import UNREADABLE, Files, Row
 from training.pairs.sources import Rows, Source, open_source
 
@@ -43,6 +46,7 @@ POINTS, PHOTOS, TILES = "points", "photos", "tiles"
 BOTH = f"{TILES}+{POINTS}"
 _PER_PHOTO = "photo_"
 _CARRIED = "carried.parquet"
+_Labels = Mapping[str, Mapping[str, Any]]
 
 
 class PairRows:
@@ -86,11 +90,11 @@ class PairKind:
 
     def parts(self, output: Path, job: Job, rank: int, processor: GairProcessor) -> Iterator[Callable[[], Part]]:
         source = open_source(path_of(output, "input"), holdout_fraction=0.0, checked=False)
-        splits, carried = dict(_splits(source)), carried_of_pairs(output)
+        splits, carried, labels = dict(_splits(source)), carried_of_pairs(output), _labels_of_csv(source)
         for split, shard, start, count in job.details["ranges"][rank]:
             rows = islice(splits[split].shard(shard), start, start + count)
             for chunk in chunked(rows, job.batch_size):
-                yield partial(_read, chunk, source.folder, processor, job, split, carried)
+                yield partial(_read, chunk, source.folder, processor, job, split, carried, labels)
 
     def encode(self, encoder: Encoder, part: Part) -> np.ndarray:
         collected: _Collected = part.pixels
@@ -129,11 +133,17 @@ class _Collected:
 
 
 def _read(
-    rows: Sequence[Row], folder: Path, processor: GairProcessor, job: Job, split: str, carried: pa.Schema
+    rows: Sequence[Row],
+    folder: Path,
+    processor: GairProcessor,
+    job: Job,
+    split: str,
+    carried: pa.Schema,
+    labels: _Labels,
 ) -> Part:
     collected = _Collected(carried)
     for row in rows:
-        _Tile(row, split, job, carried).read_into(collected, folder, processor)
+        _Tile(row, split, job, carried, labels).read_into(collected, folder, processor)
     part = Part(len(rows), dict(collected.columns), collected, collected.errors)
     return part
 
@@ -141,11 +151,11 @@ def _read(
 class _Tile:
     """A row: a tile with its photos."""
 
-    def __init__(self, row: Row, split: str, job: Job, carried: pa.Schema):
+    def __init__(self, row: Row, split: str, job: Job, carried: pa.Schema, labels: _Labels):
         self.row, self.source, self.what = row, f"{job.input}/{split}/{row['id']}", job.what.split("+")
         # Ids are unique within a data set's split.
         self.id = f"{split}/{row['id']}"
-        self.carried = carried
+        self.carried, self.labels = carried, labels
 
     def read_into(self, collected: _Collected, folder: Path, processor: GairProcessor) -> None:
         photos = [photo if isinstance(photo, dict) else {} for photo in self.row.get("photos") or ()]
@@ -232,8 +242,8 @@ class _Tile:
                 yield new, self.row[name]
 
     def _labels_of(self, number: int) -> dict[str, Any]:
-        """The labels of a photo: its tile's, and its own of those with one for each photo."""
-        labels = {}
+        """The labels of a photo: its tile's, its own of those with one for each photo, and those of its row in a CSV."""
+        labels = dict(self.labels.get(self.row["photos"][number].get("id"), {}))
         for name, value in self._labels():
             own = name.startswith(_PER_PHOTO)
             labels[name] = (value[number] if value is not None and number < len(value) else None) if own else value
@@ -295,6 +305,8 @@ def _carried(source: Source) -> pa.Schema:
     """The labels of a data set: further columns, of whose lists with one value for each photo a row has its own."""
     shards = source.train.shards
     schema = pa.schema([])
+    if isinstance(shards, PairsCSV):
+        schema = _further(source)[1].schema
     if isinstance(shards, Files):
         for path in shards.paths:
             (found,) = read_each(pq.read_schema, [path])
@@ -306,6 +318,21 @@ def _carried(source: Source) -> pa.Schema:
     labels = [field for field in schema if field.name not in (*FEATURES, "tile_file")]
     names = carried_names([field.name for field in labels])
     return pa.schema([pa.field(names[field.name], _own_type(field)) for field in labels])
+
+
+def _labels_of_csv(source: Source) -> _Labels:
+    """Of a pairs CSV, the further columns of each photo by its id, by the names that they get in the output; else nothing."""
+    if not isinstance(source.train.shards, PairsCSV):
+        return {}
+    ids, table = _further(source)
+    new = carried_names(table.column_names)
+    return dict(zip(ids, table.rename_columns([new[name] for name in table.column_names]).to_pylist()))
+
+
+def _further(source: Source) -> tuple[list[str], pa.Table]:
+    """The ids of a pairs CSV and its further columns, of the types that their cells have."""
+    ids, table = further_columns(local_path(source.name))
+    return ids, pa.table({name: typed(table[name]) for name in table.column_names})
 
 
 def _own_type(field: pa.Field) -> pa.DataType:

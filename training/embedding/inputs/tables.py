@@ -50,8 +50,10 @@ def table_batches(path: Path) -> Iterator[Table]:
     table = _with_clear_names(read_table(path))
     # Places keep their text, since its notation is understood where they are read.
     places = place_columns(table)
-    typed = {name: table.data[name] if name in places else _typed(table.data[name]) for name in table.data.column_names}
-    yield Table(table.name, pa.table(typed), table.semicolons, table.remarks)
+    columns = {
+        name: table.data[name] if name in places else typed(table.data[name]) for name in table.data.column_names
+    }
+    yield Table(table.name, pa.table(columns), table.semicolons, table.remarks)
 
 
 def _with_clear_names(table: Table) -> Table:
@@ -96,7 +98,7 @@ def _parquet_batches(path: Path) -> Iterator[Table]:
         ) from error
 
 
-def _typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Text as numbers if all of it is, as 007 is not."""
     filled = pc.if_else(pc.equal(column, ""), None, column)
     if filled.null_count == len(filled) or pc.any(pc.match_substring_regex(filled, _CODE)).as_py():

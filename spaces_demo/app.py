@@ -60,6 +60,8 @@ LAUNCH: dict[str, Any] = {
     "footer_links": ["gradio"],
     "pwa": False,
     "ssr_mode": False,
+    # What these most recent pages have chosen is kept: about 1 MB each.
+    "state_session_capacity": 32,
     "show_error": False,
 }
 # How often uploads are checked, and the age at which they are deleted, in seconds.

@@ -82,8 +82,8 @@ def _lay_out(rows: EmbeddedRows) -> _Parts:
             )
             photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
             count = gr.Slider(1, MAX_FOUND, value=_FIRST_COUNT, step=1, label="Number of rows")
-    found, rows = gr.Markdown(elem_id="embeddings-found"), gr.State([], time_to_live=_SESSION_S)
-    return _Parts(world, place, photo, tile, count, found, rows, download("embeddings-saved"))
+    found, listed = gr.Markdown(elem_id="embeddings-found"), gr.State([], time_to_live=_SESSION_S)
+    return _Parts(world, place, photo, tile, count, found, listed, download("embeddings-saved"))
 
 
 def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:

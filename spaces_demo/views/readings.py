@@ -134,11 +134,13 @@ class _Handlers:
         number = chosen(event, len(own) + 1)
         return gr.skip() if number == len(own) or position is None else self._photo(position, own[number])
 
-    def pick_point(self, event: gr.EventData, tile: Tile, position: int | None) -> tuple:
-        return self._point(tile, position, *event_numbers(event, "x", "y"))
+    def pick_point(self, event: gr.EventData, tile: Tile | None, position: int | None) -> tuple:
+        return self._point(_known(tile), position, *event_numbers(event, "x", "y"))
 
-    def upload_photo(self, path: str, tile: Tile, position: int | None) -> tuple:
-        return self._answer(tile, position, upload_query(self._served, path), address(tab=COMPARE, tile=position))
+    def upload_photo(self, path: str, tile: Tile | None, position: int | None) -> tuple:
+        return self._answer(
+            _known(tile), position, upload_query(self._served, path), address(tab=COMPARE, tile=position)
+        )
 
     def upload_tile(self, path: str | None, band_order: str) -> tuple:
         if path is None:
@@ -178,3 +180,10 @@ class _Handlers:
         value = tile_value(self._served, tile, query, points) | {"link": link}
         text = summary(self._served, tile, query)
         return tile, position, query, tile_choices(self._gallery, position), choices, value, text
+
+
+def _known(tile: Tile | None) -> Tile:
+    """The tile that a page shows, which the server keeps for half an hour, and for the most recent pages."""
+    if tile is None:
+        raise ValueError("The server has forgotten the tile that this page shows; choose a tile again.")
+    return tile

@@ -156,6 +156,8 @@ def test_readings_show_every_query_beside_their_own_photos(site):
     *_, photos, panels, _ = handlers.pick_point(event(x=0.5, y=0.5), tile, position)
     assert panels["asked"] == "point" and "true" not in [photo["chosen"] for photo in photos]
     assert panels["link"] == "tab=Compare&tile=1&point=0.5,0.5"
+    with pytest.raises(ValueError, match="has forgotten the tile"):
+        handlers.pick_point(event(x=0.5, y=0.5), None, None)
 
 
 def test_what_is_found_is_what_is_chosen(site):

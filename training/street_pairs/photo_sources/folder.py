@@ -23,18 +23,24 @@ from training.common.inputs import files_in
 from training.street_pairs.photo_sources.photo import PhotoList, photos_table
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".mpo")
+# Photos of telephones that are not read, and are not to be left out in silence.
+_OTHERS = (".heic", ".heif", ".avif", ".dng")
 
 
 def folder_photos(folder: Path) -> PhotoList:
     """
-    Lists the photos in a folder and below. Each is named by its path within the folder; photos without a position are unreadable.
+    Lists the photos in a folder and below. Each is named by its path within the folder; photos without a position, or in a format that is not read, are
+    unreadable.
 
     Raises:
         ValueError: there are no photos.
     """
     rows, unreadable = [], []
-    for path in files_in(folder, SUFFIXES):
+    for path in files_in(folder, (*SUFFIXES, *_OTHERS)):
         name = path.relative_to(folder).as_posix()
+        if path.suffix.lower() in _OTHERS:
+            unreadable.append((name, f"it is not one of {', '.join(SUFFIXES)}; save it as JPEG with its position."))
+            continue
         try:
             taken = read_exif(path)
         except ValueError as error:

@@ -26,14 +26,15 @@ def test_photos_are_placed_by_their_headers(tmp_path):
     (tmp_path / "walk").mkdir()
     (tmp_path / "walk" / "a.jpg").write_bytes(jpeg(13.25, -52.5, "2024:05:01 12:30:00+02:00"))
     (tmp_path / "b.jpg").write_bytes(jpeg())
+    (tmp_path / "c.HEIC").write_bytes(b"a photo of a telephone")
     (tmp_path / "notes.txt").write_text("no photo")
     listed = folder_photos(tmp_path)
     (row,) = listed.photos.to_pylist()
     assert row["photo_id"] == "walk/a.jpg" and row["path"] == str(tmp_path / "walk" / "a.jpg")
     assert (round(row["lon"], 6), round(row["lat"], 6)) == (13.25, -52.5)
     assert row["position"] == "exif" and row["source"] == tmp_path.name and row["time"].hour == 10
-    ((name, why),) = listed.unreadable
-    assert name == "b.jpg" and "no position" in why
+    (one, why), (other, format) = listed.unreadable
+    assert (one, other) == ("b.jpg", "c.HEIC") and "no position" in why and "save it as JPEG" in format
 
 
 @pytest.mark.parametrize(

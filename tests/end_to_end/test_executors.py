@@ -33,7 +33,7 @@ from tests.helpers.rasters import made_pixels, write_tif
 
 pytestmark = pytest.mark.ci
 needs_namespaces = pytest.mark.skipif(not can_run_jobs(), reason="no process may mount here what it alone sees")
-_JOBS = ("--executor", "jobs", "--cluster.bucket", "org/work", "--workers", "2")
+_JOBS = ("--executor", "jobs", "--cluster.bucket", "org/jobs", "--workers", "2")
 _SLURM = ("--executor", "slurm", "--cluster.partition", "all")
 _SECRET = "a-secret-of-mapillary"
 _EMBED_FLAGS = ("--items_per_task", "20", "--batch_size", "20")

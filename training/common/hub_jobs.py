@@ -19,7 +19,6 @@ tasks read, and is mounted in each Job, folders under the paths that they have h
 import hashlib
 import os
 import platform
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -33,7 +32,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from loguru import logger
 
 from training.common.errors import reason
-from training.common.jobs import ROOT, ClusterSettings, Tasks
+from training.common.jobs import ROOT, ClusterSettings, Tasks, repeated
 
 # Where Jobs find the code, and single files that tasks read.
 _MOUNT = "/mnt/gair"
@@ -210,21 +209,16 @@ class _Executor(JobsPipelineExecutor):
 @contextmanager
 def _fetched(copy: BucketCopy) -> Iterator[None]:
     """Fetches from time to time, so that progress is seen and little is lost if this process is killed, and at the end."""
-    ended = threading.Event()
 
     def fetch_again() -> None:
-        while not ended.wait(_SECONDS_BETWEEN_FETCHES):
-            # The last fetch decides.
-            with suppress(Exception):
-                copy.fetch()
+        # The last fetch decides.
+        with suppress(Exception):
+            copy.fetch()
 
-    thread = threading.Thread(target=fetch_again, daemon=True)
-    thread.start()
     try:
-        yield
+        with repeated(fetch_again, _SECONDS_BETWEEN_FETCHES):
+            yield
     finally:
-        ended.set()
-        thread.join()
         copy.fetch()
 
 

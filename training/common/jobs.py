@@ -308,7 +308,6 @@ def _end_forks_with(parent: int) -> None:
 @contextmanager
 def _progress_bar(tasks: Tasks, unit: str) -> Iterator[None]:
     """A bar with the rate and the time left, from the markers and reports of all workers."""
-    ended = threading.Event()
     folder, sizes = tasks.folder, tasks.sizes
     done = sum(sizes[rank] for rank in _completed(folder))
     with tqdm(
@@ -320,18 +319,29 @@ def _progress_bar(tasks: Tasks, unit: str) -> Iterator[None]:
                 bar.set_postfix_str(tasks.remark(), refresh=False)
             bar.update(max(0, _items_done(folder, sizes) - bar.n))
 
-        def look() -> None:
-            while not ended.wait(_SECONDS_BETWEEN_LOOKS):
-                update()
-
-        thread = threading.Thread(target=look, daemon=True)
-        thread.start()
         try:
-            yield
+            with repeated(update, _SECONDS_BETWEEN_LOOKS):
+                yield
         finally:
-            ended.set()
-            thread.join()
             update()
+
+
+@contextmanager
+def repeated(action: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Calls `action` in a thread of its own, each time after so many seconds, until the block ends."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            action()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _completed(folder: Path) -> set[int]:

@@ -49,11 +49,11 @@ def write(path: Path, text: str = "text") -> Path:
 def test_the_bucket_follows_this_machine_and_the_output_what_jobs_write(stand_in, hub, tmp_path):
     kept, gone = write(tmp_path / "out" / "plan" / "a.json"), write(tmp_path / "out" / "b #1.json")
     photo, table = write(tmp_path / "photos" / "c.jpg"), write(tmp_path / "table.csv")
-    copy = BucketCopy("org/work", tmp_path / "out", [photo.parent, table])
+    copy = BucketCopy("org/jobs", tmp_path / "out", [photo.parent, table])
     copy.send()
     gone.unlink()
     copy.send()
-    files = hub.buckets.files["org/work"]
+    files = hub.buckets.files["org/jobs"]
     code, photos, output = copy.volumes()
     assert f"{output.path}/plan/a.json" in files and f"{photos.path}/c.jpg" in files
     assert not any(path.endswith("b #1.json") for path in files)
@@ -84,14 +84,14 @@ def test_a_job_finds_folders_files_and_relative_paths(tmp_path, monkeypatch):
 def test_folders_in_each_other_are_refused(tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(ValueError, match=r"out' lies in .*, and Jobs need each folder by itself"):
-        BucketCopy("org/work", tmp_path / "out", [tmp_path])
+        BucketCopy("org/jobs", tmp_path / "out", [tmp_path])
 
 
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
         ({"bucket": "work"}, r"--cluster\.bucket is 'work', expected ORG/NAME"),
-        ({"bucket": "org/work", "time": "4h"}, r"--cluster\.time is '4h', expected HH:MM:SS"),
+        ({"bucket": "org/jobs", "time": "4h"}, r"--cluster\.time is '4h', expected HH:MM:SS"),
     ],
 )
 def test_bad_settings_are_refused_in_a_sentence(stand_in, tmp_path, settings, problem):
@@ -104,13 +104,13 @@ def test_a_token_that_may_not_write_is_refused_in_a_sentence(stand_in, tmp_path,
     monkeypatch.setenv("HF_TOKEN", "hf_another")
     tasks = Tasks(print, [1], tmp_path / "logs", "note", Needs(tmp_path))
     with pytest.raises(ValueError, match="may write there and run Jobs"):
-        tasks.run("jobs", 1, ClusterSettings(bucket="org/work"), "item")
+        tasks.run("jobs", 1, ClusterSettings(bucket="org/jobs"), "item")
 
 
 def test_jobs_end_with_the_process_that_waits_for_them(stand_in, hub, monkeypatch):
     hub.buckets.failing = 1
     executor = _Executor(
-        [], tasks=1, logging_dir="hf://buckets/org/work/logs", namespace="org", poll_interval=0, volumes=[]
+        [], tasks=1, logging_dir="hf://buckets/org/jobs/logs", namespace="org", poll_interval=0, volumes=[]
     )
 
     def interrupted(_: float) -> None:

@@ -29,7 +29,7 @@ import gradio as gr
 
 from serving.turns import Superseded
 from widgets.address import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, TABS, YOURS, address, address_bar
-from widgets.events import QUIET
+from widgets.events import QUIET, superseded
 
 __all__ = [
     "BOXES",
@@ -207,7 +207,7 @@ def _tabs_around(block: Any) -> list[gr.Tab]:
     return found
 
 
-def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[tuple]:
+def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[Any]:
     """
     The answers to a link, one or several after each other; or those to a link that says nothing but the tab, with a message, if
     this one cannot be used.
@@ -217,7 +217,7 @@ def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[tuple]:
             raise ValueError(f"a part of it has more than {LONGEST} characters")
         yield from map(_without_link, _in_steps(handler(link)))
     except Superseded:
-        return
+        yield superseded()
     except ValueError as error:
         if not link.parts:
             raise

@@ -148,13 +148,21 @@ def warned_steps(handler: Callable) -> Callable:
         try:
             yield from handler(*arguments)
         except Superseded:
-            pass
+            yield superseded()
         except ValueError as error:
             gr.Warning(html.escape(str(error)), title="That did not work")
-        # What comes last is sent twice.
-        yield gr.skip()
+            yield gr.skip()
 
     return run
+
+
+def superseded() -> Any:
+    """
+    The last answer to a request that nobody waits for any more. At the end of a generator, Gradio sends the last answer once more, which would
+    undo the answers to newer requests. An answer that is wanted must not be followed by a skip: browsers apply the
+    difference between both to the value that they may not have shown yet, and a map's value, a `dict`, is then lost.
+    """
+    return gr.skip()
 
 
 def for_programs(endpoint: Callable) -> Callable:

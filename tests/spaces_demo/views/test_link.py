@@ -96,4 +96,5 @@ def test_a_view_may_answer_several_times_until_something_else_is_wanted():
         yield 2, {"link": ""}
         raise Superseded
 
-    assert list(link._answers(steps, Link(START))) == [(1, {}), (2, {})]
+    # Gradio sends the last answer once more, when newer answers may be there already.
+    assert list(link._answers(steps, Link(START))) == [(1, {}), (2, {}), gr.skip()]

@@ -18,7 +18,8 @@ import pytest
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import gradio as gr
 
-from widgets.events import Wanted, event_numbers, for_programs, wanted, warned
+from serving.turns import Superseded
+from widgets.events import Wanted, event_numbers, for_programs, wanted, warned, warned_steps
 from widgets.map import world_map
 
 
@@ -84,6 +85,23 @@ def test_visitors_see_an_error_as_an_escaped_warning(monkeypatch):
         raise ValueError("'<img src=x>' came")
 
     assert warned(refuse)() == gr.skip() and said == ["&#x27;&lt;img src=x&gt;&#x27; came"]
+
+
+def test_only_a_request_that_nobody_waits_for_ends_with_a_skip(monkeypatch):
+    said = []
+    monkeypatch.setattr(gr, "Warning", lambda text, title: said.append(text))
+
+    def steps(error):
+        yield {"drawn": 1}
+        if error:
+            raise error
+
+    # A skip that follows a value at once makes browsers lose that value.
+    assert list(warned_steps(steps)(None)) == [{"drawn": 1}]
+    assert list(warned_steps(steps)(Superseded())) == [{"drawn": 1}, gr.skip()] and not said
+    assert list(warned_steps(steps)(ValueError("no such place"))) == [{"drawn": 1}, gr.skip()] and said == [
+        "no such place"
+    ]
 
 
 def test_programs_get_an_error_with_the_message():

@@ -33,7 +33,7 @@ from tqdm import tqdm
 from tests.speed.rows import Row, Settings
 from tests.speed.sections import SECTIONS
 from tests.speed.sections.training import write_profile
-from tests.speed.table import append, last_run, machine, show
+from tests.speed.table import append, head, last_run, line, machine
 
 
 def main(arguments: list[str]) -> None:
@@ -43,10 +43,12 @@ def main(arguments: list[str]) -> None:
     about = machine(settings)
     earlier = last_run(options.against, about) if options.against else None
     print(", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
+    print(head(earlier), flush=True)
     rows: list[Row] = []
     for name in tqdm(options.only, unit="section", disable=not sys.stderr.isatty()):
-        rows += SECTIONS[name](settings)
-    print(show(rows, earlier))
+        measured = SECTIONS[name](settings)
+        print("\n".join(line(row, earlier) for row in measured), flush=True)
+        rows += measured
     if options.quick:
         print("With --quick, models are tiny and repeats are few: this shows that everything runs, and no speed.")
     if options.json:

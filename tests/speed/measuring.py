@@ -14,6 +14,7 @@
 """Time and memory of calls, for the benchmarks in this folder."""
 
 import io
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from torch.profiler import ProfilerActivity, profile
+
+_FEWEST_ROUNDS = 3
 
 
 def peak_bytes(run: Callable[[], Any]) -> int:
@@ -42,6 +45,7 @@ def seconds_in_turn(
     repeats: int,
     calls: Mapping[str, int] | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    enough_s: float = math.inf,
 ) -> dict[str, list[float]]:
     """
     Times of each function. They run in turn, so that drift of the machine affects all alike, after one warm-up call.
@@ -49,13 +53,17 @@ def seconds_in_turn(
     Args:
         runs: the functions by name.
         repeats: number of rounds.
+        enough_s: seconds by the clock after which three rounds are enough.
         calls (*optional*): calls of each function per round, by default one.
         clock: `time.process_time` measures CPU time, on which other programs have less influence.
     """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
-    for _ in range(repeats):
+    begun = time.perf_counter()
+    for done in range(repeats):
+        if done >= _FEWEST_ROUNDS and time.perf_counter() - begun > enough_s:
+            break
         for name, run in runs.items():
             for _ in range((calls or {}).get(name, 1)):
                 start = clock()

@@ -25,6 +25,9 @@ import torch
 
 from tests.speed.measuring import seconds_in_turn
 
+# A comparison that takes longer has fewer rounds.
+_ENOUGH_S = 20.0
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -45,7 +48,7 @@ class Settings:
 
     @property
     def repeats(self) -> int:
-        """Rounds of a comparison."""
+        """Rounds of a comparison, at most."""
         return 2 if self.quick else 7
 
 
@@ -104,7 +107,9 @@ def compare(
             the note then states the share.
     """
     seconds = seconds_in_turn(
-        {case: partial(_finished, run, settings.device) for case, run in runs.items()}, settings.repeats
+        {case: partial(_finished, run, settings.device) for case, run in runs.items()},
+        settings.repeats,
+        enough_s=_ENOUGH_S,
     )
     medians = {case: statistics.median(values) for case, values in seconds.items()}
     return [

@@ -42,25 +42,32 @@ def machine(settings: Settings) -> dict[str, Any]:
     }
 
 
-def show(rows: Sequence[Row], earlier: dict[tuple[str, str], float] | None = None) -> str:
-    """The rows as a Markdown table, with the ratio to an earlier run's values if they are given."""
-    heads = ["section", "case", "median", "±", "rate", "ratio", "note"] + (["earlier / now"] if earlier else [])
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in rows:
-        cells = [
-            row.section,
-            row.case,
-            _quantity(row.value, row.unit),
-            f"{row.spread:.0%}" if row.spread else "",
-            f"{row.rate:,.3g} {row.items}/s" if row.rate else "",
-            f"{row.ratio:.2f} × {row.than}" if row.ratio else "",
-            row.note,
-        ]
-        if earlier:
-            before = earlier.get((row.section, row.case))
-            cells.append(f"{before / row.value:.2f}" if before and row.value else "")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def head(earlier: dict[tuple[str, str], float] | None = None) -> str:
+    """The first two lines of a Markdown table of rows."""
+    names = ["section", "case", "median", "±", "rate", "ratio", "note"] + (["earlier / now"] if earlier else [])
+    return "| " + " | ".join(names) + " |\n" + "|" + "---|" * len(names)
+
+
+def line(row: Row, earlier: dict[tuple[str, str], float] | None = None) -> str:
+    """A row of the table, with the ratio to an earlier run's value if there is one."""
+    cells = [
+        row.section,
+        row.case,
+        _quantity(row.value, row.unit),
+        f"{row.spread:.0%}" if row.spread else "",
+        f"{row.rate:,.3g} {row.items}/s" if row.rate else "",
+        f"{row.ratio:.2f} × {row.than}" if row.ratio else "",
+        row.note,
+    ]
+    if earlier:
+        before = earlier.get((row.section, row.case))
+        cells.append(f"{before / row.value:.2f}" if before and row.value else "")
+    return "| " + " | ".join(cells) + " |"
+
+
+def show(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table."""
+    return "\n".join([head(), *map(line, rows)])
 
 
 def append(path: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:

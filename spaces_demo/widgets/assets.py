@@ -38,6 +38,7 @@ _SCRIPTS = [_FOLDER / "vendor" / "leaflet" / "leaflet.js"] + [
         "map",
         "tile",
         "coloured",
+        "results",
     )
 ]
 _STYLES = [_FOLDER / "vendor" / "leaflet" / "leaflet.css"]

@@ -32,16 +32,10 @@ from widgets.address import COMPARE, START, address
 from widgets.assets import HEAD, read_asset
 
 MAX_SHOWN = 8
-_ON_LOAD = """
-element.addEventListener("click", (event) => {
-  const format = event.target.closest("[data-save]")?.dataset.save;
-  if (format) trigger("save", { format });
-});
-watch("value", () => gairVisit(props.value.link));
-"""
 _SAVE = (
-    '<div class="gair-found-save" role="group" aria-label="Save all results">Save all results '
-    '<button type="button" data-save="csv">CSV</button><button type="button" data-save="geojson">GeoJSON</button></div>'
+    '<div class="gair-found-save"><span role="group" aria-label="Save all results">Save all results '
+    '<button type="button" data-save="csv">CSV</button><button type="button" data-save="geojson">GeoJSON</button></span> '
+    '<span>Save what is shown <button type="button" data-save="png" aria-label="Save what is shown as a picture (PNG)">picture (PNG)</button></span></div>'
 )
 
 
@@ -60,12 +54,12 @@ class Results:
 
 
 def results(elem_id: str) -> gr.HTML:
-    """The component. Its value is `{"html", "link"}`; its event `save` has a format."""
+    """The component. Its value is `{"html", "link"}`; its event `save` has a format; the browser makes the picture."""
     return gr.HTML(
         {"html": ""},
         html_template="${value.html}",
         css_template=read_asset("results.css"),
-        js_on_load=_ON_LOAD,
+        js_on_load='gairResults(element, props, watch, (format) => trigger("save", { format }));',
         apply_default_css=False,
         elem_id=elem_id,
         head=HEAD,

@@ -327,6 +327,20 @@ def test_readings_are_saved_as_files(chromium, space_url):
         assert len(boxes) == 4 and max(boxes) - min(boxes) < 2
 
 
+def test_results_of_a_search_are_saved_as_files_and_as_a_picture(chromium, space_url):
+    with visit(chromium, space_url, link="?tab=Find&tile=4") as page:
+        for format_, begins in (("csv", b"kind,rank"), ("geojson", b'{"type"'), ("png", b"\x89PNG")):
+            with page.expect_download() as saved:
+                page.locator(f"#find-results [data-save={format_}]").click()
+            assert saved.value.suggested_filename == f"gair-results.{format_}"
+            assert Path(saved.value.path()).read_bytes().startswith(begins)
+        cards = page.locator("#find-results .gair-found figure").count()
+        picture = np.asarray(Image.open(saved.value.path()).convert("RGB"))
+    # The query above rows of four photos, with the marks of the page's.
+    assert picture.shape[1] == 2 * (16 + 4 * (220 + 16)) and picture.shape[0] > 2 * (220 + (cards // 4) * 165)
+    assert (picture == (0xC2, 0x41, 0x0C)).all(axis=-1).any() and len(np.unique(picture.reshape(-1, 3), axis=0)) > 1000
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_is_accessible(chromium, space_url, dark):
     with visit(chromium, space_url, dark=dark) as page:

@@ -28,6 +28,7 @@ from transformers import AutoModel, AutoProcessor, dynamic_module_utils
 
 from serving.files import writable_folder
 from serving.grids import Grids, finest_level
+from serving.precision import FLOAT32, chosen_precision, compute_in
 
 try:
     # On ZeroGPU a function holds a GPU only while it runs; elsewhere the model stays where it is.
@@ -61,9 +62,10 @@ class ServedModel:
         processor (`GairProcessor`): the model's processor.
         name (`str`): what the page calls the model; never a path of the server.
         note (`str`): one sentence on the origin of the weights.
-        fingerprint (`str`): SHA-256 of weights, config and processor; part of the keys of the caches.
+        fingerprint (`str`): SHA-256 of weights, config, processor and precision; part of the keys of the caches.
         similarity_ranges (`dict`): from the config, see `training/measuring/similarity_ranges.py`; empty if it has none.
         folder (`Path`, *optional*): where its files are.
+        precision (`str`): in which the towers compute, see `serving/precision.py`.
     """
 
     model: Any
@@ -73,6 +75,7 @@ class ServedModel:
     fingerprint: str
     similarity_ranges: dict[str, Any]
     folder: Path | None = None
+    precision: str = FLOAT32
 
     def places(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """
@@ -148,9 +151,12 @@ def untrained(served: ServedModel) -> ServedModel:
         torch.manual_seed(0)
         model = type(served.model)(served.model.config)
     model = model.to(served.model.device).eval()
+    compute_in(model, served.precision)
     fingerprint = hashlib.sha256(f"untrained {served.fingerprint}".encode()).hexdigest()
     note = "Its weights are drawn at random: it knows nothing but how its inputs are encoded."
-    return ServedModel(model, served.processor, "The same model, untrained", note, fingerprint, {})
+    return ServedModel(
+        model, served.processor, "The same model, untrained", note, fingerprint, {}, precision=served.precision
+    )
 
 
 def load_model(source: str) -> ServedModel:
@@ -164,8 +170,9 @@ def load_model(source: str) -> ServedModel:
         [`ServedModel`]
 
     Raises:
-        ValueError: if the model cannot be found or loaded.
+        ValueError: if the model cannot be found or loaded, or `GAIR_PRECISION` is none.
     """
+    precision = chosen_precision()
     source = os.path.expanduser(source)
     # transformers imports the code beside weights from a copy there.
     modules = writable_folder(Path(dynamic_module_utils.HF_MODULES_CACHE))
@@ -190,10 +197,12 @@ def load_model(source: str) -> ServedModel:
     model = model.eval()
     if torch.cuda.is_available():
         model = model.to("cuda")
+    compute_in(model, precision)
     bundled = folder.resolve() == BUNDLED_MODEL.resolve()
     name = _BUNDLED_NAME if bundled else (folder.resolve().name if Path(source).is_dir() else source)
     note = _BUNDLED_NOTE if bundled else _OTHER_NOTE
-    return ServedModel(model, processor, name, note, _fingerprint(folder), model.config.similarity_ranges or {}, folder)
+    ranges, fingerprint = model.config.similarity_ranges or {}, _fingerprint(folder, precision)
+    return ServedModel(model, processor, name, note, fingerprint, ranges, folder, precision)
 
 
 def _downloaded(repository: str) -> Path:
@@ -214,8 +223,8 @@ def _first_line(error: Exception) -> str:
     return next((line.strip(" .") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def _fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
+def _fingerprint(folder: Path, precision: str) -> str:
+    digest = hashlib.sha256(b"" if precision == FLOAT32 else precision.encode())
     settings = ("config.json", "processor_config.json")
     for path in sorted(path for path in folder.iterdir() if path.name in settings or path.suffix == ".safetensors"):
         digest.update(path.name.encode())

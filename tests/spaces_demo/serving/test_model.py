@@ -82,3 +82,23 @@ def test_embeddings_have_length_one_whatever_the_size_of_chunks(monkeypatch, ser
     assert np.linalg.norm(whole, axis=1) == pytest.approx(np.ones(50), abs=1e-5)
     monkeypatch.setattr(model, "_PLACES_AT_ONCE", 7)
     assert served_model.places(lon, lat) == pytest.approx(whole, abs=1e-5)
+
+
+def test_the_environment_selects_a_precision(monkeypatch, served_model, bundled_gallery):
+    monkeypatch.setenv("GAIR_PRECISION", "bfloat16")
+    rounded = model.load_model(str(model.BUNDLED_MODEL))
+    assert rounded.fingerprint != served_model.fingerprint and model.untrained(rounded).precision == "bfloat16"
+    lon, lat = np.linspace(-180, 180, 50), np.linspace(-60, 70, 50)
+    photo = bundled_gallery.photos[0].jpeg
+    tile = torch.rand(1, 10, 96, 96)
+    for exact, less in (
+        (served_model.places(lon, lat), rounded.places(lon, lat)),
+        (served_model.photo(photo)[None], rounded.photo(photo)[None]),
+        (served_model.model.encode_tiles(tile).pooler_output, rounded.model.encode_tiles(tile).pooler_output),
+    ):
+        exact, less = torch.as_tensor(exact), torch.as_tensor(less)
+        assert less.dtype == torch.float32 and not torch.equal(exact, less)
+        assert torch.cosine_similarity(exact, less).min() > 0.999
+    monkeypatch.setenv("GAIR_PRECISION", "float16")
+    with pytest.raises(ValueError, match="GAIR_PRECISION is 'float16', expected float32 or bfloat16"):
+        model.load_model(str(model.BUNDLED_MODEL))

@@ -24,9 +24,12 @@ from typing import Any
 import torch
 
 from tests.speed.measuring import seconds_in_turn
+from training.common.matrix_rate import matrix_product
 
 # A comparison that takes longer has fewer rounds.
 _ENOUGH_S = 20.0
+# Matrix products in a turn, about a tenth of a second on a CPU.
+_PRODUCTS = 8
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ def compare(
     *,
     items: tuple[float, str] | None = None,
     than: str | None = None,
-    gflop: float | None = None,
-    matrix_gflops: float | None = None,
+    gflop: float = 0.0,
+    dtypes: Mapping[str, torch.dtype] | None = None,
 ) -> list[Row]:
     """
     Times functions in turn; see [`~tests.speed.measuring.seconds_in_turn`].
@@ -103,15 +106,19 @@ def compare(
         settings ([`Settings`]): how many rounds.
         items (`tuple[float, str]`, *optional*): how many of what one call does, for a rate.
         than (`str`, *optional*): the case that the others are compared with.
-        gflop, matrix_gflops (`float`, *optional*): products of one call, and the rate at which the device multiplies, of which
-            the note then states the share.
+        gflop (`float`), dtypes (`Mapping[str, torch.dtype]`, *optional*): billions of FLOPs of one call, and in which type each case
+            multiplies. The note then states the share of the rate at which the device multiplies large matrices, which takes its turn too.
     """
+    dtypes = dtypes or {}
+    products = {str(dtype): matrix_product(settings.device, dtype) for dtype in dtypes.values()}
+    in_turn = {**runs, **{name: partial(_repeated, multiply) for name, (multiply, _) in products.items()}}
     seconds = seconds_in_turn(
-        {case: partial(_finished, run, settings.device) for case, run in runs.items()},
+        {case: partial(_finished, run, settings.device) for case, run in in_turn.items()},
         settings.repeats,
         enough_s=_ENOUGH_S,
     )
     medians = {case: statistics.median(values) for case, values in seconds.items()}
+    rates = {name: _PRODUCTS * flops / 1e9 / medians.pop(name) for name, (_, flops) in products.items()}
     return [
         Row(
             section,
@@ -122,10 +129,15 @@ def compare(
             items=items[1] if items else "",
             ratio=medians[than] / median if than and case != than else None,
             than=than if than and case != than else "",
-            note=f"{gflop / median / matrix_gflops:.0%} of the matrix rate" if gflop and matrix_gflops else "",
+            note=f"{gflop / median / rates[str(dtypes[case])]:.0%} of the matrix rate" if case in dtypes else "",
         )
         for case, median in medians.items()
     ]
+
+
+def _repeated(multiply: Callable[[], torch.Tensor]) -> None:
+    for _ in range(_PRODUCTS):
+        multiply()
 
 
 def timed(run: Callable[[], Any], device: torch.device) -> float:

@@ -14,6 +14,7 @@
 """How fast a device multiplies matrices: the reference for the speed of models."""
 
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -23,7 +24,6 @@ _MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
 _PRODUCTS = 8
 
 
-@torch.no_grad()
 def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
     """
     Measures the FLOP/s at which a device multiplies large square matrices (best of several), the reference for a model's rate.
@@ -32,14 +32,20 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
         device (`torch.device`): the device to measure.
         dtype (`torch.dtype`): data type of the matrices.
     """
-    side = _MATRIX_SIDE.get(device.type, _MATRIX_SIDE["cpu"])
-    matrix = torch.randn(side, side, device=device, generator=torch.Generator(device)).to(dtype)
+    multiply, flops = matrix_product(device, dtype)
     seconds = []
     for _ in range(_PRODUCTS):
         start = now(device)
-        torch.mm(matrix, matrix)
+        multiply()
         seconds.append(now(device) - start)
-    return 2 * side**3 / min(seconds)
+    return flops / min(seconds)
+
+
+def matrix_product(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], torch.Tensor], int]:
+    """What multiplies two large square matrices on a device, and its FLOPs."""
+    side = _MATRIX_SIDE.get(device.type, _MATRIX_SIDE["cpu"])
+    matrix = torch.randn(side, side, device=device, generator=torch.Generator(device)).to(dtype)
+    return lambda: torch.mm(matrix, matrix), 2 * side**3
 
 
 def now(device: torch.device) -> float:

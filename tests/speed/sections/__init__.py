@@ -18,6 +18,7 @@ from collections.abc import Callable
 from tests.speed.rows import Row, Settings
 from tests.speed.sections import (
     embedding,
+    exported,
     growth,
     loading_pairs,
     machine,
@@ -40,6 +41,7 @@ SECTIONS: dict[str, Callable[[Settings], list[Row]]] = {
         starting,
         towers,
         precision,
+        exported,
         queries,
         processors,
         loading_pairs,

@@ -21,7 +21,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from modeling_gair import GairConfig, GairModel
 from tests.speed.rows import Row, Settings, compare
-from training.common.matrix_rate import matrix_rate
 
 _PLACES = 1000
 
@@ -31,9 +30,8 @@ def measure(settings: Settings) -> list[Row]:
     torch.manual_seed(0)
     config = GairConfig.tiny() if settings.quick else GairConfig()
     model = GairModel(config).eval().to(settings.device)
-    rates = {dtype: matrix_rate(settings.device, dtype) / 1e9 for dtype in _dtypes(settings)}
     rows = []
-    for dtype, rate in rates.items():
+    for dtype in _dtypes(settings):
         for tower, (embed, make) in _towers(model).items():
             for batch in _batches(settings):
                 inputs = make(batch).to(settings.device)
@@ -46,8 +44,9 @@ def measure(settings: Settings) -> list[Row]:
                 }
                 items = (len(inputs), "places" if tower == "location" else "images")
                 gflop = _gflop(embed, inputs, model)
+                dtypes = dict.fromkeys(runs, dtype)
                 rows += compare(
-                    "towers", runs, settings, items=items, than=next(iter(runs)), gflop=gflop, matrix_gflops=rate
+                    "towers", runs, settings, items=items, than=next(iter(runs)), gflop=gflop, dtypes=dtypes
                 )
     return rows
 

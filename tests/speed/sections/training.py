@@ -13,7 +13,6 @@
 # limitations under the License.
 """A training step: with attention and NILI as published, as here, and in bfloat16; and its trace."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,7 +22,6 @@ from accelerate.utils import convert_outputs_to_fp32
 from modeling_gair import GairConfig, GairProcessor
 from tests.speed.rows import Row, Settings, compare
 from tests.speed.training_step import PLAIN, make_module, step_of
-from training.common.matrix_rate import matrix_rate
 from training.objectives.base import PretrainingModule
 from training.pretraining.costs import flops_per_pair, random_inputs
 
@@ -33,7 +31,6 @@ _PHOTOS = 4
 def measure(settings: Settings) -> list[Row]:
     """Steps with loss, gradients and optimiser as in `training/pretrain.py`."""
     accelerator = Accelerator(cpu=settings.device.type == "cpu")
-    rate, rounded_rate = (matrix_rate(settings.device, dtype) / 1e9 for dtype in (torch.float32, torch.bfloat16))
     rows = []
     for preset, (config, tiles) in _presets(settings).items():
         processor = GairProcessor.for_config(config)
@@ -45,17 +42,15 @@ def measure(settings: Settings) -> list[Row]:
         rounded = f"{preset}, as here in bfloat16"
         runs[rounded] = step_of(_rounded_module(config, settings), [inputs], accelerator)
         gflop = flops_per_pair(config, processor, _PHOTOS) * tiles * _PHOTOS / 1e9
-        found = compare(
+        rows += compare(
             "training",
             runs,
             settings,
             items=(tiles * _PHOTOS, "pairs"),
             than=f"{preset}, as published",
             gflop=gflop,
-            matrix_gflops=rate,
+            dtypes=dict.fromkeys(runs, torch.float32) | {rounded: torch.bfloat16},
         )
-        note = f"{gflop / found[-1].value / rounded_rate:.0%} of the matrix rate in bfloat16"
-        rows += [*found[:-1], replace(found[-1], note=note)]
     return rows
 
 

@@ -110,7 +110,10 @@ def build(served: ServedModel, other: Callable[[], ServedModel]) -> gr.Blocks:
 
 def _head(served: ServedModel) -> str:
     """What the page does, and by which model, as HTML."""
-    return f"<h1>{_TITLE}</h1><p>Model: <b>{html.escape(served.name)}</b>. {html.escape(served.note)}</p>"
+    return (
+        f"<h1>{_TITLE}</h1><p>GAIR compares photos, tiles and places. Model: <b>{html.escape(served.name)}</b>. "
+        f"{html.escape(served.note)}</p>"
+    )
 
 
 def _share_memory() -> None:

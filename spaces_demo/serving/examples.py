@@ -67,7 +67,7 @@ def typical_examples(gallery: Gallery, count: int = EXAMPLES) -> list[Example]:
 
 def _example(gallery: Gallery, position: int, label: str, rank: int, count: int) -> Example:
     called = f"photos of {label}" if label else "photos"
-    reason = f"Its place is {_ordinal(rank)} best found of {count} {called}."
+    reason = f"The model finds its place {_ordinal(rank)} best of {count} {called}."
     return Example(position, label.capitalize() or "Photo", reason)
 
 

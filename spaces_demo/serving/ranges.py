@@ -49,7 +49,7 @@ def usual_cosines(ranges: dict[str, Any], pair: str) -> str:
     low, high = (ranges["percentiles"].index(percentile) for percentile in _USUAL)
     matched, others = measured["matched"], measured["others"]
     return (
-        f"Matched pairs usually have cosines of {matched[low]:.2f} to {matched[high]:.2f}, unmatched pairs "
-        f"{others[low]:.2f} to {others[high]:.2f} (5th to 95th percentile), measured on {ranges['measured_on']}. The best of "
-        "many points scores higher."
+        f"For scale: pairs from one place usually have cosines of {matched[low]:.2f} to {matched[high]:.2f}, other pairs "
+        f"{others[low]:.2f} to {others[high]:.2f}: the 5th to 95th percentile, measured on {ranges['measured_on']}. The best of "
+        "many scores higher."
     )

@@ -24,6 +24,7 @@ from serving.encoded_tile import SIDE, standing
 from serving.gallery import Gallery, Tile
 from serving.model import ServedModel, on_gpu
 from serving.pictures import data_uri, photo_jpeg
+from serving.place_names import near_text
 from serving.ranges import colour_range
 from serving.text import degrees_text
 from serving.uploads import read_photo
@@ -138,6 +139,14 @@ def place_text(served: ServedModel, tile: Tile, x: float, y: float) -> str:
         return f"{x:.0%} from the west and {y:.0%} from the north"
     lon, lat = tile_places(served, tile, np.array([x]), np.array([y]))
     return degrees_text(float(lon[0]), float(lat[0]))
+
+
+def near_point_text(served: ServedModel, tile: Tile, x: float, y: float) -> str:
+    """Where a point of a tile is, such as "near Berlin, Germany"; as [`place_text`] if the tile is not georeferenced."""
+    if tile.bounds is None:
+        return place_text(served, tile, x, y)
+    lon, lat = tile_places(served, tile, np.array([x]), np.array([y]))
+    return near_text(served, float(lon[0]), float(lat[0]))
 
 
 def tile_value(

@@ -203,7 +203,7 @@ class WorldMaps:
             # Ranges are measured when a model is released.
             scale = stretched(cosines)
             return Scale(scale.low, scale.high, f"{scale.label}: this model states no fixed range")
-        label = "fixed: the same for all queries of a kind"
+        label = "fixed: the same for every query of this kind"
         return Scale(min(low for low, _ in known), max(high for _, high in known), label)
 
     def _range_of_places(self) -> tuple[float, float]:

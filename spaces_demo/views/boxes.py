@@ -22,7 +22,6 @@ import gradio as gr
 from serving.box_files import BOX_WRITERS
 from serving.boxes import PLACES_PER_BOX, SHUFFLES, BoxComparison
 from serving.distributions import DistributionComparison
-from serving.model import ServedModel
 from views.link import BOXES, Link, address
 from views.saving import file_value, format_of
 from views.site import Site
@@ -58,11 +57,11 @@ class _Parts:
 def add_tab(site: Site) -> None:
     """Builds the view inside its `gr.Tab`."""
     comparison = BoxComparison(site.served)
-    _connect(site, _lay_out(site.served), _Handlers(comparison))
+    _connect(site, _lay_out(), _Handlers(comparison))
     gr.api(_endpoint(comparison), api_name="compare_boxes", **TURNS)
 
 
-def _lay_out(served: ServedModel) -> _Parts:
+def _lay_out() -> _Parts:
     gr.Markdown("Draw two boxes: how different are the places in them, by the model's location embeddings?")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
@@ -81,7 +80,7 @@ def _lay_out(served: ServedModel) -> _Parts:
                 for name, first in _FIRST.items()
             ]
             result = gr.Markdown(elem_id="comparison")
-    gr.Markdown(f"{_EXPLAINED} About {PLACES_PER_BOX} places a box, by **{served.name}**. {served.note}")
+    gr.Markdown(f"{_EXPLAINED} Each box stands for about {PLACES_PER_BOX} places in it.")
     examples = gr.Examples(
         list(_EXAMPLES.values()), boxes, example_labels=list(_EXAMPLES), label="Try", api_visibility="private"
     )

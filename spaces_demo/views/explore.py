@@ -25,8 +25,10 @@ from serving.gallery import Gallery
 from serving.grids import WORLD
 from serving.labels import MINUS, PLUS, parse_labels, with_labels, without_last
 from serving.layers import Layer
+from serving.model import ServedModel
+from serving.place_names import near_text
 from serving.teaching import Teaching, accuracy_text
-from serving.text import numbers_text
+from serving.text import degrees_text, numbers_text
 from serving.turns import SHARED, Newest, always
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, apart_km, parse_view
 from views.coloured_tile import ColouredParts, ColouredTiles, lay_out
@@ -71,8 +73,8 @@ _COLOURS_SAY = (
 )
 _CLUSTERS_SAY = "The land in groups of similar embeddings, found by k-means without any label. The legend says which share of the land each has."
 _TEACH_SAY = (
-    f"Click places that are what you look for (“{PLUS}”), then some that are not (“{MINUS}”); or enter names of classes of your own. "
-    "The map shows where the rest of the world belongs, and how well that works on labels held out."
+    f"Click some places of the kind that you look for. Then choose “{MINUS}” below and click places of other kinds; or type classes "
+    "of your own there. The map shows where the rest of the world belongs, and the text below it how often that is right for labels held out."
 )
 
 
@@ -122,10 +124,11 @@ def _lay_out(gallery: Gallery, files: GalleryFiles) -> _Parts:
             world = world_map("world-map", formats=tuple(FORMATS))
         with gr.Column(scale=1, min_width=280):
             with gr.Column() as of_similarity:
+                gr.Markdown("Click a place: the colours show how similar the rest of the world is to it.")
                 places = gr.Textbox(
                     label="Places (lon, lat in degrees)", info="Separate several places with semicolons.", max_length=1000, submit_btn="Show", elem_id="places",
                 )  # fmt: skip
-                with gr.Accordion("Photo, tile", open=False):
+                with gr.Accordion("Ask with a photo or a tile", open=False):
                     photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
                     gr.Markdown("For pins, a photo and a tile together, the map shows their mean direction.")
                 scale = gr.Radio(_SCALES, value=FIXED, label="Colour scale")
@@ -289,18 +292,18 @@ class _Handlers:
         self, view: Sequence[float], choices: Choices, current: Callable[[], bool] = always
     ) -> tuple[Iterator[Layer], Callable[[Layer], str]]:
         """What is shown, and what describes a layer of it in Markdown."""
-        sea, by = choices.sea, f"By **{self._served.name}**. {self._served.note}"
+        sea = choices.sea
         if choices.shown == COLOURS:
-            return self._colours.draw(view, sea, current), lambda layer: by
+            return self._colours.draw(view, sea, current), lambda layer: ""
         if choices.shown == CLUSTERS:
-            return self._clusters.draw(int(choices.clusters), view, sea, current), lambda layer: by
+            return self._clusters.draw(int(choices.clusters), view, sea, current), lambda layer: ""
         if choices.shown == TEACH:
             labels = parse_labels(choices.labels, self._served.coordinates)
             held_out, layers = self._teaching.draw(labels, view, sea, current)
-            return layers, lambda layer: f"{accuracy_text(held_out, labels)} {by}"
+            return layers, lambda layer: accuracy_text(held_out, labels)
         query = self._maps.query(choices.places, choices.photo, choices.tile)
         layers = self._maps.layers(query, view, choices.scale, int(choices.count), sea, current)
-        return layers, lambda layer: f"{_places_table(layer)}\n\n{by}"
+        return layers, lambda layer: _places_table(self._served, layer)
 
     def _too_few(self, labels: str) -> str:
         """What is missing before labels can be learned; empty if nothing is."""
@@ -312,18 +315,19 @@ class _Handlers:
         return f"All labels are “{names[0]}”: choose another class under “A click marks a place as”, then click places of it."
 
 
-def _places_table(layer: Layer) -> str:
+def _places_table(served: ServedModel, layer: Layer) -> str:
     """The most similar places, in Markdown."""
     rows = [
-        f"| {number} | {place['lon']:.3f} | {place['lat']:.3f} | {place['similarity']:.4f} |"
+        f"| {number} | {degrees_text(lon, lat, 2)}, {near_text(served, lon, lat)} | {place['similarity']:.3f} |"
         for number, place in enumerate(layer.places, start=1)
+        for lon, lat in [(place["lon"], place["lat"])]
     ]
     return "\n".join(
         [
-            f"{layer.title}: the cosine of the query and the location embedding of each place. The most similar places in this view, "
-            f"at least {apart_km(layer.view):,.0f} km from each other and from the query:\n",
-            "| # | lon | lat | cosine similarity |",
-            "|--:|--:|--:|--:|",
+            f"The most similar places in this view, at least {apart_km(layer.view):,.0f} km from each other and from the query. "
+            "Similarity is the cosine of the embeddings of the query and of a place’s longitude and latitude.\n",
+            "| # | place | similarity |",
+            "|--:|---|--:|",
             *rows,
         ]
     )

@@ -34,7 +34,8 @@ from widgets.results import Results, of_photo, of_place, of_tile, results
 from widgets.tile import download
 from widgets.upload_fields import band_order_field, photo_field, tile_field
 
-_PLACES = [[144.63, -35.97], [13.40, 52.52], [-60.02, -3.10]]
+_PLACES = {"Echuca, Australia": (144.63, -35.97), "Berlin": (13.40, 52.52), "Manaus": (-60.02, -3.10)}
+_FIRST = _PLACES["Echuca, Australia"]
 _BY_PHOTO, _BY_TILE, _BY_PLACE = "photo", "tile", "place"
 _SESSION_S = 1800
 
@@ -53,6 +54,7 @@ class _Parts:
     lon: gr.Number
     lat: gr.Number
     find: gr.Button
+    examples: Any
     found: gr.HTML
     rows: gr.State
     saved: gr.HTML
@@ -90,12 +92,16 @@ def _lay_out(site: Site) -> _Parts:
                 tile_file = tile_field()
         with gr.Tab("By place", id=_BY_PLACE):
             with gr.Row():
-                lon = gr.Number(_PLACES[0][0], label="Longitude, degrees east", elem_id="find-lon")
-                lat = gr.Number(_PLACES[0][1], label="Latitude, degrees north", elem_id="find-lat")
+                lon = gr.Number(_FIRST[0], label="Longitude, degrees east", elem_id="find-lon")
+                lat = gr.Number(_FIRST[1], label="Latitude, degrees north", elem_id="find-lat")
                 find = gr.Button("Find", variant="primary")
-            gr.Examples(_PLACES, [lon, lat], label="Places to try", api_visibility="private")
+            examples = gr.Examples(
+                [list(place) for place in _PLACES.values()], [lon, lat], example_labels=list(_PLACES), label="Try", api_visibility="private"
+            )  # fmt: skip
     found, rows, saved = results("find-results"), gr.State([], time_to_live=_SESSION_S), download("find-saved")
-    return _Parts(totals, queries, photos, photo_file, tiles, band_order, tile_file, lon, lat, find, found, rows, saved)
+    return _Parts(
+        totals, queries, photos, photo_file, tiles, band_order, tile_file, lon, lat, find, examples, found, rows, saved
+    )
 
 
 def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
@@ -113,6 +119,7 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     )
     asked = [parts.find.click, parts.lon.submit, parts.lat.submit]
     gr.on(asked, warned(handlers.by_place), [parts.lon, parts.lat], parts.answer, **QUIET)
+    parts.examples.load_input_event.then(warned(handlers.by_place), [parts.lon, parts.lat], parts.answer, **QUIET)
     parts.found.save(warned(handlers.save), parts.rows, parts.saved, **QUIET)
 
 
@@ -126,7 +133,7 @@ class _Handlers:
     def open(self, link: Link) -> tuple:
         photo = link.position("photo", len(self._gallery.photos))
         tile, place = link.position("tile", len(self._gallery.tiles)), link.numbers("place", 2)
-        lon, lat = place or _PLACES[0]
+        lon, lat = place or _FIRST
         if place is not None:
             by, answer = _BY_PLACE, self.by_place(lon, lat)
         elif tile is not None or not self._gallery.photos:

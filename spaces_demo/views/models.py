@@ -85,8 +85,8 @@ def add_tab(site: Site) -> None:
 
 def _lay_out() -> _Parts:
     gr.Markdown(
-        "One place, two models: click on either map. The maps move together, and each has the colours of its own model. Where "
-        "only the trained model shows climates, it has learned them."
+        "One place, two models: click on either map. The maps move together. Each has the colours of its own model, and cells only as "
+        "fine as that model tells places apart. An untrained model shows what comes from the encoding of coordinates alone."
     )
     with gr.Row():
         shown = gr.Radio(list(_SHOWN.items()), value=SIMILARITY, label="Show", elem_id="models-shown")

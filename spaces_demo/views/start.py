@@ -24,7 +24,7 @@ from serving.examples import Example, typical_examples
 from serving.grids import WORLD
 from serving.place_names import near_text
 from serving.scenes import Scene, photo_scene, place_scene, point_scene, tile_scene, upload_scene
-from serving.tile_maps import TileQuery, distance_text, place_text, standings, tile_value
+from serving.tile_maps import TileQuery, distance_text, near_point_text, standings, tile_value
 from serving.turns import SHARED, Newest
 from serving.uploads import caution
 from serving.world_maps import FIXED
@@ -39,7 +39,7 @@ from widgets.tile import download, tile_card
 from widgets.upload_fields import PHOTO_TYPES
 
 _PLACES = 5
-_CHOOSE = "Choose a photo <small>%: how much of its tile its true place beats; chance is 50%</small>"
+_CHOOSE = "Choose a photo <small>The percentage says how well the model finds its place: 100% is best, guessing gives 50%</small>"
 _SESSION_S = 1800
 # All cards but the map.
 _UNCHANGED = (gr.skip(),) * 7
@@ -206,8 +206,9 @@ class _Handlers:
         more: dict[str, Any] = {"turn": want.turn} if want else {"view": list(WORLD)}
         more |= {"marks": self._marks(scene), "title": f"Places similar to {_short(scene)}"}
         for value in self._site.maps.steps(scene.world_query, view, FIXED, _PLACES, current=current):
-            for place in value["places"]:
+            for number, place in enumerate(value["places"], start=1):
                 place["id"] = f"place-{place['lon']:.4f},{place['lat']:.4f}"
+                place["label"] = f"Similar place {number}, {near_text(self._served, place['lon'], place['lat'])}"
             yield value | more
 
     def _marks(self, scene: Scene) -> list[dict[str, Any]]:
@@ -238,8 +239,8 @@ class _Handlers:
         return (
             f"The {len(self._examples)} examples stand for {count} photos and are chosen by a rule: each kind of ground has its share of "
             "them, and within a kind they are spread evenly from the best found to the worst. The percentage is how much of its tile "
-            "is less similar to a photo than the place where it was taken; guessing would give 50%. Numbered discs in the tile are "
-            "its photos."
+            "is less similar to a photo than the place where it was taken. A tile is a Sentinel-2 image about 2 km wide; the numbered "
+            "discs in it are the photos taken there. The model sees neither names nor coordinates of photos and tiles."
         )
 
     def choices(self, photo: int | None) -> list[dict[str, str]]:
@@ -259,11 +260,11 @@ class _Handlers:
         where = {"point": scene.query.point} if scene.query.kind == "point" else {}
         where |= {"place": scene.place} if scene.query.kind == "place" else {}
         photo = scene.photo if scene.query.kind == "photo" else None
-        links = {"Readings of this tile": address(tab=COMPARE, tile=scene.tile, photo=photo, **where)}
+        links = {"Read this tile in other ways": address(tab=COMPARE, tile=scene.tile, photo=photo, **where)}
         if photo is not None:
-            links["Search by this photo"] = address(tab=FIND, photo=photo)
+            links["Find tiles by this photo"] = address(tab=FIND, photo=photo)
         if scene.place:
-            links["Explore from here"] = address(tab=EXPLORE, at=scene.place)
+            links["Explore the world from here"] = address(tab=EXPLORE, at=scene.place)
         return {"picture": picture, "more": more_links(links)}
 
     def _photo_head(self, scene: Scene) -> dict[str, str]:
@@ -282,34 +283,36 @@ class _Handlers:
         return _head(
             "2",
             "The most similar photo",
-            f"Of {count} photos of the gallery, with a similarity (cosine) of {scene.cosine:.2f}.",
+            f"Of {count} photos of the gallery, with a cosine similarity of {scene.cosine:.2f}.",
         )
 
     def _tile_head(self, scene: Scene) -> dict[str, str]:
         tile, query = self._gallery.tiles[scene.tile], scene.query
         if query.kind == "point" and query.point:
-            return _head("1", "Your point in the tile ●", "Bright: the points of the tile that are similar to it.")
+            return _head("1", "Your point in the tile ●", "Yellow: points of the tile that are similar to it.")
         x, y, cosine = tile.encoded.best_point(tile.encoded.similarity(query.embedding))
         if query.kind == "photo" and query.point:
             own = standings(tile, query)[tile.encoded.readings[0]]
             away = distance_text(self._served, tile, (x, y), query.point)
             return _head(
                 "2", "Its place in the tile ★",
-                f"Ring: the model's best guess, {away} off. ★ beats {own:.0%} of the tile; chance: 50%.",
+                f"★: where it was taken. Ring: the model's guess, {away} away. {own:.0%} of the tile is less similar to the photo than ★.",
             )  # fmt: skip
         count = len(self._gallery.tiles)
-        where = place_text(self._served, tile, x, y)
-        return _head(
-            "2", "The most similar tile", f"Of {count}; the ring is its best point, {where}, similarity {cosine:.2f}."
-        )
+        where = near_point_text(self._served, tile, x, y)
+        text = f"Of {count} tiles, {where}. The ring is its most similar point, with a cosine of {cosine:.2f}."
+        return _head("2", "The most similar tile", text)
 
     def _world_head(self, scene: Scene) -> dict[str, str]:
         if scene.query.kind == "place" and scene.place:
             where = near_text(self._served, *scene.place)
-            said = f"{where[0].upper()}{where[1:]}. Bright: similar. 1–5: the most similar places."
+            said = f"{where[0].upper()}{where[1:]}. Yellow: land that is similar to it. 1–5: the most similar places."
             return _head("1", "Your place", said)
-        like = "it" if scene.query.kind == "photo" else "this point"
-        return _head("3", f"Places like {like}", "Bright: similar. 1–5: the most similar places. Discs without a number: tiles to open.")  # fmt: skip
+        like, purple = (
+            ("it", "where it was taken") if scene.query.kind == "photo" else ("this point", "the point itself")
+        )
+        text = "Yellow: land that is similar to it. 1–5: the most similar places. Green discs: tiles to open."
+        return _head("3", f"Places like {like}", f"{text} Purple: {purple}." if scene.place else text)
 
 
 def _short(scene: Scene) -> str:

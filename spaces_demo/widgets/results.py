@@ -23,11 +23,12 @@ import numpy as np
 from serving.gallery import Gallery, Tile
 from serving.model import ServedModel, on_gpu
 from serving.pictures import TRUE_COLOUR
+from serving.place_names import near_text
 from serving.ranges import usual_cosines
 from serving.result_files import ResultRow
 from serving.search import Found, find_photos, find_photos_of, find_tiles, rank_of
 from serving.text import degrees_text
-from serving.tile_maps import place_text, tile_places
+from serving.tile_maps import near_point_text, tile_places
 from widgets.address import COMPARE, START, address
 from widgets.assets import HEAD, read_asset
 
@@ -88,12 +89,16 @@ def of_photo(
     note = f"The tile in which it was taken ranks <b>{own_rank}</b> of {len(found)}. " if own_rank else ""
     query = {"photo": photo}
     cards = [_tile_card(served, gallery, rank, one, query, one.position == own) for rank, one in _shown(found)]
-    caption = "your photo" if photo is None else f"photo {photo + 1} of the gallery, taken at {_taken(gallery, photo)}"
+    caption = (
+        "Your photo" if photo is None else f"Photo {photo + 1} of the gallery, taken {_taken(served, gallery, photo)}"
+    )
     return Results(
         _page(
             _card("photo", picture, [caption], link=None if photo is None else address(tab=START, photo=photo)),
             _section(
-                "Tiles, by their point most similar to the photo (★)", note + _usual(served, "sv_localized"), cards
+                "Tiles, ranked by their point that is most similar to the photo (★)",
+                note + _usual(served, "sv_localized"),
+                cards,
             ),
         ),
         _tile_rows(served, gallery, found),
@@ -107,14 +112,16 @@ def of_tile(served: ServedModel, gallery: Gallery, tile: Tile, position: int | N
     own_rank = rank_of(found, own)
     note = f"The first photo taken in it ranks <b>{own_rank}</b> of {len(found)}. " if own_rank else ""
     marks = [(str(rank), one.point) for rank, one in _shown(found) if one.point is not None]
-    cards = [_photo_card(gallery, rank, one, one.position in own) for rank, one in _shown(found)]
-    caption = f"{_called(tile, position)}; the numbers are the points most similar to each photo"
+    cards = [_photo_card(served, gallery, rank, one, one.position in own) for rank, one in _shown(found)]
+    caption = f"{_called(position)}; the numbers are the points most similar to each photo"
     link = None if position is None else address(tab=COMPARE, tile=position)
     return Results(
         _page(
             _card("tile", tile.layers[TRUE_COLOUR], [html.escape(caption)], marks, link=link),
             _section(
-                "Photos, by the point of the tile most similar to each", note + _usual(served, "sv_localized"), cards
+                "Photos, ranked by the point of the tile that is most similar to each",
+                note + _usual(served, "sv_localized"),
+                cards,
             ),
         ),
         _photo_rows(gallery, found),
@@ -136,16 +143,16 @@ def of_place(served: ServedModel, gallery: Gallery, lon: float | None, lat: floa
     query = {"place": (float(lon), float(lat))}
     return Results(
         _page(
-            f"<p>the place {degrees_text(lon, lat)}</p>",
+            f"<p>The place {degrees_text(lon, lat)}, {html.escape(near_text(served, lon, lat))}</p>",
             _section(
-                "Tiles, by their point most similar to the place (★)",
+                "Tiles, ranked by their point that is most similar to the place (★)",
                 _usual(served, "localized_location"),
                 [_tile_card(served, gallery, rank, one, query) for rank, one in _shown(tiles)],
             ),
             _section(
                 "Photos most similar to the place",
                 _usual(served, "sv_location"),
-                [_photo_card(gallery, rank, one) for rank, one in _shown(photos)],
+                [_photo_card(served, gallery, rank, one) for rank, one in _shown(photos)],
             ),
         ),
         [*_tile_rows(served, gallery, tiles), *_photo_rows(gallery, photos)],
@@ -164,12 +171,13 @@ def _usual(served: ServedModel, pair: str) -> str:
     return html.escape(usual_cosines(served.similarity_ranges, pair))
 
 
-def _called(tile: Tile, position: int | None) -> str:
-    return "your tile" if position is None else f"tile {position + 1} of the gallery"
+def _called(position: int | None) -> str:
+    return "Your tile" if position is None else f"Tile {position + 1} of the gallery"
 
 
-def _taken(gallery: Gallery, photo: int) -> str:
-    return degrees_text(gallery.photos[photo].lon, gallery.photos[photo].lat)
+def _taken(served: ServedModel, gallery: Gallery, photo: int) -> str:
+    """Where a photo was taken, as HTML."""
+    return html.escape(near_text(served, gallery.photos[photo].lon, gallery.photos[photo].lat))
 
 
 def _tile_card(
@@ -177,15 +185,15 @@ def _tile_card(
 ) -> str:
     tile = gallery.tiles[one.position]
     assert one.point is not None
-    lines = [_rank_line(rank, one), f"★ {html.escape(place_text(served, tile, *one.point))}"]
+    lines = [_rank_line(rank, one), f"★ {html.escape(near_point_text(served, tile, *one.point))}"]
     link = address(tab=COMPARE, tile=one.position, **query)
     marks = [("★", one.point)]
     return _card("tile", tile.layers[TRUE_COLOUR], lines, marks, "the photo was taken here" if own else "", link)
 
 
-def _photo_card(gallery: Gallery, rank: int, one: Found, own: bool = False) -> str:
+def _photo_card(served: ServedModel, gallery: Gallery, rank: int, one: Found, own: bool = False) -> str:
     photo = gallery.photos[one.position]
-    lines = [_rank_line(rank, one), f"taken at {_taken(gallery, one.position)}"]
+    lines = [_rank_line(rank, one), f"taken {_taken(served, gallery, one.position)}"]
     lines += [html.escape(photo.attribution)] * bool(photo.attribution)
     link = address(tab=START, photo=one.position)
     return _card("photo", photo.picture, lines, own="taken in this tile" if own else "", link=link)

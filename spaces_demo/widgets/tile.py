@@ -31,7 +31,7 @@ _PANEL = """
   <p data-part="rank" data-text="RANK"></p>
   RAMP</figure>"""
 _READINGS = (
-    (PIXELS, "With pixels", "NILI and the pixels around the point"),
+    (PIXELS, "With pixels", "NILI and the nearest pixels"),
     ("nili", "NILI", "continues between patches"),
     ("bilinear", "Bilinear", "blends four patches"),
     ("bicubic", "Bicubic", "blends sixteen patches"),
@@ -41,7 +41,7 @@ _LAYER_BUTTONS = "".join(
     f'<button type="button" data-layer aria-pressed="{str(not number).lower()}" title="{", ".join(bands)} as red, green, blue">{name}</button>'
     for number, (name, bands) in enumerate(LAYERS.items())
 )
-_OPACITY = '<label>Map <input type="range" data-part="opacity" min="0" max="100" value="60" aria-label="Opacity of the map"><output data-part="seen"></output></label>'
+_OPACITY = '<label>Opacity <input type="range" data-part="opacity" min="0" max="100" value="60" aria-label="Opacity of the colours"><output data-part="seen"></output></label>'
 _SAVE = """<div class="gair-map-tools" role="group" aria-label="Save the map" data-with-map hidden>
     Save <button type="button" data-save="png">PNG</button><button type="button" data-save="tif">GeoTIFF</button><button type="button" data-save="csv">CSV</button><button type="button" data-save="geojson">GeoJSON</button>
   </div>"""
@@ -64,10 +64,11 @@ _PANELS = f"""
 _CARD = f"""
 <div class="gair-map gair-tile gair-tile-card">
   FIGURES
+  <div class="gair-map-tools" data-with-map hidden>{_OPACITY}</div>
   <output class="gair-tile-hover" data-part="hover"></output>
   <details data-with-map hidden><summary>Bands, colours, files</summary>
     <div class="gair-map-tools"><span role="group" aria-label="Bands shown">{_LAYER_BUTTONS}</span></div>
-    <div class="gair-map-controls">{_OPACITY} {PALETTES}</div>
+    <div class="gair-map-controls">{PALETTES}</div>
     {_SAVE}
   </details>
 </div>

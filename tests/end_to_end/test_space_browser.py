@@ -169,10 +169,10 @@ def test_a_photo_is_a_query(chromium, space_url, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)).save(path)
     with visit(chromium, space_url, link=EXPLORE) as page:
         places(page).fill("")
-        page.get_by_role("button", name="Photo, tile").click()
+        page.get_by_role("button", name="Ask with a photo or a tile").click()
         with redrawn(page):
             page.locator("[role=tabpanel]:visible input[type=file]").first.set_input_files(path)
-        until(page, lambda: "the photo" in page.locator("#world-status").inner_text())
+        until(page, lambda: "the photo" in page.locator("#world-map [data-part=title]").inner_text())
 
 
 def test_invalid_input_is_reported_and_the_map_stays(chromium, space_url, tmp_path):
@@ -194,7 +194,7 @@ def test_invalid_input_is_reported_and_the_map_stays(chromium, space_url, tmp_pa
             places(page).press("Enter")
             until(page, says_more)
         places(page).fill("")
-        page.get_by_role("button", name="Photo, tile").click()
+        page.get_by_role("button", name="Ask with a photo or a tile").click()
         page.locator("[role=tabpanel]:visible input[type=file]").first.set_input_files(path)
         until(page, says_more)
         assert all("expected" in sentence and "Traceback" not in sentence for sentence in said)

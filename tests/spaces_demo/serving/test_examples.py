@@ -35,7 +35,7 @@ def gallery(kinds):
 def test_the_middle_of_each_part_stands_for_it():
     found = typical_examples(gallery([("crop", standing / 10) for standing in range(9)]), 3)
     assert [example.photo for example in found] == [7, 4, 1]
-    assert "2nd best found of 9 photos of crop" in found[0].reason and found[0].title == "Crop"
+    assert "2nd best of 9 photos of crop" in found[0].reason and found[0].title == "Crop"
 
 
 def test_kinds_share_the_examples_by_their_photos_and_none_is_left_out():
@@ -58,4 +58,4 @@ def test_examples_are_as_good_and_as_poor_as_their_gallery(bundled_gallery):
     assert chosen == pytest.approx(everyone, abs=0.06)
     # Photos without kinds are chosen alike.
     unknown = replace(bundled_gallery, photos=[replace(photo, label="") for photo in bundled_gallery.photos])
-    assert typical_examples(unknown)[0].reason == "Its place is 5th best found of 96 photos."
+    assert typical_examples(unknown)[0].reason == "The model finds its place 5th best of 96 photos."

@@ -167,7 +167,7 @@ def test_what_is_found_is_what_is_chosen(site):
     assert [tile["chosen"] for tile in tiles].index("true") == 4 and "true" not in [one["chosen"] for one in photos]
     photos, tiles, found, rows = handlers.choose_photo(event(number=9))
     assert photos[9]["chosen"] == "true" and "true" not in [one["chosen"] for one in tiles] and len(rows) == 24
-    assert "photo 10 of the gallery" in found["html"]
+    assert "Photo 10 of the gallery" in found["html"]
     saved = handlers.save(event(format="csv"), rows)["file"]
     assert saved["name"] == "gair-results.csv" and len(base64.b64decode(saved["content"]).splitlines()) == 25
     with pytest.raises(ValueError, match="expected one of csv, geojson"):

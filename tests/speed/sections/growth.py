@@ -20,12 +20,13 @@ import numpy as np
 import torch
 
 from modeling_gair import GairConfig, GairModel
+from tests.speed.measuring import peak_bytes
 from tests.speed.rows import Row, Settings, timed
 
 
 @torch.inference_mode()
 def measure(settings: Settings) -> list[Row]:
-    """Points of a tile, cells of a map, batch and places, at the size of the tiny preset."""
+    """Points of a tile, cells of a map, batch, side of a tile, and places (as many as a map of the world has cells), of the tiny preset."""
     torch.manual_seed(0)
     config = GairConfig.tiny()
     model = GairModel(config).eval().to(settings.device)
@@ -44,23 +45,48 @@ def measure(settings: Settings) -> list[Row]:
         pixels = torch.rand(count, rs.num_channels, rs.image_size, rs.image_size, device=settings.device)
         return partial(model.get_rs_features, pixels)
 
+    def sides(side: int) -> Callable[[], object]:
+        larger = GairConfig.tiny(rs_config={**rs.to_dict(), "image_size": side})
+        pixels = torch.rand(4, rs.num_channels, side, side, device=settings.device)
+        return partial(GairModel(larger).eval().to(settings.device).get_rs_features, pixels)
+
     def places(count: int) -> Callable[[], object]:
         return partial(model.get_location_features, 90 * torch.rand(count, 2, device=settings.device))
 
     return [
-        _row("points of a tile", points, [20_000 * factor for factor in factors], settings),
-        _row("cells of a map", cells, [128 * 128 * factor for factor in factors], settings),
-        _row("tiles of a batch", tiles, [16 * factor for factor in factors], settings),
-        _row("places", places, [8192 * factor for factor in factors], settings),
+        *_rows("points of a tile", points, [20_000 * factor for factor in factors], settings),
+        *_rows("cells of a map", cells, [128 * 128 * factor for factor in factors], settings),
+        *_rows("tiles of a batch", tiles, [16 * factor for factor in factors], settings),
+        *_rows("side of a tile", sides, [rs.image_size * factor for factor in factors[:3]], settings),
+        *_rows("places", places, [8192 * factor for factor in factors], settings),
     ]
 
 
-def _row(case: str, make: Callable[[int], Callable], counts: Sequence[int], settings: Settings) -> Row:
-    """The slope of log time over log count, from the shortest of several calls at each count."""
-    runs = [make(count) for count in counts]
-    for run in runs:
+def _rows(case: str, make: Callable[[int], Callable], counts: Sequence[int], settings: Settings) -> list[Row]:
+    """The slopes of log time and of log memory over log count: the shortest of several calls, and the peak of one, at each count."""
+    seconds, megabytes = [], []
+    for count in counts:
+        run = make(count)
         run()
-    shortest = [min(timed(run, settings.device) for _ in range(settings.repeats)) for run in runs]
-    exponent = np.polyfit(np.log(counts), np.log(shortest), 1)[0]
-    note = f"{counts[0]:,} to {counts[-1]:,}: {1e3 * shortest[0]:.3g} to {1e3 * shortest[-1]:.3g} ms"
-    return Row("growth", case, float(exponent), "(exponent)", note=note)
+        seconds.append(min(timed(run, settings.device) for _ in range(settings.repeats)))
+        megabytes.append(_peak_bytes(run, settings.device) / 2**20)
+    units = {"time": ("ms", [1e3 * value for value in seconds]), "memory": ("MiB", megabytes)}
+    return [
+        Row(
+            "growth",
+            f"{name} over {case}",
+            float(np.polyfit(np.log(counts), np.log(values), 1)[0]),
+            "(exponent)",
+            note=f"{counts[0]:,} to {counts[-1]:,}: {values[0]:.3g} to {values[-1]:.3g} {unit}",
+        )
+        for name, (unit, values) in units.items()
+    ]
+
+
+def _peak_bytes(run: Callable[[], object], device: torch.device) -> int:
+    if device.type != "cuda":
+        return peak_bytes(run)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    run()
+    return torch.cuda.max_memory_allocated(device) - before

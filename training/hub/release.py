@@ -23,7 +23,7 @@ from training.hub.gather import ROOT, gather
 from training.hub.options import SPACE, ReleaseOptions
 from training.hub.push import push
 from training.hub.verify import check_no_local_paths, list_files, verify
-from training.hub.world import write_world
+from training.hub.space_embeddings import write_space_embeddings
 
 
 def release(options: ReleaseOptions) -> None:
@@ -47,7 +47,7 @@ def release(options: ReleaseOptions) -> None:
                     "Dry run: the Space's grid of the world, world-*.npy, would be computed and published with these files."
                 )
             else:
-                write_world(folder)
+                write_space_embeddings(folder)
             verify(folder, [str(local_path(options.model).resolve()), *local])
         print(f"{list_files(folder)}\n")
         target = f"{'the Space ' if options.space else ''}{options.target}, branch {options.branch or 'main'}"

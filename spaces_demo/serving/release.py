@@ -14,7 +14,7 @@
 """
 Writes the land of the world, embedded by a model, beside its weights, so that a Space that shows the model need not compute it:
 
-    python -m serving.released_world MODEL
+    python -m serving.release MODEL
 """
 
 import sys

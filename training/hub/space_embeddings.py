@@ -21,7 +21,7 @@ from pathlib import Path
 from training.hub.options import SPACE
 
 
-def write_world(folder: Path) -> None:
+def write_space_embeddings(folder: Path) -> None:
     """
     Writes `world-*.npy`, the embeddings of land on a grid of one degree in float16, into the folder of a model.
 
@@ -33,7 +33,7 @@ def write_world(folder: Path) -> None:
     Raises:
         ValueError: if the Space cannot load the model.
     """
-    command = [sys.executable, "-m", "serving.released_world", str(folder.resolve())]
+    command = [sys.executable, "-m", "serving.release", str(folder.resolve())]
     ran = subprocess.run(command, cwd=SPACE, env=os.environ | {"PYTHONPATH": str(SPACE)}, stderr=subprocess.PIPE)
     if ran.returncode:
         said = ran.stderr.decode(errors="replace").strip().splitlines() or ["it stopped without a message"]

@@ -18,12 +18,12 @@ import pytest
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
 from training.hub.verify import verify
-from training.hub.world import write_world
+from training.hub.space_embeddings import write_space_embeddings
 
 
 @pytest.mark.slow
 def test_the_world_is_published_as_the_space_reads_it(release):
-    write_world(release)
+    write_space_embeddings(release)
     verify(release, ())
     (file,) = release.glob("world-*.npy")
     world = np.load(file)
@@ -31,4 +31,4 @@ def test_the_world_is_published_as_the_space_reads_it(release):
     np.testing.assert_allclose(np.linalg.norm(world.astype(np.float32), axis=1), 1, atol=2e-3)
     (release / "model.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match="The Space cannot embed the world with this model"):
-        write_world(release)
+        write_space_embeddings(release)

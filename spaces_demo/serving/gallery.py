@@ -166,6 +166,12 @@ def load_gallery(source: str | None, served: ServedModel) -> Gallery:
     return Gallery(name, tiles, photos, np.concatenate(photo_embeds))
 
 
+def bundled_photos() -> Iterator[bytes]:
+    """The files of the photos of the bundled gallery."""
+    for row in _rows(str(BUNDLED_GALLERY), []):
+        yield from (photo["jpeg"] for photo in _photo_rows(row))
+
+
 def uploaded_tile(read: Any, served: ServedModel) -> Tile:
     """
     Encodes a visitor's tile and renders its pictures.
@@ -284,7 +290,7 @@ def _embeddings(
 
 def _embed(row: dict[str, Any], read: Any, served: ServedModel) -> tuple[EncodedTile, np.ndarray]:
     encoded = encode_tile(served.model, served.processor.image_processor.prepare([read.pixels]))
-    embeds = [served.photo(photo["jpeg"]) for photo in _photo_rows(row)]
+    embeds = [served.gallery_photo(photo["jpeg"]) for photo in _photo_rows(row)]
     return encoded, np.array(embeds, np.float32).reshape(len(embeds), len(encoded.mean))
 
 

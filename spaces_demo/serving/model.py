@@ -16,7 +16,7 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from transformers import AutoModel, AutoProcessor, dynamic_module_utils
 from serving.files import writable_folder
 from serving.grids import Grids, finest_level
 from serving.precision import FLOAT32, chosen_precision, compute_in
+from serving.released_photos import digest_of, read_photos
 
 try:
     # On ZeroGPU a function holds a GPU only while it runs; elsewhere the model stays where it is.
@@ -44,7 +45,7 @@ _BUNDLED_NAME = "the bundled tiny model"
 _BUNDLED_NOTE = "It was trained on the sample world: climate, land and cities are the Earth's; streets, fields, tiles and photos are made up."  # fmt: skip
 _OTHER_NOTE = "The model card says what it was trained on."
 # The files of a model. Nothing else is downloaded from the Hub.
-_FILES = ["*.json", "*.safetensors", "*.py", "world-*.npy"]
+_FILES = ["*.json", "*.safetensors", "*.py", "world-*.npy", "photos-*.npy"]
 # Places are embedded in chunks, so that memory is bounded.
 _PLACES_AT_ONCE = 16_384
 # Places of a map that are embedded at a time: on a CPU a tenth of a second, after which another visitor has a turn; on a GPU as
@@ -62,10 +63,11 @@ class ServedModel:
         processor (`GairProcessor`): the model's processor.
         name (`str`): what the page calls the model; never a path of the server.
         note (`str`): one sentence on the origin of the weights.
-        fingerprint (`str`): SHA-256 of weights, config, processor and precision; part of the keys of the caches.
+        fingerprint (`str`): of weights, config, processor and precision; part of the keys of the caches.
         similarity_ranges (`dict`): from the config, see `training/measuring/similarity_ranges.py`; empty if it has none.
         folder (`Path`, *optional*): where its files are.
         precision (`str`): in which the towers compute, see `serving/precision.py`.
+        released_photos (`dict`): embeddings of photos by their digests, see `serving/released_photos.py`.
     """
 
     model: Any
@@ -76,6 +78,7 @@ class ServedModel:
     similarity_ranges: dict[str, Any]
     folder: Path | None = None
     precision: str = FLOAT32
+    released_photos: dict[bytes, np.ndarray] = field(default_factory=dict)
 
     def places(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """
@@ -98,6 +101,11 @@ class ServedModel:
         """Embeds a photo, `(D,)` of length 1. Raises a `ValueError` if the SV processor rejects it."""
         pixels = self.processor(sv=photo, return_tensors="pt")["sv_pixel_values"]
         return self._normalised("get_sv_features", pixels)[0]
+
+    def gallery_photo(self, jpeg: bytes) -> np.ndarray:
+        """Embeds a photo of a gallery as [`~ServedModel.photo`] does, unless it was released with the model."""
+        released = self.released_photos.get(digest_of(jpeg))
+        return self.photo(jpeg) if released is None else released
 
     def tile(self, tile: Any) -> np.ndarray:
         """Embeds a whole tile as read by `uploads.read_tile`, `(D,)` of length 1."""
@@ -201,8 +209,18 @@ def load_model(source: str) -> ServedModel:
     bundled = folder.resolve() == BUNDLED_MODEL.resolve()
     name = _BUNDLED_NAME if bundled else (folder.resolve().name if Path(source).is_dir() else source)
     note = _BUNDLED_NOTE if bundled else _OTHER_NOTE
-    ranges, fingerprint = model.config.similarity_ranges or {}, _fingerprint(folder, precision)
-    return ServedModel(model, processor, name, note, fingerprint, ranges, folder, precision)
+    weights = fingerprint_of(folder)
+    return ServedModel(
+        model,
+        processor,
+        name,
+        note,
+        weights if precision == FLOAT32 else f"{precision}-{weights}",
+        model.config.similarity_ranges or {},
+        folder,
+        precision,
+        read_photos(folder, weights, model.rs_model.hidden_size),
+    )
 
 
 def _downloaded(repository: str) -> Path:
@@ -223,8 +241,9 @@ def _first_line(error: Exception) -> str:
     return next((line.strip(" .") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def _fingerprint(folder: Path, precision: str) -> str:
-    digest = hashlib.sha256(b"" if precision == FLOAT32 else precision.encode())
+def fingerprint_of(folder: Path) -> str:
+    """SHA-256 of the weights, config and processor in a folder."""
+    digest = hashlib.sha256()
     settings = ("config.json", "processor_config.json")
     for path in sorted(path for path in folder.iterdir() if path.name in settings or path.suffix == ".safetensors"):
         digest.update(path.name.encode())

@@ -12,7 +12,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Writes the land of the world, embedded by a model, beside its weights, so that a Space that shows the model need not compute it:
+Embeds the land of the world and the photos of the bundled gallery by a model, and writes both beside its weights, so that a Space that
+shows the model need not compute them:
 
     python -m serving.release MODEL
 """
@@ -20,12 +21,16 @@ Writes the land of the world, embedded by a model, beside its weights, so that a
 import sys
 from pathlib import Path
 
+from serving.gallery import bundled_photos
 from serving.model import load_model
+from serving.released_photos import write_photos
 
 
 def main(folder: str) -> None:
-    """Embeds the land and writes it into the folder of the model."""
-    load_model(folder).grids.release(Path(folder))
+    """Embeds them and writes them into the folder of the model."""
+    served = load_model(folder)
+    served.grids.release(Path(folder))
+    write_photos(Path(folder), served.fingerprint, bundled_photos(), served.photo)
 
 
 if __name__ == "__main__":

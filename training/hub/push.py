@@ -29,6 +29,7 @@ from training.hub.options import ReleaseOptions
 # Files of an earlier release, deleted if this one does not replace them.
 _STALE = [
     "world-*.npy",
+    "photos-*.npy",
     "*.safetensors",
     "*.safetensors.index.json",
     "*_gair*.py",

@@ -22,8 +22,8 @@ from training.common.tables import local_path
 from training.hub.gather import ROOT, gather
 from training.hub.options import SPACE, ReleaseOptions
 from training.hub.push import push
-from training.hub.verify import check_no_local_paths, list_files, verify
 from training.hub.space_embeddings import write_space_embeddings
+from training.hub.verify import check_no_local_paths, list_files, verify
 
 
 def release(options: ReleaseOptions) -> None:
@@ -44,7 +44,8 @@ def release(options: ReleaseOptions) -> None:
             gather(options, folder)
             if options.dry_run:
                 print(
-                    "Dry run: the Space's grid of the world, world-*.npy, would be computed and published with these files."
+                    "Dry run: the embeddings that a Space shows, world-*.npy and photos-*.npy, would be computed and published "
+                    "with these files."
                 )
             else:
                 write_space_embeddings(folder)

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The land of the world as the Space maps it, embedded once and published with the model."""
+"""The land of the world as the Space maps it and the photos of its gallery, embedded once and published with the model."""
 
 import os
 import subprocess
@@ -23,9 +23,10 @@ from training.hub.options import SPACE
 
 def write_space_embeddings(folder: Path) -> None:
     """
-    Writes `world-*.npy`, the embeddings of land on a grid of one degree in float16, into the folder of a model.
+    Writes `world-*.npy`, the embeddings of land on a grid of one degree, and `photos-*.npy`, those of the photos of the bundled gallery,
+    into the folder of a model, in float16.
 
-    The Space's own code computes it, in a process of its own: its modules import each other as a lone folder does.
+    The Space's own code computes them, in a process of its own: its modules import each other as a lone folder does.
 
     Args:
         folder (`Path`): a complete model with its code.
@@ -34,7 +35,11 @@ def write_space_embeddings(folder: Path) -> None:
         ValueError: if the Space cannot load the model.
     """
     command = [sys.executable, "-m", "serving.release", str(folder.resolve())]
-    ran = subprocess.run(command, cwd=SPACE, env=os.environ | {"PYTHONPATH": str(SPACE)}, stderr=subprocess.PIPE)
+    # In whatever precision a Space computes, what it reads is exact.
+    environment = os.environ | {"PYTHONPATH": str(SPACE), "GAIR_PRECISION": "float32"}
+    ran = subprocess.run(command, cwd=SPACE, env=environment, stderr=subprocess.PIPE)
     if ran.returncode:
         said = ran.stderr.decode(errors="replace").strip().splitlines() or ["it stopped without a message"]
-        raise ValueError(f"The Space cannot embed the world with this model ({said[-1]}); check the model.")
+        raise ValueError(
+            f"The Space cannot embed the world and its photos with this model ({said[-1]}); check the model."
+        )

@@ -30,7 +30,7 @@ from training.hub.example import EXAMPLE, LAT, LON
 _ALLOWED = re.compile(
     r"model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|config\.json|processor_config\.json|\w+_gair(_rs|_sv)?\.py"
     r"|README\.md|LICENSE|metrics\.json|provenance\.json|results\.csv|example/(photo\.jpg|tile\.tif|tile\.npz)"
-    r"|world-[0-9a-f]{8}\.npy"
+    r"|(world|photos)-[0-9a-f]{8}\.npy"
     r"|onnx/[\w.-]+\.(onnx|onnx\.data|json)|sv_tower/[\w.-]+\.(safetensors|json)"
 )
 _CODE = {path.name for path in Path(modeling_gair.__file__).parent.glob("*_gair*.py")} - {"convert_gair_checkpoint.py"}

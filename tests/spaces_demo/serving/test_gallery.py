@@ -23,7 +23,9 @@ import pytest
 import serving.gallery as gallery
 from serving.encoded_tile import standing
 from serving.gallery import load_gallery, uploaded_tile
+from serving.model import ServedModel
 from serving.pictures import LAYERS, data_uri, published_picture
+from serving.released_photos import read_photos, write_photos
 from training.common.schema import FEATURES
 from training.world.ground import COVERS
 
@@ -114,6 +116,19 @@ def test_a_damaged_cache_is_replaced(served_model, rows, tmp_path, cache):
     second = load_gallery(folder, served_model)
     np.testing.assert_array_equal(first.photo_embeds, second.photo_embeds)
     assert len(cached.read_bytes()) == len(whole)
+
+
+def test_photos_that_were_released_with_the_model_are_not_embedded(served_model, rows, tmp_path, monkeypatch):
+    released = [photo["jpeg"] for photo in rows[0]["photos"]]
+    write_photos(tmp_path, served_model.fingerprint, released, served_model.photo)
+    known = read_photos(tmp_path, served_model.fingerprint, 96)
+    embedded = []
+    photo_of = ServedModel.photo
+    monkeypatch.setattr(ServedModel, "photo", lambda self, jpeg: embedded.append(jpeg) or photo_of(self, jpeg))
+    found = load_gallery(written(tmp_path / "mine", rows), replace(served_model, released_photos=known))
+    assert embedded == [photo["jpeg"] for photo in rows[1]["photos"]]
+    own = [photo_of(served_model, photo["jpeg"]) for row in rows for photo in row["photos"]]
+    np.testing.assert_allclose(found.photo_embeds, own, atol=1e-3)
 
 
 def test_the_number_of_tiles_and_photos_is_limited(served_model, rows, tmp_path, monkeypatch):

@@ -17,18 +17,22 @@ import numpy as np
 import pytest
 
 pytest.importorskip("datasets", reason="the extra train is not installed")
-from training.hub.verify import verify
 from training.hub.space_embeddings import write_space_embeddings
+from training.hub.verify import verify
 
 
 @pytest.mark.slow
-def test_the_world_is_published_as_the_space_reads_it(release):
+def test_world_and_photos_are_published_as_the_space_reads_them(release):
     write_space_embeddings(release)
     verify(release, ())
     (file,) = release.glob("world-*.npy")
     world = np.load(file)
     assert world.dtype == np.float16 and world.shape == (24_710, 96)
     np.testing.assert_allclose(np.linalg.norm(world.astype(np.float32), axis=1), 1, atol=2e-3)
+    (file,) = release.glob("photos-*.npy")
+    photos = np.load(file)["embedding"]
+    assert photos.dtype == np.float16 and photos.shape == (96, 96)
+    np.testing.assert_allclose(np.linalg.norm(photos.astype(np.float32), axis=1), 1, atol=2e-3)
     (release / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ValueError, match="The Space cannot embed the world with this model"):
+    with pytest.raises(ValueError, match="The Space cannot embed the world and its photos with this model"):
         write_space_embeddings(release)

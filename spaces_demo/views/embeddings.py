@@ -72,7 +72,10 @@ def add_tab(site: Site, rows: EmbeddedRows) -> None:
 
 
 def _lay_out(rows: EmbeddedRows) -> _Parts:
-    gr.Markdown(f"Click on the map, or upload a photo or a tile: which rows embed most similarly? {rows.note}")
+    gr.Markdown(
+        "Click on the map, or upload a photo or a tile, to find the rows of your embeddings that are most similar to it. A click on a "
+        f"number searches by its row. {rows.note}"
+    )
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             world = world_map("embeddings-map", adding=False, formats=tuple(RESULT_WRITERS))

@@ -326,7 +326,7 @@ def _places_table(served: ServedModel, layer: Layer) -> str:
         [
             f"The most similar places in this view, at least {apart_km(layer.view):,.0f} km from each other and from the query. "
             "Similarity is the cosine of the embeddings of the query and of a place’s longitude and latitude.\n",
-            "| # | place | similarity |",
+            "| # | place | cosine |",
             "|--:|---|--:|",
             *rows,
         ]

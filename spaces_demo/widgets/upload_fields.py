@@ -29,12 +29,12 @@ _BAND_ORDERS = [
 
 def photo_field() -> gr.File:
     """A field for a street-view photo."""
-    return gr.File(label="Street-view photo", file_types=PHOTO_TYPES, height=130)
+    return gr.File(label="Street-view photo", file_types=PHOTO_TYPES, height=110, elem_classes="gair-file")
 
 
 def tile_field(label: str = "Sentinel-2 tile (GeoTIFF, 0.5 to 5 km)") -> gr.File:
     """A field for a GeoTIFF."""
-    return gr.File(label=label, file_types=_TILE_TYPES, height=130)
+    return gr.File(label=label, file_types=_TILE_TYPES, height=110, elem_classes="gair-file")
 
 
 def band_order_field() -> gr.Dropdown:

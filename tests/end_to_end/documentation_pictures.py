@@ -27,7 +27,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from tests.end_to_end import newcomer_pictures, query_picture
-from tests.helpers.browser import PHONE, TABS, browser, open_tab, redrawn, visit
+from tests.helpers.browser import PHONE, TABS, browser, open_tab, redrawn, settle, visit
 from tests.helpers.space import running_space
 from training.pretraining.monitoring import PICTURE
 from training.world.contact_sheet import CONTACT_SHEET
@@ -76,6 +76,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _screenshot(page: Page, name: str) -> None:
+    page.mouse.move(0, 0)
+    settle(page)
     page.screenshot(path=IMAGES / f"{name}.jpg", type="jpeg", quality=75)
 
 

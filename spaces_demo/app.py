@@ -47,10 +47,17 @@ from views.link import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, YOURS, Link
 from views.site import Site
 
 LAUNCH: dict[str, Any] = {
-    # System fonts, so that none is downloaded; greys with enough contrast on white.
+    # System fonts, so that none is downloaded; greys with enough contrast on white, and a teal with enough contrast to white.
     "theme": gr.themes.Base(
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-    ).set(body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600"),
+    ).set(
+        body_text_color_subdued="*neutral_600",
+        block_info_text_color="*neutral_600",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
+    ),
     "css_paths": assets.CSS_PATHS,
     "app_kwargs": {"routes": [*picture_route.ROUTES, *assets.ROUTES]},
     # For any upload; `serving/uploads.py` has stricter limits by kind.

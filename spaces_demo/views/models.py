@@ -89,9 +89,13 @@ def _lay_out() -> _Parts:
         "fine as that model tells places apart. An untrained model shows what comes from the encoding of coordinates alone."
     )
     with gr.Row():
-        shown = gr.Radio(list(_SHOWN.items()), value=SIMILARITY, label="Show", elem_id="models-shown")
+        shown = gr.Radio(list(_SHOWN.items()), value=SIMILARITY, label="Show", min_width=300, elem_id="models-shown")
         place = gr.Textbox(
-            label="Place (lon, lat in degrees)", max_length=100, submit_btn="Show", elem_id="models-place"
+            label="Place (lon, lat in degrees)",
+            max_length=100,
+            submit_btn="Show",
+            min_width=300,
+            elem_id="models-place",
         )
     worlds, notes = [], []
     with gr.Row():

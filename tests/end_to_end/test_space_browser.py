@@ -346,6 +346,8 @@ def test_the_page_is_accessible(chromium, space_url, dark):
     with visit(chromium, space_url, dark=dark) as page:
         for tab in TABS:
             open_tab(page, tab)
+            if tab == "Find":
+                page.get_by_role("tab", name="By place").click()
             found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
             grave = [
                 (violation["id"], node["html"][:200])

@@ -22,6 +22,7 @@ to compare it with), `GAIR_GALLERY` another gallery, and `GAIR_EMBEDDINGS` a fol
 
 import ctypes
 import html
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
@@ -75,6 +76,8 @@ LAUNCH: dict[str, Any] = {
 _DELETE_AFTER = 3600
 # The parameter of glibc's `mallopt`.
 _M_ARENA_MAX = -8
+# How often free memory is returned to the system, in seconds.
+_RETURN_AFTER = 30
 # Of all that computes.
 _LAST = 2
 _TITLE = "Find where a street photo was taken inside a satellite tile, and places like it"
@@ -126,11 +129,19 @@ def _head(served: ServedModel) -> str:
 def _share_memory() -> None:
     """
     glibc gives each thread that allocates a pool of its own, up to eight a core, of which little is ever returned. Computations take
-    turns here, so two pools are enough.
+    turns here, so two pools are enough, and what is free in them is returned now and then.
     """
     # Other C libraries have no such pools.
     with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 2)
+        Thread(target=_return_memory, args=(libc.malloc_trim,), daemon=True).start()
+
+
+def _return_memory(trim: Callable[[int], int]) -> None:
+    while True:
+        time.sleep(_RETURN_AFTER)
+        trim(0)
 
 
 _share_memory()

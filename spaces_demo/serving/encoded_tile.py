@@ -31,6 +31,8 @@ from torch.nn import functional as F
 
 # Points of a similarity map along each side.
 SIDE = 128
+# Points whose hidden layers are multiplied at a time.
+_POINTS_AT_ONCE = 1024
 # How the embedding of a point is interpolated from the tokens, for any model.
 READINGS = ("nili", "bilinear")
 # A model's own reading, if it adds what it reads from the pixels.
@@ -61,8 +63,11 @@ class TilePixels:
 
     def products(self, queries: np.ndarray) -> np.ndarray:
         """Dot products of queries `(Q, D)` with what is added at the points of the map, `(Q, SIDE, SIDE)`."""
-        hidden = torch.from_numpy(self.hidden).float() @ torch.from_numpy(queries @ self.out_weight).T
-        return hidden.T.reshape(-1, SIDE, SIDE).numpy() + (queries @ self.out_bias)[:, None, None]
+        weights = torch.from_numpy(queries @ self.out_weight).T
+        # In pieces that stay in a processor's cache; the whole in float32 would take 8 MB.
+        pieces = torch.from_numpy(self.hidden).split(_POINTS_AT_ONCE)
+        products = torch.cat([piece.float() @ weights for piece in pieces]).T.reshape(-1, SIDE, SIDE).numpy()
+        return products + (queries @ self.out_bias)[:, None, None]
 
     def at(self, x: float, y: float) -> np.ndarray:
         """What is added at a point, `(D,)`, in float32."""

@@ -80,7 +80,7 @@ def _lay_out() -> _Parts:
                 for name, first in _FIRST.items()
             ]
             result = gr.Markdown(elem_id="comparison")
-    gr.Markdown(f"{_EXPLAINED} Each box stands for about {PLACES_PER_BOX} places in it.")
+    gr.Markdown(f"{_EXPLAINED} About {PLACES_PER_BOX} places in each box are compared.")
     examples = gr.Examples(
         list(_EXAMPLES.values()), boxes, example_labels=list(_EXAMPLES), label="Try", api_visibility="private"
     )

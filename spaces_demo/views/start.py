@@ -300,7 +300,7 @@ class _Handlers:
             )  # fmt: skip
         count = len(self._gallery.tiles)
         where = near_point_text(self._served, tile, x, y)
-        text = f"Of {count} tiles, {where}. The ring is its most similar point, with a cosine of {cosine:.2f}."
+        text = f"The best of {count}, {where}. Ring: its most similar point, with a cosine of {cosine:.2f}."
         return _head("2", "The most similar tile", text)
 
     def _world_head(self, scene: Scene) -> dict[str, str]:

@@ -238,6 +238,9 @@ class Grids:
         *coarse, wanted = self.regions(west, south, east, north, sea=sea)
         for rank, region in [*((0, region) for region in coarse), (1, wanted)]:
             values = self.mapped(region, function, sea, current, rank)
+            # What is in memory needs no work, before which this is asked.
+            if not current():
+                raise Superseded
             if not np.isfinite(values).any():
                 raise ValueError("This view shows only sea, expected some land; tick “Show the sea”, or move the map.")
             yield region, values, region is not wanted

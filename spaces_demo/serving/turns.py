@@ -75,21 +75,27 @@ class Newest:
 
     def begin(self, visitor: str | None) -> Callable[[], bool]:
         """
-        Notes a new request.
+        Numbers a new request.
 
         Args:
             visitor (`str` or None): who asks, such as the session of a page and a map of it; None for a program, whose requests do
                 not supersede each other.
 
         Returns:
-            `Callable`: whether it is still the visitor's newest.
+            `Callable`: whether it is still the visitor's newest. A request counts from the first time that this is asked, so that one
+                that is refused before stops no other.
         """
         if visitor is None:
             return always
-        with self._lock:
-            number = next(self._numbers)
-            self._newest[visitor] = number
-            self._newest.move_to_end(visitor)
-            while len(self._newest) > _MAX_VISITORS:
-                self._newest.popitem(last=False)
-        return lambda: self._newest.get(visitor, number) == number
+        number = next(self._numbers)
+
+        def current() -> bool:
+            with self._lock:
+                newest = max(number, self._newest.get(visitor, number))
+                self._newest[visitor] = newest
+                self._newest.move_to_end(visitor)
+                while len(self._newest) > _MAX_VISITORS:
+                    self._newest.popitem(last=False)
+            return newest == number
+
+        return current

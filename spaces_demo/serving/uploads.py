@@ -15,6 +15,8 @@
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +37,43 @@ MAX_TILE_SIDE = 2048
 MAX_TILE_BANDS = 32
 MAX_TILE_DECODED_BYTES = 128 * 2**20
 
-# Pillow opens MPO files, which phones write, as JPEG.
 # The label of the field that chooses the order of the bands.
 BANDS_FIELD = "Bands of the file"
+# Pillow opens MPO files, which phones write, as JPEG.
 _PHOTO_FORMATS = ("JPEG", "PNG", "WEBP")
 # TIFF and BigTIFF, in both byte orders.
 _TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# How the processor, which speaks to programmers, ends its sentences, and what a visitor can do instead.
+_REMEDIES = (
+    (
+        r"(pass bands=|leave bands out).*",
+        f"choose the order of its bands in “{BANDS_FIELD}”, or name them in the file.",
+    ),
+    (r"(add them, or set missing_bands).*", "add them to the file."),
+    (r"read a window.*", "crop the tile."),
+    (r"check the processor's units.*", "check the units of the file."),
+    (r"pass another tile.*", "choose another tile."),
+    (r"pass surface reflectance.*", "choose a tile of surface reflectance."),
+)
 # GDAL reads this file only: it lists no folder and opens no sidecar, overview or world file.
 _ONE_FILE = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_GEOREF_SOURCES": "INTERNAL",
 }
+
+
+class UnusableFile(ValueError):
+    """A visitor's file that cannot be used; the message says why."""
+
+
+@contextmanager
+def _of_a_file() -> Iterator[None]:
+    """What is wrong inside is wrong with a file."""
+    try:
+        yield
+    except ValueError as error:
+        raise UnusableFile(str(error)) from error
 
 
 def caution(served: ServedModel) -> str:
@@ -59,6 +86,7 @@ def caution(served: ServedModel) -> str:
     )
 
 
+@_of_a_file()
 def read_photo(path: str) -> Image.Image:
     """
     Decodes a photo. Orientation and colour mode are left to the processor.
@@ -70,13 +98,15 @@ def read_photo(path: str) -> Image.Image:
         `PIL.Image.Image`: loaded, as stored in the file.
 
     Raises:
-        ValueError: if the photo is too large, has another format or several frames, or is damaged. The message is one
+        UnusableFile: if the photo is too large, has another format or several frames, or is damaged. The message is one
             sentence for the visitor and names no path.
     """
     _check_bytes(path, MAX_PHOTO_BYTES, "photo")
     try:
         # Opening reads the header alone.
         image = Image.open(path, formats=_PHOTO_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ValueError(_too_large("hundreds of millions of")) from error
     except Exception as error:
         raise ValueError(
             "The file is not a readable photo, expected an intact JPEG, PNG or WEBP; save it in one of these formats."
@@ -84,9 +114,7 @@ def read_photo(path: str) -> Image.Image:
     with image:
         width, height = image.size
         if width * height > MAX_PHOTO_PIXELS:
-            raise ValueError(
-                f"The photo has {width} x {height} pixels, expected at most {MAX_PHOTO_PIXELS // 10**6} million; reduce it."
-            )
+            raise ValueError(_too_large(f"{width} x {height}"))
         # An MPO file holds a photo and its preview, not an animation.
         if image.format != "MPO" and getattr(image, "is_animated", False):
             raise ValueError("The photo is animated, expected a single image; save one frame.")
@@ -98,6 +126,7 @@ def read_photo(path: str) -> Image.Image:
         return image
 
 
+@_of_a_file()
 def read_tile(path: str, image_processor: Any, bands: str | None = None) -> Any:
     """
     Reads a Sentinel-2 tile with the processor, which selects and checks its bands.
@@ -111,7 +140,7 @@ def read_tile(path: str, image_processor: Any, bands: str | None = None) -> Any:
         `GairTile`: for `image_processor.prepare([tile.pixels])`.
 
     Raises:
-        ValueError: if the tile is too large, has another format, is damaged, or is rejected by the processor. The
+        UnusableFile: if the tile is too large, has another format, is damaged, or is rejected by the processor. The
             message is one sentence for the visitor and names no path.
     """
     _check_bytes(path, MAX_TILE_BYTES, "tile")
@@ -134,16 +163,18 @@ def read_tile(path: str, image_processor: Any, bands: str | None = None) -> Any:
         raise ValueError(_to_visitors(str(error).replace(repr(path), "The tile").replace(path, "The tile"))) from error
 
 
+def _too_large(pixels: str) -> str:
+    return f"The photo has {pixels} pixels, expected at most {MAX_PHOTO_PIXELS // 10**6} million; reduce it."
+
+
 def _to_visitors(message: str) -> str:
-    """A message of the processor, which speaks to programmers about `bands`, for visitors, who have a field for it."""
+    """A message of the processor, which speaks to programmers, for visitors."""
     message = message.replace("but bands lists", "but the chosen order has").replace(
         "but bands says", "but the chosen order says"
     )
-    return re.sub(
-        r"; (pass bands=|leave bands out).*$",
-        f"; choose the order of its bands in “{BANDS_FIELD}”, or name them in the file.",
-        message,
-    )
+    for ending, remedy in _REMEDIES:
+        message = re.sub(f"; {ending}$", f"; {remedy}", message)
+    return message
 
 
 def _check_bytes(path: str, limit: int, what: str) -> None:

@@ -30,7 +30,7 @@ from serving.text import degrees_text, typed_numbers
 from serving.turns import always
 from serving.uploads import read_photo, read_tile
 
-FIXED, STRETCHED, FULL = "fixed", "stretched", "full"
+FIXED, STRETCHED, FULL = SCALES = "fixed", "stretched", "full"
 MAX_LISTED = 20
 _MAX_PINS = 20
 # Minimum distance between listed places on the map of the whole world.
@@ -195,9 +195,7 @@ class WorldMaps:
         if choice == STRETCHED:
             return stretched(cosines)
         if choice != FIXED:
-            raise ValueError(
-                f"The colour scale is {choice!r:.40}, expected one of {FIXED}, {STRETCHED}, {FULL}; choose one."
-            )
+            raise ValueError(f"The colour scale is {choice!r:.40}, expected one of {', '.join(SCALES)}; choose one.")
         known = [found for found in map(self._ranges.get, kinds) if found is not None]
         if len(known) < len(kinds):
             # Ranges are measured when a model is released.

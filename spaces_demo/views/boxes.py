@@ -124,7 +124,8 @@ class _Handlers:
 
     def open(self, link: Link) -> tuple:
         first, second = link.parts.get("a", _FIRST["A"]), link.parts.get("b", _FIRST["B"])
-        return first, second, *self.compare(first, second)
+        value, result = self.compare(first, second)
+        return first, second, value | {"view": link.view()}, result
 
 
 def sentence(found: DistributionComparison) -> str:

@@ -117,12 +117,13 @@ class _Handlers:
         return place, value | {"turn": want.turn}, *others
 
     def open(self, link: Link) -> tuple:
-        count = link.whole("count", _FIRST_COUNT)
+        count, view = link.whole("count", _FIRST_COUNT, 1, MAX_FOUND), link.view()
+        place, value, *others = "", {}, "", []
         if "row" in link.parts:
-            return count, *self.by_row(link.parts["row"], count)
-        if "at" in link.parts:
-            return count, *self.by_place(link.parts["at"], count)
-        return count, "", {}, "", []
+            place, value, *others = self.by_row(link.parts["row"], count)
+        elif "at" in link.parts:
+            place, value, *others = self.by_place(link.parts["at"], count)
+        return count, place, value | {"view": view}, *others
 
     def by_place(self, place: str, count: int) -> tuple:
         lon, lat = self.place_of(place)

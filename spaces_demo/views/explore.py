@@ -29,7 +29,7 @@ from serving.model import ServedModel
 from serving.place_names import near_text
 from serving.teaching import Teaching, accuracy_text
 from serving.text import degrees_text, numbers_text
-from serving.turns import SHARED, Newest, always
+from serving.turns import SHARED, Newest, Superseded, always
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, apart_km, parse_view
 from views.coloured_tile import ColouredParts, ColouredTiles, lay_out
 from views.explored import (
@@ -48,7 +48,7 @@ from views.explored import (
 from views.link import EXPLORE, Link
 from views.saving import save_layer
 from views.site import Site
-from widgets.events import QUIET, for_programs, wanted, warned, warned_steps
+from widgets.events import QUIET, TURNS, for_programs, wanted, warned, warned_steps
 from widgets.map import FORMATS, WorldMap, world_map
 from widgets.picker import chosen
 from widgets.tile import download
@@ -194,12 +194,14 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     parts.undo.click(warned_steps(handlers.undo), asked, answer, **runs)
     parts.examples.load_input_event.then(warned_steps(handlers.draw), asked, answer, **runs)
     parts.world.map.save(warned(handlers.save), asked, parts.file, **QUIET, **SHARED)
-    own.shown.input(warned(handlers.first_tile), [own.shown, own.position], coloured.answer, **QUIET, **SHARED)
-    coloured.tiles.choose(warned(handlers.choose_tile), asked, coloured.answer, **QUIET, **SHARED)
+    # One after the other: a click that comes while the one before is answered counts.
+    tiles = {**QUIET, **TURNS, "trigger_mode": "multiple"}
+    own.shown.input(warned(handlers.first_tile), [own.shown, own.position], coloured.answer, **tiles)
+    coloured.tiles.choose(warned(handlers.choose_tile), asked, coloured.answer, **tiles)
     # Another order of bands reads the file again.
     given = [coloured.file.upload, coloured.band_order.input]
     uploaded = [coloured.file, coloured.band_order]
-    gr.on(given, warned(handlers.upload_tile), uploaded, coloured.answer, **QUIET, **SHARED)
+    gr.on(given, warned(handlers.upload_tile), uploaded, coloured.answer, **tiles)
     coloured.card.save(warned(handlers.coloured.save), coloured.tile, coloured.saved, **QUIET, **SHARED)
 
 
@@ -235,8 +237,9 @@ class _Handlers:
             yield now, before, value | {"turn": want.turn}, status
 
     def draw(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
-        """What the controls ask for."""
-        yield from self._drawn(request.session_hash, wanted(asked).view, Choices(*values))
+        """What the controls ask for; what the visitor types meanwhile stays."""
+        for _, _, value, status in self._drawn(request.session_hash, wanted(asked).view, Choices(*values)):
+            yield gr.skip(), gr.skip(), value, status
 
     def undo(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """The same without the last label."""
@@ -268,7 +271,7 @@ class _Handlers:
 
     def open(self, link: Link) -> Iterator[tuple]:
         """What a link says."""
-        view, choices = parse_view(link.parts.get("view", numbers_text(WORLD))), self._choices(link)
+        view, choices = link.view(), self._choices(link)
         own = (choices.shown, choices.photo, choices.scale, choices.count, choices.clusters, choices.sea)
         tile = self.coloured.shown(choices.position or 0) if choices.shown == COLOURS else 4 * (gr.skip(),)
         for now, labels, value, status in self._drawn(link.visitor, view, choices):
@@ -281,6 +284,8 @@ class _Handlers:
         )
         known = (choices.places, choices.labels)
         if choices.shown == TEACH and (few := self._too_few(choices.labels)):
+            if not current():
+                raise Superseded
             marks = parse_labels(choices.labels, self._served.coordinates).marks()
             yield *known, {"marks": marks, "key": f"marks {len(marks)}"} | more, few
             return

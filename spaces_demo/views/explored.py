@@ -21,9 +21,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from serving.clusters import MOST_CLUSTERS
 from serving.gallery import Gallery
 from serving.labels import PLUS, compact, expanded, parse_labels
-from serving.world_maps import FIXED
+from serving.world_maps import FIXED, MAX_LISTED, SCALES
 from views.link import EXPLORE, LONGEST, Link, address
 
 SIMILARITY, COLOURS, CLUSTERS, TEACH = "similarity", "colours", "clusters", "teach"
@@ -123,19 +124,15 @@ def choices_of(link: Link, files: GalleryFiles, tiles: int) -> Choices:
     Raises:
         ValueError: if a part is none that the view knows.
     """
-    parts = link.parts
-    shown = parts.get("show", SIMILARITY)
-    if shown not in SHOWN.values():
-        raise ValueError(f"the view shows {shown[:20]!r}, which Explore does not know")
-    photo = link.position("photo", len(files))
+    parts, photo = link.parts, link.position("photo", len(files))
     return Choices(
-        shown,
+        link.one_of("show", SHOWN.values(), SIMILARITY),
         parts.get("at", _FIRST if photo is None else ""),
         None if photo is None else files.path(photo),
-        scale=parts.get("scale", FIXED),
-        count=link.whole("count", FIRST_COUNT),
-        clusters=link.whole("clusters", FIRST_CLUSTERS),
+        scale=link.one_of("scale", SCALES, FIXED),
+        count=link.whole("count", FIRST_COUNT, 0, MAX_LISTED),
+        clusters=link.whole("clusters", FIRST_CLUSTERS, 2, MOST_CLUSTERS),
         labels=expanded(parts["labels"]) if "labels" in parts else "",
-        sea=parts.get("sea") == "1",
+        sea=link.one_of("sea", ("0", "1"), "0") == "1",
         position=link.position("tile", tiles),
     )

@@ -28,7 +28,7 @@ from serving.uploads import caution, read_photo, read_tile
 from views.link import FIND, Link, address
 from views.saving import file_value, format_of
 from views.site import Site
-from widgets.events import QUIET, warned
+from widgets.events import QUIET, TURNS, warned
 from widgets.picker import chosen, photo_choices, picker, tile_choices
 from widgets.results import Results, of_photo, of_place, of_tile, results
 from widgets.tile import download
@@ -105,21 +105,23 @@ def _lay_out(site: Site) -> _Parts:
 
 
 def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
-    site.links.opens(FIND, handlers.open, [parts.totals, parts.queries, parts.lon, parts.lat, *parts.answer])
-    parts.photos.choose(warned(handlers.choose_photo), None, parts.answer, **QUIET)
-    parts.photo_file.upload(warned(handlers.upload_photo), parts.photo_file, parts.answer, **QUIET)
-    parts.tiles.choose(warned(handlers.choose_tile), None, parts.answer, **QUIET)
+    # Gradio would drop a click while the one before is answered.
+    runs = {**QUIET, **TURNS, "trigger_mode": "multiple"}
+    site.links.opens(FIND, handlers.open, [parts.totals, parts.queries, parts.lon, parts.lat, *parts.answer], **TURNS)
+    parts.photos.choose(warned(handlers.choose_photo), None, parts.answer, **runs)
+    parts.photo_file.upload(warned(handlers.upload_photo), parts.photo_file, parts.answer, **runs)
+    parts.tiles.choose(warned(handlers.choose_tile), None, parts.answer, **runs)
     # Another order of bands reads the file again.
     gr.on(
         [parts.tile_file.upload, parts.band_order.input],
         warned(handlers.upload_tile),
         [parts.tile_file, parts.band_order],
         parts.answer,
-        **QUIET,
+        **runs,
     )
     asked = [parts.find.click, parts.lon.submit, parts.lat.submit]
-    gr.on(asked, warned(handlers.by_place), [parts.lon, parts.lat], parts.answer, **QUIET)
-    parts.examples.load_input_event.then(warned(handlers.by_place), [parts.lon, parts.lat], parts.answer, **QUIET)
+    gr.on(asked, warned(handlers.by_place), [parts.lon, parts.lat], parts.answer, **runs)
+    parts.examples.load_input_event.then(warned(handlers.by_place), [parts.lon, parts.lat], parts.answer, **runs)
     parts.found.save(warned(handlers.save), parts.rows, parts.saved, **QUIET)
 
 
@@ -164,6 +166,8 @@ class _Handlers:
 
     def save(self, event: gr.EventData, rows: list[ResultRow]) -> dict[str, Any]:
         wanted = format_of(event, RESULT_WRITERS)
+        if not rows:
+            raise ValueError("The server has forgotten these results; search again.")
         return file_value(f"gair-results.{wanted}", RESULT_WRITERS[wanted](rows))
 
     def _by_photo(self, position: int) -> tuple:

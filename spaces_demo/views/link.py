@@ -20,14 +20,16 @@ address with every event, so a handler that takes a `gr.Request` can read it at 
 
 import html
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 import gradio as gr
 
+from serving.grids import WORLD
 from serving.turns import Superseded
+from serving.world_maps import parse_view
 from widgets.address import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, TABS, YOURS, address, address_bar
 from widgets.events import QUIET, superseded
 
@@ -75,21 +77,42 @@ class Link:
         if name not in self.parts:
             return None
         text = self.parts[name]
-        if not (text.isascii() and text.isdigit() and int(text[:9]) < count):
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < count):
             raise ValueError(f"the {name} is {text[:20]!r}, and there are {count}")
         return int(text)
 
-    def whole(self, name: str, otherwise: int) -> int:
+    def whole(self, name: str, otherwise: int, least: int, most: int) -> int:
         """
-        A whole number of up to three digits; `otherwise` if the link does not say. The view checks its range.
+        A whole number from `least` to `most`; `otherwise` if the link does not say.
 
         Raises:
             ValueError: if it is none.
         """
         text = self.parts.get(name, str(otherwise))
-        if not (text.isascii() and text.isdigit() and len(text) <= 3):
-            raise ValueError(f"the {name} is {text[:20]!r}, expected a whole number")
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+            raise ValueError(f"“{name}” is {text[:20]!r}, expected {least} to {most}")
         return int(text)
+
+    def one_of(self, name: str, known: Iterable[str], otherwise: str) -> str:
+        """
+        One of the texts that a view knows; `otherwise` if the link does not say.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        text = self.parts.get(name, otherwise)
+        if text not in known:
+            raise ValueError(f"“{name}” is {text[:20]!r}, expected one of {', '.join(known)}")
+        return text
+
+    def view(self) -> list[float]:
+        """
+        The part of the world that a map shows: west, south, east, north in degrees; the whole world if the link does not say.
+
+        Raises:
+            ValueError: as in `parse_view`.
+        """
+        return parse_view(self.parts["view"]) if "view" in self.parts else list(WORLD)
 
     def numbers(self, name: str, count: int) -> list[float] | None:
         """
@@ -174,7 +197,8 @@ class Links:
 
         # Without a trigger, Gradio runs it when the page is loaded, when it also selects the first tab: one of both is enough.
         gr.on(None, shown, None, outputs, **options)
-        self._bar.visit(opened, None, outputs, trigger_mode="multiple", **options)
+        visited = self._bar.visit(opened, None, outputs, trigger_mode="multiple", **options)
+        visited.then(None, js=f"() => gairOpened('{tab}')", **QUIET)
         # A view may lie in a tab inside another.
         for place in _tabs_around(gr.context.Context.block):
             place.select(shown, None, outputs, **options)

@@ -21,12 +21,11 @@ from typing import Any
 import gradio as gr
 
 from serving.colours import Colours
-from serving.grids import WORLD
 from serving.layers import Layer
 from serving.model import ServedModel
 from serving.text import numbers_text
 from serving.turns import SHARED, Newest, always
-from serving.world_maps import FIXED, WorldMaps, parse_view
+from serving.world_maps import FIXED, WorldMaps
 from views.link import MODELS, Link, address
 from views.saving import save_layer
 from views.site import Site
@@ -159,25 +158,24 @@ class _Handlers:
 
     def open(self, link: Link) -> Iterator[tuple]:
         """What a link says."""
-        shown = link.parts.get("show", SIMILARITY)
-        if shown not in _SHOWN.values():
-            raise ValueError(f"the view shows {shown[:20]!r}, which Models does not know")
-        view = parse_view(link.parts.get("view", numbers_text(WORLD)))
+        shown = link.one_of("show", _SHOWN.values(), SIMILARITY)
+        view = link.view()
         for said, *values, first, second in self._drawn(link.visitor, shown, link.parts.get("at", _FIRST), view):
             yield shown, said, *(_with(value, view=view) for value in values), first, second
 
     def _drawn(self, visitor: str | None, shown: str, place: str, view: Sequence[float]) -> Iterator[tuple]:
         current = self._newest.begin(visitor)
         link = address(tab=MODELS, show=None if shown == SIMILARITY else shown, at=place, view=tuple(view))
+        # Every answer has all that is known: browsers may lose a map whose answer is followed by one without it.
+        values, notes = [gr.skip(), gr.skip()], [gr.skip(), gr.skip()]
         for number in range(2):
             # The second may have to be made, for which the first does not wait.
             model = self._second if number else self._first
             for layer in model.layers(shown, place, view, current):
-                values, notes = [gr.skip(), gr.skip()], [gr.skip(), gr.skip()]
                 values[number], notes[number] = layer.value() | {"link": link}, model.note
                 yield place, *values, *notes
 
 
 def _with(value: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The value of a map with more parts, unless the map stays as it is."""
+    """The value of a map with more parts, unless it is not known yet."""
     return value if value == gr.skip() else value | more

@@ -26,7 +26,7 @@ from serving.uploads import caution, read_tile
 from views.link import COMPARE, Link, address
 from views.saving import save_tile
 from views.site import Site
-from widgets.events import QUIET, event_numbers, warned
+from widgets.events import QUIET, TURNS, event_numbers, warned
 from widgets.picker import choice, chosen, photo_choices, picker, tile_choices
 from widgets.tile import download, tile_panels
 from widgets.upload_fields import band_order_field, photo_field, tile_field
@@ -88,18 +88,20 @@ def _lay_out(site: Site) -> _Parts:
 
 def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     shown = [parts.tile, parts.position]
-    site.links.opens(COMPARE, handlers.open, parts.answer)
-    parts.tiles.choose(warned(handlers.choose_tile), None, parts.answer, **QUIET)
-    parts.photos.choose(warned(handlers.choose_photo), shown, parts.answer, **QUIET)
-    parts.panels.pick(warned(handlers.pick_point), shown, parts.answer, **QUIET)
-    parts.photo_file.upload(warned(handlers.upload_photo), [parts.photo_file, *shown], parts.answer, **QUIET)
+    # Gradio would drop a click while the one before is answered.
+    runs = {**QUIET, **TURNS, "trigger_mode": "multiple"}
+    site.links.opens(COMPARE, handlers.open, parts.answer, **TURNS)
+    parts.tiles.choose(warned(handlers.choose_tile), None, parts.answer, **runs)
+    parts.photos.choose(warned(handlers.choose_photo), shown, parts.answer, **runs)
+    parts.panels.pick(warned(handlers.pick_point), shown, parts.answer, **runs)
+    parts.photo_file.upload(warned(handlers.upload_photo), [parts.photo_file, *shown], parts.answer, **runs)
     # Another order of bands reads the file again.
     gr.on(
         [parts.tile_file.upload, parts.band_order.input],
         warned(handlers.upload_tile),
         [parts.tile_file, parts.band_order],
         parts.answer,
-        **QUIET,
+        **runs,
     )
     parts.panels.save(warned(handlers.save), [parts.tile, parts.query], parts.saved, **QUIET)
 

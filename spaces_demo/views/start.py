@@ -14,7 +14,7 @@
 """Start: a street photo, its place in a tile, and places like it on the map of the world; choosing one moves the others."""
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,40 +117,38 @@ class _Handlers:
     # Events
 
     def open(self, link: Link) -> Iterator[tuple]:
-        yield from self._answers(self._linked(link), link.visitor)
+        yield from self._answers(lambda: self._linked(link), link.visitor, view=link.view())
 
     def choose(self, event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         example = self._examples[chosen(event, len(self._examples))]
-        yield from self._answers(photo_scene(self._gallery, example.photo), request.session_hash)
+        yield from self._answers(lambda: photo_scene(self._gallery, example.photo), request.session_hash)
 
     def pick(self, event: gr.EventData, scene: Scene | None, request: gr.Request) -> Iterator[tuple]:
-        point = event_numbers(event, "x", "y")
-        found = point_scene(self._served, self._gallery, scene.tile if scene else 0, point[0], point[1])
-        yield from self._answers(found, request.session_hash)
+        (x, y), tile = event_numbers(event, "x", "y"), _known(scene).tile
+        yield from self._answers(lambda: point_scene(self._served, self._gallery, tile, x, y), request.session_hash)
 
     def take(self, path: str, request: gr.Request) -> Iterator[tuple]:
-        yield from self._answers(upload_scene(self._served, self._gallery, path), request.session_hash)
+        yield from self._answers(lambda: upload_scene(self._served, self._gallery, path), request.session_hash)
 
     def ask(self, asked: Any, scene: Scene | None, request: gr.Request) -> Iterator[tuple]:
         """The visitor has set a pin, opened a mark, or moved the map."""
         want, visitor = wanted(asked), request.session_hash
-        scene = scene or self._linked(Link(START))
-        if want.pins and list(want.pins) != scene.world_query.places:
+        if want.pins and (scene is None or list(want.pins) != scene.world_query.places):
             lon, lat = want.pins[-1]
-            yield from self._answers(place_scene(self._served, self._gallery, lon, lat), visitor, want)
-        elif want.opened is not None:
-            yield from self._answers(self._opened(want.opened), visitor, want)
+            yield from self._answers(lambda: place_scene(self._served, self._gallery, lon, lat), visitor, want)
+        elif (mark := want.opened) is not None:
+            yield from self._answers(lambda: self._opened(mark), visitor, want)
         else:
-            for world in self._worlds(scene, visitor, want):
+            for world in self._worlds(_known(scene), self._newest.begin(visitor), want):
                 yield (*_UNCHANGED, world)
 
     def save(self, event: gr.EventData, scene: Scene | None) -> dict[str, Any]:
-        tile, query = (self._gallery.tiles[scene.tile], scene.query) if scene else (None, None)
-        return save_tile(event, self._served, tile, query)
+        scene = _known(scene)
+        return save_tile(event, self._served, self._gallery.tiles[scene.tile], scene.query)
 
     def save_map(self, event: gr.EventData, asked: Any, scene: Scene | None) -> dict[str, Any]:
-        query = (scene or self._linked(Link(START))).world_query
-        return save_layer(event, self._site.maps.layers(query, wanted(asked).view, FIXED, _PLACES))
+        layers = self._site.maps.layers(_known(scene).world_query, wanted(asked).view, FIXED, _PLACES)
+        return save_layer(event, layers)
 
     # Scenes
 
@@ -180,14 +178,25 @@ class _Handlers:
 
     # Answers
 
-    def _answers(self, scene: Scene, visitor: str | None, want: Wanted | None = None) -> Iterator[tuple]:
-        """All cards of a scene, then the map again if a finer one follows. What was chosen on the map leaves its view as it is."""
+    def _answers(
+        self,
+        make: Callable[[], Scene],
+        visitor: str | None,
+        want: Wanted | None = None,
+        view: Sequence[float] = WORLD,
+    ) -> Iterator[tuple]:
+        """
+        All cards of a scene, then with a finer map if one follows. What was chosen on the map leaves its view as it is; otherwise it
+        moves to `view`.
+        """
+        # Before the scene is made: a large photo takes longer than what is asked for after it.
+        current, scene = self._newest.begin(visitor), make()
         gallery, query = self._gallery, scene.query
         points = [gallery.photos[number].point for number in gallery.photos_of(scene.tile)]
         shown = gallery.tiles[scene.tile]
         # The card draws the tile as the model reads it.
-        tile = tile_value(self._served, shown, query, points, shown.encoded.readings[:1]) | {"link": _link(scene)}
-        cards: tuple = (
+        tile = tile_value(self._served, shown, query, points, shown.encoded.readings[:1]) | {"link": _link(scene, want)}
+        cards = (
             scene,
             self.choices(scene.photo if query.kind == "photo" else None),
             self._photo_head(scene),
@@ -196,14 +205,15 @@ class _Handlers:
             tile,
             self._world_head(scene),
         )
-        for world in self._worlds(scene, visitor, want):
+        # Each answer has all cards: browsers may lose a card whose answer is followed by one without it.
+        for world in self._worlds(scene, current, want, view):
             yield (*cards, world)
-            cards = _UNCHANGED
 
-    def _worlds(self, scene: Scene, visitor: str | None, want: Wanted | None) -> Iterator[dict[str, Any]]:
-        current = self._newest.begin(visitor)
-        view = want.view if want else WORLD
-        more: dict[str, Any] = {"turn": want.turn} if want else {"view": list(WORLD)}
+    def _worlds(
+        self, scene: Scene, current: Callable[[], bool], want: Wanted | None, view: Sequence[float] = WORLD
+    ) -> Iterator[dict[str, Any]]:
+        more: dict[str, Any] = {"turn": want.turn} if want else {"view": list(view)}
+        view = want.view if want else view
         more |= {"marks": self._marks(scene), "title": f"Places similar to {_short(scene)}"}
         for value in self._site.maps.steps(scene.world_query, view, FIXED, _PLACES, current=current):
             for number, place in enumerate(value["places"], start=1):
@@ -315,6 +325,13 @@ class _Handlers:
         return _head("3", f"Places like {like}", f"{text} Purple: {purple}." if scene.place else text)
 
 
+def _known(scene: Scene | None) -> Scene:
+    """What a page shows, which the server keeps for half an hour, and for the most recent pages."""
+    if scene is None:
+        raise ValueError("The server has forgotten what this page shows; choose a photo, or a place on the map.")
+    return scene
+
+
 def _short(scene: Scene) -> str:
     """What the query is, in the title of the map."""
     return {"photo": "the photo", "point": "the point of the tile", "place": "the place"}[scene.query.kind]
@@ -324,11 +341,12 @@ def _head(number: str, title: str, text: str) -> dict[str, str]:
     return {"number": number, "title": html.escape(title), "text": html.escape(text)}
 
 
-def _link(scene: Scene) -> str:
+def _link(scene: Scene, want: Wanted | None) -> str:
     """The link to a scene; a visitor's own photo has none but the view's."""
     query: TileQuery = scene.query
+    view = want.view if want and want.view != WORLD else None
     if query.kind == "photo":
-        return address(tab=START, photo=scene.photo)
+        return address(tab=START, photo=scene.photo, view=view)
     if query.kind == "point":
-        return address(tab=START, tile=scene.tile, point=query.point)
-    return address(tab=START, place=scene.place)
+        return address(tab=START, tile=scene.tile, point=query.point, view=view)
+    return address(tab=START, place=scene.place, view=view)

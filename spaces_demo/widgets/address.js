@@ -4,14 +4,29 @@
 
 "use strict";
 
+const GAIR_TABS = ["Start", "Find", "Explore", "Compare", "Models", "Boxes", "Yours"];
 const gairLinks = {}; // the last address of each tab
-const gairTabOf = (query) => new URLSearchParams(query).get("tab") || "Start";
+let gairOpening = null; // the tab in which the visitor goes back or forward, until it shows that
 const gairOuter = (tab) => (["Models", "Boxes"].includes(tab) ? "Compare" : tab); // these lie in the tab Compare
+
+/** The tab of an address, as `link.read` finds it: an unknown one is that of a view that reads such parts, or else the first. */
+function gairTabOf(query) {
+  const parts = new URLSearchParams(query);
+  if (GAIR_TABS.includes(parts.get("tab"))) return parts.get("tab");
+  return parts.has("at") ? "Explore" : parts.has("a") ? "Boxes" : "Start";
+}
+
+/** A link with another view of a map: west, south, east, north. */
+function gairWithView(link, bounds) {
+  const parts = link.split("&").filter((part) => part && !part.startsWith("view="));
+  return [...parts, `view=${bounds.map((edge) => Number(edge.toPrecision(7)))}`].join("&");
+}
 
 /** Writes a view's query string into the address, as a new entry of the history unless it only moves a map. */
 function gairVisit(link, moved = false) {
-  if (!link) return;
-  const tab = gairTabOf(link);
+  const tab = link && gairTabOf(link);
+  // An answer from before the visitor went back must not undo that.
+  if (!link || tab === gairOpening) return;
   gairLinks[tab] = link;
   // An answer that comes after the visitor has left its tab is remembered only.
   if (`?${link}` === location.search || tab !== gairTabOf(location.search)) return;
@@ -29,9 +44,19 @@ function gairShowTab(id) {
   gairLinks[gairOuter(tab)] = location.search.slice(1);
 }
 
+/** The view of a tab shows, or has refused, what the visitor went back or forward to. */
+function gairOpened(tab) {
+  if (tab === gairOpening) gairOpening = null;
+}
+
 /** Reports that the visitor goes back or forward, or follows a link inside the page. */
 function gairAddress(send) {
-  window.addEventListener("popstate", send);
+  function open() {
+    gairOpening = gairTabOf(location.search);
+    send();
+  }
+
+  window.addEventListener("popstate", open);
   // Before Gradio asks the server for what the tab shows, which reads the address. Tabs also change after an answer, which
   // may come when the visitor is elsewhere already; so clicks count, not the tabs' own events.
   document.addEventListener("click", (event) => {
@@ -43,7 +68,7 @@ function gairAddress(send) {
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     event.preventDefault();
     history.pushState(null, "", link.getAttribute("href"));
-    send();
+    open();
     window.scrollTo({ top: 0 });
   });
 }

@@ -42,4 +42,4 @@ def address_bar() -> gr.HTML:
 
 
 def _text(value: Any) -> str:
-    return ",".join(f"{number:.6g}" for number in value) if isinstance(value, (list, tuple)) else str(value)
+    return ",".join(f"{number:.7g}" for number in value) if isinstance(value, (list, tuple)) else str(value)

@@ -39,6 +39,7 @@ _SCRIPTS = [_FOLDER / "vendor" / "leaflet" / "leaflet.js"] + [
         "tile",
         "coloured",
         "results",
+        "radios",
     )
 ]
 _STYLES = [_FOLDER / "vendor" / "leaflet" / "leaflet.css"]

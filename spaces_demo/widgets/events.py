@@ -18,21 +18,24 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import gradio as gr
 
 from serving.turns import Superseded
+from serving.uploads import UnusableFile
 
 # Handlers that only the page calls.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-# All maps share two turns, first come, first served; programs have their own endpoints.
-TURNS: dict[str, Any] = {"concurrency_id": "maps", "concurrency_limit": 2}
+# What is computed in one piece: one request after the other, so that the answer to a visitor's last one comes last.
+TURNS: dict[str, Any] = {"concurrency_id": "turns", "concurrency_limit": 1}
 # No widget sends larger numbers; its unit is degrees.
 _LARGEST = 1000
 # What a page with one map can hold: nobody sets more pins or draws more boxes by hand.
 _MOST = 200
 _LONGEST_ID = 200
+_KINDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,11 @@ def event_numbers(event: gr.EventData, *names: str) -> list[float]:
     return values
 
 
+def _warn(error: ValueError) -> None:
+    heading = "The file cannot be used" if isinstance(error, UnusableFile) else "That did not work"
+    gr.Warning(html.escape(str(error)), title=heading)
+
+
 def warned(handler: Callable) -> Callable:
     """A handler that shows the message of a `ValueError` to the visitor and leaves the page unchanged."""
 
@@ -134,7 +142,7 @@ def warned(handler: Callable) -> Callable:
         try:
             return handler(*arguments)
         except ValueError as error:
-            gr.Warning(html.escape(str(error)), title="That did not work")
+            _warn(error)
             return gr.skip()
 
     return run
@@ -150,7 +158,7 @@ def warned_steps(handler: Callable) -> Callable:
         except Superseded:
             yield superseded()
         except ValueError as error:
-            gr.Warning(html.escape(str(error)), title="That did not work")
+            _warn(error)
             yield gr.skip()
 
     return run
@@ -166,11 +174,18 @@ def superseded() -> Any:
 
 
 def for_programs(endpoint: Callable) -> Callable:
-    """An endpoint for `gradio_client`, which receives the message of a `ValueError` as an error without a traceback."""
+    """
+    An endpoint for `gradio_client`, whose parameters are annotated as `str`, `int` or `bool`. A program receives an argument of another
+    type, and the message of a `ValueError`, as an error without a traceback.
+    """
+    kinds = {name: parameter.annotation for name, parameter in signature(endpoint).parameters.items()}
 
     @wraps(endpoint)
     def run(*arguments: Any) -> Any:
         try:
+            for (name, kind), argument in zip(kinds.items(), arguments):
+                if type(argument) is not kind:
+                    raise ValueError(f"{name} is {argument!r:.60}, expected {_KINDS[kind]}; pass one.")
             return endpoint(*arguments)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error

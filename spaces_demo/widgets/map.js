@@ -34,6 +34,7 @@ function gairMap(element, props, watch, asked, linked, save) {
   let unasked = false; // whether to ask for the view once the map has a size
   let quiet = false; // whether a movement is not the visitor's
   let frame = null;
+  let coarse = false; // whether finer cells follow
 
   // The map -----------------------------------------------------------------------------------------------------------
 
@@ -85,7 +86,10 @@ function gairMap(element, props, watch, asked, linked, save) {
     if (unasked) return;
     asked.note({ view: view().bounds() });
     clearTimeout(settled);
-    if (gairKind(value)) settled = setTimeout(() => asked.ask({}), GAIR_SETTLED_MS);
+    settled = setTimeout(() => {
+      if (size().width) gairVisit(gairWithView(location.search.slice(1), asked.wanted.view), true);
+      if (gairKind(value)) asked.ask({});
+    }, GAIR_SETTLED_MS);
   }
 
   map.on("move", () => {
@@ -322,10 +326,11 @@ function gairMap(element, props, watch, asked, linked, save) {
 
   // Values from the page ----------------------------------------------------------------------------------------------
 
-  const busy = (running) => (find("busy").hidden = !(running || value.coarse));
+  const busy = (running) => (find("busy").hidden = !(running || coarse));
 
   function receive() {
     value = props.value || {};
+    coarse = Boolean(value.coarse);
     find("done").textContent = "";
     element.querySelectorAll('[data-save="geojson"]').forEach((button) => (button.hidden = gairKind(value) === "colours"));
     if (adding) adding.hidden = single || (value.picking || "pins") !== "pins";
@@ -337,7 +342,7 @@ function gairMap(element, props, watch, asked, linked, save) {
     layers = gairKind(value) ? [...alike, gairLayer(value)] : [];
     gairOfferDiverging(controls.palette, value.low === -1 && value.high === 1);
     repaint();
-    gairVisit(value.link, value.turn !== undefined && asked.moved);
+    gairVisit(value.link && !gairKind(value) ? gairWithView(value.link, asked.wanted.view) : value.link, value.turn !== undefined && asked.moved);
     if (value.view) showBounds(value.view);
     // Something else was asked for, and the map has moved since.
     else if (value.turn === undefined && unlike(value.drawn_for)) askWhenSettled();
@@ -349,7 +354,11 @@ function gairMap(element, props, watch, asked, linked, save) {
 
   const unlike = (bounds) => bounds && bounds.some((edge, at) => Math.abs(asked.wanted.view[at] - edge) > 2e-4);
 
-  asked.listen(busy);
+  asked.listen((running) => {
+    // A refusal ends what was under way before it.
+    coarse &&= running;
+    busy(running);
+  });
   new ResizeObserver(resize).observe(area);
   new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   gairOutlines().then((read) => {

@@ -24,6 +24,7 @@ pytest.importorskip("gradio", reason="the extra demo is not installed")
 from gradio import EventData, skip
 
 from serving.labels import MINUS, PLUS
+from serving.turns import Superseded
 from serving.world_maps import FULL, WorldMaps
 from tests.helpers.rasters import made_pixels, write_tif
 from views.explore import _Handlers
@@ -78,7 +79,7 @@ def test_the_world_is_drawn_without_a_query(handlers, shown, part):
 def test_a_link_says_what_is_shown(handlers):
     shown, *_, value, _ = last(handlers.open(Link("Explore", {"show": CLUSTERS, "view": "-10,30,30,50"})))
     assert shown == CLUSTERS and "classes" in value and value["view"] == [-10, 30, 30, 50]
-    with pytest.raises(ValueError, match="does not know"):
+    with pytest.raises(ValueError, match="expected one of similarity"):
         last(handlers.open(Link("Explore", {"show": "x"})))
 
 
@@ -133,6 +134,9 @@ def test_what_a_link_cannot_hold_is_said(handlers, tmp_path):
         {"photo": "96"},
         {"show": COLOURS, "tile": "24"},
         {"count": "-1"},
+        {"clusters": "99"},
+        {"scale": "magic"},
+        {"sea": "2"},
         {"view": "0,0,0,0"},
     ],
 )
@@ -178,3 +182,26 @@ def test_a_tile_is_shown_and_saved_as_colours(handlers, tmp_path):
     assert (
         position is None and "true" not in [one["chosen"] for one in tiles] and own.name == card["name"] == "Your tile"
     )
+
+
+def test_what_is_typed_while_the_controls_are_answered_stays(handlers):
+    for places, labels, *_ in handlers.draw(VISITOR, asked(), *vars(Choices(places="13.4, 52.52")).values()):
+        assert places == labels == skip()
+
+
+def test_a_refused_request_stops_no_other_and_a_newer_one_stops_all(handlers):
+    def begun(choices):
+        return handlers.draw(VISITOR, asked(), *vars(choices).values())
+
+    wanted = begun(Choices(CLUSTERS))
+    with pytest.raises(ValueError, match="expected"):
+        next(begun(Choices(places="95")))
+    assert next(wanted)
+    # The sea is not in memory any more, so that a coarse map comes first.
+    handlers._served.grids._recent.clear()
+    late = begun(Choices(places="13.4, 52.52", sea=True))
+    assert next(late)[2]["coarse"]
+    # Too few labels are answered at once, and what was computed before does not follow.
+    assert "marks" in next(begun(Choices(TEACH)))[2]
+    with pytest.raises(Superseded):
+        next(late)

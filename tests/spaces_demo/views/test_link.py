@@ -47,7 +47,7 @@ def test_links_of_earlier_versions_open_their_views():
     assert asked(at="13.4,52.5").tab == EXPLORE and asked(a="1,2,3,4").tab == BOXES and asked().tab == START
 
 
-@pytest.mark.parametrize("text", ["24", "-1", "1.5", "x", "", "9" * 50, "٣"])
+@pytest.mark.parametrize("text", ["24", "-1", "1.5", "x", "", "9" * 50, "0" * 20 + "24", "٣"])
 def test_positions_that_are_none_are_refused(text):
     with pytest.raises(ValueError, match="there are 24"):
         Link(FIND, {"tile": text}).position("tile", 24)
@@ -98,3 +98,20 @@ def test_a_view_may_answer_several_times_until_something_else_is_wanted():
 
     # Gradio sends the last answer once more, when newer answers may be there already.
     assert list(link._answers(steps, Link(START))) == [(1, {}), (2, {}), gr.skip()]
+
+
+@pytest.mark.parametrize("text", ["1", "13", "-2", "2.0", "", "9" * 5000, "0" * 20 + "2"])
+def test_whole_numbers_out_of_range_are_refused(text):
+    assert Link(FIND, {"count": "2"}).whole("count", 5, 2, 12) == 2 and Link(FIND).whole("count", 5, 2, 12) == 5
+    with pytest.raises(ValueError, match="expected 2 to 12"):
+        Link(FIND, {"count": text}).whole("count", 5, 2, 12)
+
+
+def test_a_choice_is_one_that_the_view_knows_and_a_view_is_a_part_of_the_world():
+    found = Link(EXPLORE, {"scale": "magic", "sea": "1", "view": "0,0,20,10"})
+    assert found.one_of("sea", ("0", "1"), "0") == "1" and found.one_of("show", ("a", "b"), "a") == "a"
+    assert found.view() == [0, 0, 20, 10] and Link(EXPLORE).view() == [-180, -90, 180, 90]
+    with pytest.raises(ValueError, match="“scale” is 'magic', expected one of fixed, full"):
+        found.one_of("scale", ("fixed", "full"), "fixed")
+    with pytest.raises(ValueError, match="expected a view"):
+        Link(EXPLORE, {"view": "0,0,20"}).view()

@@ -29,6 +29,7 @@ from serving.embedded_rows import EmbeddedRows
 from serving.gallery import Gallery
 from serving.model import untrained
 from serving.search import Totals, find_tiles
+from serving.turns import Superseded
 from serving.world_maps import WorldMaps
 from tests.helpers.rasters import made_pixels, write_tif
 from views import boxes, embeddings, explore, find, models, readings, start
@@ -205,7 +206,7 @@ def test_two_models_are_asked_for_the_same_place(site, tmp_path, monkeypatch):
     place, trained, drawn_anew, *_ = each(answers)
     assert place == "20, -10" and drawn_anew["turn"] == 7 and "turn" not in trained
     assert trained["colours"] != drawn_anew["colours"] and trained["link"] == drawn_anew["link"]
-    with pytest.raises(ValueError, match="does not know"):
+    with pytest.raises(ValueError, match="expected one of similarity"):
         list(handlers.open(Link(models.MODELS, {"show": "magic"})))
 
 
@@ -238,9 +239,11 @@ def test_embeddings_are_found_by_place_and_listed_as_plain_text(site):
     ] == "c"
     count, place, again, *_ = handlers.open(Link("Yours", {"row": "c", "count": "2"}))
     assert (count, again["places"]) == (2, value["places"])
-    assert (
-        handlers.open(Link("Yours", {"at": "13.4, 52.5"}))[1] == "13.4, 52.5" and handlers.open(Link("Yours"))[2] == {}
-    )
+    assert handlers.open(Link("Yours", {"at": "13.4, 52.5"}))[1] == "13.4, 52.5" and handlers.open(
+        Link("Yours", {"view": "0,0,20,10"})
+    )[2] == {"view": [0, 0, 20, 10]}
+    with pytest.raises(ValueError, match="expected 1 to 100"):
+        handlers.open(Link("Yours", {"count": "0"}))
     with pytest.raises(ValueError, match="have no id 'd'"):
         handlers.open(Link("Yours", {"row": "d"}))
 
@@ -263,3 +266,41 @@ def test_every_map_is_saved_as_files(site):
     assert table.startswith("a_west,a_south,a_east,a_north,b_west") and table.count("\n") == 2
     with pytest.raises(ValueError, match="expected one of geojson, csv"):
         compared.save(event(format="tif"), "0, 0, 1, 1", "2, 0, 3, 1")
+
+
+def test_what_the_server_has_forgotten_is_not_guessed(site):
+    shown, found = start._Handlers(site), find._Handlers(site)
+    moved = {"view": [0, 0, 40, 20], "pins": [], "boxes": {}, "opened": None, "turn": 9}
+    for refused in (
+        lambda: list(shown.pick(event(x=0.5, y=0.5), None, Request())),
+        lambda: list(shown.ask(moved, None, Request())),
+        lambda: shown.save(event(format="csv"), None),
+        lambda: shown.save_map(event(format="csv"), moved, None),
+        lambda: found.save(event(format="csv"), []),
+    ):
+        with pytest.raises(ValueError, match="has forgotten"):
+            refused()
+    # A place on the map needs nothing of what was shown.
+    assert last(shown.ask(moved | {"pins": [[24.0, -23.0]]}, None, Request()))[0].place == (24, -23)
+
+
+def test_a_photo_that_takes_long_does_not_replace_what_was_chosen_after_it(site, monkeypatch):
+    handlers, visitor = start._Handlers(site), Request("a visitor")
+
+    def slowly(served, gallery, path):
+        # Meanwhile, the visitor chooses an example.
+        assert list(handlers.choose(event(number=2), visitor))
+        return start.photo_scene(gallery, 0)
+
+    monkeypatch.setattr(start, "upload_scene", slowly)
+    with pytest.raises(Superseded):
+        next(handlers.take("large.jpg", visitor))
+
+
+def test_a_link_of_the_first_screen_has_the_view_of_its_map(site):
+    handlers = start._Handlers(site)
+    asked = {"view": [0, -40, 60, -10], "pins": [[24.0, -23.0]], "boxes": {}, "opened": None, "turn": 7}
+    *_, tile, _, world = last(handlers.ask(asked, None, Request()))
+    assert tile["link"] == "tab=Start&place=24,-23&view=0,-40,60,-10"
+    *_, again = last(handlers.open(Link("Start", {"place": "24,-23", "view": "0,-40,60,-10"})))
+    assert again["view"] == [0, -40, 60, -10] and again["cells"] == world["cells"]

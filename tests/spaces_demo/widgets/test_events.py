@@ -19,6 +19,7 @@ pytest.importorskip("gradio", reason="the extra demo is not installed")
 import gradio as gr
 
 from serving.turns import Superseded
+from serving.uploads import UnusableFile
 from widgets.events import Wanted, event_numbers, for_programs, wanted, warned, warned_steps
 from widgets.map import world_map
 
@@ -110,3 +111,27 @@ def test_programs_get_an_error_with_the_message():
 
     with pytest.raises(gr.Error, match="this is wrong"):
         for_programs(refuse)("this")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(None,), (5,), ("x", "5"), ("x", 5.0), ("x", True), ("x", 5, 1), ("x", 5, "yes")]
+)
+def test_programs_are_told_which_argument_has_another_type(arguments):
+    def draw(place: str, count: int = 5, sea: bool = False):
+        return place, count, sea
+
+    assert for_programs(draw)("x", 5, True) == ("x", 5, True)
+    with pytest.raises(gr.Error, match=r"(place|count|sea) is .*, expected (a text|a whole number|true or false)"):
+        for_programs(draw)(*arguments)
+
+
+def test_a_file_that_cannot_be_used_has_a_heading_of_its_own(monkeypatch):
+    said = []
+    monkeypatch.setattr(gr, "Warning", lambda text, title: said.append(title))
+
+    def refuse(error):
+        raise error
+
+    warned(refuse)(UnusableFile("The photo is damaged"))
+    warned(refuse)(ValueError("95 is no place"))
+    assert said == ["The file cannot be used", "That did not work"]

@@ -1,0 +1,122 @@
+# Copyright 2026 The GAIR for Hugging Face contributors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The Space in a browser, by impatient visitors: quick clicks, Back while something computes, typing meanwhile, links of what they see."""
+
+import pytest
+
+pytest.importorskip("gradio", reason="the extra demo is not installed")
+from tests.helpers.browser import chromium_path, tab_to, until, visit
+
+pytestmark = [
+    pytest.mark.ci,
+    pytest.mark.xdist_group("space"),
+    pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
+]
+
+
+def choose(page, strip: str, number: int) -> None:
+    """Clicks a picture of a strip at once: Playwright's own clicks wait for what they cause."""
+    page.evaluate("([id, at]) => document.querySelectorAll(`#${id} button`)[at].click()", [strip, number])
+
+
+def chosen(page, strip: str) -> list[str]:
+    """The numbers of the pictures that are marked as chosen."""
+    return page.locator(f"#{strip} [aria-pressed=true]").evaluate_all("(all) => all.map((one) => one.dataset.number)")
+
+
+@pytest.mark.parametrize(
+    ("link", "strip", "part"),
+    [
+        ("?tab=Find&photo=5", "find-photos", "photo"),
+        ("?tab=Find&tile=5", "find-tiles", "tile"),
+        ("?tab=Compare&tile=2", "tile-tiles", "tile"),
+        ("?tab=Explore&show=colours&tile=3", "explore-tiles", "tile"),
+    ],
+)
+def test_a_click_while_the_one_before_is_answered_counts(chromium, space_url, link, strip, part):
+    with visit(chromium, space_url, link=link) as page:
+        until(page, lambda: len(chosen(page, strip)) == 1)
+        with page.expect_request(lambda request: "queue/join" in request.url):
+            choose(page, strip, 4)
+        choose(page, strip, 7)
+        until(page, lambda: f"{part}=7" in page.url and chosen(page, strip) == ["7"])
+
+
+@pytest.mark.parametrize(
+    ("link", "strip"), [("?tab=Find&photo=5", "find-photos"), ("?tab=Start&photo=5", "start-examples")]
+)
+def test_an_answer_from_before_back_does_not_undo_it(chromium, space_url, link, strip):
+    with visit(chromium, space_url, link=link) as page:
+        first = page.url
+        choose(page, strip, 2)
+        until(page, lambda: page.url != first)
+        with page.expect_request(lambda request: "queue/join" in request.url):
+            choose(page, strip, 7)
+        page.go_back()
+        # Once the answer to the click after it is shown, those before have come too.
+        page.wait_for_function("gairOpening === null")
+        assert page.url == first and "7" not in chosen(page, strip)
+        choose(page, strip, 3)
+        until(page, lambda: page.url != first and chosen(page, strip) == ["3"])
+        page.go_back()
+        until(page, lambda: page.url == first)
+
+
+def test_what_is_typed_while_a_map_is_drawn_stays_and_a_refusal_stops_nothing(chromium, space_url):
+    with visit(chromium, space_url, link="?tab=Explore") as page:
+        places = page.locator("#places input, #places textarea")
+        with page.expect_request(lambda request: "queue/join" in request.url):
+            page.get_by_label("full, −1 to 1").check()
+        places.fill("2.35, 48.8")
+        until(page, lambda: "scale=full" in page.url)
+        assert places.input_value() == "2.35, 48.8"
+        places.fill("95")
+        places.press("Enter")
+        page.get_by_test_id("toast-body").wait_for()
+        until(page, lambda: not page.locator("#world-map [data-part=busy]").is_visible())
+
+
+def test_a_link_of_an_unknown_tab_goes_on_as_the_first_one(chromium, space_url):
+    ready = "document.querySelector('#start-tile-card .gair-tile')?.dataset.drawn"
+    with visit(chromium, space_url, link="?tab=Nowhere", ready=ready) as page:
+        choose(page, "start-examples", 2)
+        until(page, lambda: "tab=Start&photo=" in page.url)
+
+
+def test_arrow_keys_move_among_radio_buttons(chromium, space_url):
+    with visit(chromium, space_url, link="?tab=Explore") as page:
+        tab_to(page, page.get_by_role("radio", name="Similar places"))
+        page.keyboard.press("ArrowRight")
+        until(page, lambda: "show=colours" in page.url)
+        assert page.get_by_role("radio", name="Embeddings as colours").is_checked()
+        page.keyboard.press("ArrowRight")
+        until(page, lambda: "show=clusters" in page.url)
+        # The buttons are one stop of the Tab key.
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.type") != "radio"
+
+
+def test_the_view_of_a_map_is_in_the_links_of_all_tabs(chromium, space_url):
+    for tab, map_id in (("Start&photo=5", "start-map"), ("Boxes", "box-map")):
+        with visit(chromium, space_url, link=f"?tab={tab}") as page:
+            page.locator(f"#{map_id}").get_by_role("button", name="Zoom in").click()
+            until(page, lambda: "view=" in page.url)
+            link = page.url
+        with visit(chromium, space_url, link=link.removeprefix(space_url)) as page:
+            until(
+                page,
+                lambda map_id=map_id: (
+                    page.evaluate(f"gairAsked('{map_id}').wanted.view[0]") == pytest.approx(-90, abs=1)
+                ),
+            )

@@ -29,6 +29,7 @@ from serving.tile_maps import (
     distance_text,
     fixed_range,
     gallery_query,
+    near_point_text,
     place_text,
     point_query,
     standings,
@@ -66,6 +67,13 @@ def test_places_cross_the_antimeridian(unnamed_model, tile):
     assert place_text(unnamed_model, across, 0.75, 0.5) == "179.9950° W, 17.0000° S"
     corners = tile_value(unnamed_model, across, None, [])["corners"]
     assert corners[1][0] - corners[0][0] == pytest.approx(0.02)
+
+
+def test_a_point_is_named_after_the_nearest_town(unnamed_model, tile):
+    berlin = replace(tile, bounds=(13.0, 52.2, 13.8, 52.8), crs="EPSG:4326")
+    assert near_point_text(unnamed_model, berlin, 0.5, 0.5).endswith(", Germany")
+    nowhere = replace(tile, bounds=None, crs=None)
+    assert near_point_text(unnamed_model, nowhere, 0.25, 0.5) == "25% from the west and 50% from the north"
 
 
 def test_the_page_receives_the_maps(unnamed_model, tile, photo_query):

@@ -76,10 +76,10 @@ class Link:
         """
         if name not in self.parts:
             return None
-        text = self.parts[name]
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < count):
-            raise ValueError(f"the {name} is {text[:20]!r}, and there are {count}")
-        return int(text)
+        number = _whole_number(self.parts[name])
+        if number is None or number >= count:
+            raise ValueError(f"the {name} is {self.parts[name][:20]!r}, and there are {count}")
+        return number
 
     def whole(self, name: str, otherwise: int, least: int, most: int) -> int:
         """
@@ -89,9 +89,10 @@ class Link:
             ValueError: if it is none.
         """
         text = self.parts.get(name, str(otherwise))
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        number = _whole_number(text)
+        if number is None or not least <= number <= most:
             raise ValueError(f"“{name}” is {text[:20]!r}, expected {least} to {most}")
-        return int(text)
+        return number
 
     def one_of(self, name: str, known: Iterable[str], otherwise: str) -> str:
         """
@@ -130,6 +131,11 @@ class Link:
         if len(values) != count or not all(abs(value) <= 1000 for value in values):
             raise ValueError(f"the {name} is {self.parts[name][:40]!r}, expected {count} numbers")
         return values
+
+
+def _whole_number(text: str) -> int | None:
+    """A whole number of up to nine digits, or None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def read(request: gr.Request) -> Link:

@@ -314,13 +314,19 @@ def test_the_first_screen_works_by_keyboard(chromium, space_url):
         until(page, lambda: drawn(page, TILE) != photo and "point=" in page.url)
 
 
+def check_saves(page, part: str, name: str, csv: bytes) -> Path:
+    """Saves what a part shows in all its formats, and returns the picture."""
+    for format_, begins in (("csv", csv), ("geojson", b'{"type"'), ("png", b"\x89PNG")):
+        with page.expect_download() as saved:
+            page.locator(f"#{part} [data-save={format_}]").click()
+        assert saved.value.suggested_filename == f"{name}.{format_}"
+        assert Path(saved.value.path()).read_bytes().startswith(begins)
+    return Path(saved.value.path())
+
+
 def test_readings_are_saved_as_files(chromium, space_url):
     with visit(chromium, space_url, link="?tab=Compare&tile=2") as page:
-        for format_, begins in (("csv", b"lon,lat,similarity"), ("geojson", b'{"type"'), ("png", b"\x89PNG")):
-            with page.expect_download() as saved:
-                page.locator(f"#tile-view [data-save={format_}]").click()
-            assert saved.value.suggested_filename == f"gair-tile.{format_}"
-            assert Path(saved.value.path()).read_bytes().startswith(begins)
+        check_saves(page, "tile-view", "gair-tile", b"lon,lat,similarity")
         for panel in page.locator("#tile-view figure:visible").all():
             assert "above" in panel.locator("[data-part=rank]").inner_text()
         boxes = [panel.bounding_box()["width"] for panel in page.locator("#tile-view figure:visible").all()]
@@ -329,13 +335,9 @@ def test_readings_are_saved_as_files(chromium, space_url):
 
 def test_results_of_a_search_are_saved_as_files_and_as_a_picture(chromium, space_url):
     with visit(chromium, space_url, link="?tab=Find&tile=4") as page:
-        for format_, begins in (("csv", b"kind,rank"), ("geojson", b'{"type"'), ("png", b"\x89PNG")):
-            with page.expect_download() as saved:
-                page.locator(f"#find-results [data-save={format_}]").click()
-            assert saved.value.suggested_filename == f"gair-results.{format_}"
-            assert Path(saved.value.path()).read_bytes().startswith(begins)
+        png = check_saves(page, "find-results", "gair-results", b"kind,rank")
         cards = page.locator("#find-results .gair-found figure").count()
-        picture = np.asarray(Image.open(saved.value.path()).convert("RGB"))
+        picture = np.asarray(Image.open(png).convert("RGB"))
     # The query above rows of four photos, with the marks of the page's.
     assert picture.shape[1] == 2 * (16 + 4 * (220 + 16)) and picture.shape[0] > 2 * (220 + (cards // 4) * 165)
     assert (picture == (0xC2, 0x41, 0x0C)).all(axis=-1).any() and len(np.unique(picture.reshape(-1, 3), axis=0)) > 1000

@@ -53,9 +53,9 @@ def seconds_in_turn(
     Args:
         runs: the functions by name.
         repeats: number of rounds.
-        enough_s: seconds by the clock after which three rounds are enough.
         calls (*optional*): calls of each function per round, by default one.
         clock: `time.process_time` measures CPU time, on which other programs have less influence.
+        enough_s: seconds by the clock after which three rounds are enough.
     """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():

@@ -21,6 +21,7 @@ import torch
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import serving.model as model
+from training.common.precision import compute_in
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,11 @@ def test_the_environment_selects_a_precision(monkeypatch, served_model, bundled_
         exact, less = torch.as_tensor(exact), torch.as_tensor(less)
         assert less.dtype == torch.float32 and not torch.equal(exact, less)
         assert torch.cosine_similarity(exact, less).min() > 0.999
+    # As in training/embed.py, whose code the Space cannot import.
+    embedding = model.AutoModel.from_pretrained(model.BUNDLED_MODEL, trust_remote_code=True).eval()
+    compute_in(embedding, "bfloat16")
+    with torch.no_grad():
+        assert torch.equal(embedding.encode_tiles(tile).pooler_output, rounded.model.encode_tiles(tile).pooler_output)
     monkeypatch.setenv("GAIR_PRECISION", "float16")
     with pytest.raises(ValueError, match="GAIR_PRECISION is 'float16', expected float32 or bfloat16"):
         model.load_model(str(model.BUNDLED_MODEL))

@@ -19,9 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from onnxruntime import InferenceSession
 
 from modeling_gair import GairConfig, GairModel, GairProcessor
-from tests.speed.rows import Row, Settings, compare
+from tests.speed.rows import Row, Settings, compare, cosines
 from training.exporting.int8 import INT8_SUFFIX, QUANTIZED, quantize
 from training.exporting.onnx_files import open_onnx, run_onnx, save_onnx
 from training.exporting.parts import Part, parts_of
@@ -44,15 +45,19 @@ def measure(settings: Settings) -> list[Row]:
         for part in parts:
             save_onnx(trace(part), part, Path(folder) / f"{part.name}.onnx")
         quantize(Path(folder))
-        return [row for part in parts for batch in _BATCHES for row in _compare(part, batch, Path(folder), settings)]
+        return [row for part in parts for row in _compared(part, Path(folder), settings)]
 
 
-def _compare(part: Part, batch: int, folder: Path, settings: Settings) -> list[Row]:
-    inputs = part.draw(batch * _PLACES if part.name == "location_tower" else batch, 1)
+def _compared(part: Part, folder: Path, settings: Settings) -> list[Row]:
     sessions = {
         "onnxruntime": open_onnx(folder / f"{part.name}.onnx"),
         "onnxruntime in int8": open_onnx(folder / f"{part.name}{INT8_SUFFIX}"),
     }
+    return [row for batch in _BATCHES for row in _compare(part, sessions, batch, settings)]
+
+
+def _compare(part: Part, sessions: dict[str, InferenceSession], batch: int, settings: Settings) -> list[Row]:
+    inputs = part.draw(batch * _PLACES if part.name == "location_tower" else batch, 1)
     name = f"{part.name}, {len(inputs[0]):,}"
     runs = {f"{name}, PyTorch": partial(part.module, *inputs)}
     runs |= {f"{name}, {form}": partial(run_onnx, session, inputs) for form, session in sessions.items()}
@@ -60,6 +65,4 @@ def _compare(part: Part, batch: int, folder: Path, settings: Settings) -> list[R
     # Of the last output, which is the embedding.
     exact, rounded = part.module(*inputs), run_onnx(sessions["onnxruntime in int8"], inputs)
     exact = exact if isinstance(exact, tuple) else (exact,)
-    cosines = torch.cosine_similarity(exact[-1], rounded[-1], dim=-1)
-    note = f"cosines to float32: mean 1 − {1 - cosines.double().mean():.1e}, least {cosines.min():.6f}"
-    return [*rows[:-1], replace(rows[-1], note=note)]
+    return [*rows[:-1], replace(rows[-1], note=cosines(exact[-1], rounded[-1]))]

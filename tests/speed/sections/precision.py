@@ -21,7 +21,7 @@ from functools import partial
 import torch
 
 from modeling_gair import GairConfig, GairModel
-from tests.speed.rows import Row, Settings, compare
+from tests.speed.rows import Row, Settings, compare, cosines
 from training.common.precision import compute_in
 
 _MAP_SIDE = 96
@@ -44,8 +44,7 @@ def measure(settings: Settings) -> list[Row]:
             f"{case}, float32": partial(embed, exact, inputs),
             f"{case}, bfloat16": partial(embed, rounded, inputs),
         }
-        cosines = torch.cosine_similarity(embed(exact, inputs), embed(rounded, inputs), dim=-1)
-        note = f"cosines to float32: mean 1 − {1 - cosines.double().mean():.1e}, least {cosines.min():.6f}"
+        note = cosines(embed(exact, inputs), embed(rounded, inputs))
         of_float32, of_bfloat16 = compare("precision", runs, settings, than=f"{case}, float32")
         rows += [of_float32, replace(of_bfloat16, note=note)]
     return rows

@@ -24,6 +24,7 @@ Prints a table; asserts nothing. Ratios compare cases that ran in turn, in one p
 """
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -33,15 +34,22 @@ from tqdm import tqdm
 from tests.speed.rows import Row, Settings
 from tests.speed.sections import SECTIONS
 from tests.speed.sections.training import write_profile
-from tests.speed.table import append, head, last_run, line, machine
+from tests.speed.table import append, check_history, head, last_run, line, machine
+from training.common.files import check_output_file
+from training.common.programs import run_program
 
 
 def main(arguments: list[str]) -> None:
     """Measures what the arguments name."""
     options = _options(arguments)
-    settings = Settings(torch.device(options.device), options.quick, options.published, options.published_python)
+    settings = Settings(options.device, options.quick, options.published, options.published_python)
     about = machine(settings)
     earlier = last_run(options.against, about) if options.against else None
+    # Before the work, which takes minutes.
+    if options.json:
+        check_history(options.json)
+    if options.profile:
+        check_output_file(options.profile, [], "pass another --profile")
     print(", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
     print(head(earlier), flush=True)
     rows: list[Row] = []
@@ -60,13 +68,13 @@ def main(arguments: list[str]) -> None:
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.speed", description="Measure the speed of GAIR.")
     parser.add_argument("--only", type=_sections, default=list(SECTIONS), help=f"some of {', '.join(SECTIONS)}")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", type=_device, default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--quick", action="store_true", help="tiny models and few repeats: to see that all of it runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append the run to FILE")
     parser.add_argument("--against", type=Path, metavar="FILE", help="compare with the last run in FILE")
     parser.add_argument(
         "--published",
-        type=Path,
+        type=_checkout,
         metavar="DIR",
         help="a checkout of the published implementation, to run in turn with this one",
     )
@@ -79,7 +87,10 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--profile", type=Path, metavar="FILE", help="write a trace of a training step for chrome://tracing"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.published and not shutil.which(options.published_python):
+        parser.error(f"argument --published_python: {options.published_python!r} is not an interpreter; name one")
+    return options
 
 
 def _sections(text: str) -> list[str]:
@@ -90,5 +101,26 @@ def _sections(text: str) -> list[str]:
     return names
 
 
+def _device(text: str) -> torch.device:
+    try:
+        device = torch.device(text)
+    except RuntimeError:
+        device = None
+    gpus = torch.cuda.device_count()
+    if device is None or device.type not in ("cpu", "cuda") or (device.type == "cuda" and (device.index or 0) >= gpus):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot be measured; expected cpu, or cuda where PyTorch finds a GPU (here: {gpus})"
+        )
+    return device
+
+
+def _checkout(text: str) -> Path:
+    if not (Path(text) / "gair" / "__init__.py").is_file():
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has no gair/__init__.py; expected a checkout of the published implementation (https://github.com/zpl99/GAIR)"
+        )
+    return Path(text)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_program(main)

@@ -24,6 +24,10 @@ from typing import Any
 import torch
 
 from tests.speed.rows import Row, Settings
+from training.common.files import check_output_file, reason_of
+
+# What two runs must have in common for their times to be compared.
+_ALIKE = ("processor", "cores", "threads", "device", "quick")
 
 
 def machine(settings: Settings) -> dict[str, Any]:
@@ -70,6 +74,18 @@ def show(rows: Sequence[Row]) -> str:
     return "\n".join([head(), *map(line, rows)])
 
 
+def check_history(path: Path) -> None:
+    """
+    Checks that a run can be added to a history, before it is measured.
+
+    Raises:
+        ValueError: nothing can be written there.
+    """
+    check_output_file(path, [], "pass another --json")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ValueError(f"{str(path)!r} may not be written; pass another --json.")
+
+
 def append(path: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """Adds a run to a history: one JSON object a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +95,8 @@ def append(path: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
 
 def last_run(path: Path, about: dict[str, Any]) -> dict[tuple[str, str], float]:
     """
-    The values of the last run in a history that can be compared with this one, by section and case: on the same device, and as quick.
+    The values of the last run in a history that can be compared with this one, by section and case: on the same machine and device, with
+    as many threads, and as quick.
 
     Args:
         path (`Path`): the history.
@@ -89,14 +106,30 @@ def last_run(path: Path, about: dict[str, Any]) -> dict[tuple[str, str], float]:
         ValueError: the file does not hold such a run.
     """
     try:
-        runs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        alike = [run for run in runs if all(run[name] == about[name] for name in ("device", "quick"))]
-        return {(row["section"], row["case"]): row["value"] for row in alike[-1]["rows"]}
-    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
-        with_quick = "with" if about["quick"] else "without"
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
         raise ValueError(
-            f"--against is {str(path)!r}, expected a file in which --json kept a run {with_quick} --quick on {about['device']}; make one."
+            f"--against is {str(path)!r}, which cannot be read ({reason_of(error)}); name a file that --json wrote."
         ) from error
+    runs = [_run(line, f"line {number} of {str(path)!r}") for number, line in enumerate(lines, start=1)]
+    alike = [values for conditions, values in runs if conditions == _conditions(about)]
+    if not alike:
+        wanted = ", ".join(f"{name} {value}" for name, value in _conditions(about).items())
+        raise ValueError(f"--against is {str(path)!r}, which has no run with {wanted}; make one with --json.")
+    return alike[-1]
+
+
+def _run(line: str, where: str) -> tuple[dict[str, Any], dict[tuple[str, str], float]]:
+    """A line of a history: the conditions and the values of a run."""
+    try:
+        run = json.loads(line)
+        return _conditions(run), {(row["section"], row["case"]): float(row["value"]) for row in run["rows"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"--against: {where} is no run; remove it, or name a file that --json wrote.") from error
+
+
+def _conditions(run: dict[str, Any]) -> dict[str, Any]:
+    return {name: run[name] for name in _ALIKE}
 
 
 def _quantity(value: float, unit: str) -> str:

@@ -41,6 +41,7 @@ from .pixels_gair import (
     as_number,
     as_size,
     listed,
+    per_channel,
     prepare_by_shape,
     shown,
 )
@@ -306,7 +307,7 @@ class GairRSImageProcessor(SavedWhole, BaseImageProcessor):
 
     def _normalise(self, batch: torch.Tensor) -> torch.Tensor:
         mean, std = (
-            torch.tensor([statistics[name] for name in self.bands], device=batch.device)[:, None, None]
+            per_channel([statistics[name] for name in self.bands], batch.device)
             for statistics in (self.band_mean, self.band_std)
         )
         # A copy, which the rest overwrites: fresh memory for each step would take longer than the sums.

@@ -39,6 +39,7 @@ from .pixels_gair import (
     as_number,
     as_size,
     local_file,
+    per_channel,
     prepare_by_shape,
 )
 
@@ -203,9 +204,7 @@ class GairSVImageProcessor(SavedWhole, BaseImageProcessor):
 
     def _normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """In place, after resizing: the weights of an interpolation sum to 1, so that the two commute."""
-        mean, std = (
-            torch.tensor(values, device=pixels.device)[:, None, None] for values in (self.image_mean, self.image_std)
-        )
+        mean, std = (per_channel(values, pixels.device) for values in (self.image_mean, self.image_std))
         return pixels.sub_(mean).div_(std)
 
 

@@ -173,7 +173,7 @@ def prepare_by_shape(
             return pixels
         if prepared is None:
             prepared = pixels.new_empty(len(images), *pixels.shape[1:])
-        prepared[positions] = pixels
+        prepared[_on_device(positions, pixels.device)] = pixels
     assert prepared is not None
     return prepared
 
@@ -209,6 +209,16 @@ def _images_at_a_time(image: Any, device: Any) -> int:
     return max(1, _VALUES_AT_A_TIME // max(1, math.prod(image.shape)))
 
 
+def _on_device(positions: slice | list[int], device: torch.device) -> slice | torch.Tensor:
+    """Positions in a batch for indexing; a list alone would be copied to a GPU while the processor waits for it."""
+    return positions if isinstance(positions, slice) else torch.tensor(positions).to(device, non_blocking=True)
+
+
+def per_channel(values: Sequence[float], device: torch.device) -> torch.Tensor:
+    """Numbers of the channels, to broadcast over pixels `(B, C, H, W)`; nothing waits until a GPU has them."""
+    return torch.tensor(values)[:, None, None].to(device, non_blocking=True)
+
+
 def as_array(source: Any, expected: str) -> np.ndarray:
     """An array or tensor as a NumPy array; `ValueError`, which says what was `expected`, for anything else."""
     if isinstance(source, torch.Tensor) and source.dtype != torch.bfloat16:
@@ -233,6 +243,7 @@ __all__ = [
     "as_size",
     "listed",
     "local_file",
+    "per_channel",
     "prepare_by_shape",
     "shown",
 ]

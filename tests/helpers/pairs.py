@@ -14,20 +14,25 @@
 """Small pairs data sets for tests: a pairs CSV with its GeoTIFFs and photos, and the same rows packed for parquet."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import rasterio
+import torch
 from datasets import Dataset
 from PIL import Image
 
 from modeling_gair import GairConfig, GairProcessor
 from training.common.schema import CSV_COLUMNS, FEATURES, PHOTO_FEATURES, pack_tile
+from training.pairs.decoding import PairBatch
 from training.pairs.loading import EvaluationPairs
+from training.pairs.settings import AugmentationSettings
 from training.pairs.sources import open_source
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 SIDE_DEGREES = 0.01
+ALL_AUGMENTATIONS = AugmentationSettings(rs_flip=0.5, rs_jitter=0.5, rs_crop_scale=0.5, sv_flip=0.5, sv_jitter=0.5)
 
 
 def write_pairs(folder: Path, count: int, tiles: int | None = None) -> Path:
@@ -104,3 +109,21 @@ def packed(row: dict, folder: Path) -> dict:
     ]
     known = {"id": row["id"], **pack_tile(tile.pixels), "bands": BANDS, "bounds": tile.bounds, "crs": tile.crs}
     return {**dict.fromkeys(FEATURES), **known, "photos": photos}
+
+
+def made_batch(sizes_differ: bool = False) -> PairBatch:
+    """A batch of two tiles with two photos each, as the loader passes it; without contents."""
+    tiles, photos = np.ones((2, 10, 96, 96), np.uint16), np.ones((4, 80, 100, 3), np.uint8)
+    return PairBatch(
+        tile_ids=["a", "b"],
+        tiles=[tiles[0], tiles[1, :, :90, :90]] if sizes_differ else torch.from_numpy(tiles),
+        tile_sizes_m=[(960.0, 960.0)] * 2,
+        photo_ids=list("wxyz"),
+        photos=[*photos[:3], photos[3, :60]] if sizes_differ else torch.from_numpy(photos),
+        tile_index=torch.tensor([0, 0, 1, 1]),
+        coordinates=torch.rand(4, 2),
+        query_points=torch.rand(4, 1, 2),
+        labels={},
+        bad=Counter(),
+        problems=[],
+    )

@@ -85,7 +85,7 @@ class MaeObjective(Objective):
     def _errors(self, name: str, tower: Any, pixels: torch.Tensor) -> torch.Tensor:
         decoder: Any = self.decoders[name]
         targets = patches_of(precise(pixels), decoder.patch_size)
-        order = torch.rand(targets.shape[:2]).argsort(dim=1).to(pixels.device)
+        order = torch.rand(targets.shape[:2]).argsort(dim=1).to(pixels.device, non_blocking=True)
         # At least one patch is visible and one is masked.
         seen = min(max(round(order.shape[1] * (1 - self.settings.mask_ratio)), 1), order.shape[1] - 1)
         visible, masked = order[:, :seen], order[:, seen:]

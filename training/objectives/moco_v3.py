@@ -139,7 +139,7 @@ def _head(widths: list[int]) -> nn.Sequential:
 
 def _random_crops(images: torch.Tensor, least_side: float) -> torch.Tensor:
     """Crop each image at random to between `least_side` and 1 of its sides, and resample the crop to the image's size."""
-    side, *corner = torch.rand(3, len(images), 1).to(images)
+    side, *corner = torch.rand(3, len(images), 1).to(images, non_blocking=True)
     side = torch.lerp(torch.full_like(side, least_side), torch.ones_like(side), side)
     corners = torch.cat(corner, dim=1) * (1 - side)
     nowhere = images.new_zeros(0, 1, 2)

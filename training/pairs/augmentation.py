@@ -40,7 +40,7 @@ def step_generator(seed: int, step: int, process: int) -> torch.Generator:
 
 class Augmentation:
     """
-    Augments the model's inputs, each tile and each photo independently.
+    Augments the model's inputs, each tile and each photo independently. What is drawn for a GPU is copied without waiting for it.
 
     Args:
         settings (`AugmentationSettings`): kinds, probabilities and strengths of the changes.
@@ -73,13 +73,13 @@ class Augmentation:
             tiles, points = crop(tiles, points, index, corner, side)
         if settings.rs_flip:
             for axis in (0, 1):
-                flipped = _chosen(len(tiles), settings.rs_flip, generator).to(tiles.device)
+                flipped = _chosen(len(tiles), settings.rs_flip, generator).to(tiles.device, non_blocking=True)
                 tiles, points = flip(tiles, points, index, flipped, axis)
         if settings.rs_jitter:
             tiles = self._jitter_tiles(tiles, generator)
         photos = inputs["sv_pixel_values"]
         if settings.sv_flip:
-            flipped = _chosen(len(photos), settings.sv_flip, generator).to(photos.device)
+            flipped = _chosen(len(photos), settings.sv_flip, generator).to(photos.device, non_blocking=True)
             photos = torch.where(flipped[:, None, None, None], photos.flip(3), photos)
         if settings.sv_jitter:
             photos = self._jitter_photos(photos, generator)
@@ -100,7 +100,7 @@ class Augmentation:
         brightness, contrast, saturation = _factors(
             3, len(photos), settings.sv_jitter, settings.sv_jitter_strength, generator, photos
         )
-        mean, std = self._sv_mean.to(photos.device), self._sv_std.to(photos.device)
+        mean, std = (values.to(photos.device, non_blocking=True) for values in (self._sv_mean, self._sv_std))
         colours = brightness * (photos * std + mean)
         grey = colours.mean(dim=1, keepdim=True)
         colours = torch.lerp(grey, colours, saturation)
@@ -149,7 +149,7 @@ def draw_crops(
     """
     low, high = (_per_tile(points, tile_index, tiles, reduce) for reduce in ("amin", "amax"))
     least = (high - low).amax(dim=1, keepdim=True).clamp(min=least_side)
-    drawn = torch.rand(tiles, 3, generator=generator).to(points.device)
+    drawn = torch.rand(tiles, 3, generator=generator).to(points.device, non_blocking=True)
     side = torch.lerp(least, torch.ones_like(least), drawn[:, :1])
     first, last = (high - side).clamp(min=0), torch.minimum(low, 1 - side)
     # Rounding may swap equal bounds.
@@ -199,4 +199,4 @@ def _factors(
     """One factor per kind of change and image, 1 for unchanged images; one tensor `(count, 1, 1, 1)` per kind."""
     changed = _chosen(count, probability, generator)
     drawn = 1 + strength * (2 * torch.rand(kinds, count, generator=generator) - 1)
-    return torch.where(changed, drawn, 1.0).to(like)[..., None, None, None]
+    return torch.where(changed, drawn, 1.0).to(like, non_blocking=True)[..., None, None, None]

@@ -20,7 +20,9 @@ pytest.importorskip("accelerate", reason="the extra train is not installed")
 from accelerate.state import AcceleratorState
 
 from modeling_gair import GairProcessor
-from training.pretraining.costs import random_inputs
+from tests.helpers.pairs import ALL_AUGMENTATIONS, made_batch
+from training.pairs.augmentation import Augmentation, step_generator
+from training.pairs.loading import prepare_pairs
 from training.pretraining.loop import Trainer, make_accelerator
 from training.pretraining.settings import load_settings
 
@@ -45,13 +47,19 @@ def test_a_step_waits_for_nothing(precision, parts, tmp_path, monkeypatch):
     settings = load_settings(flags)
     processor = GairProcessor.for_config(settings.gair_config())
     trainer = Trainer(processor, settings, make_accelerator(settings), resumed=False)
-    inputs = [random_inputs(processor, 4, 2, trainer.accelerator.device) for _ in range(parts)]
+    augment, device = Augmentation(ALL_AUGMENTATIONS, processor), trainer.accelerator.device
+    batches = [made_batch().pin_memory() for _ in range(parts)]
+
+    def step() -> None:
+        inputs = [prepare_pairs(batch, processor, device) for batch in batches]
+        trainer.step([augment(part, step_generator(0, 1, 0)) for part in inputs])
+
     # Memory is allocated, and kernels are chosen, in the first step.
-    trainer.step(inputs)
+    step()
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        trainer.step(inputs)
+        step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
         AcceleratorState._reset_state(reset_partial_state=True)

@@ -13,7 +13,6 @@
 # limitations under the License.
 """A raster becomes a map by `training/embed.py` as users run it: killed and run again, and on little memory."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ import pytest
 pytest.importorskip("datatrove", reason="the extra embed is not installed")
 from modeling_gair.bands_gair import GAIR_BANDS
 from tests.end_to_end.test_embed import kill_when, run, start
+from tests.helpers.memory import wait_for
 from tests.helpers.rasters import made_scene, rasterio, write_tif
 
 pytestmark = pytest.mark.ci
@@ -66,8 +66,6 @@ def test_memory_does_not_grow_with_the_raster(tmp_path, what):
     # The first has several batches of windows, too, and exceeds GDAL's cache of 256 MB.
     for side in (4096, 12_288):
         process = start(write_sparse(tmp_path / f"{side}.tif", side), tmp_path / f"out-{side}", *flags)
-        status, usage = os.wait4(process.pid, 0)[1:]
-        assert os.waitstatus_to_exitcode(status) == 0, process.stderr.read()
-        peaks.append(usage.ru_maxrss * 1024)
+        peaks.append(wait_for(process).peak_bytes)
     more = (12_288**2 - 4096**2) * 10 * np.dtype(np.uint16).itemsize
     assert more > 2.5e9 and peaks[1] - peaks[0] < 0.1 * more, peaks

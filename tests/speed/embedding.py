@@ -22,9 +22,7 @@ beyond that of a run that embeds one place. Prints a table; asserts nothing. `py
 """
 
 import argparse
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +33,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.helpers.embedding import MODEL, ROOT, embed_command, jpeg, write_tiles
+from tests.helpers.memory import wait_for
 from tests.speed.embedding_map import map_scene
 from tests.speed.rows import Row
 from tests.speed.table import show
@@ -163,14 +162,9 @@ def _stored(folder: Path, dtype: str) -> Row:
 
 def _run(input: Path, output: Path, *flags: str) -> _Run:
     command = embed_command(input, output, *flags)
-    began, before = time.perf_counter(), os.times()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    status, usage = os.wait4(process.pid, 0)[1:]
-    if os.waitstatus_to_exitcode(status):
-        sys.exit(f"{' '.join(command)} failed.")
-    after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return _Run(cpu, time.perf_counter() - began, usage.ru_maxrss / 1000)
+    began = time.perf_counter()
+    used = wait_for(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    return _Run(used.cpu, time.perf_counter() - began, used.peak_bytes / 1e6)
 
 
 def _write_places(path: Path, count: int) -> Path:

@@ -22,7 +22,6 @@ peak memory and size; asserts nothing. The default model is of tiny size, with d
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -36,6 +35,7 @@ import torch
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from modeling_gair.bands_gair import GAIR_BANDS
 from tests.helpers.embedding import ROOT
+from tests.helpers.memory import wait_for
 from tests.helpers.rasters import made_scene
 
 _BLOCK = 1024
@@ -95,18 +95,13 @@ def map_scene(folder: Path, side: int, resolution_m: float, model: Path) -> Scen
     paths = ("--model", str(model), "--input", str(raster), "--output", str(output))
     flags = ("--what", "pixels", "--resolution_m", str(resolution_m), "--dtype", "int8")
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "training/embed.py", *paths, *flags], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-    status, usage = os.wait4(process.pid, 0)[1:]
+    command = [sys.executable, "training/embed.py", *paths, *flags]
+    used = wait_for(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL))
     wall = time.perf_counter() - start
-    if os.waitstatus_to_exitcode(status):
-        sys.exit("The map failed.")
     job = json.loads((output / "job.json").read_text())
     stored = sum(file.stat().st_size for file in (output / "map.zarr").rglob("*") if file.is_file())
-    cpu = usage.ru_utime + usage.ru_stime
     return SceneMap(
-        cpu, wall, usage.ru_maxrss * 1024 / 1e6, job["tasks"], sum(job["sizes"]), job["dimension"], stored / 1e6
+        used.cpu, wall, used.peak_bytes / 1e6, job["tasks"], sum(job["sizes"]), job["dimension"], stored / 1e6
     )
 
 

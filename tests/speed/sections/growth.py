@@ -13,20 +13,59 @@
 # limitations under the License.
 """How time grows with the size of the input: the exponent of a power law, 1 where twice the input takes twice the time."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
 from modeling_gair import GairConfig, GairModel
+from tests.helpers.embedding import ROOT
 from tests.speed.measuring import peak_bytes
 from tests.speed.rows import Row, Settings, timed
 
+# In a process of its own: memory is what the process takes beyond its imports.
+_WRITING = """
+import time
+from pathlib import Path
+from tests.helpers.memory import peak_bytes
+from training.world.settings import WorldSettings
+from training.world.writer import write_sample_dataset
+before, start = peak_bytes(), time.perf_counter()
+settings = WorldSettings(tiles={tiles}, photos=4, held_out_tiles=1, held_out_photos=1)
+write_sample_dataset(Path({folder!r}), settings, workers=1)
+print(time.perf_counter() - start, peak_bytes() - before)
+"""
+_READING = """
+import time
+from itertools import islice
+from modeling_gair import GairConfig, GairProcessor
+from tests.helpers.memory import peak_bytes
+from training.pairs.loading import load_batches
+from training.pairs.sources import open_source
+from training.pairs.stream import PairStream
+before, start = peak_bytes(), time.perf_counter()
+pairs = PairStream([open_source({folder!r}, 0.0)], GairProcessor.for_config(GairConfig.tiny()), 32, 4)
+for batch in islice(load_batches(pairs, 0), {batches}):
+    pass
+print(time.perf_counter() - start, peak_bytes() - before)
+"""
+
+
+def measure(settings: Settings) -> list[Row]:
+    """
+    Points of a tile, cells of a map, batch, side of a tile, and places (as many as a map of the world has cells), of the tiny preset;
+    tiles of a sample world that is written and read.
+    """
+    return [*_rows_of_model(settings), *_rows_of_worlds(settings)]
+
 
 @torch.inference_mode()
-def measure(settings: Settings) -> list[Row]:
-    """Points of a tile, cells of a map, batch, side of a tile, and places (as many as a map of the world has cells), of the tiny preset."""
+def _rows_of_model(settings: Settings) -> list[Row]:
     torch.manual_seed(0)
     config = GairConfig.tiny()
     model = GairModel(config).eval().to(settings.device)
@@ -62,14 +101,44 @@ def measure(settings: Settings) -> list[Row]:
     ]
 
 
+def _rows_of_worlds(settings: Settings) -> list[Row]:
+    """Writing a world, its first batch, and one pass over it; memory of the last two need not grow."""
+    counts = (32, 64) if settings.quick else (256, 512, 1024)
+    found: dict[str, list[tuple[float, float]]] = {"writing": [], "the first batch": [], "a pass": []}
+    with TemporaryDirectory() as temporary:
+        for tiles in counts:
+            folder = str(Path(temporary) / str(tiles))
+            found["writing"].append(_process(_WRITING.format(folder=folder, tiles=tiles)))
+            found["the first batch"].append(_process(_READING.format(folder=folder, batches=1)))
+            found["a pass"].append(_process(_READING.format(folder=folder, batches=tiles // 32)))
+    return [
+        row
+        for case, used in found.items()
+        for row in _slopes(f"tiles of a world, {case}", counts, *map(list, zip(*used, strict=True)))
+    ]
+
+
+def _process(program: str) -> tuple[float, float]:
+    """Seconds and MiB that a program prints."""
+    seconds, peak = subprocess.check_output(
+        [sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.DEVNULL
+    ).split()
+    return float(seconds), float(peak) / 2**20
+
+
 def _rows(case: str, make: Callable[[int], Callable], counts: Sequence[int], settings: Settings) -> list[Row]:
-    """The slopes of log time and of log memory over log count: the shortest of several calls, and the peak of one, at each count."""
+    """The shortest of several calls, and the peak of one, at each count."""
     seconds, megabytes = [], []
     for count in counts:
         run = make(count)
         run()
         seconds.append(min(timed(run, settings.device) for _ in range(settings.repeats)))
         megabytes.append(_peak_bytes(run, settings.device) / 2**20)
+    return _slopes(case, counts, seconds, megabytes)
+
+
+def _slopes(case: str, counts: Sequence[int], seconds: Sequence[float], megabytes: Sequence[float]) -> list[Row]:
+    """The slopes of log time and of log memory over log count: 1 where they are proportional, 0 where they are constant."""
     units = {"time": ("ms", [1e3 * value for value in seconds]), "memory": ("MiB", megabytes)}
     return [
         Row(

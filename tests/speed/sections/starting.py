@@ -33,19 +33,22 @@ from transformers.feature_extraction_utils import FeatureExtractionMixin
 from transformers.processing_utils import ProcessorMixin
 """
 _PROGRAM = """
-import resource, time
+import time
 start = time.perf_counter()
 {code}
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+seconds = time.perf_counter() - start
+from tests.helpers.memory import peak_bytes
+print(seconds, peak_bytes() / 2**20)
 """
 # Peak memory beyond that of the imports; the first forward pass may read weights that are mapped only.
 _LOADING = """
-import resource, time
+import time
 import modeling_gair
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from tests.helpers.memory import peak_bytes
+before = peak_bytes()
 start = time.perf_counter()
 model = modeling_gair.GairModel.from_pretrained({folder!r})
-print(time.perf_counter() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(time.perf_counter() - start, (peak_bytes() - before) / 2**20)
 """
 
 

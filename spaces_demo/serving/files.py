@@ -11,14 +11,16 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Cache files that are written whole or not at all, and only if they can be."""
+"""Cache files that are written whole or not at all, and only if they can be, and arrays that are mapped from them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import IO
+
+import numpy as np
 
 # Folders that live as long as the process.
 _temporary: list[TemporaryDirectory] = []
@@ -49,14 +51,40 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         raise
 
 
-def keep_if_possible(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Writes a cache file as [`write_atomically`] does. If it cannot be written, the next start computes its content again."""
+def keep_if_possible(path: Path, write: Callable[[IO[bytes]], object]) -> bool:
+    """
+    Writes a cache file as [`write_atomically`] does, and returns whether it could be written. If not, the next start computes its
+    content again.
+    """
     try:
         write_atomically(path, write)
+        return True
     except OSError as error:
         _say_once(
-            f"Nothing is kept in {str(path.parent)!r} ({error.strerror}), which only costs time at the next start."
+            f"Nothing is kept in {str(path.parent)!r} ({error.strerror}), which costs memory, and time at the next start."
         )
+        return False
+
+
+def write_record(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays as the fields of one record, in NumPy's format, for [`mapped_record`]."""
+    kind = np.dtype([(name, array.dtype, array.shape) for name, array in arrays.items()], align=True)
+    record = np.empty((), kind)
+    for name, array in arrays.items():
+        record[name] = array
+    np.save(file, record)
+
+
+def mapped_record(path: Path) -> dict[str, np.ndarray]:
+    """
+    The arrays that [`write_record`] wrote, by name. They stay in the file, so that the system can take their memory back when it
+    needs it; what is written to them changes this process's copy alone.
+
+    Raises:
+        OSError, ValueError, EOFError: if the file is missing, shorter than it was, or another one.
+    """
+    record = np.load(path, mmap_mode="c", allow_pickle=False)
+    return {name: np.asarray(record[name]) for name in record.dtype.names or ()}
 
 
 @cache

@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -29,12 +28,12 @@ from huggingface_hub import constants
 from tqdm import tqdm
 
 from serving.encoded_tile import EncodedTile, encode_tile, standing
-from serving.files import keep_if_possible
+from serving.files import keep_if_possible, mapped_record, write_record
 from serving.model import ServedModel, on_gpu
 from serving.pictures import TRUE_COLOUR, data_uri, layer_pictures, photo_jpeg, published, thumbnail
 
 BUNDLED_GALLERY = Path(__file__).parents[1] / "gallery"
-# At the published size an encoded tile takes 1 MB, with pixels 6 MB, and its pictures less: 0.3 GB or 1.6 GB in all.
+# At the published size an encoded tile takes 1 MB, with pixels 6 MB: 0.3 GB or 1.6 GB in all, in files. Its pictures take less.
 MAX_TILES = 256
 MAX_PHOTOS_PER_TILE = 4
 
@@ -277,15 +276,21 @@ def _embeddings(
     """
     path = _cache_path(row, served)
     try:
-        with np.load(path, allow_pickle=False) as cached:
-            return EncodedTile.of_arrays(cached), cached["photos"], cached["standings"]
-    except (OSError, KeyError, ValueError, EOFError, BadZipFile):
+        return _cached(path)
+    except (OSError, KeyError, ValueError, EOFError):
         # The file is missing or damaged.
         encoded, photos = on_gpu(_embed)(row, read, served)
     maps = encoded.similarity(photos)
     standings = np.array([standing(similarity, *photo.point) for similarity, photo in zip(maps, own)])
-    keep_if_possible(path, lambda file: np.savez(file, photos=photos, standings=standings, **encoded.arrays()))
-    return encoded, photos, standings
+    record = {**encoded.arrays(), "photos": photos, "standings": standings}
+    is_kept = keep_if_possible(path, lambda file: write_record(file, record))
+    return _cached(path) if is_kept else (encoded, photos, standings)
+
+
+def _cached(path: Path) -> tuple[EncodedTile, np.ndarray, np.ndarray]:
+    """What [`_embeddings`] returns. Most of it stays in the file: tiles are the largest part of what the Space keeps."""
+    arrays = mapped_record(path)
+    return EncodedTile.of_arrays(arrays), arrays["photos"], arrays["standings"]
 
 
 def _embed(row: dict[str, Any], read: Any, served: ServedModel) -> tuple[EncodedTile, np.ndarray]:
@@ -301,4 +306,4 @@ def _cache_path(row: dict[str, Any], served: ServedModel) -> Path:
     digest = hashlib.sha256(" ".join(map(str, parts)).encode())
     for part in (row["tile"], *(photo["jpeg"] for photo in _photo_rows(row))):
         digest.update(hashlib.sha256(part).digest())
-    return Path(constants.HF_HOME) / "gair" / "space" / "gallery" / f"{digest.hexdigest()[:32]}.npz"
+    return Path(constants.HF_HOME) / "gair" / "space" / "gallery" / f"{digest.hexdigest()[:32]}.npy"

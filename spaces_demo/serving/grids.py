@@ -261,8 +261,9 @@ class Grids:
         stored = self._stored()
         if stored is None:
             self._fill(self._missing(_WORLD, sea=False), current, rank, title="Embedding the world")
-            keep_if_possible(self._file, self._save)
-        else:
+            # From the file, the system can take its memory back.
+            stored = _read_world(self._file) if keep_if_possible(self._file, self._save) else None
+        if stored is not None:
             ends = np.cumsum([_count(part) for part in parts])[:-1]
             with self._lock:
                 self._world = dict(zip(parts, np.split(stored, ends)))
@@ -418,7 +419,7 @@ def _released_name() -> str:
 def _read_world(file: Path) -> np.ndarray | None:
     """The land of the world in a file; None if it is missing, damaged or of another layout, so that it is computed again."""
     try:
-        world = np.load(file, allow_pickle=False)
+        world = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError):
         return None
     cells = sum(_count(part) for _, part in _world_parts())

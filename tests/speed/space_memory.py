@@ -18,8 +18,9 @@ Memory of the Space after many visits:
     python -m tests.speed.space_memory --trace 20    # and the lines that hold the most
 
 Each visit is a new session that opens links to all views: other photos, places, zooms, numbers of clusters and labels each time.
-Prints the memory of the process beyond what importing its libraries takes, and how much of it are files in memory: mostly code of these
-libraries that is read only when it runs, and that the system takes back when it needs the memory. Asserts nothing.
+Prints the memory of the process beyond what importing its libraries takes, in two parts: what is private to it, and files in memory,
+which the system takes back when it needs the memory. These are the gallery's encoded tiles, the land of the world, and code of the
+libraries that is read only when it runs. Asserts nothing.
 """
 
 import argparse
@@ -50,7 +51,8 @@ def main(arguments: list[str]) -> None:
 
     def more() -> str:
         resident, files = _memory_mb()
-        return f"{resident - before:.0f} MB more, {files - files_before:.0f} MB of them files"
+        beyond, of_files = resident - before, files - files_before
+        return f"{beyond:.0f} MB more: {beyond - of_files:.0f} MB private and {of_files:.0f} MB of files"
 
     if options.trace:
         tracemalloc.start()

@@ -92,11 +92,36 @@ def test_a_folder_of_pairs_is_a_gallery(served_model, rows, tmp_path, monkeypatc
 def test_embeddings_come_from_the_cache(served_model, rows, tmp_path, cache, monkeypatch):
     folder = written(tmp_path / "mine", rows)
     first = load_gallery(folder, served_model)
-    assert [path.suffix for path in cache.iterdir()] == [".npz"] * 2
+    _assert_mapped(first)
+    assert [path.suffix for path in cache.iterdir()] == [".npy"] * 2
     monkeypatch.setattr(gallery, "_embed", lambda *_: pytest.fail("the gallery was embedded again"))
     second = load_gallery(folder, served_model)
+    _assert_mapped(second)
     np.testing.assert_array_equal(first.photo_embeds, second.photo_embeds)
     np.testing.assert_array_equal(first.tiles[1].encoded.tokens, second.tiles[1].encoded.tokens)
+
+
+def _assert_mapped(found):
+    """Everything large of the tiles stays in files."""
+    for tile in found.tiles:
+        assert all(not array.flags.owndata for array in tile.encoded.arrays().values() if array.nbytes > 1000)
+
+
+def test_a_cache_that_can_only_be_read_is_read(served_model, rows, tmp_path, cache, monkeypatch):
+    folder = written(tmp_path / "mine", rows)
+    first = load_gallery(folder, served_model)
+    for path in (*cache.iterdir(), cache):
+        path.chmod(0o500)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    # Root may write in any case.
+    monkeypatch.setattr("serving.files.NamedTemporaryFile", refuse)
+    monkeypatch.setattr(gallery, "_embed", lambda *_: pytest.fail("the gallery was embedded again"))
+    second = load_gallery(folder, served_model)
+    np.testing.assert_array_equal(first.tiles[1].encoded.tokens, second.tiles[1].encoded.tokens)
+    cache.chmod(0o700)
 
 
 def test_a_row_is_embedded_once_for_each_model(served_model, rows, tmp_path, cache):
@@ -189,4 +214,4 @@ def test_a_cache_that_cannot_be_written_is_done_without(served_model, rows, tmp_
     monkeypatch.setattr(gallery.constants, "HF_HOME", str(tmp_path / "file"))
     assert len(load_gallery(written(tmp_path / "mine", rows), served_model).tiles) == 2
     told = capsys.readouterr().out
-    assert told.count("which only costs time") == 1 and "Not a directory" in told
+    assert told.count("which costs memory, and time") == 1 and "Not a directory" in told

@@ -45,6 +45,7 @@ def test_each_trainable_parameter_is_in_one_group_and_only_weights_of_maps_decay
     assert {"model.sv_model.embeddings.cls_token", "model.sv_model.embeddings.position_embeddings"} <= none
     assert {"model.rs_model.embeddings.projection.weight", "model.sv_projection.weight"} <= decay
     assert all(name.endswith("weight") and "norm" not in name for name in decay)
+    assert optimizer.defaults["fused"]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,17 @@ def test_preparing_and_augmenting_a_batch_waits_for_nothing(sizes_differ):
     assert all(values.device == GPU for values in inputs.values()) and inputs["sv_pixel_values"].shape[0] == 4
 
 
+def test_all_tensors_of_a_batch_are_pinned(monkeypatch):
+    # Only a GPU's driver can pin memory.
+    monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
+    batch = made_batch()
+    pinned = batch.pin_memory()
+    for name in ("tiles", "photos", "coordinates", "query_points", "tile_index"):
+        copied, values = getattr(pinned, name), getattr(batch, name)
+        assert copied is not values and torch.equal(copied, values)
+    assert pinned.photo_ids == batch.photo_ids
+
+
 @pytest.mark.parametrize("name", OBJECTIVE_SETTINGS)
 def test_a_loss_waits_for_nothing(name):
     settings = OBJECTIVE_SETTINGS[name]()

@@ -33,7 +33,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-_SPACE = Path(__file__).parents[2] / "spaces_demo"
+ROOT = Path(__file__).parents[2]
 _HEADERS = {"Content-Type": "application/json"}
 _SHOWN = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
         "--trace", type=int, default=0, metavar="LINES", help="list the lines that hold the most memory"
     )
     options = parser.parse_args(arguments)
-    _import_libraries()
+    import_libraries()
     before, files_before = _memory_mb()
 
     def more() -> str:
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
 
     if options.trace:
         tracemalloc.start()
-    sys.path.insert(0, str(_SPACE))
+    sys.path.insert(0, str(ROOT / "spaces_demo"))
     import app
 
     _, url, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> None:
     app.demo.close()
 
 
-def _import_libraries() -> None:
+def import_libraries() -> None:
     """What any Space with such a model imports."""
     import datasets  # noqa: F401
     import gradio  # noqa: F401

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from huggingface_hub import constants
 from tqdm import tqdm
 
-from serving.encoded_tile import EncodedTile, encode_tile, standing
+from serving.encoded_tile import EncodedTile, standing
 from serving.files import keep_if_possible, mapped_record, write_record
 from serving.model import ServedModel, on_gpu
 from serving.pictures import TRUE_COLOUR, data_uri, layer_pictures, photo_jpeg, published, thumbnail
@@ -182,8 +182,7 @@ def uploaded_tile(read: Any, served: ServedModel) -> Tile:
     Returns:
         [`Tile`]
     """
-    encoded = on_gpu(encode_tile)(served.model, served.processor.image_processor.prepare([read.pixels]))
-    return _tile("Your tile", read, encoded, served, data_uri)
+    return _tile("Your tile", read, on_gpu(served.encoded)(read), served, data_uri)
 
 
 def _tile(name: str, read: Any, encoded: EncodedTile, served: ServedModel, address: Callable[[bytes], str]) -> Tile:
@@ -279,7 +278,7 @@ def _embeddings(
         return _cached(path)
     except (OSError, KeyError, ValueError, EOFError):
         # The file is missing or damaged.
-        encoded, photos = on_gpu(_embed)(row, read, served)
+        encoded, photos = on_gpu(served.encoded_row)(read, [photo["jpeg"] for photo in _photo_rows(row)])
     maps = encoded.similarity(photos)
     standings = np.array([standing(similarity, *photo.point) for similarity, photo in zip(maps, own)])
     record = {**encoded.arrays(), "photos": photos, "standings": standings}
@@ -291,12 +290,6 @@ def _cached(path: Path) -> tuple[EncodedTile, np.ndarray, np.ndarray]:
     """What [`_embeddings`] returns. Most of it stays in the file: tiles are the largest part of what the Space keeps."""
     arrays = mapped_record(path)
     return EncodedTile.of_arrays(arrays), arrays["photos"], arrays["standings"]
-
-
-def _embed(row: dict[str, Any], read: Any, served: ServedModel) -> tuple[EncodedTile, np.ndarray]:
-    encoded = encode_tile(served.model, served.processor.image_processor.prepare([read.pixels]))
-    embeds = [served.gallery_photo(photo["jpeg"]) for photo in _photo_rows(row)]
-    return encoded, np.array(embeds, np.float32).reshape(len(embeds), len(encoded.mean))
 
 
 def _cache_path(row: dict[str, Any], served: ServedModel) -> Path:

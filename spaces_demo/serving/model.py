@@ -15,7 +15,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,13 +26,15 @@ import torch
 from huggingface_hub import constants, snapshot_download
 from transformers import AutoModel, AutoProcessor, dynamic_module_utils
 
+from serving.encoded_tile import EncodedTile, encode_tile
 from serving.files import writable_folder
 from serving.grids import Grids, finest_level
 from serving.precision import FLOAT32, chosen_precision, compute_in
 from serving.released_photos import digest_of, read_photos
 
 try:
-    # On ZeroGPU a function holds a GPU only while it runs; elsewhere the model stays where it is.
+    # On ZeroGPU a function holds a GPU only while it runs, in a copy of this process to which arguments and results are sent: it must be a
+    # method of a `ServedModel`, and no argument a model. Elsewhere the model stays where it is.
     from spaces import GPU as on_gpu
 except ImportError:
 
@@ -111,6 +113,15 @@ class ServedModel:
         """Embeds a whole tile as read by `uploads.read_tile`, `(D,)` of length 1."""
         pixels = self.processor.image_processor.prepare([tile.pixels])
         return self._normalised("get_rs_features", pixels)[0]
+
+    def encoded(self, tile: Any) -> EncodedTile:
+        """Encodes a tile as read by `uploads.read_tile`."""
+        return encode_tile(self.model, self.processor.image_processor.prepare([tile.pixels]))
+
+    def encoded_row(self, tile: Any, photos: Sequence[bytes]) -> tuple[EncodedTile, np.ndarray]:
+        """A tile of a gallery, and the embeddings `(photos, D)` of the files of its photos."""
+        encoded, embeds = self.encoded(tile), [self.gallery_photo(photo) for photo in photos]
+        return encoded, np.array(embeds, np.float32).reshape(len(embeds), len(encoded.mean))
 
     @cached_property
     def grids(self) -> Grids:

@@ -94,7 +94,7 @@ def test_embeddings_come_from_the_cache(served_model, rows, tmp_path, cache, mon
     first = load_gallery(folder, served_model)
     _assert_mapped(first)
     assert [path.suffix for path in cache.iterdir()] == [".npy"] * 2
-    monkeypatch.setattr(gallery, "_embed", lambda *_: pytest.fail("the gallery was embedded again"))
+    monkeypatch.setattr(ServedModel, "encoded_row", lambda *_: pytest.fail("the gallery was embedded again"))
     second = load_gallery(folder, served_model)
     _assert_mapped(second)
     np.testing.assert_array_equal(first.photo_embeds, second.photo_embeds)
@@ -118,7 +118,7 @@ def test_a_cache_that_can_only_be_read_is_read(served_model, rows, tmp_path, cac
 
     # Root may write in any case.
     monkeypatch.setattr("serving.files.NamedTemporaryFile", refuse)
-    monkeypatch.setattr(gallery, "_embed", lambda *_: pytest.fail("the gallery was embedded again"))
+    monkeypatch.setattr(ServedModel, "encoded_row", lambda *_: pytest.fail("the gallery was embedded again"))
     second = load_gallery(folder, served_model)
     np.testing.assert_array_equal(first.tiles[1].encoded.tokens, second.tiles[1].encoded.tokens)
     cache.chmod(0o700)

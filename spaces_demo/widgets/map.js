@@ -40,7 +40,8 @@ function gairMap(element, props, watch, asked, linked, save) {
 
   const map = L.map(area, {
     crs: L.CRS.EPSG4326, center: [0, 0], zoom: 0, zoomSnap: 0, zoomControl: false, keyboard: false, doubleClickZoom: false,
-    boxZoom: false, zoomAnimation: false, fadeAnimation: false, maxBounds: [[-90, -1e5], [90, 1e5]], maxBoundsViscosity: 1,
+    boxZoom: false, zoomAnimation: false, fadeAnimation: false, inertia: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+    maxBounds: [[-90, -1e5], [90, 1e5]], maxBoundsViscosity: 1,
     maxZoom: gairZoom(GAIR_DEEPEST), wheelPxPerZoomLevel: 140,
     trackResize: false, // which would move a hidden map to a view without a size; see `resize`
   });

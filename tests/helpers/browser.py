@@ -23,13 +23,14 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 pytest.importorskip("playwright", reason="the extra ci is not installed")
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-DESKTOP, TABLET, PHONE = (1280, 900), (800, 900), (390, 844)
+DESKTOP, TABLET, PHONE, LANDSCAPE = (1280, 900), (800, 900), (390, 844), (844, 390)
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # Chromium itself must send no requests, so that all requests are the page's.
 _FLAGS = (
@@ -73,31 +74,37 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(chromium: Browser, url: str, size: tuple[int, int] = DESKTOP, dark: bool = False, link: str = "", ready: str | None = None) -> Iterator[Page]:  # fmt: skip
+def visit(chromium: Browser, url: str, size: tuple[int, int] = DESKTOP, dark: bool = False, link: str = "", ready: str | None = None, **settings: Any) -> Iterator[Page]:  # fmt: skip
     """
     The page, with the view of the link, such as "?tab=Explore", or else the first one drawn; or once `ready`, an expression in
-    JavaScript, is true. At the end, errors in the browser and requests to other hosts raise an `AssertionError`.
+    JavaScript, is true. `settings` are of a context of Playwright. At the end, errors in the browser and requests to other hosts raise an `AssertionError`.
     """
-    phone = size == PHONE
+    phone = size in (PHONE, LANDSCAPE)
     context = chromium.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if dark else "light",
         has_touch=phone,
         is_mobile=phone,
         permissions=["clipboard-read", "clipboard-write"],
+        **settings,
     )
-    page = context.new_page()
-    page.set_default_timeout(_ANSWER_MS)
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
-    page.on("console", lambda said: problems.append(f"console: {said.text}") if said.type == "error" else None)
-    page.on("request", lambda sent: None if sent.url.startswith((url, "data:", "blob:")) else problems.append(f"request: {sent.url}"))  # fmt: skip
+    context.on("page", lambda page: _watch(page, url, problems))
+    page = context.new_page()
     page.goto(f"{url}{link}")
     tab = re.search(r"tab=(\w+)", link)
     page.wait_for_function(ready or _READY[tab[1] if tab else "Start"])
     yield page
     context.close()
     assert not problems, problems
+
+
+def _watch(page: Page, url: str, problems: list[str]) -> None:
+    """Notes errors of a page, and requests to other hosts."""
+    page.set_default_timeout(_ANSWER_MS)
+    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+    page.on("console", lambda said: problems.append(f"console: {said.text}") if said.type == "error" else None)
+    page.on("request", lambda sent: None if sent.url.startswith((url, "data:", "blob:")) else problems.append(f"request: {sent.url}"))  # fmt: skip
 
 
 def map_area(page: Page, map_id: str) -> Locator:
@@ -189,4 +196,4 @@ def drag_box(page: Page, map_id: str, west: float, south: float, east: float, no
 
 def numbers(text: str) -> list[float]:
     """All numbers in a text."""
-    return [float(part) for part in re.findall(r"-?\d+\.?\d*", text)]
+    return [float(part) for part in re.findall(r"-?\d+\.?\d*", text.replace("−", "-"))]

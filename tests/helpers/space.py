@@ -32,9 +32,10 @@ _STOP_S = 60
 
 
 @contextmanager
-def running_space(scratch: Path) -> Iterator[str]:
+def running_space(scratch: Path, **variables: str) -> Iterator[str]:
     """
-    The address of the page. The folder is copied to `scratch` and started there, with its cache in the same place.
+    The address of the page. The folder is copied to `scratch` and started there, with its cache in the same place,
+    and with further environment variables.
 
     Raises:
         RuntimeError: if it does not start; with its output.
@@ -49,6 +50,7 @@ def running_space(scratch: Path) -> Iterator[str]:
         "GRADIO_TEMP_DIR": str(scratch / "uploads"),
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
+        **variables,
     }
     with log.open("w") as written:
         server = subprocess.Popen([sys.executable, "app.py"], cwd=folder, env=environment, stdout=written, stderr=subprocess.STDOUT)  # fmt: skip

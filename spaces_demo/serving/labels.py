@@ -28,7 +28,7 @@ PLUS, MINUS = "like this", "not like this"
 MOST_LABELS = 500
 MOST_CLASSES = len(PALETTE)
 _LONGEST_NAME = 40
-_EXPECTED = "lon, lat, class in each line, such as 13.40, 52.52, city"
+_EXPECTED = "longitude, latitude, class in each line, such as 13.40, 52.52, city"
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,9 @@ def expanded(code: str) -> str:
             lines = []
             break
     if not lines:
-        raise ValueError(f"the labels are {code[:40]!r}, expected ~class,lon,lat,lon,lat and so on")
+        raise ValueError(
+            f"the labels are {code[:40]!r}, expected ~class,longitude,latitude,longitude,latitude and so on"
+        )
     return "\n".join(lines)
 
 

@@ -20,9 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from serving.model import ServedModel
+from serving.text import degrees_text
 
 _PLACES = Path(__file__).parents[1] / "geography" / "places.json"
 _NEAR_KM = 25
+
+
+def named_place(served: ServedModel, lon: float, lat: float) -> str:
+    """A place in words and in degrees, such as "near Berlin, Germany (13.4000° E, 52.5200° N)"; arguments as in [`near_text`]."""
+    return f"{near_text(served, lon, lat)} ({degrees_text(lon, lat)})"
 
 
 def near_text(served: ServedModel, lon: float, lat: float) -> str:

@@ -15,6 +15,8 @@
 
 from typing import Any
 
+from serving.text import number_text
+
 # Colour scales run from this percentile of unmatched pairs to that of matched pairs.
 _LOWEST, _HIGHEST = 1, 99
 # Most pairs lie between these percentiles.
@@ -47,9 +49,9 @@ def usual_cosines(ranges: dict[str, Any], pair: str) -> str:
     if measured is None:
         return ""
     low, high = (ranges["percentiles"].index(percentile) for percentile in _USUAL)
-    matched, others = measured["matched"], measured["others"]
+    matched, others = ([number_text(number, 2) for number in measured[kind]] for kind in ("matched", "others"))
     return (
-        f"For scale: pairs from one place usually have cosines of {matched[low]:.2f} to {matched[high]:.2f}, other pairs "
-        f"{others[low]:.2f} to {others[high]:.2f}: the 5th to 95th percentile, measured on {ranges['measured_on']}. The best of "
+        f"For scale: pairs from one place usually have cosines of {matched[low]} to {matched[high]}, other pairs "
+        f"{others[low]} to {others[high]}: the 5th to 95th percentile, measured on {ranges['measured_on']}. The best of "
         "many scores higher."
     )

@@ -19,8 +19,8 @@ import numpy as np
 
 from serving.gallery import Gallery
 from serving.model import ServedModel, on_gpu
+from serving.place_names import named_place
 from serving.search import find_photos, find_tiles
-from serving.text import degrees_text
 from serving.tile_maps import TileQuery, gallery_query, point_query, tile_places, upload_query
 from serving.world_maps import WorldQuery
 
@@ -48,13 +48,13 @@ class Scene:
     def world_query(self) -> WorldQuery:
         """The same query, for the map of the world. Only a place has a pin; photos and points have marks."""
         pins = [self.place] if self.query.kind == "place" and self.place else []
-        return WorldQuery(self.query.embedding, pins, (self.query.kind,), self.query.text)
+        return WorldQuery(self.query.embedding, pins, (self.query.kind,), self.query.text, self.query.text)
 
 
-def photo_scene(gallery: Gallery, photo: int) -> Scene:
+def photo_scene(served: ServedModel, gallery: Gallery, photo: int) -> Scene:
     """A photo of the gallery, in the tile where it was taken."""
     taken = gallery.photos[photo]
-    return Scene(gallery_query(gallery, photo), taken.tile, photo, place=(taken.lon, taken.lat))
+    return Scene(gallery_query(served, gallery, photo), taken.tile, photo, place=(taken.lon, taken.lat))
 
 
 def point_scene(served: ServedModel, gallery: Gallery, tile: int, x: float, y: float) -> Scene:
@@ -82,7 +82,7 @@ def place_scene(served: ServedModel, gallery: Gallery, lon: float, lat: float) -
     """
     ((lon, lat),) = served.coordinates.check([lon], [lat])
     (embedding,) = on_gpu(served.places)(np.array([lon]), np.array([lat]))
-    query = TileQuery(embedding, "place", f"the place {degrees_text(lon, lat, 2)}")
+    query = TileQuery(embedding, "place", f"the place {named_place(served, lon, lat)}")
     return _with_photo(
         gallery, Scene(query, find_tiles(gallery, embedding)[0].position, place=(float(lon), float(lat)))
     )
@@ -91,7 +91,7 @@ def place_scene(served: ServedModel, gallery: Gallery, lon: float, lat: float) -
 def tile_scene(served: ServedModel, gallery: Gallery, tile: int) -> Scene:
     """A tile of the gallery, with the first photo taken in it, or with its middle if there is none."""
     own = gallery.photos_of(tile)
-    return photo_scene(gallery, own[0]) if own else point_scene(served, gallery, tile, 0.5, 0.5)
+    return photo_scene(served, gallery, own[0]) if own else point_scene(served, gallery, tile, 0.5, 0.5)
 
 
 def upload_scene(served: ServedModel, gallery: Gallery, path: str) -> Scene:

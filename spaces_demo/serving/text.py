@@ -51,3 +51,8 @@ def numbers_text(numbers: Sequence[float]) -> str:
 def degrees_text(lon: float, lat: float, digits: int = 4) -> str:
     """A place in degrees with hemispheres, such as `13.4000° E, 52.5200° N`."""
     return f"{abs(lon):.{digits}f}° {'W' if lon < 0 else 'E'}, {abs(lat):.{digits}f}° {'S' if lat < 0 else 'N'}"
+
+
+def number_text(number: float, digits: int) -> str:
+    """A number for readers, with a real minus sign, such as `−0.60`."""
+    return f"{number:.{digits}f}".replace("-", "−")

@@ -24,9 +24,9 @@ from serving.encoded_tile import SIDE, standing
 from serving.gallery import Gallery, Tile
 from serving.model import ServedModel, on_gpu
 from serving.pictures import data_uri, photo_jpeg
-from serving.place_names import near_text
+from serving.place_names import named_place, near_text
 from serving.ranges import colour_range
-from serving.text import degrees_text
+from serving.text import degrees_text, number_text
 from serving.uploads import read_photo
 
 # Cosines are sent as 16-bit integers in this unit.
@@ -66,13 +66,13 @@ def point_query(served: ServedModel, tile: Tile, x: float, y: float) -> TileQuer
     """
     if not (0 <= x <= 1 and 0 <= y <= 1):
         raise ValueError(f"The point is x {x:.4g}, y {y:.4g}, expected 0 to 1; click inside the tile.")
-    return TileQuery(tile.encoded.at(x, y), "point", f"the point {place_text(served, tile, x, y)}", (x, y))
+    return TileQuery(tile.encoded.at(x, y), "point", f"the point {_named_point(served, tile, x, y)}", (x, y))
 
 
-def gallery_query(gallery: Gallery, position: int, tile: int | None = None) -> TileQuery:
+def gallery_query(served: ServedModel, gallery: Gallery, position: int, tile: int | None = None) -> TileQuery:
     """A photo of the gallery, for a tile of it, by default the one in which it was taken."""
     photo = gallery.photos[position]
-    text = f"the photo taken at {degrees_text(photo.lon, photo.lat)}"
+    text = f"the photo taken {named_place(served, photo.lon, photo.lat)}"
     point = photo.point if tile in (None, photo.tile) else None
     return TileQuery(gallery.photo_embeds[position], "photo", text, point, photo.picture)
 
@@ -139,6 +139,12 @@ def place_text(served: ServedModel, tile: Tile, x: float, y: float) -> str:
         return f"{x:.0%} from the west and {y:.0%} from the north"
     lon, lat = tile_places(served, tile, np.array([x]), np.array([y]))
     return degrees_text(float(lon[0]), float(lat[0]))
+
+
+def _named_point(served: ServedModel, tile: Tile, x: float, y: float) -> str:
+    """As [`place_text`], after the nearest town if the tile is georeferenced."""
+    text = place_text(served, tile, x, y)
+    return text if tile.bounds is None else f"{near_point_text(served, tile, x, y)} ({text})"
 
 
 def near_point_text(served: ServedModel, tile: Tile, x: float, y: float) -> str:
@@ -231,7 +237,7 @@ def summary(served: ServedModel, tile: Tile, query: TileQuery | None) -> str:
 def _findings(served: ServedModel, tile: Tile, query: TileQuery) -> list[str]:
     """The most similar point and, for a photo, the true one beside it."""
     x, y, highest = tile.encoded.best_point(tile.encoded.similarity(query.embedding))
-    lines = [f"Most similar point: {place_text(served, tile, x, y)}, cosine {highest:.3f}."]
+    lines = [f"Most similar point: {place_text(served, tile, x, y)}, cosine {number_text(highest, 3)}."]
     own = standings(tile, query)
     if query.point is not None and own:
         away = distance_text(served, tile, (x, y), query.point)

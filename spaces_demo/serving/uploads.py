@@ -13,7 +13,6 @@
 # limitations under the License.
 """Files that visitors upload. They may hold anything, so each is checked before it is decoded."""
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,24 +36,10 @@ MAX_TILE_SIDE = 2048
 MAX_TILE_BANDS = 32
 MAX_TILE_DECODED_BYTES = 128 * 2**20
 
-# The label of the field that chooses the order of the bands.
-BANDS_FIELD = "Bands of the file"
 # Pillow opens MPO files, which phones write, as JPEG.
 _PHOTO_FORMATS = ("JPEG", "PNG", "WEBP")
 # TIFF and BigTIFF, in both byte orders.
 _TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# How the processor, which speaks to programmers, ends its sentences, and what a visitor can do instead.
-_REMEDIES = (
-    (
-        r"(pass bands=|leave bands out).*",
-        f"choose the order of its bands in “{BANDS_FIELD}”, or name them in the file.",
-    ),
-    (r"(add them, or set missing_bands).*", "add them to the file."),
-    (r"read a window.*", "crop the tile."),
-    (r"check the processor's units.*", "check the units of the file."),
-    (r"pass another tile.*", "choose another tile."),
-    (r"pass surface reflectance.*", "choose a tile of surface reflectance."),
-)
 # GDAL reads this file only: it lists no folder and opens no sidecar, overview or world file.
 _ONE_FILE = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -159,22 +144,19 @@ def read_tile(path: str, image_processor: Any, bands: str | None = None) -> Any:
             raise ValueError(
                 "The tile is damaged or truncated, expected an intact GeoTIFF; export it again."
             ) from error
-        # The processor's messages name the path, which visitors must not see.
-        raise ValueError(_to_visitors(str(error).replace(repr(path), "The tile").replace(path, "The tile"))) from error
+        raise ValueError(_without_path(str(error), path)) from error
 
 
 def _too_large(pixels: str) -> str:
     return f"The photo has {pixels} pixels, expected at most {MAX_PHOTO_PIXELS // 10**6} million; reduce it."
 
 
-def _to_visitors(message: str) -> str:
-    """A message of the processor, which speaks to programmers, for visitors."""
-    message = message.replace("but bands lists", "but the chosen order has").replace(
-        "but bands says", "but the chosen order says"
-    )
-    for ending, remedy in _REMEDIES:
-        message = re.sub(f"; {ending}$", f"; {remedy}", message)
-    return message
+def _without_path(message: str, path: str) -> str:
+    """A message that names the file otherwise: visitors must not see its path."""
+    message = message.replace(repr(path), path)
+    if message.startswith(path):
+        message = f"The tile{message.removeprefix(path)}"
+    return message.replace(path, "the tile")
 
 
 def _check_bytes(path: str, limit: int, what: str) -> None:

@@ -24,9 +24,10 @@ from serving.grids import WORLD, Region
 from serving.land import on_land
 from serving.layers import Layer
 from serving.model import ServedModel, on_gpu
+from serving.place_names import named_place
 from serving.ranges import colour_range
 from serving.similarity import Scale, distinct_top, mean_direction, spread_in_box, stretched
-from serving.text import degrees_text, typed_numbers
+from serving.text import typed_numbers
 from serving.turns import always
 from serving.uploads import read_photo, read_tile
 
@@ -53,28 +54,21 @@ class WorldQuery:
         places (`list` of lon, lat): the pins.
         kinds (`tuple[str, ...]`): "place", "photo", "point" (of a tile) and "tile", one for each part.
         key (`str`): equal for equal queries.
+        text (`str`): what the parts are, in plain words.
     """
 
     embedding: np.ndarray
     places: list[tuple[float, float]]
     kinds: tuple[str, ...]
     key: str
-
-    @property
-    def text(self) -> str:
-        """What the parts are, in plain words."""
-        names = (
-            [degrees_text(*place) for place in self.places] if len(self.places) < 3 else [f"{len(self.places)} places"]
-        )
-        names += [f"the {kind}" for kind in self.kinds if kind != "place"]
-        return " and ".join(names)
+    text: str
 
 
 class WorldMaps:
     """Draws maps with one model."""
 
     def __init__(self, served: ServedModel):
-        self._coordinates = served.coordinates
+        self._served, self._coordinates = served, served.coordinates
         self._places = on_gpu(served.places)
         self._grids = served.grids
         # Uploads are stored under a name made of their content, so a path stands for one embedding.
@@ -164,13 +158,19 @@ class WorldMaps:
             if path:
                 embeddings.append(embed(path))
                 kinds.append(kind)
-        return WorldQuery(mean_direction(embeddings), pins, tuple(kinds), f"{pins} {photo} {tile}")
+        key, text = f"{pins} {photo} {tile}", self._text(pins, kinds)
+        return WorldQuery(mean_direction(embeddings), pins, tuple(kinds), key, text)
+
+    def _text(self, pins: Sequence[tuple[float, float]], kinds: Sequence[str]) -> str:
+        names = [f"the place {named_place(self._served, *pin)}" for pin in pins]
+        names = names if len(pins) < 3 else [f"{len(pins)} places"]
+        return " and ".join([*names, *(f"the {kind}" for kind in kinds if kind != "place")])
 
     def _pins(self, text: str) -> list[tuple[float, float]]:
         pairs = [part.strip() for part in text.split(";") if part.strip()]
         if len(pairs) > _MAX_PINS:
             raise ValueError(f"There are {len(pairs)} places, expected at most {_MAX_PINS}; remove some.")
-        places = [typed_numbers(pair, 2, "lon, lat in degrees, such as 13.40, 52.52") for pair in pairs]
+        places = [typed_numbers(pair, 2, "longitude and latitude in degrees, such as 13.40, 52.52") for pair in pairs]
         if not places:
             return []
         checked = self._coordinates.check(*np.array(places).T)

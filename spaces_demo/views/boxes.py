@@ -22,6 +22,7 @@ import gradio as gr
 from serving.box_files import BOX_WRITERS
 from serving.boxes import PLACES_PER_BOX, SHUFFLES, BoxComparison
 from serving.distributions import DistributionComparison
+from serving.text import number_text
 from views.link import BOXES, Link, address
 from views.saving import file_value, format_of
 from views.site import Site
@@ -142,9 +143,9 @@ def sentence(found: DistributionComparison) -> str:
         f"## Difference {found.difference:.2f}: {judged}\n\n"
         f"*p* = {found.p_value:.3f}, from {SHUFFLES} regroupings; 0 is the same mix, 1 nothing in common.\n\n"
         "| places | mean cosine |\n|---|--:|\n"
-        f"| within A | {found.cosine_within_first:.3f} |\n"
-        f"| within B | {found.cosine_within_second:.3f} |\n"
-        f"| between A and B | {found.cosine_between:.3f} |"
+        f"| within A | {number_text(found.cosine_within_first, 3)} |\n"
+        f"| within B | {number_text(found.cosine_within_second, 3)} |\n"
+        f"| between A and B | {number_text(found.cosine_between, 3)} |"
     )
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from serving.embedded_rows import EmbeddedRows
 from serving.model import ServedModel, on_gpu
 from serving.result_files import RESULT_WRITERS, ResultRow
-from serving.text import numbers_text, typed_numbers
+from serving.text import number_text, numbers_text, typed_numbers
 from serving.uploads import read_photo, read_tile
 from views.link import YOURS, Link, address
 from views.saving import file_value, format_of
@@ -81,7 +81,10 @@ def _lay_out(rows: EmbeddedRows) -> _Parts:
             world = world_map("embeddings-map", adding=False, formats=tuple(RESULT_WRITERS))
         with gr.Column(scale=1, min_width=280):
             place = gr.Textbox(
-                label="Place (lon, lat in degrees)", max_length=100, submit_btn="Find", elem_id="embeddings-place"
+                label="Place (longitude, latitude in degrees)",
+                max_length=100,
+                submit_btn="Find",
+                elem_id="embeddings-place",
             )
             photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
             count = gr.Slider(1, MAX_FOUND, value=_FIRST_COUNT, step=1, label="Number of rows")
@@ -147,7 +150,7 @@ class _Handlers:
         return file_value(f"gair-rows.{wanted}", RESULT_WRITERS[wanted](rows))
 
     def place_of(self, text: str) -> tuple[float, float]:
-        place = typed_numbers(text, 2, "lon, lat in degrees, such as 13.40, 52.52")
+        place = typed_numbers(text, 2, "longitude and latitude in degrees, such as 13.40, 52.52")
         ((lon, lat),) = self._served.coordinates.check(*np.array([place]).T)
         return float(lon), float(lat)
 
@@ -186,7 +189,7 @@ class _Handlers:
 def found_table(found: list[dict[str, Any]]) -> str:
     """Rows as a table in Markdown; names are shown as they are written."""
     lines = [
-        f"| {number} | {_plain(row['id'])} | {_plain(row['modality'])} | {row['lon']:.4f} | {row['lat']:.4f} | {row['similarity']:.4f} |"
+        f"| {number} | {_plain(row['id'])} | {_plain(row['modality'])} | {number_text(row['lon'], 4)} | {number_text(row['lat'], 4)} | {number_text(row['similarity'], 4)} |"
         for number, row in enumerate(found, start=1)
     ]
     return "\n".join(["| # | id | modality | lon | lat | cosine similarity |", "|--:|---|---|--:|--:|--:|", *lines])

@@ -28,7 +28,7 @@ from serving.layers import Layer
 from serving.model import ServedModel
 from serving.place_names import near_text
 from serving.teaching import Teaching, accuracy_text
-from serving.text import degrees_text, numbers_text
+from serving.text import degrees_text, number_text, numbers_text
 from serving.turns import SHARED, Newest, Superseded, always
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, apart_km, parse_view
 from views.coloured_tile import ColouredParts, ColouredTiles, lay_out
@@ -126,7 +126,7 @@ def _lay_out(gallery: Gallery, files: GalleryFiles) -> _Parts:
             with gr.Column() as of_similarity:
                 gr.Markdown("Click a place: the colours show how similar the rest of the world is to it.")
                 places = gr.Textbox(
-                    label="Places (lon, lat in degrees)", info="Separate several places with semicolons.", max_length=1000, submit_btn="Show", elem_id="places",
+                    label="Places (longitude, latitude in degrees)", info="Separate several places with semicolons.", max_length=1000, submit_btn="Show", elem_id="places",
                 )  # fmt: skip
                 with gr.Accordion("Ask with a photo or a tile", open=False):
                     photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
@@ -144,7 +144,7 @@ def _lay_out(gallery: Gallery, files: GalleryFiles) -> _Parts:
                     [PLUS, MINUS], value=PLUS, label="A click marks a place as", allow_custom_value=True, elem_id="explore-marks",
                 )  # fmt: skip
                 labels = gr.Textbox(
-                    label="Labels (lon, lat, class in each line)", lines=5, max_lines=12, max_length=40_000, elem_id="explore-labels",
+                    label="Labels (longitude, latitude, class in each line)", lines=5, max_lines=12, max_length=40_000, elem_id="explore-labels",
                 )  # fmt: skip
                 undo = gr.Button("Undo the last label", size="sm")
             sea = gr.Checkbox(label="Show the sea", info="The model was trained on land alone.")
@@ -224,7 +224,7 @@ class _Handlers:
         self.files, self.coloured = GalleryFiles(site.gallery), ColouredTiles(site.served, site.gallery)
 
     def answer(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
-        """What the map asks for: its pins are places of the query, or labels."""
+        """What the map asks for: its pins are places of the query, or labels. What the visitor types stays unless a pin was set."""
         want, choices = wanted(asked), Choices(*values)
         places, labels = choices.places, choices.labels
         if choices.shown == SIMILARITY:
@@ -234,7 +234,8 @@ class _Handlers:
         for now, before, value, status in self._drawn(
             request.session_hash, want.view, replace(choices, places=places, labels=labels)
         ):
-            yield now, before, value | {"turn": want.turn}, status
+            typed = (now, before) if want.placed else (gr.skip(), gr.skip())
+            yield *typed, value | {"turn": want.turn}, status
 
     def draw(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """What the controls ask for; what the visitor types meanwhile stays."""
@@ -323,7 +324,7 @@ class _Handlers:
 def _places_table(served: ServedModel, layer: Layer) -> str:
     """The most similar places, in Markdown."""
     rows = [
-        f"| {number} | {degrees_text(lon, lat, 2)}, {near_text(served, lon, lat)} | {place['similarity']:.3f} |"
+        f"| {number} | {degrees_text(lon, lat, 2)}, {near_text(served, lon, lat)} | {number_text(place['similarity'], 3)} |"
         for number, place in enumerate(layer.places, start=1)
         for lon, lat in [(place["lon"], place["lat"])]
     ]

@@ -29,6 +29,7 @@ import gradio as gr
 
 from serving.grids import WORLD
 from serving.turns import Superseded
+from serving.visitors import for_visitors
 from serving.world_maps import parse_view
 from widgets.address import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, TABS, YOURS, address, address_bar
 from widgets.events import QUIET, superseded
@@ -211,16 +212,18 @@ class Links:
 
     def selects(self, tabs: gr.Tabs, compared: gr.Tabs) -> None:
         """Registers the tabs of the page and those in Compare, of which a link opens one."""
-        gr.on(None, self._selected, None, [tabs, compared], **QUIET)
+        gr.on(None, self._selected_first, None, [tabs, compared], **QUIET)
         self._bar.visit(self._selected, None, [tabs, compared], trigger_mode="multiple", **QUIET)
+
+    def _selected_first(self, request: gr.Request) -> tuple:
+        """A page without a link shows its first tab already, or another one if the visitor was quick."""
+        return self._selected(request) if request.query_params else (gr.skip(), gr.skip())
 
     def _selected(self, request: gr.Request) -> tuple:
         asked = dict(request.query_params)
         if asked.get("tab", START) not in self._tabs:
             said = html.escape(asked["tab"][:20])
             gr.Warning(f"The page has no view “{said}”; it shows its first one.", title="Part of the link is unknown")
-        if not asked:
-            return gr.skip(), gr.skip()
         tab = read(request).tab
         # A page without embeddings of one's own has no tab for them.
         tab = tab if tab in self._tabs else START
@@ -251,7 +254,7 @@ def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[Any]:
     except ValueError as error:
         if not link.parts:
             raise
-        said = html.escape(str(error).rstrip("."))
+        said = html.escape(for_visitors(str(error)).rstrip("."))
         gr.Warning(f"The link cannot be opened as it is: {said}. Its view is shown from the beginning.", title="Part of the link is unknown")  # fmt: skip
         yield from map(_without_link, _in_steps(handler(Link(link.tab, visitor=link.visitor))))
 

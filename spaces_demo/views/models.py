@@ -90,7 +90,7 @@ def _lay_out() -> _Parts:
     with gr.Row():
         shown = gr.Radio(list(_SHOWN.items()), value=SIMILARITY, label="Show", min_width=300, elem_id="models-shown")
         place = gr.Textbox(
-            label="Place (lon, lat in degrees)",
+            label="Place (longitude, latitude in degrees)",
             max_length=100,
             submit_btn="Show",
             min_width=300,
@@ -139,7 +139,8 @@ class _Handlers:
             place = numbers_text(want.pins[-1]) if want.pins else place
             for said, *values, first, second in self._drawn(request.session_hash, shown, place, want.view):
                 values[number] = _with(values[number], turn=want.turn)
-                yield said, *values, first, second
+                # What the visitor types stays unless a pin was set.
+                yield said if want.placed else gr.skip(), *values, first, second
 
         return answer
 

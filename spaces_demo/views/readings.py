@@ -160,7 +160,7 @@ class _Handlers:
         """A tile of the gallery under a photo, by default the first taken in it."""
         own = self._photos_of(position)
         photo = photo if photo is not None or not own else own[0]
-        query = None if photo is None else gallery_query(self._gallery, photo, position)
+        query = None if photo is None else gallery_query(self._served, self._gallery, photo, position)
         link = address(tab=COMPARE, tile=position, photo=photo)
         return self._answer(self._gallery.tiles[position], position, query, link, photo)
 

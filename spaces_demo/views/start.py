@@ -24,6 +24,7 @@ from serving.examples import Example, typical_examples
 from serving.grids import WORLD
 from serving.place_names import near_text
 from serving.scenes import Scene, photo_scene, place_scene, point_scene, tile_scene, upload_scene
+from serving.text import number_text
 from serving.tile_maps import TileQuery, distance_text, near_point_text, standings, tile_value
 from serving.turns import SHARED, Newest
 from serving.uploads import caution
@@ -121,7 +122,7 @@ class _Handlers:
 
     def choose(self, event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         example = self._examples[chosen(event, len(self._examples))]
-        yield from self._answers(lambda: photo_scene(self._gallery, example.photo), request.session_hash)
+        yield from self._answers(lambda: photo_scene(self._served, self._gallery, example.photo), request.session_hash)
 
     def pick(self, event: gr.EventData, scene: Scene | None, request: gr.Request) -> Iterator[tuple]:
         (x, y), tile = event_numbers(event, "x", "y"), _known(scene).tile
@@ -158,7 +159,7 @@ class _Handlers:
         photo, tile = link.position("photo", len(photos)), link.position("tile", len(tiles))
         point, place = link.numbers("point", 2), link.numbers("place", 2)
         if photo is not None:
-            return photo_scene(self._gallery, photo)
+            return photo_scene(self._served, self._gallery, photo)
         if place is not None:
             return place_scene(self._served, self._gallery, place[0], place[1])
         if tile is not None and point is not None:
@@ -166,7 +167,7 @@ class _Handlers:
         if tile is not None:
             return tile_scene(self._served, self._gallery, tile)
         if self._first is not None:
-            return photo_scene(self._gallery, self._first)
+            return photo_scene(self._served, self._gallery, self._first)
         return tile_scene(self._served, self._gallery, 0)
 
     def _opened(self, mark: str) -> Scene:
@@ -293,7 +294,7 @@ class _Handlers:
         return _head(
             "2",
             "The most similar photo",
-            f"Of {count} photos of the gallery, with a cosine similarity of {scene.cosine:.2f}.",
+            f"Of {count} photos of the gallery, with a cosine similarity of {number_text(scene.cosine, 2)}.",
         )
 
     def _tile_head(self, scene: Scene) -> dict[str, str]:
@@ -310,7 +311,7 @@ class _Handlers:
             )  # fmt: skip
         count = len(self._gallery.tiles)
         where = near_point_text(self._served, tile, x, y)
-        text = f"The best of {count}, {where}. Ring: its most similar point, with a cosine of {cosine:.2f}."
+        text = f"The best of {count}, {where}. Ring: its most similar point, with a cosine of {number_text(cosine, 2)}."
         return _head("2", "The most similar tile", text)
 
     def _world_head(self, scene: Scene) -> dict[str, str]:

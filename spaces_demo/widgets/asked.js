@@ -5,7 +5,7 @@
 "use strict";
 
 class GairAsked {
-  wanted = { view: [-180, -90, 180, 90], pins: [], boxes: {}, opened: null, turn: 0 };
+  wanted = { view: [-180, -90, 180, 90], pins: [], placed: false, boxes: {}, opened: null, turn: 0 };
   #write = () => {};
   #trigger = () => {};
   #listeners = [];

@@ -25,6 +25,7 @@ import gradio as gr
 
 from serving.turns import Superseded
 from serving.uploads import UnusableFile
+from serving.visitors import for_visitors
 
 # Handlers that only the page calls.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -46,6 +47,7 @@ class Wanted:
     Attributes:
         view (west, south, east, north): what is visible, in degrees; west is in [-180, 180), east may lie beyond 180.
         pins (`tuple` of lon, lat): in degrees, in the order in which they were set.
+        placed (`bool`): whether the visitor has set a pin that no answer has shown yet; else only the view may have changed.
         boxes (`dict[str, tuple]`): name to west, south, east, north in degrees; west > east crosses the date line.
         opened (`str`, *optional*): the id of the mark that was chosen last.
         turn (`int`): how many things the visitor has done. A handler returns it in the map's value (`"turn"`), so that
@@ -54,6 +56,7 @@ class Wanted:
 
     view: tuple[float, float, float, float]
     pins: tuple[tuple[float, float], ...]
+    placed: bool
     boxes: dict[str, tuple[float, float, float, float]]
     opened: str | None
     turn: int
@@ -68,6 +71,7 @@ def wanted(value: Any) -> Wanted:
     """
     try:
         view, turn, opened = _numbers(value["view"], 4), value["turn"], value["opened"]
+        placed = value["placed"]
         pins = tuple(_place(*_numbers(pin, 2)) for pin in _few(value["pins"], list))
         boxes = {
             str(name)[:_LONGEST_ID]: _box(*_numbers(edges, 4)) for name, edges in _few(value["boxes"], dict).items()
@@ -77,13 +81,15 @@ def wanted(value: Any) -> Wanted:
             raise ValueError("a view outside the world")
         if not (type(turn) is int and 0 <= turn < 2**53):
             raise ValueError("a turn that is no count")
+        if type(placed) is not bool:
+            raise ValueError("neither true nor false")
         if not (opened is None or (isinstance(opened, str) and len(opened) <= _LONGEST_ID)):
             raise ValueError("an id that is no short text")
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise ValueError(
             f"The map sent {value!s:.80} ({error!s:.60}), expected a view, pins and boxes; reload the page."
         ) from error
-    return Wanted(view, pins, boxes, opened, turn)
+    return Wanted(view, pins, placed, boxes, opened, turn)
 
 
 def _few(found: Any, kind: type) -> Any:
@@ -131,7 +137,7 @@ def event_numbers(event: gr.EventData, *names: str) -> list[float]:
 
 def _warn(error: ValueError) -> None:
     heading = "The file cannot be used" if isinstance(error, UnusableFile) else "That did not work"
-    gr.Warning(html.escape(str(error)), title=heading)
+    gr.Warning(html.escape(for_visitors(str(error))), title=heading)
 
 
 def warned(handler: Callable) -> Callable:

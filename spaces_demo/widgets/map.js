@@ -179,7 +179,7 @@ function gairMap(element, props, watch, asked, linked, save) {
   function pin(lon, lat) {
     const set = [gairRounded(gairWrapped(lon)), gairRounded(lat)];
     const adds = value.picking === "labels" || find("adding").checked;
-    asked.ask({ pins: adds ? [...asked.wanted.pins, set] : [set], opened: null });
+    asked.ask({ pins: adds ? [...asked.wanted.pins, set] : [set], placed: true, opened: null });
     draw();
   }
 
@@ -337,7 +337,7 @@ function gairMap(element, props, watch, asked, linked, save) {
     if (adding) adding.hidden = single || (value.picking || "pins") !== "pins";
     // An answer to something that the visitor did before the last thing must not undo the last.
     const late = value.turn !== undefined && value.turn < asked.wanted.turn;
-    if (!late) asked.note({ pins: (value.pins || []).map(({ lon, lat }) => [lon, lat]), boxes: structuredClone(value.boxes || {}), opened: null });
+    if (!late) asked.note({ pins: (value.pins || []).map(({ lon, lat }) => [lon, lat]), placed: false, boxes: structuredClone(value.boxes || {}), opened: null });
     // The world's cells of the same query stay under the finer ones.
     const alike = layers.filter((layer) => layer.key === value.key && layer.east - layer.west >= 360);
     layers = gairKind(value) ? [...alike, gairLayer(value)] : [];

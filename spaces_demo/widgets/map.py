@@ -85,7 +85,14 @@ _BOX_KEYS = (
 # Kinds of files, by their extensions.
 FORMATS = {"tif": "GeoTIFF", "geojson": "GeoJSON", "csv": "CSV"}
 # What a visitor wants who has done nothing yet; see `events.Wanted`.
-_NOTHING: dict[str, Any] = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 0}
+_NOTHING: dict[str, Any] = {
+    "view": [-180, -90, 180, 90],
+    "pins": [],
+    "placed": False,
+    "boxes": {},
+    "opened": None,
+    "turn": 0,
+}
 
 
 @dataclass(frozen=True)

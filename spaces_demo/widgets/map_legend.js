@@ -76,9 +76,9 @@ function gairSavePicture({ width, height, value, palette, least, colours, draw }
     });
     context.fillStyle = colours.text;
     const digits = value.high - value.low < 0.2 ? 3 : 2;
-    text(value.low.toFixed(digits), 10, y + 17, "11px");
+    text(gairNumber(value.low, digits), 10, y + 17, "11px");
     context.textAlign = "right";
-    context.fillText(value.high.toFixed(digits), 10 + wide, y + 17);
+    context.fillText(gairNumber(value.high, digits), 10 + wide, y + 17);
     context.textAlign = "left";
     text(`${gairUnit(value)} (${value.scale})`, Math.min(20 + wide, width / 2), wide < width / 2 ? y : y + 17, "11px");
   }

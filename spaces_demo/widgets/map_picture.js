@@ -223,5 +223,5 @@ function gairMeaning({ cells, names, low, high }, byte) {
   if (cells === undefined) return names[byte];
   const cosine = low + (byte / (GAIR_NO_DATA - 1)) * (high - low);
   const beyond = byte === 0 && low > -1 ? "≤ " : byte === GAIR_NO_DATA - 1 && high < 1 ? "≥ " : "";
-  return beyond + cosine.toFixed(high - low < 0.05 ? 4 : 3);
+  return beyond + gairNumber(cosine, high - low < 0.05 ? 4 : 3);
 }

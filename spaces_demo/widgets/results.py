@@ -27,7 +27,7 @@ from serving.place_names import near_text
 from serving.ranges import usual_cosines
 from serving.result_files import ResultRow
 from serving.search import Found, find_photos, find_photos_of, find_tiles, rank_of
-from serving.text import degrees_text
+from serving.text import degrees_text, number_text
 from serving.tile_maps import near_point_text, tile_places
 from widgets.address import COMPARE, START, address
 from widgets.assets import HEAD, read_asset
@@ -200,7 +200,7 @@ def _photo_card(served: ServedModel, gallery: Gallery, rank: int, one: Found, ow
 
 
 def _rank_line(rank: int, one: Found) -> str:
-    return f"<b>{rank}</b> · cosine <b>{one.similarity:.3f}</b>"
+    return f"<b>{rank}</b> · cosine <b>{number_text(one.similarity, 3)}</b>"
 
 
 def _card(

@@ -9,6 +9,7 @@
 const gairWrapped = (lon) => ((((lon + 180) % 360) + 360) % 360) - 180;
 const gairClamped = (value, low, high) => Math.min(Math.max(value, low), high);
 const gairRounded = (degrees) => Math.round(degrees * 1e4) / 1e4; // to 11 m
+const gairNumber = (value, digits) => value.toFixed(digits).replace("-", "−"); // with a real minus sign
 const gairBytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 /** A place in words, latitude first. */
@@ -57,7 +58,7 @@ function gairDrawRamp(ramp, ticks, palette, low, high, least = 0) {
   });
   ticks.replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((share) => {
     const tick = document.createElement("span");
-    tick.textContent = (low + share * (high - low)).toFixed(high - low < 0.2 ? 3 : 2);
+    tick.textContent = gairNumber(low + share * (high - low), high - low < 0.2 ? 3 : 2);
     return tick;
   }));
 }

@@ -104,7 +104,7 @@ function gairTile(element, props, watch, send) {
   function drawHover() {
     shown().forEach((panel) => {
       drawMarks(panel);
-      panel.read.textContent = pointer && value.maps ? cosineAt(readingOf(panel), pointer).toFixed(3) : "";
+      panel.read.textContent = pointer && value.maps ? gairNumber(cosineAt(readingOf(panel), pointer), 3) : "";
     });
     find("hover").textContent = pointer ? placeText(pointer) : "";
   }
@@ -158,8 +158,8 @@ function gairTile(element, props, watch, send) {
       write(panel.rank.textContent, x + side, head + side + 18, "right");
       context.drawImage(panel.ramp, x, head + side + 34, side, 12);
       const [low, high] = range(readingOf(panel));
-      write(low.toFixed(3), x, head + side + 60);
-      write(high.toFixed(3), x + side, head + side + 60, "right");
+      write(gairNumber(low, 3), x, head + side + 60);
+      write(gairNumber(high, 3), x + side, head + side + 60, "right");
     });
     return whole;
   }

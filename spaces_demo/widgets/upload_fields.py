@@ -15,7 +15,7 @@
 
 import gradio as gr
 
-from serving.uploads import BANDS_FIELD
+from serving.visitors import BANDS_FIELD
 
 PHOTO_TYPES = [".jpg", ".jpeg", ".png", ".webp"]
 _TILE_TYPES = [".tif", ".tiff"]

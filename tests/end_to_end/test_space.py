@@ -55,7 +55,7 @@ def test_programs_get_errors_as_one_sentence(client, name, arguments):
 # Misuse --------------------------------------------------------------------------------------------------------------
 
 
-ASKED = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 1}
+ASKED = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "placed": True, "turn": 1}
 
 
 def explore(asked: dict, photo: dict | None = None) -> list:

@@ -120,3 +120,12 @@ def test_the_view_of_a_map_is_in_the_links_of_all_tabs(chromium, space_url):
                     page.evaluate(f"gairAsked('{map_id}').wanted.view[0]") == pytest.approx(-90, abs=1)
                 ),
             )
+
+
+def test_back_to_the_address_without_a_link_shows_the_first_tab(chromium, space_url):
+    with visit(chromium, space_url) as page:
+        page.get_by_role("tab", name="Explore").click()
+        until(page, lambda: page.url == f"{space_url}?tab=Explore")
+        page.go_back()
+        until(page, lambda: page.get_by_role("tab", name="Start").get_attribute("aria-selected") == "true")
+        assert page.url == space_url

@@ -52,12 +52,12 @@ def test_no_labels_are_no_error():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("13.4, 52.5", "expected lon, lat, class in each line"),
-        ("13.4, 52.5, ", "expected lon, lat, class"),
-        ("x, 52.5, city", "expected lon, lat, class"),
-        ("nan, 52.5, city", "expected lon, lat, class"),
-        ("1, 2, a, b", "expected lon, lat, class"),
-        ("1, 2, " + "x" * 41, "expected lon, lat, class"),
+        ("13.4, 52.5", "expected longitude, latitude, class in each line"),
+        ("13.4, 52.5, ", "expected longitude, latitude, class"),
+        ("x, 52.5, city", "expected longitude, latitude, class"),
+        ("nan, 52.5, city", "expected longitude, latitude, class"),
+        ("1, 2, a, b", "expected longitude, latitude, class"),
+        ("1, 2, " + "x" * 41, "expected longitude, latitude, class"),
         ("1, 91, city", "expected"),
         ("\n".join("1, 2, a" for _ in range(501)), "There are 501 labels, expected at most 500"),
         ("\n".join(f"1, 2, {number}" for number in range(13)), "There are 13 classes, expected at most 12"),
@@ -79,7 +79,7 @@ def test_labels_fit_into_a_link():
     code = compact(parse_labels(text, COORDINATES))
     assert code == "~like this,5,25,~not like this,-60.1234,-5,~like this,6,26" and expanded(code) == text
     for broken in ("", "5,25", "~sand", "~sand,5", "~sand,5,25,~", "~a,1,2,~b,1"):
-        with pytest.raises(ValueError, match="expected ~class,lon,lat"):
+        with pytest.raises(ValueError, match="expected ~class,longitude,latitude"):
             expanded(broken)
     with pytest.raises(ValueError, match="without commas and ~"):
         with_labels("", [(1.0, 2.0)], "a~b")

@@ -37,5 +37,5 @@ def test_an_unknown_or_empty_range_is_none():
 
 def test_usual_cosines_are_stated_if_they_are_known(served_model):
     assert usual_cosines({}, "sv_localized") == ""
-    assert "0.20 to 0.70, other pairs -0.30 to 0.30" in usual_cosines(RANGES, "sv_location")
+    assert "0.20 to 0.70, other pairs −0.30 to 0.30" in usual_cosines(RANGES, "sv_location")
     assert "sample world" in usual_cosines(served_model.similarity_ranges, "sv_localized")

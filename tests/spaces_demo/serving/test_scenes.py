@@ -24,8 +24,8 @@ from serving.scenes import photo_scene, place_scene, point_scene, tile_scene, up
 from serving.search import find_tiles
 
 
-def test_a_photo_is_shown_in_its_tile(bundled_gallery):
-    scene, photo = photo_scene(bundled_gallery, 13), bundled_gallery.photos[13]
+def test_a_photo_is_shown_in_its_tile(served_model, bundled_gallery):
+    scene, photo = photo_scene(served_model, bundled_gallery, 13), bundled_gallery.photos[13]
     assert (scene.photo, scene.tile, scene.place) == (13, 3, (photo.lon, photo.lat))
     assert scene.query.point == photo.point and scene.world_query.places == []
     np.testing.assert_array_equal(scene.world_query.embedding, bundled_gallery.photo_embeds[13])

@@ -151,10 +151,13 @@ def test_a_photo_of_the_gallery_is_a_query_with_its_embedding(served_model, tile
     jpeg = jpeg_of(image, 64)
     embeds = np.eye(96, dtype=np.float32)[:1]
     kept = Gallery("made", [tile], [Photo("p", jpeg, 15.01, 45.14, 0, (0.4, 0.6), "", "pictures/p.jpg")], embeds)
-    query = gallery_query(kept, 0)
+    query = gallery_query(served_model, kept, 0)
     assert query.point == (0.4, 0.6) and query.picture == "pictures/p.jpg"
     # In another tile it was taken nowhere.
-    assert gallery_query(kept, 0, 1).point is None and gallery_query(kept, 0, 0).point == (0.4, 0.6)
+    assert gallery_query(served_model, kept, 0, 1).point is None and gallery_query(served_model, kept, 0, 0).point == (
+        0.4,
+        0.6,
+    )
     np.testing.assert_array_equal(query.embedding, embeds[0])
     assert "The photo was taken" in summary(served_model, tile, query)
 

@@ -40,8 +40,15 @@ def handlers(served_model, bundled_gallery):
     return _Handlers(SimpleNamespace(served=served_model, maps=WorldMaps(served_model), gallery=bundled_gallery))
 
 
-def asked(*pins, turn=1):
-    return {"view": [-180, -90, 180, 90], "pins": list(pins), "boxes": {}, "opened": None, "turn": turn}
+def asked(*pins, turn=1, placed=True):
+    return {
+        "view": [-180, -90, 180, 90],
+        "pins": list(pins),
+        "boxes": {},
+        "opened": None,
+        "placed": placed,
+        "turn": turn,
+    }
 
 
 def last(steps):
@@ -54,6 +61,13 @@ def test_a_click_is_a_place_of_the_query(handlers):
     )
     assert (places, labels, value["turn"]) == ("13.4, 52.5", "", 7) and value["pins"] == [{"lon": 13.4, "lat": 52.5}]
     assert len(value["places"]) == 5 and status.count("\n|") == 7 and "at=13.4" in value["link"]
+
+
+def test_what_is_typed_stays_while_the_map_is_moved(handlers):
+    moved = asked([13.4, 52.5], placed=False)
+    typed = Choices(places="2.35, 48.8")
+    places, labels, value, _ = last(handlers.answer(VISITOR, moved, *vars(typed).values()))
+    assert places == labels == skip() and value["pins"] == [{"lon": 13.4, "lat": 52.5}] and "at=13.4" in value["link"]
 
 
 def test_a_click_is_a_label_where_labels_are_taught(handlers):

@@ -103,7 +103,14 @@ def test_choosing_one_of_the_first_cards_moves_the_others(site):
     assert "true" not in [choice["chosen"] for choice in examples] and "most similar photo" in head["title"]
     assert tile["link"] == f"tab=Start&tile={scene.tile}&point=0.25,0.75" and "turn" not in world
 
-    asked = {"view": [-180, -90, 180, 90], "pins": [[24.0, -23.0]], "boxes": {}, "opened": None, "turn": 7}
+    asked = {
+        "view": [-180, -90, 180, 90],
+        "pins": [[24.0, -23.0]],
+        "boxes": {},
+        "opened": None,
+        "placed": True,
+        "turn": 7,
+    }
     scene, _, _, picture, head, tile, _, world = last(handlers.ask(asked, scene, Request()))
     assert scene.tile == find_tiles(gallery, scene.query.embedding)[0].position and "similar tile" in head["title"]
     assert world["pins"] == [{"lon": 24.0, "lat": -23.0}] and world["turn"] == 7
@@ -124,7 +131,7 @@ def test_choosing_one_of_the_first_cards_moves_the_others(site):
 @pytest.mark.parametrize("mark", ["tile-99", "photo-x", "../app.py", ""])
 def test_marks_that_no_map_has_open_nothing(site, mark):
     handlers = start._Handlers(site)
-    asked = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": mark, "turn": 1}
+    asked = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": mark, "placed": False, "turn": 1}
     with pytest.raises(ValueError, match=r"opens no tile|there are"):
         last(handlers.ask(asked, last(handlers.open(Link("Start")))[0], Request()))
 
@@ -179,7 +186,7 @@ def test_another_order_of_bands_reads_the_file_again(site, tmp_path):
     path = write_tif(tmp_path / "tile.tif", made_pixels(), names=())
     for view in (find, readings):
         handlers = view._Handlers(site)
-        with pytest.raises(ValueError, match="choose the order of its bands in “Bands of the file”"):
+        with pytest.raises(ValueError, match="without usable names"):
             handlers.upload_tile(str(path), "")
         assert len(handlers.upload_tile(str(path), "gair_10")) > 3
         # Without a file, a choice waits for one.
@@ -201,7 +208,14 @@ def test_two_models_are_asked_for_the_same_place(site, tmp_path, monkeypatch):
         trained["pins"] == drawn_anew["pins"] == [{"lon": 13.4, "lat": 52.52}]
         and trained["cells"] != drawn_anew["cells"]
     )
-    asked = {"view": [-180, -90, 180, 90], "pins": [[20.0, -10.0]], "boxes": {}, "opened": None, "turn": 7}
+    asked = {
+        "view": [-180, -90, 180, 90],
+        "pins": [[20.0, -10.0]],
+        "boxes": {},
+        "opened": None,
+        "placed": True,
+        "turn": 7,
+    }
     answers = handlers.answers_of(1)(Request(), asked, "colours", "13.4, 52.52")
     place, trained, drawn_anew, *_ = each(answers)
     assert place == "20, -10" and drawn_anew["turn"] == 7 and "turn" not in trained
@@ -232,7 +246,14 @@ def test_embeddings_are_found_by_place_and_listed_as_plain_text(site):
     saved = base64.b64decode(handlers.save(event(format="csv"), found)["file"]["content"]).decode()
     assert saved.splitlines()[1].startswith("location,1,a|b <i>,")
     # A row that is chosen on the map is the next query, and links restore places and rows.
-    asked = {"view": [-180, -90, 180, 90], "pins": [[13.4, 52.5]], "boxes": {}, "opened": "c", "turn": 3}
+    asked = {
+        "view": [-180, -90, 180, 90],
+        "pins": [[13.4, 52.5]],
+        "boxes": {},
+        "opened": "c",
+        "placed": True,
+        "turn": 3,
+    }
     place, value, *_ = handlers.answer(asked, 2)
     assert (place, value["turn"], value["link"]) == ("", 3, "tab=Yours&row=c&count=2") and value["places"][0][
         "id"
@@ -249,7 +270,7 @@ def test_embeddings_are_found_by_place_and_listed_as_plain_text(site):
 
 
 def test_every_map_is_saved_as_files(site):
-    asked = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "turn": 1}
+    asked = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "placed": True, "turn": 1}
     shown = start._Handlers(site)
     scene, *_ = last(shown.open(Link("Start")))
     compared = boxes._Handlers(BoxComparison(site.served))
@@ -270,7 +291,7 @@ def test_every_map_is_saved_as_files(site):
 
 def test_what_the_server_has_forgotten_is_not_guessed(site):
     shown, found = start._Handlers(site), find._Handlers(site)
-    moved = {"view": [0, 0, 40, 20], "pins": [], "boxes": {}, "opened": None, "turn": 9}
+    moved = {"view": [0, 0, 40, 20], "pins": [], "boxes": {}, "opened": None, "placed": False, "turn": 9}
     for refused in (
         lambda: list(shown.pick(event(x=0.5, y=0.5), None, Request())),
         lambda: list(shown.ask(moved, None, Request())),
@@ -290,7 +311,7 @@ def test_a_photo_that_takes_long_does_not_replace_what_was_chosen_after_it(site,
     def slowly(served, gallery, path):
         # Meanwhile, the visitor chooses an example.
         assert list(handlers.choose(event(number=2), visitor))
-        return start.photo_scene(gallery, 0)
+        return start.photo_scene(served, gallery, 0)
 
     monkeypatch.setattr(start, "upload_scene", slowly)
     with pytest.raises(Superseded):
@@ -299,7 +320,7 @@ def test_a_photo_that_takes_long_does_not_replace_what_was_chosen_after_it(site,
 
 def test_a_link_of_the_first_screen_has_the_view_of_its_map(site):
     handlers = start._Handlers(site)
-    asked = {"view": [0, -40, 60, -10], "pins": [[24.0, -23.0]], "boxes": {}, "opened": None, "turn": 7}
+    asked = {"view": [0, -40, 60, -10], "pins": [[24.0, -23.0]], "boxes": {}, "opened": None, "placed": True, "turn": 7}
     *_, tile, _, world = last(handlers.ask(asked, None, Request()))
     assert tile["link"] == "tab=Start&place=24,-23&view=0,-40,60,-10"
     *_, again = last(handlers.open(Link("Start", {"place": "24,-23", "view": "0,-40,60,-10"})))

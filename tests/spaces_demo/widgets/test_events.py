@@ -37,17 +37,18 @@ def test_what_a_map_wants_is_read():
     value = {
         "view": [170, -10, 200.5, 10],
         "pins": [[1, 2], [-180, 90]],
+        "placed": True,
         "boxes": {"A": [170, 0, -170, 5]},
         "opened": "t1",
         "turn": 3,
     }
-    assert wanted(value) == Wanted((170, -10, 200.5, 10), ((1, 2), (-180, 90)), {"A": (170, 0, -170, 5)}, "t1", 3)
+    assert wanted(value) == Wanted((170, -10, 200.5, 10), ((1, 2), (-180, 90)), True, {"A": (170, 0, -170, 5)}, "t1", 3)
 
 
 def test_a_map_wants_nothing_before_the_visitor_does():
     with gr.Blocks():
         first = wanted(world_map("a-map").asked.value)
-    assert first == Wanted((-180, -90, 180, 90), (), {}, None, 0)
+    assert first == Wanted((-180, -90, 180, 90), (), False, {}, None, 0)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,7 @@ def test_a_map_wants_nothing_before_the_visitor_does():
         {"pins": [[0, "1"]]},
         {"pins": [[0, 10**400]]},
         {"pins": [[0, 0]] * 201},
+        {"placed": 1},
         {"boxes": [[0, 0, 1, 1]]},
         {"boxes": {"A": [0, 1, 1, 0]}},
         {"opened": ["x"]},
@@ -72,7 +74,7 @@ def test_a_map_wants_nothing_before_the_visitor_does():
     ],
 )
 def test_what_a_map_wants_is_checked(changed):
-    value = {"view": [0, 0, 1, 1], "pins": [], "boxes": {}, "opened": None, "turn": 0}
+    value = {"view": [0, 0, 1, 1], "pins": [], "boxes": {}, "opened": None, "placed": True, "turn": 0}
     for sent in (value | changed, {name: part for name, part in value.items() if name not in changed}, None, "x"):
         with pytest.raises(ValueError, match="expected a view, pins and boxes; reload the page"):
             wanted(sent)

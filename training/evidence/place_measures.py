@@ -30,6 +30,8 @@ from training.world.places import split_of
 from training.world.settings import WorldSettings
 
 HOLDOUTS, UNSEEN = ("random", "spatial10"), "unseen"
+# Fewer unseen places say nothing about a region.
+LEAST_UNSEEN = 100
 # Fields of the sample world to predict.
 FIELDS = ("moisture", "temperature", "precipitation", "settlement")
 
@@ -128,7 +130,7 @@ def table_targets(folder: Path, tables: Mapping[str, TargetTable], world: WorldS
     Args:
         folder (`Path`): folder of the files.
         tables (`Mapping[str, TargetTable]`): file name → its content.
-        world (`WorldSettings`): rows in its held-out blocks are unseen.
+        world (`WorldSettings`): rows in its held-out blocks are unseen, if they are at least `LEAST_UNSEEN`.
 
     Raises:
         ValueError: a file is missing, lacks a column, or has values that are not finite numbers.
@@ -138,8 +140,8 @@ def table_targets(folder: Path, tables: Mapping[str, TargetTable], world: WorldS
         frame = _read_table(folder / file, table)
         lon_lat = frame[["lon", "lat"]].to_numpy(np.float64)
         held_out = np.array([split_of(world, lon, lat) == "test" for lon, lat in lon_lat])
-        # A table of one country may lie in training blocks alone.
-        unseen = held_out if 0 < held_out.sum() < len(held_out) else None
+        # A table of one country may lie in training blocks alone, or nearly so.
+        unseen = held_out if LEAST_UNSEEN <= held_out.sum() < len(held_out) else None
         for name in table.columns:
             values = pd.factorize(frame[name])[0] if table.classify else frame[name].to_numpy(np.float64)
             targets.append(PlaceTarget(f"{Path(file).stem}, {name}", lon_lat, values, table.classify, unseen))

@@ -22,12 +22,14 @@ pytest.importorskip("pyproj", reason="the extra geo is not installed")
 from modeling_gair import GairConfig, GairModel, GairProcessor
 from training.benchmarks.encoders.gair import GairEncoder
 from training.evidence.place_measures import (
+    LEAST_UNSEEN,
     PlaceTarget,
     TargetTable,
     place_baselines,
     place_measures,
     table_targets,
 )
+from training.world.places import split_of
 from training.world.settings import WorldSettings
 
 
@@ -63,6 +65,18 @@ def test_tables_hold_values_and_classes(tmp_path):
     assert (value.name, value.values.tolist(), other.values.tolist()) == ("own, value", [3, 6, 9], [2, 5, 8])
     (kind,) = table_targets(tmp_path, {"own.csv": TargetTable(("kind",), classify=True, every=2)}, WorldSettings())
     assert kind.classify and kind.values.tolist() == [0, 0] and kind.lon_lat.tolist() == [[1, 2], [7, 8]]
+
+
+def test_too_few_unseen_rows_are_not_measured(tmp_path):
+    world = WorldSettings()
+    lons, lats = (values.ravel() for values in np.meshgrid(np.arange(-179, 180, 4.0), np.arange(-59, 80, 4.0)))
+    held_out = [split_of(world, lon, lat) == "test" for lon, lat in zip(lons, lats)]
+    unseen, seen = (np.flatnonzero(np.array(held_out) == kind) for kind in (True, False))
+    for count in (LEAST_UNSEEN - 1, LEAST_UNSEEN):
+        rows = [f"{lons[i]},{lats[i]},{i}" for i in [*unseen[:count], *seen[:200]]]
+        (tmp_path / "own.csv").write_text("\n".join(["lon,lat,value", *rows]), encoding="utf-8")
+        (target,) = table_targets(tmp_path, {"own.csv": TargetTable(("value",))}, world)
+        assert (target.unseen is None) == (count < LEAST_UNSEEN)
 
 
 def test_an_invalid_table_is_an_error(tmp_path):

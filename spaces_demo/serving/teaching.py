@@ -120,6 +120,7 @@ class Teaching:
         else:
             title, drawn_as = "The most probable of the classes taught", Classes(labels.names)
             function = lambda cells: taught.probabilities(cells).argmax(axis=1)  # noqa: E731
+        title = f"{title}: {_in_short(taught.held_out)}"
         key = f"taught {labels.lon_lat.tolist()} {labels.classes.tolist()} {labels.names}"
         for region, values, coarse in self._grids.steps(view, function, sea, current):
             yield Layer(region, values, drawn_as, title, view, key, coarse, marks=labels.marks())
@@ -143,6 +144,13 @@ class Teaching:
         mean = areas @ embeddings
         deviation = np.sqrt(areas @ (embeddings - mean) ** 2)
         return mean, np.maximum(deviation, 1e-6) * embeddings.shape[1] ** 0.5
+
+
+def _in_short(held_out: HeldOut | None) -> str:
+    """The accuracy, in the title of a map."""
+    if held_out is None:
+        return "too few labels to measure its accuracy"
+    return f"right for {held_out.accuracy:.0%} of labels held out (the commonest class alone: {held_out.commonest:.0%})"
 
 
 def accuracy_text(held_out: HeldOut | None, labels: Labels) -> str:

@@ -74,7 +74,7 @@ _COLOURS_SAY = (
 _CLUSTERS_SAY = "The land in groups of similar embeddings, found by k-means without any label. The legend says which share of the land each has."
 _TEACH_SAY = (
     f"Click some places of the kind that you look for. Then choose “{MINUS}” below and click places of other kinds; or type classes "
-    "of your own there. The map shows where the rest of the world belongs, and the text below it how often that is right for labels held out."
+    "of your own there. The map shows where the rest of the world belongs, and its title how often that is right for labels held out."
 )
 
 
@@ -288,7 +288,8 @@ class _Handlers:
             if not current():
                 raise Superseded
             marks = parse_labels(choices.labels, self._served.coordinates).marks()
-            yield *known, {"marks": marks, "key": f"marks {len(marks)}"} | more, few
+            # Below the map, where it is seen at once.
+            yield *known, {"marks": marks, "key": f"marks {len(marks)}", "title": few} | more, ""
             return
         layers, status = self.layers(view, choices, current)
         for layer in layers:

@@ -288,7 +288,7 @@ class _Handlers:
             photo = self._gallery.photos[scene.photo]
             taken = f"{photo.label.capitalize() or 'Taken'}, {near_text(self._served, photo.lon, photo.lat)}."
             return _head("1", "A street photo", f"{taken} {reason}".strip())
-        if scene.photo is None:
+        if scene.cosine is None:
             return _head("", "No photo", "The gallery has no photos.")
         count = len(self._gallery.photos)
         return _head(

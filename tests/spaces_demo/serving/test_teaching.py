@@ -102,7 +102,9 @@ def test_accuracy_is_measured_only_where_it_can_be(teaching, plus_and_minus):
     assert "cannot be measured with these 16 labels" in accuracy_text(None, plus_and_minus)
     near = labels_of(**{MINUS: [(10, 50 + 1e-4 * step) for step in range(9)], PLUS: DESERTS})
     assert last(teaching, near)[0] is None
-    held_out, _ = last(teaching, plus_and_minus)
+    held_out, layer = last(teaching, plus_and_minus)
+    right = f"right for {held_out.accuracy:.0%} of labels held out (the commonest class alone: 50%)"
+    assert layer.title == f"Where it is like the places marked +: {right}"
     assert f"Accuracy {held_out.accuracy:.0%} (always the commonest class: 50%), on 16" in accuracy_text(
         held_out, plus_and_minus
     )

@@ -75,12 +75,13 @@ def test_a_click_is_a_label_where_labels_are_taught(handlers):
     _, labels, value, status = last(handlers.answer(VISITOR, asked([-60, -5]), *vars(choices).values()))
     assert labels == TAUGHT and [mark["kind"] for mark in value["marks"]] == ["plus", "minus"] and not value["pins"]
     assert "probability" in value["unit"] and "cannot be measured with these 2 labels" in status
+    assert value["title"].endswith("+: too few labels to measure its accuracy")
     _, labels, value, status = last(handlers.undo(VISITOR, asked(), *vars(Choices(TEACH, labels=TAUGHT)).values()))
     assert (
         labels == f"5, 25, {PLUS}"
         and len(value["marks"]) == 1
         and "cells" not in value
-        and "choose another class" in status
+        and "choose another class" in value["title"]
     )
 
 

@@ -74,7 +74,7 @@ _COLOURS_SAY = (
 _CLUSTERS_SAY = "The land in groups of similar embeddings, found by k-means without any label. The legend says which share of the land each has."
 _TEACH_SAY = (
     f"Click some places of the kind that you look for. Then choose “{MINUS}” below and click places of other kinds; or type classes "
-    "of your own there. The map shows where the rest of the world belongs, and its title how often that is right for labels held out."
+    "of your own there. The map shows where the rest of the world belongs, and its title how often it is right for labels held out, which it was not taught."
 )
 
 

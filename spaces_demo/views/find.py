@@ -34,8 +34,8 @@ from widgets.results import Results, of_photo, of_place, of_tile, results
 from widgets.tile import download
 from widgets.upload_fields import band_order_field, photo_field, tile_field
 
-_PLACES = {"Echuca, Australia": (144.63, -35.97), "Berlin": (13.40, 52.52), "Manaus": (-60.02, -3.10)}
-_FIRST = _PLACES["Echuca, Australia"]
+_PLACES = {"North of Melbourne": (144.63, -35.97), "Berlin": (13.40, 52.52), "Manaus": (-60.02, -3.10)}
+_FIRST = _PLACES["North of Melbourne"]
 _BY_PHOTO, _BY_TILE, _BY_PLACE = "photo", "tile", "place"
 _SESSION_S = 1800
 

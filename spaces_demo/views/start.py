@@ -317,7 +317,7 @@ class _Handlers:
     def _world_head(self, scene: Scene) -> dict[str, str]:
         if scene.query.kind == "place" and scene.place:
             where = near_text(self._served, *scene.place)
-            said = f"{where[0].upper()}{where[1:]}. Yellow: land that is similar to it. 1–5: the most similar places."
+            said = f"{where[0].upper()}{where[1:]}. Yellow: land that is similar to it. 1–5: the most similar places. Green discs: tiles to open."
             return _head("1", "Your place", said)
         like, purple = (
             ("it", "where it was taken") if scene.query.kind == "photo" else ("this point", "the point itself")

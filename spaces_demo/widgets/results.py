@@ -96,7 +96,7 @@ def of_photo(
         _page(
             _card("photo", picture, [caption], link=None if photo is None else address(tab=START, photo=photo)),
             _section(
-                "Tiles, ranked by their point that is most similar to the photo (★)",
+                "Tiles, ranked by their point that is most similar to the photo (○)",
                 note + _usual(served, "sv_localized"),
                 cards,
             ),
@@ -145,7 +145,7 @@ def of_place(served: ServedModel, gallery: Gallery, lon: float | None, lat: floa
         _page(
             f"<p>The place {degrees_text(lon, lat)}, {html.escape(near_text(served, lon, lat))}</p>",
             _section(
-                "Tiles, ranked by their point that is most similar to the place (★)",
+                "Tiles, ranked by their point that is most similar to the place (○)",
                 _usual(served, "localized_location"),
                 [_tile_card(served, gallery, rank, one, query) for rank, one in _shown(tiles)],
             ),
@@ -185,9 +185,9 @@ def _tile_card(
 ) -> str:
     tile = gallery.tiles[one.position]
     assert one.point is not None
-    lines = [_rank_line(rank, one), f"★ {html.escape(near_point_text(served, tile, *one.point))}"]
+    lines = [_rank_line(rank, one), f"○ {html.escape(near_point_text(served, tile, *one.point))}"]
     link = address(tab=COMPARE, tile=one.position, **query)
-    marks = [("★", one.point)]
+    marks = [("○", one.point)]
     return _card("tile", tile.layers[TRUE_COLOUR], lines, marks, "the photo was taken here" if own else "", link)
 
 

@@ -36,7 +36,7 @@ def test_the_page_of_a_photo_marks_its_own_tile(served_model, bundled_gallery):
     rank = rank_of(find_tiles(bundled_gallery, bundled_gallery.photo_embeds[0]), [own])
     assert f"ranks <b>{rank}</b> of 24" in page
     found = captions(page)
-    assert len(found) == 1 + MAX_SHOWN and page.count(">★</span>") == MAX_SHOWN
+    assert len(found) == 1 + MAX_SHOWN and page.count(">○</span>") == MAX_SHOWN
     assert ["taken here" in caption for caption in found].count(True) == (rank <= MAX_SHOWN)
     assert [row.rank for row in found_by_it.rows] == list(range(1, 25))
     assert "ranks <b>" not in of_photo(served_model, bundled_gallery, "data:,", embedding).html
@@ -70,7 +70,7 @@ def test_an_uploaded_tile_finds_photos(served_model, bundled_gallery):
 
 def test_the_page_of_a_place_has_tiles_and_photos(served_model, bundled_gallery):
     page = of_place(served_model, bundled_gallery, 144.63, -35.97).html
-    assert len(captions(page)) == 2 * MAX_SHOWN and page.count(">★</span>") == MAX_SHOWN
+    assert len(captions(page)) == 2 * MAX_SHOWN and page.count(">○</span>") == MAX_SHOWN
     assert "144.6300° E, 35.9700° S" in page
 
 

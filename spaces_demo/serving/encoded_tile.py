@@ -16,7 +16,8 @@ A tile encoded once, and the cosine similarity of any query to every point of it
 
 What is read of the tokens at a point is affine in them, so its dot product with a query is interpolated from one number a token
 instead of D. What is added from the pixels is affine in a hidden layer, `W_out GELU(…) + b_out`, so its dot product with a query
-`q` is that of the hidden layer with `W_outᵀ q`. The norms to divide by do not depend on the query.
+`q` is that of the hidden layer with `W_outᵀ q`. Only min(D, h) of its h dimensions matter, those of an orthonormal basis of what `W_out` gives.
+The norms to divide by do not depend on the query.
 """
 
 import copy
@@ -31,7 +32,7 @@ from torch.nn import functional as F
 
 # Points of a similarity map along each side.
 SIDE = 128
-# Points whose hidden layers are multiplied at a time.
+# Points that are multiplied at a time.
 _POINTS_AT_ONCE = 1024
 # How the embedding of a point is interpolated from the tokens, for any model.
 READINGS = ("nili", "bilinear")
@@ -50,8 +51,9 @@ class TilePixels:
             channel-major, to the hidden layer.
         out_weight (`np.ndarray` of shape `(D, h)`), out_bias (`np.ndarray` of shape `(D,)`): map the hidden layer to what is
             added.
-        hidden (`np.ndarray` of shape `(SIDE · SIDE, h)`): float16: the hidden layer at the points of the map, row by row. Its
-            rounding changes cosines by less than 1e-4.
+        basis (`np.ndarray` of shape `(D, r)`), added (`np.ndarray` of shape `(SIDE · SIDE, r)`): what is added at the points of the map,
+            row by row, without its bias, in an orthonormal basis of r = min(D, h) directions; `added` is float16, whose rounding
+            changes cosines by less than 1e-4.
     """
 
     values: np.ndarray
@@ -59,13 +61,14 @@ class TilePixels:
     window_bias: np.ndarray
     out_weight: np.ndarray
     out_bias: np.ndarray
-    hidden: np.ndarray
+    basis: np.ndarray
+    added: np.ndarray
 
     def products(self, queries: np.ndarray) -> np.ndarray:
         """Dot products of queries `(Q, D)` with what is added at the points of the map, `(Q, SIDE, SIDE)`."""
-        weights = torch.from_numpy(queries @ self.out_weight).T
+        weights = torch.from_numpy(queries @ self.basis).T
         # In pieces that stay in a processor's cache; the whole in float32 would take 8 MB.
-        pieces = torch.from_numpy(self.hidden).split(_POINTS_AT_ONCE)
+        pieces = torch.from_numpy(self.added).split(_POINTS_AT_ONCE)
         products = torch.cat([piece.float() @ weights for piece in pieces]).T.reshape(-1, SIDE, SIDE).numpy()
         return products + (queries @ self.out_bias)[:, None, None]
 
@@ -170,7 +173,7 @@ class EncodedTile:
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "EncodedTile":
         """The tile that `arrays` stored. Raises a `KeyError` if one is missing."""
         pixels = None
-        if "hidden" in arrays:
+        if "values" in arrays:
             pixels = TilePixels(**{field.name: arrays[field.name] for field in fields(TilePixels)})
         own = {field.name: arrays[field.name] for field in fields(cls) if field.name not in ("pixels", "mode")}
         return cls(**own, mode=str(arrays["mode"]), pixels=pixels)
@@ -193,6 +196,10 @@ class EncodedTile:
         if mode == "nili":
             read = read + np.tensordot(slopes.T, _beyond_centres(points.numpy(), values.shape[1]), axes=(1, 2))
         return read
+
+
+# Stands for what is stored, in names of files.
+LAYOUT = " ".join(field.name for kind in (EncodedTile, TilePixels) for field in fields(kind))
 
 
 @torch.no_grad()
@@ -252,7 +259,9 @@ def _pixels(pixel_query: Any, rs_pixel_values: torch.Tensor) -> TilePixels:
     hidden = query.hidden_map(values, (SIDE, SIDE))[0]
     window = _affine(query.window_projs[-1], values.shape[1] * query.window**2, values)
     out = _affine(query.out_proj, len(hidden), values)
-    return TilePixels(_numbers(values[0]), *window, *out, _numbers(hidden.flatten(1).T).astype(np.float16))
+    basis, of_hidden = np.linalg.qr(out[0])
+    added = _numbers(hidden.flatten(1).T) @ of_hidden.T
+    return TilePixels(_numbers(values[0]), *window, *out, basis, added.astype(np.float16))
 
 
 def _affine(module: Any, inputs: int, like: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from huggingface_hub import constants
 from tqdm import tqdm
 
-from serving.encoded_tile import EncodedTile, standing
+from serving.encoded_tile import LAYOUT, EncodedTile, standing
 from serving.files import keep_if_possible, mapped_record, write_record
 from serving.model import ServedModel, on_gpu
 from serving.pictures import TRUE_COLOUR, data_uri, layer_pictures, photo_jpeg, published, thumbnail
@@ -293,9 +293,9 @@ def _cached(path: Path) -> tuple[EncodedTile, np.ndarray, np.ndarray]:
 
 
 def _cache_path(row: dict[str, Any], served: ServedModel) -> Path:
-    """A name made of what the embeddings depend on: the model, and the bytes of the tile and photos."""
+    """A name made of what the file depends on: its layout, the model, and the bytes of the tile and photos."""
     placed = [(photo["lon"], photo["lat"]) for photo in _photo_rows(row)]
-    parts = (served.fingerprint, row["tile_shape"], row["bands"], row["bounds"], row["crs"], placed)
+    parts = (LAYOUT, served.fingerprint, row["tile_shape"], row["bands"], row["bounds"], row["crs"], placed)
     digest = hashlib.sha256(" ".join(map(str, parts)).encode())
     for part in (row["tile"], *(photo["jpeg"] for photo in _photo_rows(row))):
         digest.update(hashlib.sha256(part).digest())

@@ -149,3 +149,15 @@ def test_a_standing_is_the_share_of_the_tile_that_is_less_similar():
     assert standing(cosines, 0.5 / SIDE, 0.25) == pytest.approx(0.25, abs=1e-4)
     # A map that is the same everywhere says nothing, which is chance.
     assert standing(np.zeros((SIDE, SIDE)), 0.3, 0.7) == 0.5
+
+
+def test_what_another_version_stored_is_refused(encoded):
+    arrays = encoded.arrays()
+    with pytest.raises(KeyError):
+        EncodedTile.of_arrays({name: array for name, array in arrays.items() if name != "added"})
+
+
+def test_no_more_numbers_are_kept_at_a_point_than_matter(encoded):
+    width = len(encoded.tokens)
+    assert encoded.pixels.added.shape == (SIDE * SIDE, min(width, encoded.pixels.out_weight.shape[1]))
+    np.testing.assert_allclose(encoded.pixels.basis.T @ encoded.pixels.basis, np.eye(width), atol=1e-5)

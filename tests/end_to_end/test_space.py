@@ -46,10 +46,37 @@ def test_programs_get_the_map_and_the_comparison(client):
     assert 0 <= found["difference"] <= 1 and 0 < found["p_value"] <= 1
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("/similarity_map", ("13.4, 99",)), ("/compare_boxes", ("1", "2"))])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("/similarity_map", ("13.4, 99",)),
+        ("/similarity_map", ("9" * 100_000,)),
+        ("/similarity_map", (13.4,)),
+        ("/similarity_map", ("13.4, 52.52", "nan, nan, inf, 1e400")),
+        ("/similarity_map", ("13.4, 52.52", "-10, 36, 30, 60", "../fixed")),
+        ("/similarity_map", ("13.4, 52.52", "-10, 36, 30, 60", "fixed", 10**30)),
+        ("/colour_map", ("-10, 36, 30, 60", "yes")),
+        ("/cluster_map", (True,)),
+        ("/cluster_map", (-5,)),
+        ("/taught_map", ("nan, inf, <b>city</b>",)),
+        ("/taught_map", ("13.4, 52.52, city",)),
+        ("/compare_boxes", ("1", "2")),
+        ("/compare_boxes", (None, {"path": "box"})),
+    ],
+)
 def test_programs_get_errors_as_one_sentence(client, name, arguments):
-    with pytest.raises(AppError, match="expected"):
+    with pytest.raises(AppError, match=r"^[^\n]{10,300}, expected [^\n]+\.$"):
         client.predict(*arguments, api_name=name)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd"])
+@pytest.mark.parametrize("handler", ["similarity_map", "colour_map", "cluster_map", "taught_map", "compare_boxes"])
+def test_programs_read_no_file_of_the_server(client, space_url, handler, path):
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    said = called(space_url, handler, 5 * [file])
+    assert '"success":false' in said.replace(" ", "") and "root:" not in said and "Traceback" not in said
+    # The server works on.
+    assert client.predict("170,-20,-170,-10", "0,40,10,50", api_name="/compare_boxes")["p_value"] > 0
 
 
 # Misuse --------------------------------------------------------------------------------------------------------------

@@ -129,3 +129,14 @@ def test_back_to_the_address_without_a_link_shows_the_first_tab(chromium, space_
         page.go_back()
         until(page, lambda: page.get_by_role("tab", name="Start").get_attribute("aria-selected") == "true")
         assert page.url == space_url
+
+
+def test_what_is_typed_stays_while_the_map_is_zoomed(chromium, space_url):
+    with visit(chromium, space_url, link="?tab=Explore") as page:
+        places = page.locator("#places input, #places textarea")
+        places.fill("2.35, 48.8")
+        page.locator("#world-map").get_by_role("button", name="Zoom in").click()
+        until(page, lambda: "view=" in page.url and not page.evaluate("gairAsked('world-map').running"))
+        assert places.input_value() == "2.35, 48.8"
+        places.press("Enter")
+        until(page, lambda: "at=2.35" in page.url)

@@ -32,7 +32,7 @@ _TABLES = {
     "query_modes": "query_runs.csv",
     "pixels": "query_runs.csv",
     "robustness": "query_runs.csv",
-    "location_encoders": "evidence_runs.csv",
+    "location_encoders": "objective_runs.csv",
     "earth": "earth_runs.csv",
 }
 

@@ -13,6 +13,8 @@
 # limitations under the License.
 """The Space in a browser, by impatient visitors: quick clicks, Back while something computes, typing meanwhile, links of what they see."""
 
+from typing import Any
+
 import pytest
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
@@ -61,9 +63,15 @@ def test_an_answer_from_before_back_does_not_undo_it(chromium, space_url, link, 
         first = page.url
         choose(page, strip, 2)
         until(page, lambda: page.url != first)
-        with page.expect_request(lambda request: "queue/join" in request.url):
-            choose(page, strip, 7)
+        # The click's request is held until the page has gone back, so that its answer comes after that.
+        held: list[Any] = []
+        page.route("**/queue/join*", lambda route: held.append(route))
+        choose(page, strip, 7)
+        until(page, lambda: held)
         page.go_back()
+        for route in held:
+            route.continue_()
+        page.unroute("**/queue/join*")
         # Once the answer to the click after it is shown, those before have come too.
         page.wait_for_function("gairOpening === null")
         assert page.url == first and "7" not in chosen(page, strip)

@@ -79,6 +79,13 @@ def test_programs_read_no_file_of_the_server(client, space_url, handler, path):
     assert client.predict("170,-20,-170,-10", "0,40,10,50", api_name="/compare_boxes")["p_value"] > 0
 
 
+def test_a_map_does_not_wait_for_what_is_computed_in_one_piece(client):
+    boxes = [client.submit("-10,36,30,60", "1,2,30,40", api_name="/compare_boxes") for _ in range(20)]
+    client.predict("13.4, 52.52", api_name="/similarity_map")
+    assert not all(job.done() for job in boxes)
+    assert all(job.result()["p_value"] > 0 for job in boxes)
+
+
 # Misuse --------------------------------------------------------------------------------------------------------------
 
 

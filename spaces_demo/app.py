@@ -81,6 +81,18 @@ _RETURN_AFTER = 10
 # Of all that computes.
 _LAST = 2
 _TITLE = "Find where a street photo was taken inside a satellite tile, and places like it"
+_WORDS = {
+    "Tile": "a Sentinel-2 satellite image, about 2 km wide.",
+    "Embedding": "the numbers by which the model describes a photo, a point of a tile, or a place on Earth.",
+    "Cosine similarity": "how alike two embeddings are: 1 if they point in the same direction, 0 if they have nothing in common, negative if they "
+    "point apart. Each model has its own usual range, so compare within one model.",
+    "Reading": "a way to get the embedding of a point from a tile: from its patches (NILI, bilinear), from the pixels about the point as well, or "
+    "as one average of the tile.",
+    "Rank": "where the right answer stands when all are sorted by similarity. A median rank of 5 means that half of the photos find theirs among the "
+    "first five.",
+    "Chance": "what guessing would give.",
+    "Held out": "kept away from training or teaching, so that it shows how the model does on what it has not seen.",
+}
 
 
 def build(served: ServedModel, other: Callable[[], ServedModel]) -> gr.Blocks:
@@ -113,6 +125,7 @@ def build(served: ServedModel, other: Callable[[], ServedModel]) -> gr.Blocks:
             if rows is not None:
                 with gr.Tab(YOURS, id=YOURS):
                     embeddings.add_tab(site, rows)
+        gr.HTML(_words(), elem_id="page-words", apply_default_css=False)
         site.links.selects(tabs, compared)
     # Calls are short; visitors wait for their turn.
     return page.queue(default_concurrency_limit=2, max_size=64)
@@ -124,6 +137,12 @@ def _head(served: ServedModel) -> str:
         f"<h1>{_TITLE}</h1><p>GAIR compares photos, tiles and places. Model: <b>{html.escape(served.name)}</b>. "
         f"{html.escape(served.note)}</p>"
     )
+
+
+def _words() -> str:
+    """What the words on the page mean, as HTML that is folded up."""
+    words = "".join(f"<dt>{word}</dt><dd>{meaning}</dd>" for word, meaning in _WORDS.items())
+    return f"<details><summary>What do the words on this page mean?</summary><dl>{words}</dl></details>"
 
 
 def _share_memory() -> None:

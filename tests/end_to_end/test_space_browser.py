@@ -346,6 +346,11 @@ def test_results_of_a_search_are_saved_as_files_and_as_a_picture(chromium, space
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_is_accessible(chromium, space_url, dark):
     with visit(chromium, space_url, dark=dark) as page:
+        # What the words mean is folded up until somebody asks.
+        meaning = page.get_by_text("how alike two embeddings are")
+        assert not meaning.is_visible()
+        page.get_by_text("What do the words on this page mean?").press("Enter")
+        meaning.wait_for()
         for tab in TABS:
             open_tab(page, tab)
             if tab == "Find":

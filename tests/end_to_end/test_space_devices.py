@@ -208,6 +208,9 @@ def test_the_page_works_behind_a_path(chromium, space_behind_a_path, tmp_path):
         page.locator("#start-map [data-part=done]").filter(has_text="Link copied").wait_for()
         link = page.evaluate("navigator.clipboard.readText()")
         assert link == page.url and link.startswith(space_behind_a_path)
+        # Impatient visitors have tests of their own: this one waits for the answer to the last click.
+        page.locator("#start-photo-head").filter(has_not_text="Your photo").wait_for()
+        page.locator("#start-map [data-part=busy]").wait_for(state="hidden")
         page.get_by_role("link", name="Explore the world from here").click()
         until(page, lambda: page.locator("#world-map [data-part=canvas]").get_attribute("data-drawn"))
         page.go_back()

@@ -23,6 +23,8 @@ pytest.importorskip("gradio", reason="the extra demo is not installed")
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from tests.helpers.space import asked
+
 pytestmark = [pytest.mark.ci, pytest.mark.xdist_group("space")]
 
 # Programs ------------------------------------------------------------------------------------------------------------
@@ -89,12 +91,12 @@ def test_a_map_does_not_wait_for_what_is_computed_in_one_piece(client):
 # Misuse --------------------------------------------------------------------------------------------------------------
 
 
-ASKED = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "placed": True, "turn": 1}
+ASKED = asked()
 
 
-def explore(asked: dict, photo: dict | None = None) -> list:
+def explore(wanted: dict, photo: dict | None = None) -> list:
     """What the page sends for a map of Explore."""
-    return [asked, "similarity", "", photo, None, "fixed", 5, 8, "like this", "", False, None]
+    return [wanted, "similarity", "", photo, None, "fixed", 5, 8, "like this", "", False, None]
 
 
 def status_of(request) -> int:

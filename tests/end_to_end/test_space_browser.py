@@ -26,10 +26,10 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.helpers.browser import (
     DESKTOP,
+    IN_A_BROWSER,
     PHONE,
     TABLET,
     TABS,
-    chromium_path,
     drag_box,
     map_area,
     map_point,
@@ -45,11 +45,7 @@ from tests.helpers.browser import (
 
 EXPLORE = "?tab=Explore"
 
-pytestmark = [
-    pytest.mark.ci,
-    pytest.mark.xdist_group("space"),
-    pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
-]
+pytestmark = IN_A_BROWSER
 
 
 def colours(page) -> int:

@@ -20,10 +20,10 @@ from PIL import Image
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 from tests.helpers.browser import (  # fmt: skip
     DESKTOP,
+    IN_A_BROWSER,
     LANDSCAPE,
     PHONE,
     TABS,
-    chromium_path,
     map_area,
     open_tab,
     settle,
@@ -33,11 +33,7 @@ from tests.helpers.browser import (  # fmt: skip
 from tests.helpers.proxy import behind_a_path
 from tests.helpers.space import running_space
 
-pytestmark = [
-    pytest.mark.ci,
-    pytest.mark.xdist_group("space"),
-    pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
-]
+pytestmark = IN_A_BROWSER
 
 # The text of a page that is cut off, and the elements that stick out of the page on the right.
 CUT_OFF = """() => [...document.querySelectorAll("body *")].filter((element) => {

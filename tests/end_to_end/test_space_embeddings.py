@@ -22,9 +22,9 @@ pytest.importorskip("datatrove", reason="the extra embed is not installed")
 from modeling_gair import GairModel
 from tests.helpers.browser import (
     DESKTOP,
+    IN_A_BROWSER,
     PHONE,
     TABLET,
-    chromium_path,
     map_area,
     map_point,
     numbers,
@@ -37,11 +37,7 @@ from tests.helpers.space import running_space
 
 _MAP = "embeddings-map"
 
-pytestmark = [
-    pytest.mark.ci,
-    pytest.mark.xdist_group("space"),
-    pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,9 @@ from typing import Any
 import pytest
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
-from tests.helpers.browser import chromium_path, tab_to, until, visit
+from tests.helpers.browser import IN_A_BROWSER, tab_to, until, visit
 
-pytestmark = [
-    pytest.mark.ci,
-    pytest.mark.xdist_group("space"),
-    pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
-]
+pytestmark = IN_A_BROWSER
 
 
 def choose(page, strip: str, number: int) -> None:

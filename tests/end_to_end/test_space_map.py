@@ -24,9 +24,9 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.helpers.browser import (
     DESKTOP,
+    IN_A_BROWSER,
     PHONE,
     TABLET,
-    chromium_path,
     drag_box,
     map_area,
     map_point,
@@ -36,11 +36,7 @@ from tests.helpers.browser import (
 )
 from tests.helpers.map_page import PALETTE, READY, map_page
 
-pytestmark = [
-    pytest.mark.ci,
-    pytest.mark.xdist_group("space"),
-    pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,14 @@ def chromium_path() -> str | None:
     return next((path for path in map(shutil.which, _CHROMIUM) if path), None)
 
 
+# The marks of tests of the page: they share one server.
+IN_A_BROWSER = [
+    pytest.mark.ci,
+    pytest.mark.xdist_group("space"),
+    pytest.mark.skipif(chromium_path() is None, reason="no Chromium is installed: apt-get install chromium"),
+]
+
+
 @contextmanager
 def browser() -> Iterator[Browser]:
     """The system's Chromium, headless; none is downloaded."""

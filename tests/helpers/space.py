@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -29,6 +30,12 @@ FOLDER = Path(__file__).parents[2] / "spaces_demo"
 # For busy machines; nothing waits longer than it must.
 _START_S = 500
 _STOP_S = 60
+
+
+def asked(*pins: list[float], **parts: Any) -> dict[str, Any]:
+    """What a map of the page sends: pins (lon, lat) that a visitor has set, and other parts than those of the whole world."""
+    whole = {"view": [-180, -90, 180, 90], "boxes": {}, "opened": None, "placed": True, "turn": 1}
+    return whole | {"pins": list(pins)} | parts
 
 
 @contextmanager

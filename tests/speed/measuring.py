@@ -16,6 +16,8 @@
 import io
 import math
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +26,16 @@ import numpy as np
 from PIL import Image
 from torch.profiler import ProfilerActivity, profile
 
+from tests.helpers.embedding import ROOT
+
 _FEWEST_ROUNDS = 3
+
+
+def printed_numbers(program: str) -> tuple[float, float]:
+    """The two numbers that a program in Python prints, in a process of its own in the root of the repository."""
+    output = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.DEVNULL)
+    first, second = map(float, output.split())
+    return first, second
 
 
 def peak_bytes(run: Callable[[], Any]) -> int:

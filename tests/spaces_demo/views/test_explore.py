@@ -27,6 +27,7 @@ from serving.labels import MINUS, PLUS
 from serving.turns import Superseded
 from serving.world_maps import FULL, WorldMaps
 from tests.helpers.rasters import made_pixels, write_tif
+from tests.helpers.space import asked
 from views.explore import _Handlers
 from views.explored import CLUSTERS, COLOURS, TEACH, Choices
 from views.link import Link
@@ -38,17 +39,6 @@ TAUGHT = f"5, 25, {PLUS}\n-60, -5, {MINUS}"
 @pytest.fixture(scope="module")
 def handlers(served_model, bundled_gallery):
     return _Handlers(SimpleNamespace(served=served_model, maps=WorldMaps(served_model), gallery=bundled_gallery))
-
-
-def asked(*pins, turn=1, placed=True):
-    return {
-        "view": [-180, -90, 180, 90],
-        "pins": list(pins),
-        "boxes": {},
-        "opened": None,
-        "placed": placed,
-        "turn": turn,
-    }
 
 
 def last(steps):

@@ -32,6 +32,7 @@ from serving.search import Totals, find_tiles
 from serving.turns import Superseded
 from serving.world_maps import WorldMaps
 from tests.helpers.rasters import made_pixels, write_tif
+from tests.helpers.space import asked
 from views import boxes, embeddings, explore, find, models, readings, start
 from views.boxes import sentence
 from views.find import totals_text
@@ -103,27 +104,20 @@ def test_choosing_one_of_the_first_cards_moves_the_others(site):
     assert "true" not in [choice["chosen"] for choice in examples] and "most similar photo" in head["title"]
     assert tile["link"] == f"tab=Start&tile={scene.tile}&point=0.25,0.75" and "turn" not in world
 
-    asked = {
-        "view": [-180, -90, 180, 90],
-        "pins": [[24.0, -23.0]],
-        "boxes": {},
-        "opened": None,
-        "placed": True,
-        "turn": 7,
-    }
-    scene, _, _, picture, head, tile, _, world = last(handlers.ask(asked, scene, Request()))
+    wanted = asked([24.0, -23.0], turn=7)
+    scene, _, _, picture, head, tile, _, world = last(handlers.ask(wanted, scene, Request()))
     assert scene.tile == find_tiles(gallery, scene.query.embedding)[0].position and "similar tile" in head["title"]
     assert world["pins"] == [{"lon": 24.0, "lat": -23.0}] and world["turn"] == 7
     assert picture["picture"] == gallery.photos[scene.photo].picture and tile["link"] == "tab=Start&place=24,-23"
     # The numbered places of the map open too.
-    opened = {**asked, "opened": world["places"][1]["id"], "turn": 8}
+    opened = {**wanted, "opened": world["places"][1]["id"], "turn": 8}
     other, *_ = last(handlers.ask(opened, scene, Request()))
     assert other.place == pytest.approx((world["places"][1]["lon"], world["places"][1]["lat"]), abs=1e-4)
 
     # The pin is known, so a mark that is opened, or else the view, is what is new.
-    scene, *_, tile, _, world = last(handlers.ask({**asked, "opened": "tile-3", "turn": 8}, scene, Request()))
+    scene, *_, tile, _, world = last(handlers.ask({**wanted, "opened": "tile-3", "turn": 8}, scene, Request()))
     assert (scene.tile, scene.photo, world["turn"]) == (3, 12, 8)
-    moved = {**asked, "pins": [], "view": [0, 0, 40, 20], "turn": 9}
+    moved = {**wanted, "pins": [], "view": [0, 0, 40, 20], "turn": 9}
     *unchanged, world = last(handlers.ask(moved, scene, Request()))
     assert world["drawn_for"] == [0, 0, 40, 20] and unchanged == [gr.skip()] * 7
 
@@ -131,9 +125,9 @@ def test_choosing_one_of_the_first_cards_moves_the_others(site):
 @pytest.mark.parametrize("mark", ["tile-99", "photo-x", "../app.py", ""])
 def test_marks_that_no_map_has_open_nothing(site, mark):
     handlers = start._Handlers(site)
-    asked = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": mark, "placed": False, "turn": 1}
+    wanted = asked(opened=mark, placed=False)
     with pytest.raises(ValueError, match=r"opens no tile|there are"):
-        last(handlers.ask(asked, last(handlers.open(Link("Start")))[0], Request()))
+        last(handlers.ask(wanted, last(handlers.open(Link("Start")))[0], Request()))
 
 
 @pytest.mark.parametrize(
@@ -208,15 +202,8 @@ def test_two_models_are_asked_for_the_same_place(site, tmp_path, monkeypatch):
         trained["pins"] == drawn_anew["pins"] == [{"lon": 13.4, "lat": 52.52}]
         and trained["cells"] != drawn_anew["cells"]
     )
-    asked = {
-        "view": [-180, -90, 180, 90],
-        "pins": [[20.0, -10.0]],
-        "boxes": {},
-        "opened": None,
-        "placed": True,
-        "turn": 7,
-    }
-    answers = handlers.answers_of(1)(Request(), asked, "colours", "13.4, 52.52")
+    wanted = asked([20.0, -10.0], turn=7)
+    answers = handlers.answers_of(1)(Request(), wanted, "colours", "13.4, 52.52")
     place, trained, drawn_anew, *_ = each(answers)
     assert place == "20, -10" and drawn_anew["turn"] == 7 and "turn" not in trained
     assert trained["colours"] != drawn_anew["colours"] and trained["link"] == drawn_anew["link"]
@@ -246,15 +233,8 @@ def test_embeddings_are_found_by_place_and_listed_as_plain_text(site):
     saved = base64.b64decode(handlers.save(event(format="csv"), found)["file"]["content"]).decode()
     assert saved.splitlines()[1].startswith("location,1,a|b <i>,")
     # A row that is chosen on the map is the next query, and links restore places and rows.
-    asked = {
-        "view": [-180, -90, 180, 90],
-        "pins": [[13.4, 52.5]],
-        "boxes": {},
-        "opened": "c",
-        "placed": True,
-        "turn": 3,
-    }
-    place, value, *_ = handlers.answer(asked, 2)
+    wanted = asked([13.4, 52.5], opened="c", turn=3)
+    place, value, *_ = handlers.answer(wanted, 2)
     assert (place, value["turn"], value["link"]) == ("", 3, "tab=Yours&row=c&count=2") and value["places"][0][
         "id"
     ] == "c"
@@ -270,13 +250,13 @@ def test_embeddings_are_found_by_place_and_listed_as_plain_text(site):
 
 
 def test_every_map_is_saved_as_files(site):
-    asked = {"view": [-180, -90, 180, 90], "pins": [], "boxes": {}, "opened": None, "placed": True, "turn": 1}
+    wanted = asked()
     shown = start._Handlers(site)
     scene, *_ = last(shown.open(Link("Start")))
     compared = boxes._Handlers(BoxComparison(site.served))
     for file in (
-        shown.save_map(event(format="geojson"), asked, scene),
-        models._Handlers(site).save_of(0)(event(format="geojson"), asked, "similarity", "13.4, 52.52"),
+        shown.save_map(event(format="geojson"), wanted, scene),
+        models._Handlers(site).save_of(0)(event(format="geojson"), wanted, "similarity", "13.4, 52.52"),
         compared.save(event(format="geojson"), "170, -25, -170, -10", "150, -25, 170, -10"),
     ):
         found = json.loads(base64.b64decode(file["file"]["content"]))["features"]
@@ -291,7 +271,7 @@ def test_every_map_is_saved_as_files(site):
 
 def test_what_the_server_has_forgotten_is_not_guessed(site):
     shown, found = start._Handlers(site), find._Handlers(site)
-    moved = {"view": [0, 0, 40, 20], "pins": [], "boxes": {}, "opened": None, "placed": False, "turn": 9}
+    moved = asked(view=[0, 0, 40, 20], placed=False, turn=9)
     for refused in (
         lambda: list(shown.pick(event(x=0.5, y=0.5), None, Request())),
         lambda: list(shown.ask(moved, None, Request())),
@@ -320,8 +300,8 @@ def test_a_photo_that_takes_long_does_not_replace_what_was_chosen_after_it(site,
 
 def test_a_link_of_the_first_screen_has_the_view_of_its_map(site):
     handlers = start._Handlers(site)
-    asked = {"view": [0, -40, 60, -10], "pins": [[24.0, -23.0]], "boxes": {}, "opened": None, "placed": True, "turn": 7}
-    *_, tile, _, world = last(handlers.ask(asked, None, Request()))
+    wanted = asked([24.0, -23.0], view=[0, -40, 60, -10], turn=7)
+    *_, tile, _, world = last(handlers.ask(wanted, None, Request()))
     assert tile["link"] == "tab=Start&place=24,-23&view=0,-40,60,-10"
     *_, again = last(handlers.open(Link("Start", {"place": "24,-23", "view": "0,-40,60,-10"})))
     assert again["view"] == [0, -40, 60, -10] and again["cells"] == world["cells"]

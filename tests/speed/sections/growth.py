@@ -13,8 +13,6 @@
 # limitations under the License.
 """How time grows with the size of the input: the exponent of a power law, 1 where twice the input takes twice the time."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,11 +22,10 @@ import numpy as np
 import torch
 
 from modeling_gair import GairConfig, GairModel
-from tests.helpers.embedding import ROOT
-from tests.speed.measuring import peak_bytes
+from tests.speed.measuring import peak_bytes, printed_numbers
 from tests.speed.rows import Row, Settings, timed
 
-# In processes of their own: CPU time, and memory beyond that of the imports.
+# In processes of their own: CPU seconds, and MiB beyond those of the imports.
 _WRITING = """
 import os
 from pathlib import Path
@@ -38,7 +35,7 @@ from training.world.writer import write_sample_dataset
 before, start = peak_bytes(), sum(os.times()[:4])
 settings = WorldSettings(tiles={tiles}, photos=4, held_out_tiles=1, held_out_photos=1)
 write_sample_dataset(Path({folder!r}), settings, workers=1)
-print(sum(os.times()[:4]) - start, peak_bytes() - before)
+print(sum(os.times()[:4]) - start, (peak_bytes() - before) / 2**20)
 """
 _READING = """
 import os
@@ -52,7 +49,7 @@ before, start = peak_bytes(), sum(os.times()[:4])
 pairs = PairStream([open_source({folder!r}, 0.0)], GairProcessor.for_config(GairConfig.tiny()), 32, 4)
 for batch in islice(load_batches(pairs, 0), {batches}):
     pass
-print(sum(os.times()[:4]) - start, peak_bytes() - before)
+print(sum(os.times()[:4]) - start, (peak_bytes() - before) / 2**20)
 """
 
 
@@ -111,22 +108,14 @@ def _rows_of_worlds(settings: Settings) -> list[Row]:
     with TemporaryDirectory() as temporary:
         for tiles in counts:
             folder = str(Path(temporary) / str(tiles))
-            found["writing"].append(_process(_WRITING.format(folder=folder, tiles=tiles)))
-            found["the first batch"].append(_process(_READING.format(folder=folder, batches=1)))
-            found["a pass"].append(_process(_READING.format(folder=folder, batches=tiles // 32)))
+            found["writing"].append(printed_numbers(_WRITING.format(folder=folder, tiles=tiles)))
+            found["the first batch"].append(printed_numbers(_READING.format(folder=folder, batches=1)))
+            found["a pass"].append(printed_numbers(_READING.format(folder=folder, batches=tiles // 32)))
     return [
         row
         for case, used in found.items()
         for row in _slopes(f"tiles of a world, {case}", counts, *map(list, zip(*used, strict=True)))
     ]
-
-
-def _process(program: str) -> tuple[float, float]:
-    """Seconds and bytes that a program prints; the latter as MiB."""
-    seconds, peak = subprocess.check_output(
-        [sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.DEVNULL
-    ).split()
-    return float(seconds), float(peak) / 2**20
 
 
 def _rows(case: str, make: Callable[[int], Callable], counts: Sequence[int], settings: Settings) -> list[Row]:

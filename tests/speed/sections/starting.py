@@ -14,17 +14,15 @@
 """Importing the package, beside importing the same classes of transformers alone, and loading a model, each in a new process."""
 
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 
 from modeling_gair import GairConfig, GairModel
+from tests.speed.measuring import printed_numbers
 from tests.speed.rows import Row, Settings
 
-_ROOT = Path(__file__).parents[3]
 _TRANSFORMERS = """
 import torch, safetensors
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor, PreTrainedModel
@@ -79,8 +77,5 @@ def measure(settings: Settings) -> list[Row]:
 
 def _medians(program: str, runs: int) -> tuple[float, float]:
     """Medians of the two numbers that a program prints, after one run to warm up."""
-    found = [
-        [float(number) for number in subprocess.check_output([sys.executable, "-c", program], cwd=_ROOT).split()]
-        for _ in range(runs + 1)
-    ][1:]
+    found = [printed_numbers(program) for _ in range(runs + 1)][1:]
     return statistics.median(seconds for seconds, _ in found), statistics.median(memory for _, memory in found)

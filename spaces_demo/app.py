@@ -44,7 +44,7 @@ from serving.gallery import load_gallery
 from serving.model import ServedModel, load_models
 from serving.turns import always
 from serving.world_maps import WorldMaps
-from views.link import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, YOURS, Links
+from views.link import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, TABS, YOURS, Links
 from views.site import Site
 
 LAUNCH: dict[str, Any] = {
@@ -109,7 +109,7 @@ def build(served: ServedModel, other: Callable[[], ServedModel]) -> gr.Blocks:
         delete_cache=(_DELETE_AFTER, _DELETE_AFTER),
     ) as page:
         gr.HTML(_head(served), elem_id="page-head", apply_default_css=False)
-        site = Site(served, gallery, WorldMaps(served), Links(), other)
+        site = Site(served, gallery, WorldMaps(served), Links(TABS if rows is not None else TABS[:-1]), other)
         with gr.Tabs() as tabs:
             for name, module in ((START, start), (FIND, find), (EXPLORE, explore)):
                 with gr.Tab(name, id=name):

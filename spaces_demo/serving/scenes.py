@@ -36,6 +36,7 @@ class Scene:
         photo (`int`, *optional*): position of the photo shown; None for a visitor's own.
         cosine (`float`, *optional*): the similarity of query and photo, if the query found it.
         place (lon, lat, *optional*): where the query lies, in degrees.
+        request (`int`): the number of the visitor's request for it.
     """
 
     query: TileQuery
@@ -43,6 +44,7 @@ class Scene:
     photo: int | None = None
     cosine: float | None = None
     place: tuple[float, float] | None = None
+    request: int = 0
 
     @property
     def world_query(self) -> WorldQuery:

@@ -19,7 +19,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 # Events of maps run beside each other, since they take turns for each piece of work.
 SHARED: dict[str, Any] = {"concurrency_id": "shared", "concurrency_limit": 16}
@@ -65,29 +65,34 @@ class Turns:
                 self._changed.notify_all()
 
 
+class Asking(NamedTuple):
+    """Which request of which visitor this is; numbers grow in the order in which the visitor made them."""
+
+    visitor: str
+    number: int
+
+
 class Newest:
     """Which request of each visitor is the newest."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._numbers = itertools.count()
         self._newest: OrderedDict[str, int] = OrderedDict()
 
-    def begin(self, visitor: str | None) -> Callable[[], bool]:
+    def begin(self, asking: Asking | None) -> Callable[[], bool]:
         """
-        Numbers a new request.
+        Begins to answer a request.
 
         Args:
-            visitor (`str` or None): who asks, such as the session of a page and a map of it; None for a program, whose requests do
-                not supersede each other.
+            asking ([`Asking`] or None): the request; None for a program, whose requests do not supersede each other.
 
         Returns:
             `Callable`: whether it is still the visitor's newest. A request counts from the first time that this is asked, so that one
                 that is refused before stops no other.
         """
-        if visitor is None:
+        if asking is None:
             return always
-        number = next(self._numbers)
+        visitor, number = asking
 
         def current() -> bool:
             with self._lock:

@@ -13,6 +13,7 @@
 # limitations under the License.
 """Explore: the world by similarity to a query, in colours, in clusters, or as a visitor teaches it by clicks."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,7 +30,7 @@ from serving.model import ServedModel
 from serving.place_names import near_text
 from serving.teaching import Teaching, accuracy_text
 from serving.text import degrees_text, number_text, numbers_text
-from serving.turns import SHARED, Newest, Superseded, always
+from serving.turns import SHARED, Asking, Newest, Superseded, always
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, apart_km, parse_view
 from views.coloured_tile import ColouredParts, ColouredTiles, lay_out
 from views.explored import (
@@ -48,7 +49,7 @@ from views.explored import (
 from views.link import EXPLORE, Link
 from views.saving import save_layer
 from views.site import Site
-from widgets.events import QUIET, TURNS, for_programs, wanted, warned, warned_steps
+from widgets.events import QUIET, TURNS, asking_of, for_programs, wanted, warned, warned_steps
 from widgets.map import FORMATS, WorldMap, world_map
 from widgets.picker import chosen
 from widgets.tile import download
@@ -76,6 +77,10 @@ _TEACH_SAY = (
     f"Click some places of the kind that you look for. Then choose “{MINUS}” below and click places of other kinds; or type classes "
     "of your own there. The map shows where the rest of the world belongs, and its title how often it is right for labels held out, which it was not taught."
 )
+
+# What each of `_Parts.groups` belongs to; the examples are of similar places. The same as in `_groups_shown`, for the browser.
+_GROUPS = (*SHOWN.values(), SIMILARITY, COLOURS)
+_GROUPS_SHOWN = f'(shown) => {json.dumps(_GROUPS)}.map((name) => ({{ __type__: "update", visible: name === shown }}))'
 
 
 @dataclass(frozen=True)
@@ -186,11 +191,12 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     ]
     site.links.opens(EXPLORE, handlers.open, opened, **SHARED)
     parts.world.asked.ask(warned_steps(handlers.answer), asked, answer, **runs)
+    # Before what needs the server: Gradio answers an event's handlers one after the other.
+    own.shown.input(None, own.shown, parts.groups, js=_GROUPS_SHOWN, **QUIET)
     changed = [own.shown.input, own.places.submit, own.scale.input, own.count.release, own.sea.input]
     changed += [own.clusters.release, own.labels.blur]
     changed += [own.photo.upload, own.photo.clear, own.tile.upload, own.tile.clear]
     gr.on(changed, warned_steps(handlers.draw), asked, answer, **runs)
-    own.shown.input(_groups_shown, own.shown, parts.groups, queue=False, **QUIET)
     parts.undo.click(warned_steps(handlers.undo), asked, answer, **runs)
     parts.examples.load_input_event.then(warned_steps(handlers.draw), asked, answer, **runs)
     parts.world.map.save(warned(handlers.save), asked, parts.file, **QUIET, **SHARED)
@@ -206,8 +212,8 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
 
 
 def _groups_shown(shown: str) -> list[Any]:
-    """The controls of what is shown, and no others, as `_Parts.groups`; the examples are of similar places."""
-    return [gr.Column(visible=name == shown) for name in (*SHOWN.values(), SIMILARITY, COLOURS)]
+    """The controls of what is shown, and no others, as `_Parts.groups`."""
+    return [gr.Column(visible=name == shown) for name in _GROUPS]
 
 
 class _Handlers:
@@ -232,21 +238,21 @@ class _Handlers:
         elif choices.shown == TEACH:
             labels = with_labels(labels, want.pins, choices.marks)
         for now, before, value, status in self._drawn(
-            request.session_hash, want.view, replace(choices, places=places, labels=labels)
+            asking_of(request), want.view, replace(choices, places=places, labels=labels)
         ):
             typed = (now, before) if want.placed else (gr.skip(), gr.skip())
             yield *typed, value | {"turn": want.turn}, status
 
     def draw(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """What the controls ask for; what the visitor types meanwhile stays."""
-        for _, _, value, status in self._drawn(request.session_hash, wanted(asked).view, Choices(*values)):
+        for _, _, value, status in self._drawn(asking_of(request), wanted(asked).view, Choices(*values)):
             yield gr.skip(), gr.skip(), value, status
 
     def undo(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """The same without the last label."""
         choices = Choices(*values)
         fewer = replace(choices, labels=without_last(choices.labels))
-        yield from self._drawn(request.session_hash, wanted(asked).view, fewer)
+        yield from self._drawn(asking_of(request), wanted(asked).view, fewer)
 
     def save(self, event: gr.EventData, asked: Any, *values: Any) -> dict[str, Any]:
         """The map as a file."""
@@ -275,11 +281,11 @@ class _Handlers:
         view, choices = link.view(), self._choices(link)
         own = (choices.shown, choices.photo, choices.scale, choices.count, choices.clusters, choices.sea)
         tile = self.coloured.shown(choices.position or 0) if choices.shown == COLOURS else 4 * (gr.skip(),)
-        for now, labels, value, status in self._drawn(link.visitor, view, choices):
+        for now, labels, value, status in self._drawn(link.asking, view, choices):
             yield *own, *_groups_shown(choices.shown), *tile, now, labels, value | {"view": view}, status
 
-    def _drawn(self, visitor: str | None, view: Sequence[float], choices: Choices) -> Iterator[tuple]:
-        current = self._newest.begin(visitor)
+    def _drawn(self, asking: Asking | None, view: Sequence[float], choices: Choices) -> Iterator[tuple]:
+        current = self._newest.begin(asking)
         more = {"picking": _PICKING.get(choices.shown, "none")} | link_of(
             choices, view, self.files, self._served.coordinates
         )

@@ -19,20 +19,18 @@ address with every event, so a handler that takes a `gr.Request` can read it at 
 """
 
 import html
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
 import gradio as gr
 
 from serving.grids import WORLD
-from serving.turns import Superseded
+from serving.turns import Asking, Superseded
 from serving.visitors import for_visitors
 from serving.world_maps import parse_view
 from widgets.address import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, TABS, YOURS, address, address_bar
-from widgets.events import QUIET, superseded
+from widgets.events import QUIET, asking_of, superseded
 
 __all__ = [
     "BOXES",
@@ -50,7 +48,6 @@ __all__ = [
 ]
 # Characters of a part. Browsers and chats shorten addresses that are much longer.
 LONGEST = 4000
-_MOST_SESSIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -61,12 +58,12 @@ class Link:
     Attributes:
         tab (`str`): one of `TABS`.
         parts (`Mapping[str, str]`): everything else, as text that is not to be trusted.
-        visitor (`str`, *optional*): the session of the page that asks.
+        asking ([`Asking`], *optional*): which request of which visitor it is.
     """
 
     tab: str = START
     parts: Mapping[str, str] = field(default_factory=dict)
-    visitor: str | None = None
+    asking: Asking | None = None
 
     def position(self, name: str, count: int) -> int | None:
         """
@@ -139,105 +136,55 @@ def _whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def read(request: gr.Request) -> Link:
-    """The present address of the page. An unknown tab is that of a view that reads such parts, or else the first."""
+def read(request: gr.Request, tabs: Sequence[str] = TABS) -> Link:
+    """The present address of a page with these tabs. An unknown tab is that of a view that reads such parts, or else the first."""
     parts = dict(request.query_params)
     tab = parts.pop("tab", "")
-    if tab not in TABS:
+    if tab not in tabs:
         # Links without a tab come from earlier versions of the page.
         tab = EXPLORE if "at" in parts else BOXES if "a" in parts else START
-    return Link(tab, parts, request.session_hash)
-
-
-class _Sessions:
-    """The most recent pages that have begun to draw a view."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._recent: OrderedDict[str | None, None] = OrderedDict()
-
-    def add(self, session: str | None) -> None:
-        with self._lock:
-            self._recent[session] = None
-            while len(self._recent) > _MOST_SESSIONS:
-                self._recent.popitem(last=False)
-
-    def __contains__(self, session: str | None) -> bool:
-        # Programs have no session.
-        return session is not None and session in self._recent
+    return Link(tab, parts, asking_of(request))
 
 
 class Links:
-    """Opens links in one page: when it is loaded, when the visitor goes back or forward, and when a link in it is followed."""
+    """
+    Opens links in one page: when it is loaded, when the visitor goes back or forward, when a link in it is followed, and when a tab
+    is shown for the first time.
+    """
 
-    def __init__(self) -> None:
-        self._bar = address_bar()
-        self._tabs: set[str] = set()
+    def __init__(self, tabs: Sequence[str] = TABS):
+        self._tabs, self._bar = tabs, address_bar(tabs)
 
     def opens(self, tab: str, handler: Callable[[Link], Any], outputs: Sequence[Any], **runs: Any) -> None:
         """
-        Registers the view of a tab. To be called inside its `gr.Tab`.
+        Registers the view of a tab.
 
         Args:
-            tab (`str`): one of `TABS`.
+            tab (`str`): one of the page's.
             handler (`Callable`): returns the values of the outputs for a [`Link`], or yields them several times; a `ValueError` says
                 what is wrong with the link.
             outputs (`Sequence`): Gradio components.
-            runs: further arguments of the events.
+            runs: further arguments of the event.
         """
-        self._tabs.add(tab)
-        drawn, options = _Sessions(), {**QUIET, **runs}
 
         def opened(request: gr.Request) -> Iterator[Any]:
-            asked = read(request)
-            if asked.tab != tab:
-                yield gr.skip()
-                return
-            drawn.add(request.session_hash)
-            yield from _answers(handler, asked)
+            asked = read(request, self._tabs)
+            # The visitor may be elsewhere already.
+            yield from self._opened(handler, asked, request) if asked.tab == tab else [gr.skip()]
 
-        def shown(request: gr.Request) -> Iterator[Any]:
-            if request.session_hash in drawn:
-                yield gr.skip()
-            else:
-                yield from opened(request)
-
-        # Without a trigger, Gradio runs it when the page is loaded, when it also selects the first tab: one of both is enough.
-        gr.on(None, shown, None, outputs, **options)
-        visited = self._bar.visit(opened, None, outputs, trigger_mode="multiple", **options)
-        visited.then(None, js=f"() => gairOpened('{tab}')", **QUIET)
-        # A view may lie in a tab inside another.
-        for place in _tabs_around(gr.context.Context.block):
-            place.select(shown, None, outputs, **options)
+        event = getattr(self._bar, tab)(opened, None, outputs, trigger_mode="multiple", **QUIET, **runs)
+        event.then(None, js=f"() => gairOpened('{tab}')", **QUIET)
 
     def selects(self, tabs: gr.Tabs, compared: gr.Tabs) -> None:
         """Registers the tabs of the page and those in Compare, of which a link opens one."""
-        gr.on(None, self._selected_first, None, [tabs, compared], **QUIET)
-        self._bar.visit(self._selected, None, [tabs, compared], trigger_mode="multiple", **QUIET)
+        self._bar.show(None, None, [tabs, compared], js="gairSelected", trigger_mode="multiple", **QUIET)
 
-    def _selected_first(self, request: gr.Request) -> tuple:
-        """A page without a link shows its first tab already, or another one if the visitor was quick."""
-        return self._selected(request) if request.query_params else (gr.skip(), gr.skip())
-
-    def _selected(self, request: gr.Request) -> tuple:
-        asked = dict(request.query_params)
-        if asked.get("tab", START) not in self._tabs:
-            said = html.escape(asked["tab"][:20])
+    def _opened(self, handler: Callable[[Link], Any], link: Link, request: gr.Request) -> Iterator[Any]:
+        unknown = request.query_params.get("tab", link.tab)
+        if unknown not in self._tabs:
+            said = html.escape(unknown[:20])
             gr.Warning(f"The page has no view “{said}”; it shows its first one.", title="Part of the link is unknown")
-        tab = read(request).tab
-        # A page without embeddings of one's own has no tab for them.
-        tab = tab if tab in self._tabs else START
-        inside = tab in (COMPARE, MODELS, BOXES)
-        return gr.Tabs(selected=COMPARE if inside else tab), gr.Tabs(selected=f"{tab}-view") if inside else gr.skip()
-
-
-def _tabs_around(block: Any) -> list[gr.Tab]:
-    """The tab that is being built, and those around it."""
-    found = []
-    while block is not None:
-        found += [block] * isinstance(block, gr.Tab)
-        block = block.parent
-    return found
+        yield from _answers(handler, link)
 
 
 def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[Any]:
@@ -248,7 +195,7 @@ def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[Any]:
     try:
         if any(len(part) > LONGEST for part in link.parts.values()):
             raise ValueError(f"a part of it has more than {LONGEST} characters")
-        yield from map(_without_link, _in_steps(handler(link)))
+        yield from (_opened_by(link, answer) for answer in _in_steps(handler(link)))
     except Superseded:
         yield superseded()
     except ValueError as error:
@@ -256,13 +203,19 @@ def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[Any]:
             raise
         said = html.escape(for_visitors(str(error)).rstrip("."))
         gr.Warning(f"The link cannot be opened as it is: {said}. Its view is shown from the beginning.", title="Part of the link is unknown")  # fmt: skip
-        yield from map(_without_link, _in_steps(handler(Link(link.tab, visitor=link.visitor))))
+        yield from _answers(handler, Link(link.tab, asking=link.asking))
 
 
 def _in_steps(answer: Any) -> Iterator[tuple]:
     return iter([answer]) if isinstance(answer, tuple) else answer
 
 
-def _without_link(answer: tuple) -> tuple:
-    """What a link opens leaves the address as it is; otherwise, nobody could go back beyond it."""
-    return tuple({name: part for name, part in value.items() if name != "link"} if isinstance(value, dict) else value for value in answer)  # fmt: skip
+def _opened_by(link: Link, answer: tuple) -> tuple:
+    """What a link opens leaves the address as it is, otherwise nobody could go back beyond it, and says which tab shows it."""
+    return tuple(
+        _with_tab(value, link.tab) if isinstance(value, dict) and "link" in value else value for value in answer
+    )
+
+
+def _with_tab(value: dict[str, Any], tab: str) -> dict[str, Any]:
+    return {name: part for name, part in value.items() if name != "link"} | {"opened": tab}

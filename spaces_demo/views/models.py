@@ -24,12 +24,12 @@ from serving.colours import Colours
 from serving.layers import Layer
 from serving.model import ServedModel
 from serving.text import numbers_text
-from serving.turns import SHARED, Newest, always
+from serving.turns import SHARED, Asking, Newest, always
 from serving.world_maps import FIXED, WorldMaps
 from views.link import MODELS, Link, address
 from views.saving import save_layer
 from views.site import Site
-from widgets.events import QUIET, wanted, warned, warned_steps
+from widgets.events import QUIET, asking_of, wanted, warned, warned_steps
 from widgets.map import FORMATS, WorldMap, world_map
 from widgets.tile import download
 
@@ -137,7 +137,7 @@ class _Handlers:
         def answer(request: gr.Request, asked: Any, shown: str, place: str) -> Iterator[tuple]:
             want = wanted(asked)
             place = numbers_text(want.pins[-1]) if want.pins else place
-            for said, *values, first, second in self._drawn(request.session_hash, shown, place, want.view):
+            for said, *values, first, second in self._drawn(asking_of(request), shown, place, want.view):
                 values[number] = _with(values[number], turn=want.turn)
                 # What the visitor types stays unless a pin was set.
                 yield said if want.placed else gr.skip(), *values, first, second
@@ -155,17 +155,17 @@ class _Handlers:
 
     def draw(self, request: gr.Request, asked: Any, shown: str, place: str) -> Iterator[tuple]:
         """What the controls ask for."""
-        yield from self._drawn(request.session_hash, shown, place, wanted(asked).view)
+        yield from self._drawn(asking_of(request), shown, place, wanted(asked).view)
 
     def open(self, link: Link) -> Iterator[tuple]:
         """What a link says."""
         shown = link.one_of("show", _SHOWN.values(), SIMILARITY)
         view = link.view()
-        for said, *values, first, second in self._drawn(link.visitor, shown, link.parts.get("at", _FIRST), view):
+        for said, *values, first, second in self._drawn(link.asking, shown, link.parts.get("at", _FIRST), view):
             yield shown, said, *(_with(value, view=view) for value in values), first, second
 
-    def _drawn(self, visitor: str | None, shown: str, place: str, view: Sequence[float]) -> Iterator[tuple]:
-        current = self._newest.begin(visitor)
+    def _drawn(self, asking: Asking | None, shown: str, place: str, view: Sequence[float]) -> Iterator[tuple]:
+        current = self._newest.begin(asking)
         link = address(tab=MODELS, show=None if shown == SIMILARITY else shown, at=place, view=tuple(view))
         # Every answer has all that is known: browsers may lose a map whose answer is followed by one without it.
         values, notes = [gr.skip(), gr.skip()], [gr.skip(), gr.skip()]

@@ -15,7 +15,7 @@
 
 import html
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -26,14 +26,14 @@ from serving.place_names import near_text
 from serving.scenes import Scene, photo_scene, place_scene, point_scene, tile_scene, upload_scene
 from serving.text import number_text
 from serving.tile_maps import TileQuery, distance_text, near_point_text, standings, tile_value
-from serving.turns import SHARED, Newest
+from serving.turns import SHARED, Asking, Newest, always
 from serving.uploads import caution
 from serving.world_maps import FIXED
 from views.link import COMPARE, EXPLORE, FIND, START, Link, address
 from views.saving import save_layer, save_tile
 from views.site import Site
 from widgets.cards import card_head, more_links, photo_card
-from widgets.events import QUIET, Wanted, event_numbers, wanted, warned, warned_steps
+from widgets.events import QUIET, Wanted, asking_of, event_numbers, wanted, warned, warned_steps
 from widgets.map import FORMATS, WorldMap, world_map
 from widgets.picker import choice, chosen, picker
 from widgets.tile import download, tile_card
@@ -110,7 +110,7 @@ class _Handlers:
     def __init__(self, site: Site):
         self._site, self._gallery, self._served = site, site.gallery, site.served
         self._examples: list[Example] = typical_examples(site.gallery)
-        self._newest = Newest()
+        self._scenes, self._views = Newest(), Newest()
         # The example in the middle: neither the best found nor the worst.
         found = sorted(self._examples, key=lambda example: site.gallery.photos[example.photo].standing)
         self._first = found[len(found) // 2].photo if found else None
@@ -118,29 +118,30 @@ class _Handlers:
     # Events
 
     def open(self, link: Link) -> Iterator[tuple]:
-        yield from self._answers(lambda: self._linked(link), link.visitor, view=link.view())
+        yield from self._answers(lambda: self._linked(link), link.asking, view=link.view())
 
     def choose(self, event: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         example = self._examples[chosen(event, len(self._examples))]
-        yield from self._answers(lambda: photo_scene(self._served, self._gallery, example.photo), request.session_hash)
+        yield from self._answers(lambda: photo_scene(self._served, self._gallery, example.photo), asking_of(request))
 
     def pick(self, event: gr.EventData, scene: Scene | None, request: gr.Request) -> Iterator[tuple]:
         (x, y), tile = event_numbers(event, "x", "y"), _known(scene).tile
-        yield from self._answers(lambda: point_scene(self._served, self._gallery, tile, x, y), request.session_hash)
+        yield from self._answers(lambda: point_scene(self._served, self._gallery, tile, x, y), asking_of(request))
 
     def take(self, path: str, request: gr.Request) -> Iterator[tuple]:
-        yield from self._answers(lambda: upload_scene(self._served, self._gallery, path), request.session_hash)
+        yield from self._answers(lambda: upload_scene(self._served, self._gallery, path), asking_of(request))
 
     def ask(self, asked: Any, scene: Scene | None, request: gr.Request) -> Iterator[tuple]:
         """The visitor has set a pin, opened a mark, or moved the map."""
-        want, visitor = wanted(asked), request.session_hash
+        want, asking = wanted(asked), asking_of(request)
         if want.pins and (scene is None or list(want.pins) != scene.world_query.places):
             lon, lat = want.pins[-1]
-            yield from self._answers(lambda: place_scene(self._served, self._gallery, lon, lat), visitor, want)
+            yield from self._answers(lambda: place_scene(self._served, self._gallery, lon, lat), asking, want)
         elif (mark := want.opened) is not None:
-            yield from self._answers(lambda: self._opened(mark), visitor, want)
+            yield from self._answers(lambda: self._opened(mark), asking, want)
         else:
-            for world in self._worlds(_known(scene), self._newest.begin(visitor), want):
+            scene = _known(scene)
+            for world in self._worlds(scene, self._current(asking, scene), want):
                 yield (*_UNCHANGED, world)
 
     def save(self, event: gr.EventData, scene: Scene | None) -> dict[str, Any]:
@@ -182,7 +183,7 @@ class _Handlers:
     def _answers(
         self,
         make: Callable[[], Scene],
-        visitor: str | None,
+        asking: Asking | None,
         want: Wanted | None = None,
         view: Sequence[float] = WORLD,
     ) -> Iterator[tuple]:
@@ -190,8 +191,8 @@ class _Handlers:
         All cards of a scene, then with a finer map if one follows. What was chosen on the map leaves its view as it is; otherwise it
         moves to `view`.
         """
-        # Before the scene is made: a large photo takes longer than what is asked for after it.
-        current, scene = self._newest.begin(visitor), make()
+        scene = replace(make(), request=asking.number if asking else 0)
+        current = self._current(asking, scene)
         gallery, query = self._gallery, scene.query
         points = [gallery.photos[number].point for number in gallery.photos_of(scene.tile)]
         shown = gallery.tiles[scene.tile]
@@ -209,6 +210,17 @@ class _Handlers:
         # Each answer has all cards: browsers may lose a card whose answer is followed by one without it.
         for world in self._worlds(scene, current, want, view):
             yield (*cards, world)
+
+    def _current(self, asking: Asking | None, scene: Scene) -> Callable[[], bool]:
+        """
+        Whether nobody has asked for anything newer: for another scene, or for another view of this one. A view of the scene before,
+        which the visitor still saw, does not count.
+        """
+        if asking is None:
+            return always
+        same_scene = self._scenes.begin(Asking(asking.visitor, scene.request))
+        same_view = self._views.begin(Asking(f"{asking.visitor} {scene.request}", asking.number))
+        return lambda: same_scene() and same_view()
 
     def _worlds(
         self, scene: Scene, current: Callable[[], bool], want: Wanted | None, view: Sequence[float] = WORLD

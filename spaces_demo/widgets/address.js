@@ -4,15 +4,15 @@
 
 "use strict";
 
-const GAIR_TABS = ["Start", "Find", "Explore", "Compare", "Models", "Boxes", "Yours"];
 const gairLinks = {}; // the last address of each tab
-let gairOpening = null; // the tab in which the visitor goes back or forward, until it shows that
+let gairTabs = []; // of this page
+let gairOpening = null; // the tab that opens a link, until it shows what the link says
 const gairOuter = (tab) => (["Models", "Boxes"].includes(tab) ? "Compare" : tab); // these lie in the tab Compare
 
 /** The tab of an address, as `link.read` finds it: an unknown one is that of a view that reads such parts, or else the first. */
 function gairTabOf(query) {
   const parts = new URLSearchParams(query);
-  if (GAIR_TABS.includes(parts.get("tab"))) return parts.get("tab");
+  if (gairTabs.includes(parts.get("tab"))) return parts.get("tab");
   return parts.has("at") ? "Explore" : parts.has("a") ? "Boxes" : "Start";
 }
 
@@ -44,24 +44,50 @@ function gairShowTab(id) {
   gairLinks[gairOuter(tab)] = location.search.slice(1);
 }
 
-/** The view of a tab shows, or has refused, what the visitor went back or forward to. */
+/** The view of a tab shows, or has refused, what a link says. */
 function gairOpened(tab) {
   if (tab === gairOpening) gairOpening = null;
 }
 
-/** Reports that the visitor goes back or forward, or follows a link inside the page. */
-function gairAddress(send) {
-  function open() {
+/** A view shows an answer: what a link says, or what the visitor wants, of which it has the link. */
+function gairShown({ opened, link }, moved = false) {
+  gairOpened(opened);
+  gairVisit(link, moved);
+}
+
+/** The tabs that belong to the address: the values of Gradio's outer tabs, and of those in Compare. */
+function gairSelected() {
+  const tab = gairTabOf(location.search);
+  const inside = gairOuter(tab) === "Compare" ? { selected: `${tab}-view` } : {};
+  return [{ selected: gairOuter(tab) }, inside].map((change) => ({ __type__: "update", ...change }));
+}
+
+/**
+ * Opens the address: when the page is loaded, when the visitor goes back or forward, or follows a link inside the page, and
+ * when a tab is shown for the first time. `send` reports "show", for the tabs, and the tab whose view is to be drawn.
+ */
+function gairAddress(tabs, send) {
+  const drawn = new Set();
+  gairTabs = tabs;
+
+  function draw() {
     gairOpening = gairTabOf(location.search);
-    send();
+    drawn.add(gairOpening);
+    send(gairOpening);
+  }
+
+  function open() {
+    send("show");
+    draw();
   }
 
   window.addEventListener("popstate", open);
-  // Before Gradio asks the server for what the tab shows, which reads the address. Tabs also change after an answer, which
-  // may come when the visitor is elsewhere already; so clicks count, not the tabs' own events.
+  // Before Gradio selects the tab. Tabs are also selected by links; so clicks count, not the tabs' own events.
   document.addEventListener("click", (event) => {
     const tab = event.target.closest?.("[role=tab][data-tab-id]");
-    if (tab) gairShowTab(tab.dataset.tabId);
+    if (!tab) return;
+    gairShowTab(tab.dataset.tabId);
+    if (!drawn.has(gairTabOf(location.search))) draw();
   }, true);
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.('a[href^="?"]');
@@ -71,4 +97,5 @@ function gairAddress(send) {
     open();
     window.scrollTo({ top: 0 });
   });
+  open();
 }

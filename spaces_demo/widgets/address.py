@@ -13,6 +13,8 @@
 # limitations under the License.
 """Addresses of the page: a query string says what a view shows, so that a link opens it again."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,11 +32,15 @@ def address(**parts: Any) -> str:
     return urlencode({name: _text(value) for name, value in parts.items() if value is not None}, safe=",")
 
 
-def address_bar() -> gr.HTML:
-    """A hidden component, whose event `visit` says that the visitor goes back or forward, or follows a link in the page."""
+def address_bar(tabs: Sequence[str]) -> gr.HTML:
+    """
+    A hidden component, whose event `show` says that the address has changed, and whose events with the names of the tabs say that
+    their views are to show what the address says.
+    """
     return gr.HTML(
         html_template="<div></div>",
-        js_on_load='gairAddress(() => trigger("visit"));',
+        # Gradio knows the events by their names in this text.
+        js_on_load=f'/* "show" */ gairAddress({json.dumps(tabs)}, (event) => trigger(event));',
         visible="hidden",
         elem_id="address",
         head=HEAD,

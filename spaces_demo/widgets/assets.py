@@ -29,6 +29,7 @@ _SCRIPTS = [_FOLDER / "vendor" / "leaflet" / "leaflet.js"] + [
     _FOLDER / f"{name}.js"
     for name in (
         "shared",
+        "requests",
         "address",
         "geography",
         "search",

@@ -14,7 +14,7 @@ function gairColoured(element, props, watch, save) {
     find("picture").src = value.picture;
     find("colours").src = value.colours;
     find("said").textContent = value.said;
-    gairVisit(value.link);
+    gairShown(value);
     // For the tests: which tile is drawn.
     element.querySelector(".gair-coloured").dataset.drawn = value.name;
   }

@@ -23,7 +23,7 @@ from typing import Any
 
 import gradio as gr
 
-from serving.turns import Superseded
+from serving.turns import Asking, Superseded
 from serving.uploads import UnusableFile
 from serving.visitors import for_visitors
 
@@ -133,6 +133,13 @@ def event_numbers(event: gr.EventData, *names: str) -> list[float]:
     if len(values) < len(names):
         raise ValueError(f"The page sent {data!s:.80}, expected numbers for {', '.join(names)}; reload the page.")
     return values
+
+
+def asking_of(request: gr.Request) -> Asking | None:
+    """Which request this is, as `requests.js` counts them; None if a program sent it."""
+    number = request.headers.get("x-gair-request", "")
+    counted = number.isascii() and number.isdigit() and len(number) < 10
+    return Asking(request.session_hash, int(number)) if counted and request.session_hash else None
 
 
 def _warn(error: ValueError) -> None:

@@ -60,6 +60,7 @@ function gairMap(element, props, watch, asked, linked, save) {
   const moveTo = (lon, lat, scale) => map.setView([lat, lon], gairZoom(gairClamped(scale, smallest(), GAIR_DEEPEST)), { animate: false });
 
   function showBounds(bounds) {
+    clearTimeout(settled);
     pending = size().width ? null : bounds;
     if (pending) return;
     const [west, south, east, north] = bounds;
@@ -88,6 +89,8 @@ function gairMap(element, props, watch, asked, linked, save) {
     asked.note({ view: view().bounds() });
     clearTimeout(settled);
     settled = setTimeout(() => {
+      // What a link opens may move the map.
+      if (gairOpening) return askWhenSettled();
       if (size().width) gairVisit(gairWithView(location.search.slice(1), asked.wanted.view), true);
       if (gairKind(value)) asked.ask({});
     }, GAIR_SETTLED_MS);
@@ -343,7 +346,8 @@ function gairMap(element, props, watch, asked, linked, save) {
     layers = gairKind(value) ? [...alike, gairLayer(value)] : [];
     gairOfferDiverging(controls.palette, value.low === -1 && value.high === 1);
     repaint();
-    gairVisit(value.link && !gairKind(value) ? gairWithView(value.link, asked.wanted.view) : value.link, value.turn !== undefined && asked.moved);
+    const link = value.link && !gairKind(value) ? gairWithView(value.link, asked.wanted.view) : value.link;
+    gairShown({ ...value, link }, value.turn !== undefined && asked.moved);
     if (value.view) showBounds(value.view);
     // Something else was asked for, and the map has moved since.
     else if (value.turn === undefined && unlike(value.drawn_for)) askWhenSettled();

@@ -15,7 +15,7 @@ function gairResults(element, props, watch, save) {
     if (format === "png") (await gairResultsPicture(element)).toBlob((blob) => gairDownload(blob, "gair-results.png"));
     else if (format) save(format);
   });
-  watch("value", () => gairVisit(props.value.link));
+  watch("value", () => gairShown(props.value));
 }
 
 /** The query and what it found as on the page, one section below the other. */

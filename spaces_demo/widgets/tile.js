@@ -224,7 +224,7 @@ function gairTile(element, props, watch, send) {
     });
     if (value.maps) maps.mean = Float32Array.of(value.mean);
     draw();
-    gairVisit(value.link);
+    gairShown(value);
     // For the tests: which query is drawn.
     element.querySelector(".gair-tile").dataset.drawn = value.key || "";
   }

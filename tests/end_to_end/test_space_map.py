@@ -47,7 +47,8 @@ def url():
 
 @pytest.fixture
 def page(chromium, url):
-    with visit(chromium, url, ready=READY) as opened:
+    # Otherwise a map that is let go on a fast machine moves on by itself.
+    with visit(chromium, url, ready=READY, reduced_motion="reduce") as opened:
         yield opened
 
 

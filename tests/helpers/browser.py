@@ -28,7 +28,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("playwright", reason="the extra ci is not installed")
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 DESKTOP, TABLET, PHONE, LANDSCAPE = (1280, 900), (800, 900), (390, 844), (844, 390)
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -45,6 +45,7 @@ _FLAGS = (
 # For busy machines; nothing waits longer than it must.
 _ANSWER_MS = 180_000
 _MOST_TABS = 250
+_ASKED = "**/queue/join*"
 # What is true once a tab shows its first answer.
 _READY = {
     "Start": "document.querySelector('#start-tile-card .gair-tile')?.dataset.drawn && document.querySelector('#start-map canvas')?.dataset.drawn",
@@ -176,6 +177,22 @@ def settle(page: Page) -> None:
     """Waits until no map computes, and what came last is painted: a map paints in the next frame."""
     page.wait_for_function("![...document.querySelectorAll('[data-part=busy]')].some((busy) => busy.checkVisibility())")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+@contextmanager
+def held_requests(page: Page) -> Iterator[list[Route]]:
+    """
+    Holds what the page asks the server to compute until the end of the block. Then it is sent, the newest first, as browsers may
+    do that send it over several connections.
+    """
+    held: list[Route] = []
+    page.route(_ASKED, lambda route: held.append(route))
+    yield held
+    # The page sends what it has been told to.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    while held:
+        held.pop().continue_()
+    page.unroute(_ASKED)
 
 
 def tab_to(page: Page, target: Locator) -> None:

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -36,6 +37,12 @@ def asked(*pins: list[float], **parts: Any) -> dict[str, Any]:
     """What a map of the page sends: pins (lon, lat) that a visitor has set, and other parts than those of the whole world."""
     whole = {"view": [-180, -90, 180, 90], "boxes": {}, "opened": None, "placed": True, "turn": 1}
     return whole | {"pins": list(pins)} | parts
+
+
+def request(number: int | None = None, visitor: str = "a visitor", **parts: str) -> Any:
+    """The part of a request that views read: its number if a page sent it, who asks, and the parts of the address."""
+    headers = {} if number is None else {"x-gair-request": str(number)}
+    return SimpleNamespace(headers=headers, session_hash=visitor, query_params=parts)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import threading
 
 import pytest
 
-from serving.turns import Newest, Turns
+from serving.turns import Asking, Newest, Turns
 
 
 def test_lower_ranks_go_first_and_equals_in_their_order():
@@ -50,14 +50,14 @@ def test_work_that_fails_lets_the_next_one_run():
 
 def test_a_request_is_current_until_the_same_visitor_asks_again():
     newest = Newest()
-    first, other = newest.begin("a"), newest.begin("b")
+    first, other = newest.begin(Asking("a", 1)), newest.begin(Asking("b", 1))
     assert first() and other()
-    second = newest.begin("a")
+    second = newest.begin(Asking("a", 2))
     # Before the second has been asked, it may still be refused.
     assert first() and second() and not first() and other()
-    # One that was begun earlier and took longer does not come back.
-    slow, quick = newest.begin("a"), newest.begin("a")
-    assert quick() and not slow() and not second()
+    # The order in which the visitor asked counts, not that in which the server begins to answer.
+    quick, slow = newest.begin(Asking("a", 4)), newest.begin(Asking("a", 3))
+    assert quick() and not slow() and not second() and quick()
 
 
 def test_requests_of_programs_do_not_supersede_each_other():
@@ -68,7 +68,7 @@ def test_requests_of_programs_do_not_supersede_each_other():
 
 def test_only_recent_visitors_are_remembered():
     newest = Newest()
-    forgotten = newest.begin("first")
+    forgotten = newest.begin(Asking("first", 1))
     for number in range(3000):
-        newest.begin(str(number))()
+        newest.begin(Asking(str(number), 1))()
     assert forgotten() and len(newest._newest) <= 1000

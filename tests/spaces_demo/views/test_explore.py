@@ -14,6 +14,7 @@
 """Explore without a browser: what each choice shows, labels by clicks and their undoing, links and files."""
 
 import base64
+from itertools import count
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
@@ -27,12 +28,11 @@ from serving.labels import MINUS, PLUS
 from serving.turns import Superseded
 from serving.world_maps import FULL, WorldMaps
 from tests.helpers.rasters import made_pixels, write_tif
-from tests.helpers.space import asked
+from tests.helpers.space import asked, request
 from views.explore import _Handlers
 from views.explored import CLUSTERS, COLOURS, TEACH, Choices
 from views.link import Link
 
-VISITOR = SimpleNamespace(session_hash="a visitor")
 TAUGHT = f"5, 25, {PLUS}\n-60, -5, {MINUS}"
 
 
@@ -47,7 +47,7 @@ def last(steps):
 
 def test_a_click_is_a_place_of_the_query(handlers):
     places, labels, value, status = last(
-        handlers.answer(VISITOR, asked([13.4, 52.5], turn=7), *vars(Choices()).values())
+        handlers.answer(request(), asked([13.4, 52.5], turn=7), *vars(Choices()).values())
     )
     assert (places, labels, value["turn"]) == ("13.4, 52.5", "", 7) and value["pins"] == [{"lon": 13.4, "lat": 52.5}]
     assert len(value["places"]) == 5 and status.count("\n|") == 7 and "at=13.4" in value["link"]
@@ -56,17 +56,17 @@ def test_a_click_is_a_place_of_the_query(handlers):
 def test_what_is_typed_stays_while_the_map_is_moved(handlers):
     moved = asked([13.4, 52.5], placed=False)
     typed = Choices(places="2.35, 48.8")
-    places, labels, value, _ = last(handlers.answer(VISITOR, moved, *vars(typed).values()))
+    places, labels, value, _ = last(handlers.answer(request(), moved, *vars(typed).values()))
     assert places == labels == skip() and value["pins"] == [{"lon": 13.4, "lat": 52.5}] and "at=13.4" in value["link"]
 
 
 def test_a_click_is_a_label_where_labels_are_taught(handlers):
     choices = Choices(TEACH, labels=f"5, 25, {PLUS}", marks=MINUS)
-    _, labels, value, status = last(handlers.answer(VISITOR, asked([-60, -5]), *vars(choices).values()))
+    _, labels, value, status = last(handlers.answer(request(), asked([-60, -5]), *vars(choices).values()))
     assert labels == TAUGHT and [mark["kind"] for mark in value["marks"]] == ["plus", "minus"] and not value["pins"]
     assert "probability" in value["unit"] and "cannot be measured with these 2 labels" in status
     assert value["title"].endswith("+: too few labels to measure its accuracy")
-    _, labels, value, status = last(handlers.undo(VISITOR, asked(), *vars(Choices(TEACH, labels=TAUGHT)).values()))
+    _, labels, value, status = last(handlers.undo(request(), asked(), *vars(Choices(TEACH, labels=TAUGHT)).values()))
     assert (
         labels == f"5, 25, {PLUS}"
         and len(value["marks"]) == 1
@@ -77,7 +77,7 @@ def test_a_click_is_a_label_where_labels_are_taught(handlers):
 
 @pytest.mark.parametrize(("shown", "part"), [(COLOURS, "colours"), (CLUSTERS, "classes")])
 def test_the_world_is_drawn_without_a_query(handlers, shown, part):
-    *_, value, status = last(handlers.draw(VISITOR, asked(), *vars(Choices(shown)).values()))
+    *_, value, status = last(handlers.draw(request(), asked(), *vars(Choices(shown)).values()))
     assert part in value and f"show={shown}" in value["link"] and status == ""
 
 
@@ -112,7 +112,7 @@ def test_links_restore_all_that_is_chosen(handlers):
             TEACH, berlin, labels="5, 25, sand & stone\n-60, -5, forest\n14.4444, 50.1, forest\n6, 26, sand & stone"
         ),
     ):
-        *_, value, _ = last(handlers.draw(VISITOR, asked(), *vars(choices).values()))
+        *_, value, _ = last(handlers.draw(request(), asked(), *vars(choices).values()))
         assert not value["unlinked"]
         again, drawn = opened(handlers, **parts_of(value))
         assert again == choices and drawn["key"] == value["key"]
@@ -121,10 +121,10 @@ def test_links_restore_all_that_is_chosen(handlers):
 def test_what_a_link_cannot_hold_is_said(handlers, tmp_path):
     path = tmp_path / "own.jpg"
     Image.new("RGB", (40, 30)).save(path)
-    *_, value, _ = last(handlers.draw(VISITOR, asked(), *vars(Choices(photo=str(path))).values()))
+    *_, value, _ = last(handlers.draw(request(), asked(), *vars(Choices(photo=str(path))).values()))
     assert "file of your own" in value["unlinked"] and "photo" not in value["link"]
     many = "\n".join(f"{10 + number / 7:.4f}, {20 + number / 7:.4f}, class {number % 2}" for number in range(300))
-    *_, value, _ = last(handlers.draw(VISITOR, asked(), *vars(Choices(TEACH, labels=many)).values()))
+    *_, value, _ = last(handlers.draw(request(), asked(), *vars(Choices(TEACH, labels=many)).values()))
     assert "too many for a link" in value["unlinked"] and len(value["link"]) < 200
 
 
@@ -190,13 +190,15 @@ def test_a_tile_is_shown_and_saved_as_colours(handlers, tmp_path):
 
 
 def test_what_is_typed_while_the_controls_are_answered_stays(handlers):
-    for places, labels, *_ in handlers.draw(VISITOR, asked(), *vars(Choices(places="13.4, 52.52")).values()):
+    for places, labels, *_ in handlers.draw(request(), asked(), *vars(Choices(places="13.4, 52.52")).values()):
         assert places == labels == skip()
 
 
 def test_a_refused_request_stops_no_other_and_a_newer_one_stops_all(handlers):
+    numbers = count(1)
+
     def begun(choices):
-        return handlers.draw(VISITOR, asked(), *vars(choices).values())
+        return handlers.draw(request(next(numbers)), asked(), *vars(choices).values())
 
     wanted = begun(Choices(CLUSTERS))
     with pytest.raises(ValueError, match="expected"):

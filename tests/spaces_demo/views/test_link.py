@@ -13,26 +13,19 @@
 # limitations under the License.
 """Links: what an address asks for, and addresses that cannot be used."""
 
-from dataclasses import dataclass
-
 import pytest
 
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import gradio as gr
 
-from serving.turns import Superseded
+from serving.turns import Asking, Superseded
+from tests.helpers.space import request
 from views import link
-from views.link import BOXES, COMPARE, EXPLORE, FIND, START, Link, address
-
-
-@dataclass
-class Request:
-    query_params: dict[str, str]
-    session_hash: str | None = None
+from views.link import BOXES, COMPARE, EXPLORE, FIND, START, TABS, Link, address
 
 
 def asked(**parts):
-    return link.read(Request(parts))
+    return link.read(request(**parts))
 
 
 def test_a_link_says_what_it_was_made_of():
@@ -67,27 +60,25 @@ def test_a_link_that_cannot_be_used_shows_the_view_from_the_beginning_and_says_s
         return found.position("tile", 24) or 0, {"drawn": True, "link": "tab=Compare"}
 
     # What a link opens keeps its address.
-    assert list(link._answers(view, Link(COMPARE, {"tile": "3"}))) == [(3, {"drawn": True})] and not said
-    assert list(link._answers(view, Link(COMPARE, {"tile": "<b>"}))) == [(0, {"drawn": True})]
+    shown = {"drawn": True, "opened": COMPARE}
+    assert list(link._answers(view, Link(COMPARE, {"tile": "3"}))) == [(3, shown)] and not said
+    assert list(link._answers(view, Link(COMPARE, {"tile": "<b>"}))) == [(0, shown)]
     assert len(said) == 1 and "from the beginning" in said[0] and "<b>" not in said[0]
-    assert list(link._answers(view, Link(COMPARE, {"tile": "3", "more": 5000 * "x"}))) == [(0, {"drawn": True})]
+    assert list(link._answers(view, Link(COMPARE, {"tile": "3", "more": 5000 * "x"}))) == [(0, shown)]
     assert "more than 4000 characters" in said[1]
 
 
-def test_a_link_opens_its_tab_also_inside_compare(monkeypatch):
-    said = []
+@pytest.mark.parametrize("tab", ["<Nowhere>", "Yours"])
+def test_a_view_that_the_page_lacks_is_said_and_the_first_one_shown(monkeypatch, tab):
+    said, asks = [], request(7, tab=tab)
     monkeypatch.setattr(link.gr, "Warning", lambda text, title: said.append(text))
     with gr.Blocks():
-        links = link.Links()
-        for name in (START, COMPARE, BOXES):
-            with gr.Tab(name):
-                links.opens(name, lambda found: (), [])
-    outer, inner = links._selected(Request({"tab": "Boxes", "a": "1,2,3,4"}))
-    assert outer.selected == "Compare" and inner.selected == "Boxes-view" and not said
-    # A view that this page lacks is as one that no page has.
-    for number, tab in enumerate(("<Nowhere>", "Yours"), start=1):
-        outer, inner = links._selected(Request({"tab": tab}))
-        assert outer.selected == "Start" and len(said) == number and "<" not in said[-1]
+        links = link.Links(TABS[:-1])
+    found = link.read(asks, TABS[:-1])
+    assert list(links._opened(lambda opened: (opened.asking,), found, asks)) == [(Asking("a visitor", 7),)]
+    assert found.tab == START and len(said) == 1 and "has no view" in said[0] and "<" not in said[0]
+    asks = request(8, tab=BOXES)
+    assert list(links._opened(lambda opened: (opened.tab,), link.read(asks), asks)) == [(BOXES,)] and len(said) == 1
 
 
 def test_a_view_may_answer_several_times_until_something_else_is_wanted():
@@ -97,7 +88,8 @@ def test_a_view_may_answer_several_times_until_something_else_is_wanted():
         raise Superseded
 
     # Gradio sends the last answer once more, when newer answers may be there already.
-    assert list(link._answers(steps, Link(START))) == [(1, {}), (2, {}), gr.skip()]
+    opened = {"opened": START}
+    assert list(link._answers(steps, Link(START))) == [(1, opened), (2, opened), gr.skip()]
 
 
 @pytest.mark.parametrize("text", ["1", "13", "-2", "2.0", "", "9" * 5000, "0" * 20 + "2"])

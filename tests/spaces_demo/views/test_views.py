@@ -15,7 +15,7 @@
 
 import base64
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,10 +29,10 @@ from serving.embedded_rows import EmbeddedRows
 from serving.gallery import Gallery
 from serving.model import untrained
 from serving.search import Totals, find_tiles
-from serving.turns import Superseded
+from serving.turns import Asking, Superseded
 from serving.world_maps import WorldMaps
 from tests.helpers.rasters import made_pixels, write_tif
-from tests.helpers.space import asked
+from tests.helpers.space import asked, request
 from views import boxes, embeddings, explore, find, models, readings, start
 from views.boxes import sentence
 from views.find import totals_text
@@ -49,13 +49,6 @@ def maps(served_model):
 def site(served_model, bundled_gallery, maps):
     with gr.Blocks():
         return Site(served_model, bundled_gallery, maps, Links(), lambda: untrained(served_model))
-
-
-@dataclass
-class Request:
-    """The part of a request that views read: there is no session."""
-
-    session_hash: str | None = None
 
 
 def event(**data):
@@ -99,26 +92,26 @@ def test_choosing_one_of_the_first_cards_moves_the_others(site):
     assert tile["query"] == gallery.photos[first].point and tile["link"] == f"tab=Start&photo={first}"
     assert {"id": f"photo-{first}", "kind": "photo"}.items() <= world["marks"][-1].items() and world["pins"] == []
 
-    scene, examples, head, _, _, tile, _, world = last(handlers.pick(event(x=0.25, y=0.75), scene, Request()))
+    scene, examples, head, _, _, tile, _, world = last(handlers.pick(event(x=0.25, y=0.75), scene, request()))
     assert (scene.query.kind, tile["query"], tile["asked"]) == ("point", (0.25, 0.75), "point")
     assert "true" not in [choice["chosen"] for choice in examples] and "most similar photo" in head["title"]
     assert tile["link"] == f"tab=Start&tile={scene.tile}&point=0.25,0.75" and "turn" not in world
 
     wanted = asked([24.0, -23.0], turn=7)
-    scene, _, _, picture, head, tile, _, world = last(handlers.ask(wanted, scene, Request()))
+    scene, _, _, picture, head, tile, _, world = last(handlers.ask(wanted, scene, request()))
     assert scene.tile == find_tiles(gallery, scene.query.embedding)[0].position and "similar tile" in head["title"]
     assert world["pins"] == [{"lon": 24.0, "lat": -23.0}] and world["turn"] == 7
     assert picture["picture"] == gallery.photos[scene.photo].picture and tile["link"] == "tab=Start&place=24,-23"
     # The numbered places of the map open too.
     opened = {**wanted, "opened": world["places"][1]["id"], "turn": 8}
-    other, *_ = last(handlers.ask(opened, scene, Request()))
+    other, *_ = last(handlers.ask(opened, scene, request()))
     assert other.place == pytest.approx((world["places"][1]["lon"], world["places"][1]["lat"]), abs=1e-4)
 
     # The pin is known, so a mark that is opened, or else the view, is what is new.
-    scene, *_, tile, _, world = last(handlers.ask({**wanted, "opened": "tile-3", "turn": 8}, scene, Request()))
+    scene, *_, tile, _, world = last(handlers.ask({**wanted, "opened": "tile-3", "turn": 8}, scene, request()))
     assert (scene.tile, scene.photo, world["turn"]) == (3, 12, 8)
     moved = {**wanted, "pins": [], "view": [0, 0, 40, 20], "turn": 9}
-    *unchanged, world = last(handlers.ask(moved, scene, Request()))
+    *unchanged, world = last(handlers.ask(moved, scene, request()))
     assert world["drawn_for"] == [0, 0, 40, 20] and unchanged == [gr.skip()] * 7
 
 
@@ -127,7 +120,7 @@ def test_marks_that_no_map_has_open_nothing(site, mark):
     handlers = start._Handlers(site)
     wanted = asked(opened=mark, placed=False)
     with pytest.raises(ValueError, match=r"opens no tile|there are"):
-        last(handlers.ask(wanted, last(handlers.open(Link("Start")))[0], Request()))
+        last(handlers.ask(wanted, last(handlers.open(Link("Start")))[0], request()))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +196,7 @@ def test_two_models_are_asked_for_the_same_place(site, tmp_path, monkeypatch):
         and trained["cells"] != drawn_anew["cells"]
     )
     wanted = asked([20.0, -10.0], turn=7)
-    answers = handlers.answers_of(1)(Request(), wanted, "colours", "13.4, 52.52")
+    answers = handlers.answers_of(1)(request(), wanted, "colours", "13.4, 52.52")
     place, trained, drawn_anew, *_ = each(answers)
     assert place == "20, -10" and drawn_anew["turn"] == 7 and "turn" not in trained
     assert trained["colours"] != drawn_anew["colours"] and trained["link"] == drawn_anew["link"]
@@ -273,8 +266,8 @@ def test_what_the_server_has_forgotten_is_not_guessed(site):
     shown, found = start._Handlers(site), find._Handlers(site)
     moved = asked(view=[0, 0, 40, 20], placed=False, turn=9)
     for refused in (
-        lambda: list(shown.pick(event(x=0.5, y=0.5), None, Request())),
-        lambda: list(shown.ask(moved, None, Request())),
+        lambda: list(shown.pick(event(x=0.5, y=0.5), None, request())),
+        lambda: list(shown.ask(moved, None, request())),
         lambda: shown.save(event(format="csv"), None),
         lambda: shown.save_map(event(format="csv"), moved, None),
         lambda: found.save(event(format="csv"), []),
@@ -282,26 +275,41 @@ def test_what_the_server_has_forgotten_is_not_guessed(site):
         with pytest.raises(ValueError, match="has forgotten"):
             refused()
     # A place on the map needs nothing of what was shown.
-    assert last(shown.ask(moved | {"pins": [[24.0, -23.0]]}, None, Request()))[0].place == (24, -23)
+    assert last(shown.ask(moved | {"pins": [[24.0, -23.0]]}, None, request()))[0].place == (24, -23)
 
 
 def test_a_photo_that_takes_long_does_not_replace_what_was_chosen_after_it(site, monkeypatch):
-    handlers, visitor = start._Handlers(site), Request("a visitor")
+    handlers = start._Handlers(site)
 
     def slowly(served, gallery, path):
         # Meanwhile, the visitor chooses an example.
-        assert list(handlers.choose(event(number=2), visitor))
+        assert list(handlers.choose(event(number=2), request(2)))
         return start.photo_scene(served, gallery, 0)
 
     monkeypatch.setattr(start, "upload_scene", slowly)
     with pytest.raises(Superseded):
-        next(handlers.take("large.jpg", visitor))
+        next(handlers.take("large.jpg", request(1)))
+
+
+def test_moving_the_map_does_not_undo_a_click_that_it_does_not_show_yet(site):
+    handlers = start._Handlers(site)
+    before = last(handlers.choose(event(number=2), request(1)))[0]
+    clicked, moved = handlers.choose(event(number=3), request(2)), asked(view=[0, 0, 60, 30], turn=1)
+    view_before = handlers._current(Asking("a visitor", 3), before)
+    assert view_before() and next(handlers.ask(moved, before, request(3)))
+    scene, *_ = next(clicked)
+    assert scene.photo != before.photo and not view_before()
+    with pytest.raises(Superseded):
+        next(handlers.ask(moved, before, request(4)))
+    # Another view of what is shown now replaces what is still drawn for the click.
+    rest = handlers._current(Asking("a visitor", 2), scene)
+    assert rest() and next(handlers.ask(moved, scene, request(5))) and not rest()
 
 
 def test_a_link_of_the_first_screen_has_the_view_of_its_map(site):
     handlers = start._Handlers(site)
     wanted = asked([24.0, -23.0], view=[0, -40, 60, -10], turn=7)
-    *_, tile, _, world = last(handlers.ask(wanted, None, Request()))
+    *_, tile, _, world = last(handlers.ask(wanted, None, request()))
     assert tile["link"] == "tab=Start&place=24,-23&view=0,-40,60,-10"
     *_, again = last(handlers.open(Link("Start", {"place": "24,-23", "view": "0,-40,60,-10"})))
     assert again["view"] == [0, -40, 60, -10] and again["cells"] == world["cells"]

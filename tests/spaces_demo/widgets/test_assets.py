@@ -12,7 +12,6 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-import json
 import re
 
 import pytest
@@ -21,8 +20,7 @@ pytest.importorskip("gradio", reason="the extra demo is not installed")
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from widgets.address import TABS
-from widgets.assets import HEAD, ROUTES, read_asset
+from widgets.assets import HEAD, ROUTES
 
 
 def test_the_page_names_its_files_relative_to_itself_and_browsers_keep_them():
@@ -36,8 +34,3 @@ def test_the_page_names_its_files_relative_to_itself_and_browsers_keep_them():
         assert client.get(f"/{folder}/land.json").json()["land"]
         for other in (f"{folder}/assets.py", f"{folder}/..%2Fassets.py", "files/0/map.js"):
             assert client.get(f"/{other}").status_code == 404
-
-
-def test_browser_and_server_know_the_same_tabs():
-    listed = re.search(r"GAIR_TABS = (\[.*?\])", read_asset("address.js"))
-    assert listed and json.loads(listed[1]) == list(TABS)

@@ -77,7 +77,7 @@ _DELETE_AFTER = 3600
 # The parameter of glibc's `mallopt`.
 _M_ARENA_MAX = -8
 # How often free memory is returned to the system, in seconds.
-_RETURN_AFTER = 10
+RETURN_AFTER = 10
 # Of all that computes.
 _LAST = 2
 _TITLE = "Find where a street photo was taken inside a satellite tile, and places like it"
@@ -159,7 +159,7 @@ def _share_memory() -> None:
 
 def _return_memory(trim: Callable[[int], int]) -> None:
     while True:
-        time.sleep(_RETURN_AFTER)
+        time.sleep(RETURN_AFTER)
         trim(0)
 
 

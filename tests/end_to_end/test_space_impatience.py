@@ -81,6 +81,20 @@ def test_back_after_a_quick_click_undoes_it(chromium, space_url, link, strip):
         assert page.url == first
 
 
+def test_tabs_and_controls_change_before_the_server_answers(chromium, space_url):
+    with visit(chromium, space_url, link="?tab=Explore") as page:
+        with held_requests(page) as held:
+            page.get_by_label("Clusters", exact=True).check()
+            page.get_by_label("number input for Number of clusters").wait_for()
+            assert not page.locator("#places").is_visible() and held
+            page.get_by_role("tab", name="Find").click()
+            page.go_back()
+            until(page, lambda: page.get_by_role("tab", name="Explore").get_attribute("aria-selected") == "true")
+        # What the address says, which the click on "Clusters" had not reached.
+        page.locator("#places").wait_for()
+        assert page.get_by_role("radio", name="Similar places").is_checked() and page.url == f"{space_url}?tab=Explore"
+
+
 def test_what_is_typed_while_a_map_is_drawn_stays_and_a_refusal_stops_nothing(chromium, space_url):
     with visit(chromium, space_url, link="?tab=Explore") as page:
         places = page.locator("#places input, #places textarea")

@@ -112,7 +112,7 @@ def build(served: ServedModel, other: Callable[[], ServedModel]) -> gr.Blocks:
         site = Site(served, gallery, WorldMaps(served), Links(TABS if rows is not None else TABS[:-1]), other)
         with gr.Tabs() as tabs:
             for name, module in ((START, start), (FIND, find), (EXPLORE, explore)):
-                with gr.Tab(name, id=name):
+                with gr.Tab(name, id=name, elem_classes=f"gair-of-{name}"):
                     module.add_tab(site)
             with gr.Tab(COMPARE, id=COMPARE), gr.Tabs() as compared:
                 for name, title, module in (
@@ -120,7 +120,7 @@ def build(served: ServedModel, other: Callable[[], ServedModel]) -> gr.Blocks:
                     (MODELS, "Models", models),
                     (BOXES, "Boxes", boxes),
                 ):
-                    with gr.Tab(title, id=f"{name}-view"):
+                    with gr.Tab(title, id=f"{name}-view", elem_classes=f"gair-of-{name}"):
                         module.add_tab(site)
             if rows is not None:
                 with gr.Tab(YOURS, id=YOURS):

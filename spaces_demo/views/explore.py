@@ -49,7 +49,7 @@ from views.explored import (
 from views.link import EXPLORE, Link
 from views.saving import save_layer
 from views.site import Site
-from widgets.events import QUIET, TURNS, asking_of, for_programs, wanted, warned, warned_steps
+from widgets.events import QUIET, TURNS, Wanted, asking_of, for_programs, wanted, warned, warned_steps
 from widgets.map import FORMATS, WorldMap, world_map
 from widgets.picker import chosen
 from widgets.tile import download
@@ -193,10 +193,10 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     parts.world.asked.ask(warned_steps(handlers.answer), asked, answer, **runs)
     # Before what needs the server: Gradio answers an event's handlers one after the other.
     own.shown.input(None, own.shown, parts.groups, js=_GROUPS_SHOWN, **QUIET)
-    changed = [own.shown.input, own.places.submit, own.scale.input, own.count.release, own.sea.input]
-    changed += [own.clusters.release, own.labels.blur]
+    gr.on([own.shown.input, own.places.submit], warned_steps(handlers.draw), asked, answer, **runs)
+    changed = [own.scale.input, own.count.release, own.sea.input, own.clusters.release, own.labels.blur]
     changed += [own.photo.upload, own.photo.clear, own.tile.upload, own.tile.clear]
-    gr.on(changed, warned_steps(handlers.draw), asked, answer, **runs)
+    gr.on(changed, warned_steps(handlers.redraw), asked, answer, **runs)
     parts.undo.click(warned_steps(handlers.undo), asked, answer, **runs)
     parts.examples.load_input_event.then(warned_steps(handlers.draw), asked, answer, **runs)
     parts.world.map.save(warned(handlers.save), asked, parts.file, **QUIET, **SHARED)
@@ -225,23 +225,23 @@ class _Handlers:
         self._served, self._maps = site.served, site.maps
         self._colours, self._clusters = Colours(site.served.grids), Clusters(site.served.grids)
         self._teaching = Teaching(site.served)
-        self._newest = Newest()
+        self._newest, self._tiles = Newest(), Newest()
         self._gallery = site.gallery
         self.files, self.coloured = GalleryFiles(site.gallery), ColouredTiles(site.served, site.gallery)
 
     def answer(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """What the map asks for: its pins are places of the query, or labels. What the visitor types stays unless a pin was set."""
-        want, choices = wanted(asked), Choices(*values)
-        places, labels = choices.places, choices.labels
-        if choices.shown == SIMILARITY:
-            places = "; ".join(map(numbers_text, want.pins))
-        elif choices.shown == TEACH:
-            labels = with_labels(labels, want.pins, choices.marks)
-        for now, before, value, status in self._drawn(
-            asking_of(request), want.view, replace(choices, places=places, labels=labels)
+        want = wanted(asked)
+        for places, labels, value, status in self._drawn(
+            asking_of(request), want.view, _clicked(want, Choices(*values))
         ):
-            typed = (now, before) if want.placed else (gr.skip(), gr.skip())
+            typed = (places, labels) if want.placed else (gr.skip(), gr.skip())
             yield *typed, value | {"turn": want.turn}, status
+
+    def redraw(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
+        """What the controls ask for, and a click on the map that is not answered yet."""
+        want = wanted(asked)
+        yield from self.answer(request, asked, *values) if want.placed else self.draw(request, asked, *values)
 
     def draw(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """What the controls ask for; what the visitor types meanwhile stays."""
@@ -250,9 +250,11 @@ class _Handlers:
 
     def undo(self, request: gr.Request, asked: Any, *values: Any) -> Iterator[tuple]:
         """The same without the last label."""
-        choices = Choices(*values)
+        want, choices = wanted(asked), Choices(*values)
+        if want.placed:
+            choices = _clicked(want, choices)
         fewer = replace(choices, labels=without_last(choices.labels))
-        yield from self._drawn(asking_of(request), wanted(asked).view, fewer)
+        yield from self._drawn(asking_of(request), want.view, fewer)
 
     def save(self, event: gr.EventData, asked: Any, *values: Any) -> dict[str, Any]:
         """The map as a file."""
@@ -263,11 +265,14 @@ class _Handlers:
         """The first tile as colours, once colours are shown."""
         return self.coloured.shown(0) if shown == COLOURS and position is None else 4 * (gr.skip(),)
 
-    def choose_tile(self, event: gr.EventData, asked: Any, *values: Any) -> tuple:
+    def choose_tile(self, event: gr.EventData, request: gr.Request, asked: Any, *values: Any) -> tuple:
         """A tile of the gallery as colours."""
+        current = self._tiles.begin(asking_of(request))
         choices = replace(Choices(*values), position=chosen(event, len(self._gallery.tiles)))
         link = link_of(choices, wanted(asked).view, self.files, self._served.coordinates)
-        return self.coloured.shown(choices.position or 0, link=link["link"])
+        answer = self.coloured.shown(choices.position or 0, link=link["link"])
+        # The visitor may have gone back meanwhile.
+        return answer if current() else 4 * (gr.skip(),)
 
     def upload_tile(self, path: str | None, band_order: str) -> tuple:
         """A visitor's own tile as colours."""
@@ -280,7 +285,8 @@ class _Handlers:
         """What a link says."""
         view, choices = link.view(), self._choices(link)
         own = (choices.shown, choices.photo, choices.scale, choices.count, choices.clusters, choices.sea)
-        tile = self.coloured.shown(choices.position or 0) if choices.shown == COLOURS else 4 * (gr.skip(),)
+        newest = self._tiles.begin(link.asking)()
+        tile = self.coloured.shown(choices.position or 0) if choices.shown == COLOURS and newest else 4 * (gr.skip(),)
         for now, labels, value, status in self._drawn(link.asking, view, choices):
             yield *own, *_groups_shown(choices.shown), *tile, now, labels, value | {"view": view}, status
 
@@ -326,6 +332,15 @@ class _Handlers:
         if not names:
             return "There are no labels yet: click a place on the map."
         return f"All labels are “{names[0]}”: choose another class under “A click marks a place as”, then click places of it."
+
+
+def _clicked(want: Wanted, choices: Choices) -> Choices:
+    """The choices with what was clicked on the map: its pins are places of the query, or labels."""
+    if choices.shown == SIMILARITY:
+        return replace(choices, places="; ".join(map(numbers_text, want.pins)))
+    if choices.shown == TEACH:
+        return replace(choices, labels=with_labels(choices.labels, want.pins, choices.marks))
+    return choices
 
 
 def _places_table(served: ServedModel, layer: Layer) -> str:

@@ -91,7 +91,7 @@ def _lay_out(site: Site) -> _Parts:
                 band_order = band_order_field()
                 tile_file = tile_field()
         with gr.Tab("By place", id=_BY_PLACE):
-            with gr.Row():
+            with gr.Row(elem_id="find-place"):
                 lon = gr.Number(_FIRST[0], label="Longitude, degrees east", elem_id="find-lon")
                 lat = gr.Number(_FIRST[1], label="Latitude, degrees north", elem_id="find-lat")
                 find = gr.Button("Find", variant="primary")

@@ -30,7 +30,7 @@ from serving.turns import Asking, Superseded
 from serving.visitors import for_visitors
 from serving.world_maps import parse_view
 from widgets.address import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, TABS, YOURS, address, address_bar
-from widgets.events import QUIET, asking_of, superseded
+from widgets.events import QUIET, asking_of, at_the_end, numbered, superseded
 
 __all__ = [
     "BOXES",
@@ -173,7 +173,7 @@ class Links:
             yield from self._opened(handler, asked, request) if asked.tab == tab else [gr.skip()]
 
         event = getattr(self._bar, tab)(opened, None, outputs, trigger_mode="multiple", **QUIET, **runs)
-        event.then(None, js=f"() => gairOpened('{tab}')", **QUIET)
+        at_the_end(event, f"gairEnded('{tab}')")
 
     def selects(self, tabs: gr.Tabs, compared: gr.Tabs) -> None:
         """Registers the tabs of the page and those in Compare, of which a link opens one."""
@@ -195,7 +195,7 @@ def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[Any]:
     try:
         if any(len(part) > LONGEST for part in link.parts.values()):
             raise ValueError(f"a part of it has more than {LONGEST} characters")
-        yield from (_opened_by(link, answer) for answer in _in_steps(handler(link)))
+        yield from (numbered(_opened_by(link, answer), link.asking) for answer in _in_steps(handler(link)))
     except Superseded:
         yield superseded()
     except ValueError as error:

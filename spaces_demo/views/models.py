@@ -78,8 +78,9 @@ def add_tab(site: Site) -> None:
     for number, world in enumerate(parts.worlds):
         world.asked.ask(warned_steps(handlers.answers_of(number)), [world.asked, *asked], answer, **runs)
         world.map.save(warned(handlers.save_of(number)), [world.asked, *asked], parts.saved, **QUIET, **SHARED)
-    changed = [parts.shown.input, parts.place.submit]
-    gr.on(changed, warned_steps(handlers.draw), [parts.worlds[0].asked, *asked], answer, **runs)
+    worlds = [world.asked for world in parts.worlds]
+    parts.shown.input(warned_steps(handlers.redraw), [*worlds, *asked], answer, **runs)
+    parts.place.submit(warned_steps(handlers.draw), [worlds[0], *asked], answer, **runs)
 
 
 def _lay_out() -> _Parts:
@@ -152,6 +153,11 @@ class _Handlers:
             return save_layer(event, model.layers(shown, place, wanted(asked).view, always))
 
         return save
+
+    def redraw(self, request: gr.Request, first: Any, second: Any, shown: str, place: str) -> Iterator[tuple]:
+        """What is to be shown, of a click on one of the maps if it is not answered yet."""
+        clicked = [want.pins[-1] for want in (wanted(first), wanted(second)) if want.placed and want.pins]
+        yield from self.draw(request, first, shown, numbers_text(clicked[0]) if clicked else place)
 
     def draw(self, request: gr.Request, asked: Any, shown: str, place: str) -> Iterator[tuple]:
         """What the controls ask for."""

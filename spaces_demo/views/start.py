@@ -134,11 +134,12 @@ class _Handlers:
     def ask(self, asked: Any, scene: Scene | None, request: gr.Request) -> Iterator[tuple]:
         """The visitor has set a pin, opened a mark, or moved the map."""
         want, asking = wanted(asked), asking_of(request)
-        if want.pins and (scene is None or list(want.pins) != scene.world_query.places):
+        # A new pin closes the mark that was opened before it.
+        if (mark := want.opened) is not None:
+            yield from self._answers(lambda: self._opened(mark), asking, want)
+        elif want.pins and (want.placed or scene is None):
             lon, lat = want.pins[-1]
             yield from self._answers(lambda: place_scene(self._served, self._gallery, lon, lat), asking, want)
-        elif (mark := want.opened) is not None:
-            yield from self._answers(lambda: self._opened(mark), asking, want)
         else:
             scene = _known(scene)
             for world in self._worlds(scene, self._current(asking, scene), want):

@@ -6,7 +6,9 @@
 
 const gairLinks = {}; // the last address of each tab
 let gairTabs = []; // of this page
-let gairOpening = null; // the tab that opens a link, until it shows what the link says
+const gairNewest = {}; // the request that the last address of each tab answers, or the last one before a link was opened in it
+const gairUnderWay = {}; // how many links each tab opens
+let gairOpening = null; // the tab that opens the last link, until it shows what the link says
 const gairOuter = (tab) => (["Models", "Boxes"].includes(tab) ? "Compare" : tab); // these lie in the tab Compare
 
 /** The tab of an address, as `link.read` finds it: an unknown one is that of a view that reads such parts, or else the first. */
@@ -22,11 +24,15 @@ function gairWithView(link, bounds) {
   return [...parts, `view=${bounds.map((edge) => Number(edge.toPrecision(7)))}`].join("&");
 }
 
-/** Writes a view's query string into the address, as a new entry of the history unless it only moves a map. */
-function gairVisit(link, moved = false) {
+/**
+ * Writes a view's query string into the address, as a new entry of the history unless it only moves a map. `request` is the number
+ * of the request that it answers, if it answers any.
+ */
+function gairVisit(link, moved = false, request = undefined) {
   const tab = link && gairTabOf(link);
-  // An answer from before the visitor went back must not undo that.
-  if (!link || tab === gairOpening) return;
+  // An answer to what the visitor did before must not undo what they did last, such as going back.
+  if (!link || request <= gairNewest[tab]) return;
+  gairNewest[tab] = request ?? gairNewest[tab];
   gairLinks[tab] = link;
   // An answer that comes after the visitor has left its tab is remembered only.
   if (`?${link}` === location.search || tab !== gairTabOf(location.search)) return;
@@ -44,16 +50,26 @@ function gairShowTab(id) {
   gairLinks[gairOuter(tab)] = location.search.slice(1);
 }
 
-/** The view of a tab shows, or has refused, what a link says. */
-function gairOpened(tab) {
-  if (tab === gairOpening) gairOpening = null;
+/** Notes which tab opens a link, or none; its controls still say what it showed before, so they are of no use until then: see page.css. */
+function gairOpenIn(tab) {
+  gairOpening = tab;
+  document.body.dataset.opening = tab ?? "";
 }
 
-/** A view shows an answer: what a link says, or what the visitor wants, of which it has the link. */
-function gairShown({ opened, link }, moved = false) {
-  gairOpened(opened);
-  gairVisit(link, moved);
+/** A view shows an answer to a request: what a link says, or what the visitor wants, of which it has the link. */
+function gairShown({ opened, link, request }, moved = false) {
+  if (opened === gairOpening && request > gairNewest[opened]) gairOpenIn(null);
+  gairVisit(link, moved, request);
 }
+
+/** A request to open a link in a tab has ended, also if the server refused it. */
+function gairEnded(tab) {
+  gairUnderWay[tab] -= 1;
+  if (!gairUnderWay[tab] && tab === gairOpening) gairOpenIn(null);
+}
+
+/** Whether the tab that is shown still opens a link. */
+const gairOpens = () => gairOpening === gairTabOf(location.search);
 
 /** The tabs that belong to the address: the values of Gradio's outer tabs, and of those in Compare. */
 function gairSelected() {
@@ -71,9 +87,13 @@ function gairAddress(tabs, send) {
   gairTabs = tabs;
 
   function draw() {
-    gairOpening = gairTabOf(location.search);
-    drawn.add(gairOpening);
-    send(gairOpening);
+    const tab = gairTabOf(location.search);
+    gairOpenIn(tab);
+    gairLinks[tab] = gairLinks[gairOuter(tab)] = location.search.slice(1);
+    gairNewest[tab] = gairRequest;
+    gairUnderWay[tab] = (gairUnderWay[tab] || 0) + 1;
+    drawn.add(tab);
+    send(tab);
   }
 
   function open() {
@@ -84,9 +104,10 @@ function gairAddress(tabs, send) {
   window.addEventListener("popstate", open);
   // Before Gradio selects the tab. Tabs are also selected by links; so clicks count, not the tabs' own events.
   document.addEventListener("click", (event) => {
-    const tab = event.target.closest?.("[role=tab][data-tab-id]");
-    if (!tab) return;
-    gairShowTab(tab.dataset.tabId);
+    const id = event.target.closest?.("[role=tab][data-tab-id]")?.dataset.tabId;
+    // Views have tabs of their own.
+    if (!gairTabs.includes(id?.replace("-view", ""))) return;
+    gairShowTab(id);
     if (!drawn.has(gairTabOf(location.search))) draw();
   }, true);
   document.addEventListener("click", (event) => {

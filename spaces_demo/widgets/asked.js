@@ -34,7 +34,8 @@ class GairAsked {
   /** Notes what the visitor did, and asks for an answer. */
   ask(change) {
     this.note({ ...change, turn: this.wanted.turn + 1 });
-    this.moved = !Object.keys(change).length;
+    // An answer to a click that the map has moved since is not one to a movement alone.
+    this.moved = !Object.keys(change).length && (this.moved || !this.running);
     [this.running, this.#waiting] = [true, this.running];
     this.#trigger();
     this.#tell();

@@ -22,6 +22,7 @@ from inspect import signature
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from serving.turns import Asking, Superseded
 from serving.uploads import UnusableFile
@@ -142,6 +143,29 @@ def asking_of(request: gr.Request) -> Asking | None:
     return Asking(request.session_hash, int(number)) if counted and request.session_hash else None
 
 
+def _present() -> Asking | None:
+    request = LocalContext.request.get(None)
+    return asking_of(request) if request else None
+
+
+def numbered(answer: Any, asking: Asking | None) -> Any:
+    """An answer whose parts that change the address or move a map have the number of the request, so that the page knows their order."""
+    if asking is None or not isinstance(answer, tuple):
+        return answer
+    return tuple(
+        part | {"request": asking.number}
+        if isinstance(part, dict) and part.keys() & {"link", "opened", "view"}
+        else part
+        for part in answer
+    )
+
+
+def at_the_end(event: Any, script: str) -> None:
+    """Runs JavaScript in the page at the end of an event, also if it fails."""
+    for ended in (event.then, event.failure):
+        ended(None, js=f"() => {script}", **QUIET)
+
+
 def _warn(error: ValueError) -> None:
     heading = "The file cannot be used" if isinstance(error, UnusableFile) else "That did not work"
     gr.Warning(html.escape(for_visitors(str(error))), title=heading)
@@ -153,7 +177,7 @@ def warned(handler: Callable) -> Callable:
     @wraps(handler)
     def run(*arguments: Any) -> Any:
         try:
-            return handler(*arguments)
+            return numbered(handler(*arguments), _present())
         except ValueError as error:
             _warn(error)
             return gr.skip()
@@ -167,7 +191,7 @@ def warned_steps(handler: Callable) -> Callable:
     @wraps(handler)
     def run(*arguments: Any) -> Iterator[Any]:
         try:
-            yield from handler(*arguments)
+            yield from (numbered(answer, _present()) for answer in handler(*arguments))
         except Superseded:
             yield superseded()
         except ValueError as error:

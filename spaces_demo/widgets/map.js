@@ -32,6 +32,7 @@ function gairMap(element, props, watch, asked, linked, save) {
   let settled = null;
   let pending = null; // bounds to show once the map has a size
   let unasked = false; // whether to ask for the view once the map has a size
+  let placedBy = null; // the request whose answer has moved the map last
   let quiet = false; // whether a movement is not the visitor's
   let frame = null;
   let coarse = false; // whether finer cells follow
@@ -90,7 +91,7 @@ function gairMap(element, props, watch, asked, linked, save) {
     clearTimeout(settled);
     settled = setTimeout(() => {
       // What a link opens may move the map.
-      if (gairOpening) return askWhenSettled();
+      if (gairOpens()) return askWhenSettled();
       if (size().width) gairVisit(gairWithView(location.search.slice(1), asked.wanted.view), true);
       if (gairKind(value)) asked.ask({});
     }, GAIR_SETTLED_MS);
@@ -348,9 +349,11 @@ function gairMap(element, props, watch, asked, linked, save) {
     repaint();
     const link = value.link && !gairKind(value) ? gairWithView(value.link, asked.wanted.view) : value.link;
     gairShown({ ...value, link }, value.turn !== undefined && asked.moved);
-    if (value.view) showBounds(value.view);
+    // Finer cells must not undo what the visitor has moved since the first ones.
+    if (value.view && (value.request ?? NaN) !== placedBy) showBounds(value.view);
     // Something else was asked for, and the map has moved since.
     else if (value.turn === undefined && unlike(value.drawn_for)) askWhenSettled();
+    if (value.view) placedBy = value.request;
     if (pointed) pointAt(...pointed);
     busy(asked.running);
     // For the tests: which query is drawn.

@@ -22,7 +22,7 @@ from typing import Any
 import gradio as gr
 
 from widgets.assets import HEAD
-from widgets.events import QUIET
+from widgets.events import at_the_end
 from widgets.legend import PALETTES, RAMP
 
 # Gradio rewrites the DOM when a template's output changes, so the template is constant: map.js fills in the rest.
@@ -193,7 +193,7 @@ def _telling_the_end(ask: Callable, elem_id: str) -> Callable:
     @wraps(ask)
     def listen(*arguments: Any, **settings: Any) -> Any:
         answered = ask(*arguments, **settings)
-        answered.then(None, js=f'() => gairAsked("{elem_id}").answered()', **QUIET)
+        at_the_end(answered, f'gairAsked("{elem_id}").answered()')
         return answered
 
     return listen

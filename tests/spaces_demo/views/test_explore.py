@@ -25,7 +25,7 @@ pytest.importorskip("gradio", reason="the extra demo is not installed")
 from gradio import EventData, skip
 
 from serving.labels import MINUS, PLUS
-from serving.turns import Superseded
+from serving.turns import Asking, Superseded
 from serving.world_maps import FULL, WorldMaps
 from tests.helpers.rasters import made_pixels, write_tif
 from tests.helpers.space import asked, request
@@ -58,6 +58,25 @@ def test_what_is_typed_stays_while_the_map_is_moved(handlers):
     typed = Choices(places="2.35, 48.8")
     places, labels, value, _ = last(handlers.answer(request(), moved, *vars(typed).values()))
     assert places == labels == skip() and value["pins"] == [{"lon": 13.4, "lat": 52.5}] and "at=13.4" in value["link"]
+
+
+def test_a_click_that_is_not_answered_yet_counts_when_a_control_is_changed(handlers):
+    typed = vars(Choices(places="2.35, 48.8", sea=True)).values()
+    places, _, value, _ = last(handlers.redraw(request(), asked([13.4, 52.5]), *typed))
+    assert places == "13.4, 52.5" and "at=13.4" in value["link"] and "sea=1" in value["link"]
+    places, _, value, _ = last(handlers.redraw(request(), asked([13.4, 52.5], placed=False), *typed))
+    assert places == skip() and "at=2.35" in value["link"]
+    labels = vars(Choices(TEACH, labels=TAUGHT, marks=PLUS)).values()
+    _, fewer, *_ = last(handlers.undo(request(), asked([20, 10]), *labels))
+    assert fewer == TAUGHT
+
+
+def test_a_tile_does_not_replace_that_of_a_link_that_was_opened_after_it(handlers):
+    click = EventData(None, {"number": 7})
+    choices = vars(Choices(COLOURS)).values()
+    assert handlers.choose_tile(click, request(1, "another"), asked(), *choices)[1] == 7
+    list(handlers.open(Link("Explore", {"show": COLOURS, "tile": "3"}, Asking("another", 3))))
+    assert handlers.choose_tile(click, request(2, "another"), asked(), *choices) == 4 * (skip(),)
 
 
 def test_a_click_is_a_label_where_labels_are_taught(handlers):
@@ -176,7 +195,7 @@ def test_a_tile_is_shown_and_saved_as_colours(handlers, tmp_path):
         and "%" in card["said"]
     )
     chosen = Choices(COLOURS).__dict__.values()
-    tile, position, tiles, card = handlers.choose_tile(EventData(None, {"number": 7}), asked(), *chosen)
+    tile, position, tiles, card = handlers.choose_tile(EventData(None, {"number": 7}), request(), asked(), *chosen)
     assert tiles[7]["chosen"] == "true" and "show=colours&tile=7&" in card["link"]
     for kind, begins in (("tif", b"II*"), ("csv", b"lon,lat,red,green,blue\n")):
         file = handlers.coloured.save(EventData(None, {"format": kind}), tile)["file"]

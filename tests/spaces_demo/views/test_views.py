@@ -306,6 +306,15 @@ def test_moving_the_map_does_not_undo_a_click_that_it_does_not_show_yet(site):
     assert rest() and next(handlers.ask(moved, scene, request(5))) and not rest()
 
 
+def test_moving_the_map_does_not_set_its_pin_anew(site):
+    handlers = start._Handlers(site)
+    # The map still shows the place that was chosen before the photo.
+    photo, *_ = last(handlers.choose(event(number=2), request(2)))
+    moved = asked([24.0, -23.0], placed=False, view=[0, 0, 60, 30], turn=2)
+    *unchanged, world = last(handlers.ask(moved, photo, request(3)))
+    assert unchanged == [gr.skip()] * 7 and not world["pins"]
+
+
 def test_a_link_of_the_first_screen_has_the_view_of_its_map(site):
     handlers = start._Handlers(site)
     wanted = asked([24.0, -23.0], view=[0, -40, 60, -10], turn=7)

@@ -18,9 +18,9 @@ import pytest
 pytest.importorskip("gradio", reason="the extra demo is not installed")
 import gradio as gr
 
-from serving.turns import Superseded
+from serving.turns import Asking, Superseded
 from serving.uploads import UnusableFile
-from widgets.events import Wanted, event_numbers, for_programs, wanted, warned, warned_steps
+from widgets.events import Wanted, event_numbers, for_programs, numbered, wanted, warned, warned_steps
 from widgets.map import world_map
 
 
@@ -105,6 +105,13 @@ def test_only_a_request_that_nobody_waits_for_ends_with_a_skip(monkeypatch):
     assert list(warned_steps(steps)(ValueError("no such place"))) == [{"drawn": 1}, gr.skip()] and said == [
         "no such place"
     ]
+
+
+def test_what_changes_the_address_or_moves_a_map_says_which_request_it_answers():
+    answer = ("typed", {"link": "tab=Start"}, {"view": [0, 0, 1, 1]}, gr.skip(), {"title": "of a card"})
+    assert numbered(answer, None) == answer
+    place, link, view, *others = numbered(answer, Asking("a visitor", 7))
+    assert (place, *others) == (answer[0], *answer[3:]) and link["request"] == view["request"] == 7
 
 
 def test_programs_get_an_error_with_the_message():

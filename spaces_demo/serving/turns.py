@@ -17,14 +17,17 @@ import heapq
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 # Events of maps run beside each other, since they take turns for each piece of work.
 SHARED: dict[str, Any] = {"concurrency_id": "shared", "concurrency_limit": 16}
 # Visitors whose newest request is remembered; of one who is forgotten, older requests run to their end.
 _MAX_VISITORS = 1000
+
+
+Answer = TypeVar("Answer")
 
 
 class Superseded(Exception):
@@ -63,6 +66,22 @@ class Turns:
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
+
+
+def while_current(answers: Iterable[Answer], current: Callable[[], bool]) -> Iterator[Answer]:
+    """
+    The answers to a request as long as they are wanted, which is asked once each is ready: meanwhile, a newer request may have been
+    answered. It is also asked after the last one, which Gradio sends once more.
+
+    Raises:
+        Superseded: if they are not wanted any more.
+    """
+    for answer in answers:
+        if not current():
+            raise Superseded
+        yield answer
+    if not current():
+        raise Superseded
 
 
 class Asking(NamedTuple):

@@ -30,7 +30,7 @@ from serving.model import ServedModel
 from serving.place_names import near_text
 from serving.teaching import Teaching, accuracy_text
 from serving.text import degrees_text, number_text, numbers_text
-from serving.turns import SHARED, Asking, Newest, Superseded, always
+from serving.turns import SHARED, Asking, Newest, Superseded, always, while_current
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, apart_km, parse_view
 from views.coloured_tile import ColouredParts, ColouredTiles, lay_out
 from views.explored import (
@@ -304,8 +304,7 @@ class _Handlers:
             yield *known, {"marks": marks, "key": f"marks {len(marks)}", "title": few} | more, ""
             return
         layers, status = self.layers(view, choices, current)
-        for layer in layers:
-            yield *known, layer.value() | more, status(layer)
+        yield from while_current(((*known, layer.value() | more, status(layer)) for layer in layers), current)
 
     def layers(
         self, view: Sequence[float], choices: Choices, current: Callable[[], bool] = always

@@ -24,7 +24,7 @@ from serving.colours import Colours
 from serving.layers import Layer
 from serving.model import ServedModel
 from serving.text import numbers_text
-from serving.turns import SHARED, Asking, Newest, always
+from serving.turns import SHARED, Asking, Newest, always, while_current
 from serving.world_maps import FIXED, WorldMaps
 from views.link import MODELS, Link, address
 from views.saving import save_layer
@@ -178,8 +178,8 @@ class _Handlers:
         for number in range(2):
             # The second may have to be made, for which the first does not wait.
             model = self._second if number else self._first
-            for layer in model.layers(shown, place, view, current):
-                values[number], notes[number] = layer.value() | {"link": link}, model.note
+            for value in while_current((layer.value() for layer in model.layers(shown, place, view, current)), current):
+                values[number], notes[number] = value | {"link": link}, model.note
                 yield place, *values, *notes
 
 

@@ -26,7 +26,7 @@ from serving.place_names import near_text
 from serving.scenes import Scene, photo_scene, place_scene, point_scene, tile_scene, upload_scene
 from serving.text import number_text
 from serving.tile_maps import TileQuery, distance_text, near_point_text, standings, tile_value
-from serving.turns import SHARED, Asking, Newest, always
+from serving.turns import SHARED, Asking, Newest, always, while_current
 from serving.uploads import caution
 from serving.world_maps import FIXED
 from views.link import COMPARE, EXPLORE, FIND, START, Link, address
@@ -142,7 +142,8 @@ class _Handlers:
             yield from self._answers(lambda: place_scene(self._served, self._gallery, lon, lat), asking, want)
         else:
             scene = _known(scene)
-            for world in self._worlds(scene, self._current(asking, scene), want):
+            current = self._current(asking, scene)
+            for world in while_current(self._worlds(scene, current, want), current):
                 yield (*_UNCHANGED, world)
 
     def save(self, event: gr.EventData, scene: Scene | None) -> dict[str, Any]:
@@ -209,7 +210,7 @@ class _Handlers:
             self._world_head(scene),
         )
         # Each answer has all cards: browsers may lose a card whose answer is followed by one without it.
-        for world in self._worlds(scene, current, want, view):
+        for world in while_current(self._worlds(scene, current, want, view), current):
             yield (*cards, world)
 
     def _current(self, asking: Asking | None, scene: Scene) -> Callable[[], bool]:

@@ -11,6 +11,7 @@ class GairAsked {
   #listeners = [];
   running = false; // as Gradio does: one request at a time, and the newest one after it
   #waiting = false;
+  request = 0; // the number of the last one for more than a movement
   moved = false; // whether the last thing that the visitor did was to move the map
 
   /** Called by the hidden component, whose value the server reads. */
@@ -37,6 +38,7 @@ class GairAsked {
     // An answer to a click that the map has moved since is not one to a movement alone.
     this.moved = !Object.keys(change).length && (this.moved || !this.running);
     [this.running, this.#waiting] = [true, this.running];
+    if (Object.keys(change).length) this.request = gairRequest + 1;
     this.#trigger();
     this.#tell();
   }

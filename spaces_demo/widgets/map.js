@@ -340,7 +340,7 @@ function gairMap(element, props, watch, asked, linked, save) {
     element.querySelectorAll('[data-save="geojson"]').forEach((button) => (button.hidden = gairKind(value) === "colours"));
     if (adding) adding.hidden = single || (value.picking || "pins") !== "pins";
     // An answer to something that the visitor did before the last thing must not undo the last.
-    const late = value.turn !== undefined && value.turn < asked.wanted.turn;
+    const late = value.turn === undefined ? value.request < asked.request : value.turn < asked.wanted.turn;
     if (!late) asked.note({ pins: (value.pins || []).map(({ lon, lat }) => [lon, lat]), placed: false, boxes: structuredClone(value.boxes || {}), opened: null });
     // The world's cells of the same query stay under the finer ones.
     const alike = layers.filter((layer) => layer.key === value.key && layer.east - layer.west >= 360);
@@ -350,7 +350,7 @@ function gairMap(element, props, watch, asked, linked, save) {
     const link = value.link && !gairKind(value) ? gairWithView(value.link, asked.wanted.view) : value.link;
     gairShown({ ...value, link }, value.turn !== undefined && asked.moved);
     // Finer cells must not undo what the visitor has moved since the first ones.
-    if (value.view && (value.request ?? NaN) !== placedBy) showBounds(value.view);
+    if (value.view && !late && (value.request ?? NaN) !== placedBy) showBounds(value.view);
     // Something else was asked for, and the map has moved since.
     else if (value.turn === undefined && unlike(value.drawn_for)) askWhenSettled();
     if (value.view) placedBy = value.request;

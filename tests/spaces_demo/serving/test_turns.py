@@ -17,7 +17,28 @@ import threading
 
 import pytest
 
-from serving.turns import Asking, Newest, Turns
+from serving.turns import Asking, Newest, Superseded, Turns, while_current
+
+
+def test_an_answer_that_is_ready_after_a_newer_request_is_not_given():
+    newer = threading.Event()
+
+    def answers():
+        yield "coarse"
+        newer.set()
+        yield "fine"
+
+    given = while_current(answers(), lambda: not newer.is_set())
+    assert next(given) == "coarse"
+    with pytest.raises(Superseded):
+        next(given)
+    newer.clear()
+    # The last answer is sent once more at the end.
+    given = while_current(["only"], lambda: not newer.is_set())
+    assert next(given) == "only"
+    newer.set()
+    with pytest.raises(Superseded):
+        next(given)
 
 
 def test_lower_ranks_go_first_and_equals_in_their_order():

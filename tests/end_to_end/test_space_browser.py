@@ -282,6 +282,16 @@ def test_a_result_opens_its_tile_and_a_bad_link_says_so(chromium, space_url):
         until(page, lambda: "there are 96" in " ".join(page.get_by_test_id("toast-body").all_inner_texts()))
 
 
+def test_the_tabs_inside_find_leave_the_address_to_what_they_find(chromium, space_url):
+    with visit(chromium, space_url, link="?tab=Find") as page:
+        page.get_by_role("tab", name="By tile").click()
+        tiles = page.locator("#find-tiles button")
+        tiles.nth(3).click()
+        until(page, lambda: page.url.endswith("?tab=Find&tile=3"))
+        # Start, which nobody opened, has nothing to refuse.
+        assert page.get_by_test_id("toast-body").count() == 0
+
+
 def test_a_map_that_is_hidden_as_the_window_turns_asks_for_nothing(chromium, space_url):
     with visit(chromium, space_url, PHONE) as page:
         open_tab(page, "Explore")

@@ -161,7 +161,7 @@ def agreed_order(names: Sequence[str | None], declared: list[str] | None, source
                 f"{source} names a band {_ANY_RED_EDGE!r}, which may be B05, B06 or B07; pass bands=[names in order] with {_red_edges()}."
             )
         if own is None:
-            given = [name for name in names if name]
+            given = list(dict.fromkeys(name for name in names if name))
             what = f" (they are called {listed(given)})" if given else ""
             raise ValueError(f"{source} has {len(names)} bands without usable names{what}; pass {_orders()}.")
         return own

@@ -34,7 +34,7 @@ _WORDS = (
     (r"; read a window.*", "; crop it, or choose another tile."),
     # Its bands.
     (r"but bands (?:lists|says)", "but the chosen order has"),
-    (r"; (?:pass bands=|leave bands out).*", f"; choose the order of its bands in “{BANDS_FIELD}” (Find and Compare have this field), or name them in the file."),
+    (r"; (?:pass bands=|leave bands out).*", f"; choose the order of its bands in “{BANDS_FIELD}”, or name them in the file."),
     (r"; add them, or set missing_bands.*", "; add them to the file."),
     (r"; reset the mark.*", "; export it without an alpha band."),
     # Its values.

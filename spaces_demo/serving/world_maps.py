@@ -74,7 +74,7 @@ class WorldMaps:
         # Uploads are stored under a name made of their content, so a path stands for one embedding.
         self._photo = lru_cache(_CACHED_UPLOADS)(lambda path: self._in_turn(served.photo, read_photo(path)))
         self._tile = lru_cache(_CACHED_UPLOADS)(
-            lambda path: self._in_turn(served.tile, read_tile(path, served.processor.image_processor))
+            lambda path, bands: self._in_turn(served.tile, read_tile(path, served.processor.image_processor, bands or None))
         )
         self._ranges: dict[str, tuple[float, float] | None] = {"place": self._range_of_places()}
         for kind, pair in _PAIRS.items():
@@ -140,7 +140,9 @@ class WorldMaps:
                 places=self._most_similar(cosines, region, view, query, count),
             )
 
-    def query(self, places: str, photo: str | None = None, tile: str | None = None) -> WorldQuery:
+    def query(
+        self, places: str, photo: str | None = None, tile: str | None = None, band_order: str = ""
+    ) -> WorldQuery:
         """
         Embeds a query: the mean direction of all parts that are given.
 
@@ -148,17 +150,20 @@ class WorldMaps:
             places (`str`): lon, lat in degrees; several are separated by semicolons. May be empty.
             photo (`str`, *optional*): path of a street view.
             tile (`str`, *optional*): path of a Sentinel-2 GeoTIFF.
+            band_order (`str`): of the tile, as in `read_tile`; empty if the file names its bands.
 
         Raises:
             ValueError: if there is no part, or a part cannot be read.
         """
         pins = self._pins(places)
         embeddings, kinds = (list(self._places(*np.array(pins).T)), ["place"]) if pins else ([], [])
-        for kind, embed, path in (("photo", self._photo, photo), ("tile", self._tile, tile)):
-            if path:
-                embeddings.append(embed(path))
-                kinds.append(kind)
-        key, text = f"{pins} {photo} {tile}", self._text(pins, kinds)
+        if photo:
+            embeddings.append(self._photo(photo))
+            kinds.append("photo")
+        if tile:
+            embeddings.append(self._tile(tile, band_order))
+            kinds.append("tile")
+        key, text = f"{pins} {photo} {tile} {band_order}", self._text(pins, kinds)
         return WorldQuery(mean_direction(embeddings), pins, tuple(kinds), key, text)
 
     def _text(self, pins: Sequence[tuple[float, float]], kinds: Sequence[str]) -> str:

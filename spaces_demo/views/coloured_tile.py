@@ -30,7 +30,7 @@ from views.saving import file_value, format_of
 from widgets.coloured import coloured_tile
 from widgets.picker import picker, tile_choices
 from widgets.tile import download
-from widgets.upload_fields import band_order_field, tile_field
+from widgets.upload_fields import band_order_field, caution_note, tile_field
 
 _SESSION_S = 1800
 _SAID = "Similar colours: similar embeddings within this tile. A colour alone has no meaning. The three colours hold {:.0%} of the variance."
@@ -55,14 +55,15 @@ class ColouredParts:
         return [self.tile, self.position, self.tiles, self.card]
 
 
-def lay_out(gallery: Gallery) -> ColouredParts:
+def lay_out(served: ServedModel, gallery: Gallery) -> ColouredParts:
     """The components, hidden until colours are shown."""
     tile, position = gr.State(None, time_to_live=_SESSION_S), gr.State(None)
     with gr.Column(visible=False) as group:
         gr.Markdown("### A tile as colours")
         tiles = picker(tile_choices(gallery), "Choose a tile", "explore-tiles")
         card = coloured_tile("explore-coloured")
-        with gr.Accordion("Your own tile", open=False), gr.Row():
+        with gr.Accordion("Your own tile", open=False):
+            caution_note(served)
             band_order, file = band_order_field(), tile_field()
         saved = download("explore-coloured-saved")
     return ColouredParts(group, tile, position, tiles, file, band_order, card, saved)

@@ -32,7 +32,7 @@ from views.site import Site
 from widgets.events import QUIET, TURNS, for_programs, wanted, warned
 from widgets.map import WorldMap, world_map
 from widgets.tile import download
-from widgets.upload_fields import photo_field, tile_field
+from widgets.upload_fields import band_order_field, caution_note, photo_field, tile_field
 
 MAX_FOUND = 100
 _FIRST_COUNT = 20
@@ -47,6 +47,7 @@ class _Parts:
     place: gr.Textbox
     photo: gr.File
     tile: gr.File
+    band_order: gr.Dropdown
     count: gr.Slider
     found: gr.Markdown
     rows: gr.State
@@ -67,11 +68,11 @@ def add_tab(site: Site, rows: EmbeddedRows) -> None:
         rows ([`EmbeddedRows`]): what is searched.
     """
     handlers = _Handlers(site.served, rows)
-    _connect(site, _lay_out(rows), handlers)
+    _connect(site, _lay_out(site, rows), handlers)
     gr.api(_endpoint(handlers), api_name="search_embeddings", **TURNS)
 
 
-def _lay_out(rows: EmbeddedRows) -> _Parts:
+def _lay_out(site: Site, rows: EmbeddedRows) -> _Parts:
     gr.Markdown(
         "Click on the map, or upload a photo or a tile, to find the rows of your embeddings that are most similar to it. A click on a "
         f"number searches by its row. {rows.note}"
@@ -86,10 +87,11 @@ def _lay_out(rows: EmbeddedRows) -> _Parts:
                 submit_btn="Find",
                 elem_id="embeddings-place",
             )
-            photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
+            caution_note(site.served)
+            photo, band_order, tile = photo_field(), band_order_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
             count = gr.Slider(1, MAX_FOUND, value=_FIRST_COUNT, step=1, label="Number of rows")
     found, listed = gr.Markdown(elem_id="embeddings-found"), gr.State([], time_to_live=_SESSION_S)
-    return _Parts(world, place, photo, tile, count, found, listed, download("embeddings-saved"))
+    return _Parts(world, place, photo, tile, band_order, count, found, listed, download("embeddings-saved"))
 
 
 def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
@@ -99,7 +101,9 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     parts.world.map.save(warned(handlers.save), parts.rows, parts.saved, **QUIET)
     parts.place.submit(warned(handlers.by_place), [parts.place, parts.count], answer, **last)
     parts.photo.upload(warned(handlers.by_photo), [parts.photo, parts.count], answer, **last)
-    parts.tile.upload(warned(handlers.by_tile), [parts.tile, parts.count], answer, **last)
+    # Another order of bands reads the file again.
+    given = [parts.tile.upload, parts.band_order.input]
+    gr.on(given, warned(handlers.by_tile), [parts.tile, parts.band_order, parts.count], answer, **last)
 
 
 class _Handlers:
@@ -139,8 +143,10 @@ class _Handlers:
     def by_photo(self, path: str, count: int) -> tuple:
         return self._answer(on_gpu(self._served.photo)(read_photo(path)), count)
 
-    def by_tile(self, path: str, count: int) -> tuple:
-        read = read_tile(path, self._served.processor.image_processor)
+    def by_tile(self, path: str | None, band_order: str, count: int) -> tuple:
+        if path is None:
+            return gr.skip()
+        read = read_tile(path, self._served.processor.image_processor, band_order or None)
         return self._answer(on_gpu(self._served.tile)(read), count)
 
     def save(self, event: gr.EventData, rows: list[ResultRow]) -> dict[str, Any]:

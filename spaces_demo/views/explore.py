@@ -22,7 +22,6 @@ import gradio as gr
 
 from serving.clusters import MOST_CLUSTERS, Clusters
 from serving.colours import Colours
-from serving.gallery import Gallery
 from serving.grids import WORLD
 from serving.labels import MINUS, PLUS, parse_labels, with_labels, without_last
 from serving.layers import Layer
@@ -53,7 +52,7 @@ from widgets.events import QUIET, TURNS, Wanted, asking_of, for_programs, wanted
 from widgets.map import FORMATS, WorldMap, world_map
 from widgets.picker import chosen
 from widgets.tile import download
-from widgets.upload_fields import photo_field, tile_field
+from widgets.upload_fields import band_order_field, caution_note, photo_field, tile_field
 
 _SCALES = [("fixed for this model", FIXED), ("stretched to this view", STRETCHED), ("full, −1 to 1", FULL)]
 # Places whose climates a geographer finds elsewhere: the Mediterranean, rain forest, steppe, desert.
@@ -98,6 +97,7 @@ class _Asked:
     labels: gr.Textbox
     sea: gr.Checkbox
     position: gr.State
+    band_order: gr.Dropdown
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ class _Parts:
 def add_tab(site: Site) -> None:
     """Builds the view inside its `gr.Tab`."""
     handlers = _Handlers(site)
-    _connect(site, _lay_out(site.gallery, handlers.files), handlers)
+    _connect(site, _lay_out(site, handlers.files), handlers)
     for endpoint in _endpoints(site, handlers):
         gr.api(for_programs(endpoint), api_name=endpoint.__name__, **SHARED)
 
 
-def _lay_out(gallery: Gallery, files: GalleryFiles) -> _Parts:
+def _lay_out(site: Site, files: GalleryFiles) -> _Parts:
     shown = gr.Radio(list(SHOWN.items()), value=SIMILARITY, label="Show", elem_id="explore-shown")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
@@ -134,7 +134,8 @@ def _lay_out(gallery: Gallery, files: GalleryFiles) -> _Parts:
                     label="Places (longitude, latitude in degrees)", info="Separate several places with semicolons.", max_length=1000, submit_btn="Show", elem_id="places",
                 )  # fmt: skip
                 with gr.Accordion("Ask with a photo or a tile", open=False):
-                    photo, tile = photo_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
+                    caution_note(site.served)
+                    photo, band_order, tile = photo_field(), band_order_field(), tile_field("Sentinel-2 tile (GeoTIFF)")
                     gr.Markdown("For pins, a photo and a tile together, the map shows their mean direction.")
                 scale = gr.Radio(_SCALES, value=FIXED, label="Colour scale")
                 count = gr.Slider(0, MAX_LISTED, value=FIRST_COUNT, step=1, label="Number of most similar places")
@@ -155,9 +156,9 @@ def _lay_out(gallery: Gallery, files: GalleryFiles) -> _Parts:
             sea = gr.Checkbox(label="Show the sea", info="The model was trained on land alone.")
     with gr.Column() as to_try:
         examples = _examples(files, places, photo)
-    status, coloured = gr.Markdown(elem_id="world-status"), lay_out(gallery)
+    status, coloured = gr.Markdown(elem_id="world-status"), lay_out(site.served, site.gallery)
     groups = [of_similarity, of_colours, of_clusters, of_teaching, to_try, coloured.group]
-    asked = _Asked(shown, places, photo, tile, scale, count, clusters, marks, labels, sea, coloured.position)
+    asked = _Asked(shown, places, photo, tile, scale, count, clusters, marks, labels, sea, coloured.position, band_order)
     return _Parts(world, asked, groups, undo, examples, coloured, download("explore-saved"), status)
 
 
@@ -196,6 +197,8 @@ def _connect(site: Site, parts: _Parts, handlers: "_Handlers") -> None:
     gr.on([own.shown.input, own.places.submit], warned_steps(handlers.draw), asked, answer, **runs)
     changed = [own.scale.input, own.count.release, own.sea.input, own.clusters.release, own.labels.blur]
     changed += [own.photo.upload, own.photo.clear, own.tile.upload, own.tile.clear]
+    # Another order of bands reads the file again.
+    changed += [own.band_order.input]
     gr.on(changed, warned_steps(handlers.redraw), asked, answer, **runs)
     parts.undo.click(warned_steps(handlers.undo), asked, answer, **runs)
     parts.examples.load_input_event.then(warned_steps(handlers.draw), asked, answer, **runs)
@@ -319,7 +322,7 @@ class _Handlers:
             labels = parse_labels(choices.labels, self._served.coordinates)
             held_out, layers = self._teaching.draw(labels, view, sea, current)
             return layers, lambda layer: accuracy_text(held_out, labels)
-        query = self._maps.query(choices.places, choices.photo, choices.tile)
+        query = self._maps.query(choices.places, choices.photo, choices.tile, choices.band_order)
         layers = self._maps.layers(query, view, choices.scale, int(choices.count), sea, current)
         return layers, lambda layer: _places_table(self._served, layer)
 

@@ -42,7 +42,7 @@ _TOO_LONG = "These labels are too many for a link, which holds about 200; save t
 
 @dataclass(frozen=True)
 class Choices:
-    """The values of the controls of Explore; `position` is that of the tile that is shown as colours."""
+    """The values of the controls of Explore; `position` is that of the tile that is shown as colours, `band_order` of `tile`."""
 
     shown: str = SIMILARITY
     places: str = ""
@@ -55,6 +55,7 @@ class Choices:
     labels: str = ""
     sea: bool = False
     position: int | None = None
+    band_order: str = ""
 
 
 class GalleryFiles:

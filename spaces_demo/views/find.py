@@ -24,7 +24,7 @@ from serving.model import on_gpu
 from serving.pictures import data_uri, photo_jpeg
 from serving.result_files import RESULT_WRITERS, ResultRow
 from serving.search import Totals, retrieval_totals
-from serving.uploads import caution, read_photo, read_tile
+from serving.uploads import read_photo, read_tile
 from views.link import FIND, Link, address
 from views.saving import file_value, format_of
 from views.site import Site
@@ -32,7 +32,7 @@ from widgets.events import QUIET, TURNS, warned
 from widgets.picker import chosen, photo_choices, picker, tile_choices
 from widgets.results import Results, of_photo, of_place, of_tile, results
 from widgets.tile import download
-from widgets.upload_fields import band_order_field, photo_field, tile_field
+from widgets.upload_fields import band_order_field, caution_note, photo_field, tile_field
 
 _PLACES = {"North of Melbourne": (144.63, -35.97), "Berlin": (13.40, 52.52), "Manaus": (-60.02, -3.10)}
 _FIRST = _PLACES["North of Melbourne"]
@@ -71,7 +71,7 @@ def add_tab(site: Site) -> None:
 
 
 def _lay_out(site: Site) -> _Parts:
-    gallery, warning = site.gallery, caution(site.served)
+    gallery = site.gallery
     gr.Markdown(
         "Choose a photo, a tile or a place, and see what the model finds for it in the gallery: "
         f"{len(gallery.tiles)} tiles and {len(gallery.photos)} photos ({gallery.name})."
@@ -82,12 +82,12 @@ def _lay_out(site: Site) -> _Parts:
             choices = photo_choices(gallery, range(len(gallery.photos)))
             photos = picker(choices, "A street photo of the gallery", "find-photos")
             with gr.Accordion("Your own photo", open=False):
-                gr.Markdown(warning, visible=bool(warning))
+                caution_note(site.served)
                 photo_file = photo_field()
         with gr.Tab("By tile", id=_BY_TILE):
             tiles = picker(tile_choices(gallery), "A Sentinel-2 tile of the gallery", "find-tiles")
             with gr.Accordion("Your own tile", open=False):
-                gr.Markdown(warning, visible=bool(warning))
+                caution_note(site.served)
                 band_order = band_order_field()
                 tile_file = tile_field()
         with gr.Tab("By place", id=_BY_PLACE):

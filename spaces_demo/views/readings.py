@@ -22,14 +22,14 @@ import gradio as gr
 from serving.gallery import Tile, uploaded_tile
 from serving.scenes import place_scene
 from serving.tile_maps import TileQuery, gallery_query, point_query, summary, tile_value, upload_query
-from serving.uploads import caution, read_tile
+from serving.uploads import read_tile
 from views.link import COMPARE, Link, address
 from views.saving import save_tile
 from views.site import Site
 from widgets.events import QUIET, TURNS, event_numbers, warned
 from widgets.picker import choice, chosen, photo_choices, picker, tile_choices
 from widgets.tile import download, tile_panels
-from widgets.upload_fields import band_order_field, photo_field, tile_field
+from widgets.upload_fields import band_order_field, caution_note, photo_field, tile_field
 
 _SESSION_S = 1800
 _EXPLAINED = (
@@ -76,7 +76,7 @@ def _lay_out(site: Site) -> _Parts:
     status = gr.Markdown(elem_id="tile-status")
     panels = tile_panels("tile-view")
     with gr.Accordion("Your own photo or tile", open=False):
-        gr.Markdown(caution(site.served), visible=bool(caution(site.served)))
+        caution_note(site.served)
         with gr.Row():
             photo_file = photo_field()
             with gr.Column():

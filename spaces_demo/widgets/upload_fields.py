@@ -15,6 +15,8 @@
 
 import gradio as gr
 
+from serving.model import ServedModel
+from serving.uploads import caution
 from serving.visitors import BANDS_FIELD
 
 PHOTO_TYPES = [".jpg", ".jpeg", ".png", ".webp"]
@@ -25,6 +27,11 @@ _BAND_ORDERS = [
     ("12: B01 … B12, Level-2A", "sentinel2_l2a_12"),
     ("13: B01 … B12, Level-1C", "sentinel2_l1c_13"),
 ]
+
+
+def caution_note(served: ServedModel) -> gr.Markdown:
+    """What to expect of a visitor's own files, where that has to be said."""
+    return gr.Markdown(caution(served), visible=bool(caution(served)))
 
 
 def photo_field() -> gr.File:

@@ -96,7 +96,7 @@ ASKED = asked()
 
 def explore(wanted: dict, photo: dict | None = None) -> list:
     """What the page sends for a map of Explore."""
-    return [wanted, "similarity", "", photo, None, "fixed", 5, 8, "like this", "", False, None]
+    return [wanted, "similarity", "", photo, None, "fixed", 5, 8, "like this", "", False, None, ""]
 
 
 def status_of(request) -> int:

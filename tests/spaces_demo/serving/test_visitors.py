@@ -85,6 +85,7 @@ TILES = {
     "too many bands": (tile(np.ones((33, 8, 8), np.uint16), names=()), "33 bands"),
     "unnamed": (tile(names=()), f"choose the order of its bands in “{BANDS_FIELD}”"),
     "numbered": (tile(names=[f"b{number}" for number in range(1, 11)]), f"they are called .* in “{BANDS_FIELD}”"),
+    "alike": (tile(names=["stack"] * 10), f"\\(they are called stack\\); choose the order of its bands in “{BANDS_FIELD}”, or name"),
     "a red edge": (tile(names=[*BANDS[:3], "rededge", *BANDS[4:]]), "may be B05, B06 or B07; choose the order"),
     "a name twice": (tile(names=["B02", *BANDS[:9]]), "more than once"),
     "lacking": (tile(made_pixels(9), names=BANDS[:9]), "lacks B12 .* add them to the file"),

@@ -137,6 +137,14 @@ def test_links_restore_all_that_is_chosen(handlers):
         assert again == choices and drawn["key"] == value["key"]
 
 
+def test_another_order_of_bands_reads_the_file_again(handlers, tmp_path):
+    path = str(write_tif(tmp_path / "tile.tif", made_pixels(), names=()))
+    with pytest.raises(ValueError, match="without usable names"):
+        last(handlers.draw(request(), asked(), *vars(Choices(tile=path)).values()))
+    *_, value, _ = last(handlers.draw(request(), asked(), *vars(Choices(tile=path, band_order="gair_10")).values()))
+    assert "the tile" in value["title"]
+
+
 def test_what_a_link_cannot_hold_is_said(handlers, tmp_path):
     path = tmp_path / "own.jpg"
     Image.new("RGB", (40, 30)).save(path)

@@ -180,6 +180,15 @@ def test_another_order_of_bands_reads_the_file_again(site, tmp_path):
         assert handlers.upload_tile(None, "gair_10") == gr.skip()
 
 
+def test_another_order_of_bands_searches_embeddings_again(site, tmp_path):
+    path = str(write_tif(tmp_path / "tile.tif", made_pixels(), names=()))
+    rows = EmbeddedRows(["one"], ["location"], *np.zeros((2, 1)), site.served.places(*np.zeros((2, 1))), "One row.")
+    handlers = embeddings._Handlers(site.served, rows)
+    with pytest.raises(ValueError, match="without usable names"):
+        handlers.by_tile(path, "", 1)
+    assert handlers.by_tile(path, "gair_10", 1)[1]["places"] and handlers.by_tile(None, "gair_10", 1) == gr.skip()
+
+
 def test_totals_stand_beside_chance():
     said = totals_text(Totals(photos=96, tiles=24, first=0.1979, median_rank=5.0))
     assert "20% find their own tile first" in said and "chance: 4%" in said and "chance: 12.5" in said

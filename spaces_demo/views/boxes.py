@@ -63,7 +63,10 @@ def add_tab(site: Site) -> None:
 
 
 def _lay_out() -> _Parts:
-    gr.Markdown("Draw two boxes: how different are the places in them, by the model's location embeddings?")
+    gr.Markdown(
+        "Draw two boxes: how different are the places in them, by the model's location embeddings? Choose “Draw box A” or “Draw box B”, "
+        "then drag from corner to corner on the map, with the mouse or a finger."
+    )
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             drawn = world_map(

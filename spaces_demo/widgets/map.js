@@ -9,6 +9,7 @@
 const GAIR_DEEPEST = 4096; // pixels a degree
 const GAIR_SETTLED_MS = 250; // without movement before finer cells are requested
 const GAIR_REACH = 12; // pixels from a mark that still hit it
+const GAIR_TAP = 3; // pixels that a finger may move while it taps, as in Leaflet
 const GAIR_FOUND_SCALE = 60; // pixels a degree, at least, at a place that was searched for
 
 /** The maps of each group, which move together. */
@@ -97,9 +98,12 @@ function gairMap(element, props, watch, asked, linked, save) {
     }, GAIR_SETTLED_MS);
   }
 
+  // When the whole world is visible, a finger that moves up or down scrolls the page.
+  const scrolls = () => !drawing.which && small();
+  const letScroll = () => (area.style.touchAction = scrolls() ? "pan-y" : "none");
+
   map.on("move", () => {
-    // When the whole world is visible, a finger scrolls the page.
-    area.style.touchAction = drawing.which || !small() ? "none" : "pan-y";
+    letScroll();
     draw();
     if (quiet) return;
     (GAIR_LINKED[linked] || []).forEach((other) => other.draw !== draw && other.follow(map.getCenter(), map.getZoom()));
@@ -205,6 +209,23 @@ function gairMap(element, props, watch, asked, linked, save) {
   map.on("mousemove", ({ latlng }) => pointAt(latlng.lng, latlng.lat));
   map.on("mouseout", () => pointAt());
 
+  // Leaflet would keep such a finger for itself.
+  let finger = null; // where it was set down, until it has moved
+  let away = false; // whether it scrolls the page
+  area.addEventListener("touchstart", ({ touches }) => {
+    away = false;
+    finger = touches.length === 1 && scrolls() ? [touches[0].clientX, touches[0].clientY] : null;
+  }, { passive: true });
+  area.addEventListener("touchmove", (event) => {
+    if (finger) {
+      const [x, y] = [event.touches[0].clientX - finger[0], event.touches[0].clientY - finger[1]].map(Math.abs);
+      // So far, it may be a tap.
+      if (x + y < GAIR_TAP) return;
+      [finger, away] = [null, y > x];
+    }
+    if (away) event.stopPropagation();
+  }, { passive: true });
+
   // When the whole world is visible, zooming out scrolls the page.
   area.addEventListener("wheel", (event) => {
     if (event.deltaY > 0 && small()) event.stopImmediatePropagation();
@@ -250,7 +271,7 @@ function gairMap(element, props, watch, asked, linked, save) {
     drawing.which = button.dataset.draw || null;
     [drawing.from, drawing.to] = [null, null];
     map.dragging[drawing.which ? "disable" : "enable"]();
-    area.style.touchAction = drawing.which ? "none" : "pan-y";
+    letScroll();
     element.querySelectorAll("[data-draw]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
   }));
 

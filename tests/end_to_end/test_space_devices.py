@@ -69,6 +69,18 @@ def pinch(page, map_id: str, begin: float, end: float) -> None:
     send("touchEnd")
 
 
+def swipe(page, map_id: str, right: float, down: float) -> None:
+    """One finger from the middle of a map, which stays where it is on the screen."""
+    box = map_area(page, map_id).bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touches = page.context.new_cdp_session(page)
+    touches.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 9):
+        point = {"x": x + right * step / 8, "y": y + down * step / 8}
+        touches.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    touches.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 @pytest.fixture(scope="module")
 def space_behind_a_path(tmp_path_factory):
     """The address of a Space that a proxy serves under a path."""
@@ -92,6 +104,46 @@ def test_two_fingers_zoom_a_map_and_not_the_page(chromium, space_url, tab, map_i
         pinch(page, map_id, 240, 60)
         until(page, lambda: view_of(page, map_id)[2] - view_of(page, map_id)[0] > 3 * (closer[2] - closer[0]))
         assert page.evaluate(scrolled) == before
+
+
+def test_one_finger_moves_the_map_or_scrolls_the_page(chromium, space_url):
+    def scrolled() -> float:
+        return page.evaluate("scrollY")
+
+    def rests() -> bool:
+        at = scrolled()
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return scrolled() == at
+
+    def drags_the_map(right: float, down: float) -> None:
+        before, at = view_of(page, "box-map"), scrolled()
+        swipe(page, "box-map", right, down)
+        until(page, lambda: view_of(page, "box-map") != before)
+        assert scrolled() == at
+
+    with visit(chromium, space_url, PHONE, link="?tab=Boxes", reduced_motion="reduce") as page:
+        page.evaluate("scrollTo(0, 100)")
+        whole = view_of(page, "box-map")
+        # There is nothing to see above or below the whole world.
+        swipe(page, "box-map", 10, -120)
+        until(page, lambda: scrolled() > 150)
+        assert view_of(page, "box-map") == whole
+        # The page rolls on for a moment.
+        until(page, rests)
+        page.evaluate("scrollTo(0, 100)")
+        drags_the_map(90, 30)
+        tools = page.locator("#box-map")
+        tools.get_by_role("button", name="Zoom in").click()
+        until(page, lambda: view_of(page, "box-map")[3] < 50)
+        page.evaluate("scrollTo(0, 100)")
+        drags_the_map(0, -60)
+        # A finger draws a box, and afterwards moves the map as before.
+        box, drawn = page.locator("#box-a input, #box-a textarea"), page.locator("#box-a input, #box-a textarea").input_value()
+        tools.get_by_role("button", name="Draw box A").click()
+        swipe(page, "box-map", 60, 70)
+        until(page, lambda: box.input_value() != drawn)
+        tools.get_by_role("button", name="Move the map").click()
+        drags_the_map(0, 60)
 
 
 def test_a_phone_in_landscape_shows_the_cards_and_leaves_room_to_scroll(chromium, space_url):

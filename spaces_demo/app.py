@@ -47,10 +47,12 @@ from serving.world_maps import WorldMaps
 from views.link import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, TABS, YOURS, Links
 from views.site import Site
 
+# Of the theme, in proportion to the size of text that the visitor has chosen in the browser.
+_TEXT_SIZES = gr.themes.Size(*(f"{pixels / 16}rem" for pixels in (9, 10, 12, 14, 16, 22, 26)))
 LAUNCH: dict[str, Any] = {
     # System fonts, so that none is downloaded; greys with enough contrast on white, and a teal with enough contrast to white.
     "theme": gr.themes.Base(
-        primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+        primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], text_size=_TEXT_SIZES
     ).set(
         body_text_color_subdued="*neutral_600",
         block_info_text_color="*neutral_600",

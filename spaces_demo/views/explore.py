@@ -352,9 +352,11 @@ def _places_table(served: ServedModel, layer: Layer) -> str:
         for number, place in enumerate(layer.places, start=1)
         for lon, lat in [(place["lon"], place["lat"])]
     ]
+    # A narrow screen cuts off parts of the whole world.
+    where = "of the world" if layer.view[2] - layer.view[0] >= 360 else "in this view"
     return "\n".join(
         [
-            f"The most similar places in this view, at least {apart_km(layer.view):,.0f} km from each other and from the query. "
+            f"The most similar places {where}, at least {apart_km(layer.view):,.0f} km from each other and from the query. "
             "Similarity is the cosine of the embeddings of the query and of a place’s longitude and latitude.\n",
             "| # | place | cosine |",
             "|--:|---|--:|",

@@ -326,7 +326,9 @@ class _Handlers:
         count = len(self._gallery.tiles)
         where = near_point_text(self._served, tile, x, y)
         text = f"The best of {count}, {where}. Ring: its most similar point, with a cosine of {number_text(cosine, 2)}."
-        return _head("2", "The most similar tile", text)
+        # After a place comes the photo; a photo of the visitor's comes first itself.
+        number = "3" if query.kind == "place" and self._gallery.photos else "2"
+        return _head(number, "The most similar tile", text)
 
     def _world_head(self, scene: Scene) -> dict[str, str]:
         if scene.query.kind == "place" and scene.place:

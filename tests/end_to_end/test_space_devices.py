@@ -29,6 +29,7 @@ from tests.helpers.browser import (  # fmt: skip
     settle,
     until,
     visit,
+    with_text_of,
 )
 from tests.helpers.proxy import behind_a_path
 from tests.helpers.space import running_space
@@ -41,6 +42,8 @@ CUT_OFF = """() => [...document.querySelectorAll("body *")].filter((element) => 
   const writes = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
   const cuts = writes && ["hidden", "clip"].includes(style.overflowX) && element.scrollWidth > element.clientWidth + 1;
   const sticksOut = element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".gair-picker, .leaflet-container");
+  // The tabs by which Gradio measures how many fit, and a sign that is turned, whose box sticks out then.
+  if (element.closest(".visually-hidden, .label-wrap > .icon")) return false;
   return element.checkVisibility() && element.clientWidth && (cuts || sticksOut);
 }).map((element) => `${element.tagName}.${element.className}: ${element.textContent.trim().slice(0, 40)}`)"""
 
@@ -171,6 +174,27 @@ def test_nothing_is_cut_off_when_the_page_is_enlarged(chromium, space_url, times
             settle(page)
             assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), tab
             assert not page.evaluate(CUT_OFF), tab
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_text_of_twice_the_size_is_readable_and_not_cut_off(chromium, space_url, size):
+    sizes = """[...document.querySelectorAll("body *")].filter((one) => one.checkVisibility() && !one.closest("footer, .gair-map-zoom, .leaflet-control-scale")
+      && [...one.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim()))
+      .map((one) => parseFloat(getComputedStyle(one).fontSize))"""
+
+    def smallest(times: int) -> dict[str, float]:
+        found = {}
+        with with_text_of(chromium, 16 * times) as enlarged:
+            for tab in TABS:
+                with visit(enlarged, space_url, size, link=f"?tab={tab}") as page:
+                    settle(page)
+                    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), tab
+                    assert not page.evaluate(CUT_OFF), tab
+                    found[tab] = min(page.evaluate(sizes))
+        return found
+
+    usual, twice = smallest(1), smallest(2)
+    assert twice == {tab: 2 * text for tab, text in usual.items()}
 
 
 def test_what_is_chosen_is_seen_in_forced_colours(chromium, space_url):

@@ -96,6 +96,10 @@ def test_rows_are_found_by_keyboard_alone_and_links_restore_them(chromium, searc
     ready = "document.querySelectorAll('#embeddings-found tbody tr').length === 20"
     with visit(chromium, url, size, link=link.removeprefix(url), ready=ready) as page:
         assert rows(page) == by_place
+        # Numbers are not broken, however narrow the screen.
+        lines = "(all) => all.map((cell) => { const text = document.createRange(); text.selectNodeContents(cell); return text.getClientRects().length; })"
+        assert set(page.locator("#embeddings-found td:not(:nth-child(2))").evaluate_all(lines)) == {1}
+        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
         with page.expect_download() as saved:
             page.locator(f"#{_MAP} [data-save=csv]").click()
         assert saved.value.suggested_filename == "gair-rows.csv"

@@ -83,6 +83,15 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
+def with_text_of(chromium: Browser, pixels: int) -> Iterator[Browser]:
+    """Another Chromium, in whose settings the usual text has this size in place of 16 pixels."""
+    flags = [*_FLAGS, f"--blink-settings=defaultFontSize={pixels}"]
+    other = chromium.browser_type.launch(executable_path=chromium_path(), args=flags)
+    yield other
+    other.close()
+
+
+@contextmanager
 def visit(chromium: Browser, url: str, size: tuple[int, int] = DESKTOP, dark: bool = False, link: str = "", ready: str | None = None, **settings: Any) -> Iterator[Page]:  # fmt: skip
     """
     The page, with the view of the link, such as "?tab=Explore", or else the first one drawn; or once `ready`, an expression in

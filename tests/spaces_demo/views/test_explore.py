@@ -51,6 +51,11 @@ def test_a_click_is_a_place_of_the_query(handlers):
     )
     assert (places, labels, value["turn"]) == ("13.4, 52.5", "", 7) and value["pins"] == [{"lon": 13.4, "lat": 52.5}]
     assert len(value["places"]) == 5 and status.count("\n|") == 7 and "at=13.4" in value["link"]
+    # A narrow screen does not show all of the world.
+    assert status.startswith("The most similar places of the world, ")
+    near = asked([13.4, 52.5], view=[0, 40, 30, 60])
+    *_, status = last(handlers.answer(request(), near, *vars(Choices()).values()))
+    assert status.startswith("The most similar places in this view, ")
 
 
 def test_what_is_typed_stays_while_the_map_is_moved(handlers):

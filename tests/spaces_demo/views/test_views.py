@@ -98,8 +98,10 @@ def test_choosing_one_of_the_first_cards_moves_the_others(site):
     assert tile["link"] == f"tab=Start&tile={scene.tile}&point=0.25,0.75" and "turn" not in world
 
     wanted = asked([24.0, -23.0], turn=7)
-    scene, _, _, picture, head, tile, _, world = last(handlers.ask(wanted, scene, request()))
+    scene, _, photo_head, picture, head, tile, world_head, world = last(handlers.ask(wanted, scene, request()))
     assert scene.tile == find_tiles(gallery, scene.query.embedding)[0].position and "similar tile" in head["title"]
+    numbers = [shown["number"] for shown in (photo_head, head, world_head)]
+    assert numbers == ["2", "3", "1"]
     assert world["pins"] == [{"lon": 24.0, "lat": -23.0}] and world["turn"] == 7
     assert picture["picture"] == gallery.photos[scene.photo].picture and tile["link"] == "tab=Start&place=24,-23"
     # The numbered places of the map open too.

@@ -52,7 +52,10 @@ _TEXT_SIZES = gr.themes.Size(*(f"{pixels / 16}rem" for pixels in (9, 10, 12, 14,
 LAUNCH: dict[str, Any] = {
     # System fonts, so that none is downloaded; greys with enough contrast on white, and a teal with enough contrast to white.
     "theme": gr.themes.Base(
-        primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], text_size=_TEXT_SIZES
+        primary_hue="teal",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+        text_size=_TEXT_SIZES,
     ).set(
         body_text_color_subdued="*neutral_600",
         block_info_text_color="*neutral_600",

@@ -14,8 +14,6 @@
 """Files that visitors upload. They may hold anything, so each is checked before it is decoded."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +46,6 @@ _ONE_FILE = {
 }
 
 
-class UnusableFile(ValueError):
-    """A visitor's file that cannot be used; the message says why."""
-
-
-@contextmanager
-def _of_a_file() -> Iterator[None]:
-    """What is wrong inside is wrong with a file."""
-    try:
-        yield
-    except ValueError as error:
-        raise UnusableFile(str(error)) from error
-
-
 def caution(served: ServedModel) -> str:
     """What to expect of uploads, if the model has seen nothing but the sample world; else empty."""
     if "sample world" not in served.similarity_ranges.get("measured_on", ""):
@@ -71,7 +56,6 @@ def caution(served: ServedModel) -> str:
     )
 
 
-@_of_a_file()
 def read_photo(path: str) -> Image.Image:
     """
     Decodes a photo. Orientation and colour mode are left to the processor.
@@ -83,7 +67,7 @@ def read_photo(path: str) -> Image.Image:
         `PIL.Image.Image`: loaded, as stored in the file.
 
     Raises:
-        UnusableFile: if the photo is too large, has another format or several frames, or is damaged. The message is one
+        ValueError: if the photo is too large, has another format or several frames, or is damaged. The message is one
             sentence for the visitor and names no path.
     """
     _check_bytes(path, MAX_PHOTO_BYTES, "photo")
@@ -111,7 +95,6 @@ def read_photo(path: str) -> Image.Image:
         return image
 
 
-@_of_a_file()
 def read_tile(path: str, image_processor: Any, bands: str | None = None) -> Any:
     """
     Reads a Sentinel-2 tile with the processor, which selects and checks its bands.
@@ -125,7 +108,7 @@ def read_tile(path: str, image_processor: Any, bands: str | None = None) -> Any:
         `GairTile`: for `image_processor.prepare([tile.pixels])`.
 
     Raises:
-        UnusableFile: if the tile is too large, has another format, is damaged, or is rejected by the processor. The
+        ValueError: if the tile is too large, has another format, is damaged, or is rejected by the processor. The
             message is one sentence for the visitor and names no path.
     """
     _check_bytes(path, MAX_TILE_BYTES, "tile")

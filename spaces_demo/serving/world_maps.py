@@ -74,7 +74,9 @@ class WorldMaps:
         # Uploads are stored under a name made of their content, so a path stands for one embedding.
         self._photo = lru_cache(_CACHED_UPLOADS)(lambda path: self._in_turn(served.photo, read_photo(path)))
         self._tile = lru_cache(_CACHED_UPLOADS)(
-            lambda path, bands: self._in_turn(served.tile, read_tile(path, served.processor.image_processor, bands or None))
+            lambda path, bands: self._in_turn(
+                served.tile, read_tile(path, served.processor.image_processor, bands or None)
+            )
         )
         self._ranges: dict[str, tuple[float, float] | None] = {"place": self._range_of_places()}
         for kind, pair in _PAIRS.items():
@@ -140,9 +142,7 @@ class WorldMaps:
                 places=self._most_similar(cosines, region, view, query, count),
             )
 
-    def query(
-        self, places: str, photo: str | None = None, tile: str | None = None, band_order: str = ""
-    ) -> WorldQuery:
+    def query(self, places: str, photo: str | None = None, tile: str | None = None, band_order: str = "") -> WorldQuery:
         """
         Embeds a query: the mean direction of all parts that are given.
 

@@ -158,7 +158,9 @@ def _lay_out(site: Site, files: GalleryFiles) -> _Parts:
         examples = _examples(files, places, photo)
     status, coloured = gr.Markdown(elem_id="world-status"), lay_out(site.served, site.gallery)
     groups = [of_similarity, of_colours, of_clusters, of_teaching, to_try, coloured.group]
-    asked = _Asked(shown, places, photo, tile, scale, count, clusters, marks, labels, sea, coloured.position, band_order)
+    asked = _Asked(
+        shown, places, photo, tile, scale, count, clusters, marks, labels, sea, coloured.position, band_order
+    )
     return _Parts(world, asked, groups, undo, examples, coloured, download("explore-saved"), status)
 
 

@@ -18,7 +18,6 @@ A link is a query string such as `tab=Start&photo=12`: the name of a tab, and wh
 address with every event, so a handler that takes a `gr.Request` can read it at any time.
 """
 
-import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +29,7 @@ from serving.turns import Asking, Superseded
 from serving.visitors import for_visitors
 from serving.world_maps import parse_view
 from widgets.address import BOXES, COMPARE, EXPLORE, FIND, MODELS, START, TABS, YOURS, address, address_bar
-from widgets.events import QUIET, asking_of, at_the_end, numbered, superseded
+from widgets.events import QUIET, asking_of, at_the_end, numbered, superseded, warn
 
 __all__ = [
     "BOXES",
@@ -182,8 +181,7 @@ class Links:
     def _opened(self, handler: Callable[[Link], Any], link: Link, request: gr.Request) -> Iterator[Any]:
         unknown = request.query_params.get("tab", link.tab)
         if unknown not in self._tabs:
-            said = html.escape(unknown[:20])
-            gr.Warning(f"The page has no view “{said}”; it shows its first one.", title="Part of the link is unknown")
+            warn(f"The page has no view “{unknown[:20]}”; it shows its first one.")
         yield from _answers(handler, link)
 
 
@@ -201,8 +199,8 @@ def _answers(handler: Callable[[Link], Any], link: Link) -> Iterator[Any]:
     except ValueError as error:
         if not link.parts:
             raise
-        said = html.escape(for_visitors(str(error)).rstrip("."))
-        gr.Warning(f"The link cannot be opened as it is: {said}. Its view is shown from the beginning.", title="Part of the link is unknown")  # fmt: skip
+        said = for_visitors(str(error)).rstrip(".")
+        warn(f"The link cannot be opened as it is: {said}. Its view is shown from the beginning.")
         yield from _answers(handler, Link(link.tab, asking=link.asking))
 
 

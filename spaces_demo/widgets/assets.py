@@ -30,6 +30,7 @@ _SCRIPTS = [_FOLDER / "vendor" / "leaflet" / "leaflet.js"] + [
     for name in (
         "shared",
         "requests",
+        "messages",
         "address",
         "geography",
         "search",

@@ -25,7 +25,6 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from serving.turns import Asking, Superseded
-from serving.uploads import UnusableFile
 from serving.visitors import for_visitors
 
 # Handlers that only the page calls.
@@ -37,6 +36,8 @@ _LARGEST = 1000
 # What a page with one map can hold: nobody sets more pins or draws more boxes by hand.
 _MOST = 200
 _LONGEST_ID = 200
+# How long a message stays unless it is closed, in seconds.
+_READ_S = 20
 _KINDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
@@ -166,9 +167,9 @@ def at_the_end(event: Any, script: str) -> None:
         ended(None, js=f"() => {script}", **QUIET)
 
 
-def _warn(error: ValueError) -> None:
-    heading = "The file cannot be used" if isinstance(error, UnusableFile) else "That did not work"
-    gr.Warning(html.escape(for_visitors(str(error))), title=heading)
+def warn(message: str) -> None:
+    """Shows a message to the visitor, for long enough to do what it says."""
+    gr.Warning(html.escape(message), duration=_READ_S)
 
 
 def warned(handler: Callable) -> Callable:
@@ -179,7 +180,7 @@ def warned(handler: Callable) -> Callable:
         try:
             return numbered(handler(*arguments), _present())
         except ValueError as error:
-            _warn(error)
+            warn(for_visitors(str(error)))
             return gr.skip()
 
     return run
@@ -195,7 +196,7 @@ def warned_steps(handler: Callable) -> Callable:
         except Superseded:
             yield superseded()
         except ValueError as error:
-            _warn(error)
+            warn(for_visitors(str(error)))
             yield gr.skip()
 
     return run

@@ -196,6 +196,8 @@ def test_invalid_input_is_reported_and_the_map_stays(chromium, space_url, tmp_pa
         assert all("expected" in sentence and "Traceback" not in sentence for sentence in said)
         assert any("not a readable photo" in sentence for sentence in said)
         assert not any("/" in sentence for sentence in said if "photo" in sentence)
+        page.keyboard.press("Escape")
+        until(page, lambda: toasts.count() == 0)
         assert page.locator("img[src=x]").count() == 0
         assert page.evaluate("document.querySelector('#world-map canvas').dataset.drawn") == drawn
 

@@ -141,7 +141,10 @@ def test_one_finger_moves_the_map_or_scrolls_the_page(chromium, space_url):
         page.evaluate("scrollTo(0, 100)")
         drags_the_map(0, -60)
         # A finger draws a box, and afterwards moves the map as before.
-        box, drawn = page.locator("#box-a input, #box-a textarea"), page.locator("#box-a input, #box-a textarea").input_value()
+        box, drawn = (
+            page.locator("#box-a input, #box-a textarea"),
+            page.locator("#box-a input, #box-a textarea").input_value(),
+        )
         tools.get_by_role("button", name="Draw box A").click()
         swipe(page, "box-map", 60, 70)
         until(page, lambda: box.input_value() != drawn)

@@ -54,7 +54,7 @@ def test_numbers_that_are_none_are_refused(text):
 
 def test_a_link_that_cannot_be_used_shows_the_view_from_the_beginning_and_says_so(monkeypatch):
     said = []
-    monkeypatch.setattr(link.gr, "Warning", lambda text, title: said.append(text))
+    monkeypatch.setattr(gr, "Warning", lambda text, duration: said.append(text))
 
     def view(found):
         return found.position("tile", 24) or 0, {"drawn": True, "link": "tab=Compare"}
@@ -71,7 +71,7 @@ def test_a_link_that_cannot_be_used_shows_the_view_from_the_beginning_and_says_s
 @pytest.mark.parametrize("tab", ["<Nowhere>", "Yours"])
 def test_a_view_that_the_page_lacks_is_said_and_the_first_one_shown(monkeypatch, tab):
     said, asks = [], request(7, tab=tab)
-    monkeypatch.setattr(link.gr, "Warning", lambda text, title: said.append(text))
+    monkeypatch.setattr(gr, "Warning", lambda text, duration: said.append(text))
     with gr.Blocks():
         links = link.Links(TABS[:-1])
     found = link.read(asks, TABS[:-1])

@@ -19,7 +19,6 @@ pytest.importorskip("gradio", reason="the extra demo is not installed")
 import gradio as gr
 
 from serving.turns import Asking, Superseded
-from serving.uploads import UnusableFile
 from widgets.events import Wanted, event_numbers, for_programs, numbered, wanted, warned, warned_steps
 from widgets.map import world_map
 
@@ -82,7 +81,7 @@ def test_what_a_map_wants_is_checked(changed):
 
 def test_visitors_see_an_error_as_an_escaped_warning(monkeypatch):
     said = []
-    monkeypatch.setattr(gr, "Warning", lambda text, title: said.append(text))
+    monkeypatch.setattr(gr, "Warning", lambda text, duration: said.append(text))
 
     def refuse():
         raise ValueError("'<img src=x>' came")
@@ -92,7 +91,7 @@ def test_visitors_see_an_error_as_an_escaped_warning(monkeypatch):
 
 def test_only_a_request_that_nobody_waits_for_ends_with_a_skip(monkeypatch):
     said = []
-    monkeypatch.setattr(gr, "Warning", lambda text, title: said.append(text))
+    monkeypatch.setattr(gr, "Warning", lambda text, duration: said.append(text))
 
     def steps(error):
         yield {"drawn": 1}
@@ -132,15 +131,3 @@ def test_programs_are_told_which_argument_has_another_type(arguments):
     assert for_programs(draw)("x", 5, True) == ("x", 5, True)
     with pytest.raises(gr.Error, match=r"(place|count|sea) is .*, expected (a text|a whole number|true or false)"):
         for_programs(draw)(*arguments)
-
-
-def test_a_file_that_cannot_be_used_has_a_heading_of_its_own(monkeypatch):
-    said = []
-    monkeypatch.setattr(gr, "Warning", lambda text, title: said.append(title))
-
-    def refuse(error):
-        raise error
-
-    warned(refuse)(UnusableFile("The photo is damaged"))
-    warned(refuse)(ValueError("95 is no place"))
-    assert said == ["The file cannot be used", "That did not work"]

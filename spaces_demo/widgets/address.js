@@ -40,6 +40,16 @@ function gairVisit(link, moved = false, request = undefined) {
   gairLinks[gairOuter(tab)] = link;
 }
 
+/** The id of the tab at an element, or undefined. Tabs for which there is no room lie in a menu that has their titles alone. */
+function gairTabAt(element) {
+  const tab = element.closest?.("[role=tab][data-tab-id], .overflow-dropdown button");
+  const title = tab?.textContent.trim();
+  const inside = { Readings: "Compare-view", Models: "Models-view", Boxes: "Boxes-view" };
+  const id = tab?.dataset.tabId ?? inside[title] ?? title;
+  // Views have tabs of their own.
+  return gairTabs.includes(id?.replace("-view", "")) ? id : undefined;
+}
+
 /** The visitor chooses a tab; one inside Compare is called after its view, as in "Boxes-view". */
 function gairShowTab(id) {
   const tab = id.replace("-view", "");
@@ -104,9 +114,8 @@ function gairAddress(tabs, send) {
   window.addEventListener("popstate", open);
   // Before Gradio selects the tab. Tabs are also selected by links; so clicks count, not the tabs' own events.
   document.addEventListener("click", (event) => {
-    const id = event.target.closest?.("[role=tab][data-tab-id]")?.dataset.tabId;
-    // Views have tabs of their own.
-    if (!gairTabs.includes(id?.replace("-view", ""))) return;
+    const id = gairTabAt(event.target);
+    if (!id) return;
     gairShowTab(id);
     if (!drawn.has(gairTabOf(location.search))) draw();
   }, true);

@@ -200,6 +200,17 @@ def test_text_of_twice_the_size_is_readable_and_not_cut_off(chromium, space_url,
     assert twice == {tab: 2 * text for tab, text in usual.items()}
 
 
+def test_tabs_without_room_open_their_views_from_a_menu(chromium, space_url):
+    with visit(chromium, space_url, (240, 844)) as page:
+        more = page.get_by_label("More tabs")
+        more.first.click()
+        page.locator(".overflow-dropdown button:visible", has_text="Compare").click()
+        page.wait_for_function("document.querySelector('#tile-view .gair-tile')?.dataset.drawn")
+        until(page, lambda: "?tab=Compare" in page.url)
+        page.go_back()
+        until(page, lambda: page.locator("#start-examples").is_visible())
+
+
 def test_what_is_chosen_is_seen_in_forced_colours(chromium, space_url):
     with visit(chromium, space_url, forced_colors="active", link="?tab=Compare&tile=3") as page:
         for chosen in ("#tile-tiles [aria-pressed=true]", "#tile-view [data-layer][aria-pressed=true]"):

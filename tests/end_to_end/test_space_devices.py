@@ -268,11 +268,11 @@ def test_tabs_of_one_browser_keep_what_they_show(chromium, space_url):
         page.bring_to_front()
         page.locator("#world-map [data-part=link]").click()
         page.locator("#world-map [data-part=done]").filter(has_text="Link copied").wait_for()
-        other.bring_to_front()
-        other.goto(other.evaluate("navigator.clipboard.readText()"))
-        other.wait_for_function(canvas)
-        until(other, lambda: other.evaluate(canvas) == page.evaluate(canvas))
-        assert other.get_by_label("Clusters", exact=True).is_checked() and other.url == page.url
+        third = page.context.new_page()
+        third.goto(page.evaluate("navigator.clipboard.readText()"))
+        third.wait_for_function(canvas)
+        until(third, lambda: third.evaluate(canvas) == page.evaluate(canvas))
+        assert third.get_by_label("Clusters", exact=True).is_checked() and third.url == page.url
 
 
 def test_the_page_works_behind_a_path(chromium, space_behind_a_path, tmp_path):

@@ -81,7 +81,12 @@ class Table:
         self.require([name])
         column = self.data.column(name)
         if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
+            try:
+                column = column.cast(column.type.value_type)
+            except pa.ArrowException as error:
+                raise ValueError(
+                    f"{self.name} has a damaged column {name!r} ({first_line(error)[:200]}); write or download the file again."
+                ) from error
         is_text = pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type)
         return column.cast(pa.string()) if is_text else column
 

@@ -94,6 +94,12 @@ def check_sentence(error: ValueError) -> None:
     assert str(error).endswith((".", "?")) and len(str(error)) < 1500, str(error)
 
 
+def test_a_category_that_the_column_lacks_is_refused():
+    damaged = pa.DictionaryArray.from_arrays(pa.array([0, 7]), pa.array(["forest"]), safe=False)
+    with pytest.raises(ValueError, match=r"'cover\.parquet' has a damaged column 'kind'.*write or download"):
+        Table("'cover.parquet'", pa.table({"kind": damaged})).column("kind")
+
+
 @pytest.mark.ci
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_mutated_files_are_read_or_refused(tmp_path, suffix):

@@ -195,13 +195,15 @@ def held_requests(page: Page) -> Iterator[list[Route]]:
     do that send it over several connections.
     """
     held: list[Route] = []
-    page.route(_ASKED, lambda route: held.append(route))
+    holding = True
+    page.route(_ASKED, lambda route: held.append(route) if holding else route.continue_())
     yield held
     # The page sends what it has been told to.
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    # The handler stays: a request that is on its way to it while it is removed could be lost.
+    holding = False
     while held:
         held.pop().continue_()
-    page.unroute(_ASKED)
 
 
 def tab_to(page: Page, target: Locator) -> None:

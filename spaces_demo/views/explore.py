@@ -29,7 +29,7 @@ from serving.model import ServedModel
 from serving.place_names import near_text
 from serving.teaching import Teaching, accuracy_text
 from serving.text import degrees_text, number_text, numbers_text
-from serving.turns import SHARED, Asking, Newest, Superseded, always, while_current
+from serving.turns import SHARED, Asking, Newest, always, while_current
 from serving.world_maps import FIXED, FULL, MAX_LISTED, STRETCHED, apart_km, parse_view
 from views.coloured_tile import ColouredParts, ColouredTiles, lay_out
 from views.explored import (
@@ -302,11 +302,10 @@ class _Handlers:
         )
         known = (choices.places, choices.labels)
         if choices.shown == TEACH and (few := self._too_few(choices.labels)):
-            if not current():
-                raise Superseded
             marks = parse_labels(choices.labels, self._served.coordinates).marks()
             # Below the map, where it is seen at once.
-            yield *known, {"marks": marks, "key": f"marks {len(marks)}", "title": few} | more, ""
+            value = {"marks": marks, "key": f"marks {len(marks)}", "title": few} | more
+            yield from while_current([(*known, value, "")], current)
             return
         layers, status = self.layers(view, choices, current)
         yield from while_current(((*known, layer.value() | more, status(layer)) for layer in layers), current)
